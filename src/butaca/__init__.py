@@ -1,0 +1,5 @@
+"""Butaca: a seat in a cinema, and a REST API between a front end and TheMovieDB."""
+
+from importlib.metadata import version
+
+__version__ = version("butaca")

@@ -1,0 +1,5 @@
+"""`python -m butaca` is `butaca`."""
+
+from butaca.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""The adapters fetch and keep. They know the core, and never the web."""

@@ -1,0 +1,50 @@
+"""People and tokens in SQL. Of a token only its SHA-256 is here."""
+
+from datetime import datetime
+
+from sqlalchemy import select
+
+from butaca.adapters.sql.database import Database
+from butaca.adapters.sql.statements import insert_new
+from butaca.adapters.sql.tables import tokens, users
+from butaca.core.models import Role, User
+from butaca.core.ports import Bearer
+
+
+class SqlAccounts:
+    """The people who may call, in a database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def find_bearer(self, token_sha256: str) -> Bearer | None:
+        """Return whom a token speaks for, revoked and expired ones included."""
+        wanted = (
+            select(tokens, users.c.name, users.c.role)
+            .join(users, users.c.id == tokens.c.user_id)
+            .where(tokens.c.sha256 == token_sha256)
+        )
+        with self._database.reading() as connection:
+            row = connection.execute(wanted).one_or_none()
+        if row is None:
+            return None
+        return Bearer(
+            user=User(row.user_id, row.name, Role(row.role)),
+            token_sha256=row.sha256,
+            expires_at=row.expires_at,
+            revoked_at=row.revoked_at,
+        )
+
+    def find_user(self, user_id: int) -> User | None:
+        """Return somebody by ID."""
+        with self._database.reading() as connection:
+            row = connection.execute(select(users).where(users.c.id == user_id)).one_or_none()
+        return None if row is None else User(row.id, row.name, Role(row.role))
+
+    def save_user(self, user: User, token_sha256: str, at: datetime) -> None:
+        """Store somebody with a token; what is stored already stays as it is."""
+        person = {"id": user.id, "name": user.name, "role": user.role, "created_at": at}
+        token = {"user_id": user.id, "sha256": token_sha256, "created_at": at}
+        with self._database.writing() as connection:
+            insert_new(connection, users, person)
+            insert_new(connection, tokens, token)

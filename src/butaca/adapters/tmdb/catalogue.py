@@ -1,0 +1,57 @@
+"""TMDB as a catalogue. Source: https://developer.themoviedb.org/reference."""
+
+from typing import Any
+
+from butaca.adapters.tmdb.bodies import movie_details, movie_page, movie_record
+from butaca.adapters.tmdb.http import TmdbHttp
+from butaca.core.errors import CatalogueAnsweredNonsense, MovieNotFound
+from butaca.core.models import Fetched, Movie, MovieDetails, MovieRecord, Page
+from butaca.core.ports import PopularQuery, SearchQuery
+
+
+class TmdbCatalogue:
+    """The movies, fetched from TMDB at each call."""
+
+    def __init__(self, http: TmdbHttp, default_language: str = "en-US") -> None:
+        self._http = http
+        self._default_language = default_language
+
+    def popular(self, query: PopularQuery) -> Fetched[Page[Movie]]:
+        """Return one page of what is popular."""
+        return self._page(
+            "/movie/popular", language=query.language, page=query.page, region=query.region
+        )
+
+    def search(self, query: SearchQuery) -> Fetched[Page[Movie]]:
+        """Return one page of what was found."""
+        return self._page(
+            "/search/movie",
+            query=query.text,
+            include_adult="false",
+            language=query.language,
+            page=query.page,
+            region=query.region,
+            year=query.year,
+        )
+
+    def details(self, movie_id: int, language: str) -> Fetched[MovieDetails]:
+        """Return one movie in a language."""
+        return Fetched(movie_details(self._movie(movie_id, language=language)))
+
+    def record(self, movie_id: int) -> Fetched[MovieRecord]:
+        """Return one movie with all its translations."""
+        body = self._movie(
+            movie_id, language=self._default_language, append_to_response="translations"
+        )
+        return Fetched(movie_record(body))
+
+    def _page(self, path: str, **params: str | int | None) -> Fetched[Page[Movie]]:
+        given = {name: value for name, value in params.items() if value is not None}
+        if (body := self._http.get(path, given)) is None:
+            raise CatalogueAnsweredNonsense(upstream_status=404)
+        return Fetched(movie_page(body))
+
+    def _movie(self, movie_id: int, **params: str) -> dict[str, Any]:
+        if (body := self._http.get(f"/movie/{movie_id}", params)) is None:
+            raise MovieNotFound
+        return body

@@ -1,0 +1,88 @@
+"""The hall: settings, adapters, services and the web are introduced to one another here, once."""
+
+import logging
+import sys
+
+from apiflask import APIFlask
+
+from butaca import log
+from butaca.adapters.cache import CachedCatalogue, RedisCache
+from butaca.adapters.rate_limits import RateLimits
+from butaca.adapters.redis import RedisLink
+from butaca.adapters.sql import Database, SqlAccounts, SqlLibrary
+from butaca.adapters.sql.schema import is_current
+from butaca.adapters.tmdb import Limits, TmdbCatalogue, TmdbHttp
+from butaca.complaint import Complaint
+from butaca.core.accounts import Accounts
+from butaca.core.library import Library
+from butaca.core.movies import Movies
+from butaca.settings import Settings, read_settings
+from butaca.web import Services, WebOptions, create_web
+
+SWITCH_INTERVAL = 0.0002
+"""Seconds. With the default of 0.005 a saturated worker starves some connections for a second."""
+
+
+def create_app(settings: Settings) -> APIFlask:
+    """Return the app that these settings describe."""
+    database = _database(settings)
+    redis_url = settings.redis_url.get_secret_value()
+    link = RedisLink(redis_url)
+    catalogue = CachedCatalogue(
+        TmdbCatalogue(_tmdb(settings), settings.default_language),
+        RedisCache(link, kept_for=settings.cache_stale_seconds),
+        ttl=settings.cache_ttl_seconds,
+        cooldown=settings.tmdb_cooldown_seconds,
+    )
+    services = Services(
+        movies=Movies(catalogue, settings.default_language),
+        library=Library(SqlLibrary(database), catalogue),
+        accounts=Accounts(SqlAccounts(database)),
+        rate_limiter=RateLimits(
+            link, redis_url, reads=settings.rate_limit_reads, writes=settings.rate_limit_writes
+        ),
+        check_database=database.ping,
+    )
+    options = WebOptions(
+        image_base_url=settings.tmdb_image_base_url,
+        cors_origins=tuple(settings.cors_origins),
+        trusted_proxies=settings.trusted_proxies,
+    )
+    return create_web(services, options)
+
+
+def create_from_environment() -> APIFlask:
+    """Return the app that the environment describes: what each worker of the server calls."""
+    settings = read_settings(Settings)
+    log.configure(settings.log_format, settings.log_level)
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    return create_app(settings)
+
+
+def prepare(settings: Settings) -> None:
+    """Make sure that the database is fit to serve. Raises Complaint, LibraryUnavailable."""
+    database = _database(settings)
+    try:
+        if not is_current(database):
+            raise Complaint("The schema of the database is not current; mend it: butaca migrate")
+        if settings.demo_users:
+            Accounts(SqlAccounts(database)).add_demo_users()
+            logging.getLogger("butaca").warning("demo_users.are_let_in")
+    finally:
+        database.close()  # A server that forks must not hand connections on.
+
+
+def _database(settings: Settings) -> Database:
+    return Database(settings.database_url.get_secret_value(), connections=settings.threads)
+
+
+def _tmdb(settings: Settings) -> TmdbHttp:
+    limits = Limits(
+        connect_timeout=settings.tmdb_connect_timeout,
+        read_timeout=settings.tmdb_read_timeout,
+        retries=settings.tmdb_retries,
+        backoff=settings.tmdb_backoff,
+        deadline=settings.tmdb_deadline,
+        connections=settings.threads,
+    )
+    return TmdbHttp(settings.tmdb_base_url, settings.tmdb_token.get_secret_value(), limits)

@@ -1,0 +1,1 @@
+"""The core decides. It knows Python, and nothing else."""

@@ -1,0 +1,60 @@
+"""Accounts: who carries a token, and what they may do."""
+
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+
+from butaca.core.clock import utc_now
+from butaca.core.errors import RoleMissing, TokenRejected, UserNotFound
+from butaca.core.models import Role, User
+from butaca.core.ports import AccountStore, Bearer
+
+DEMO_USERS = (
+    (User(1, "admin", Role.ADMIN), "abcdef1234567890"),
+    (User(2, "consumer", Role.USER), "1234567890"),
+)
+"""The two people of the brief, with tokens that everybody knows."""
+
+
+def digest(token: str) -> str:
+    """Return what is kept of a token: its SHA-256, in hexadecimal."""
+    return sha256(token.encode()).hexdigest()
+
+
+def permit(user: User, role: Role) -> None:
+    """Pass whoever may do what `role` may. Raises RoleMissing."""
+    if not user.role.includes(role):
+        raise RoleMissing
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """The people who may call. Every method may raise LibraryUnavailable."""
+
+    store: AccountStore
+    now: Callable[[], datetime] = utc_now
+
+    def identify(self, token: str) -> User:
+        """Return whoever carries this token. Raises TokenRejected."""
+        bearer = self.store.find_bearer(digest(token))
+        if bearer is None or not self._accepts(bearer, token):
+            raise TokenRejected
+        return bearer.user
+
+    def person(self, user_id: int) -> User:
+        """Return somebody by ID. Raises UserNotFound."""
+        if (user := self.store.find_user(user_id)) is None:
+            raise UserNotFound
+        return user
+
+    def add_demo_users(self) -> None:
+        """Make sure that the two people of the brief may call."""
+        for user, token in DEMO_USERS:
+            self.store.save_user(user, digest(token), self.now())
+
+    def _accepts(self, bearer: Bearer, token: str) -> bool:
+        matches = hmac.compare_digest(bearer.token_sha256, digest(token))
+        is_current = bearer.expires_at is None or self.now() < bearer.expires_at
+        return matches and is_current and bearer.revoked_at is None

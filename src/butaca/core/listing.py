@@ -1,0 +1,58 @@
+"""How lists of one's own are asked for: which page, in which order, in which language."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+
+from butaca.core.errors import SortUnknown
+
+
+class SortKey(StrEnum):
+    """What a list of movies of one's own can be sorted by."""
+
+    RELEASE_DATE = "release_date"
+    RATING = "rating"
+    TITLE = "title"
+    FAVORITED_AT = "favorited_at"
+    RATED_AT = "rated_at"
+
+
+FAVORITE_KEYS = (SortKey.RELEASE_DATE, SortKey.RATING, SortKey.TITLE, SortKey.FAVORITED_AT)
+RATING_KEYS = (SortKey.RELEASE_DATE, SortKey.RATING, SortKey.TITLE, SortKey.RATED_AT)
+
+
+@dataclass(frozen=True, slots=True)
+class SortBy:
+    """One key of an order. Movies that lack it come last in either direction."""
+
+    key: SortKey
+    descending: bool = False
+
+
+SortOrder = tuple[SortBy, ...]
+
+
+def sort_order(text: str, keys: Collection[SortKey]) -> SortOrder:
+    """Read an order such as `-release_date,rating`. Raises SortUnknown."""
+    order = tuple(
+        SortBy(_key(word.removeprefix("-"), keys), word.startswith("-")) for word in text.split(",")
+    )
+    if len({by.key for by in order}) < len(order):
+        raise SortUnknown("A sort key may be named once.")
+    return order
+
+
+def _key(word: str, keys: Collection[SortKey]) -> SortKey:
+    if word not in keys:
+        raise SortUnknown(f"Sort by {', '.join(keys)}, each with an optional '-' for descending.")
+    return SortKey(word)
+
+
+@dataclass(frozen=True, slots=True)
+class ListQuery:
+    """Which part of a list of one's own is asked for; `language` is `xx` or `xx-YY`."""
+
+    sort: SortOrder
+    page: int = 1
+    page_size: int = 20
+    language: str | None = None

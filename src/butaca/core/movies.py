@@ -1,0 +1,45 @@
+"""Browsing: what is popular, what is called so, and what a movie is."""
+
+from dataclasses import dataclass
+
+from butaca.core.models import Fetched, Movie, MovieDetails, Page
+from butaca.core.ports import MovieCatalogue, PopularQuery, SearchQuery
+
+
+@dataclass(frozen=True, slots=True)
+class Movies:
+    """The movies of the world, as TMDB tells them. Every method may raise CatalogueFailed."""
+
+    catalogue: MovieCatalogue
+    default_language: str = "en-US"
+
+    def popular(
+        self, *, page: int = 1, language: str | None = None, region: str | None = None
+    ) -> Fetched[Page[Movie]]:
+        """Return a page of the movies that are popular now."""
+        return self.catalogue.popular(
+            PopularQuery(language=self._language(language), page=page, region=region)
+        )
+
+    def search(
+        self,
+        text: str,
+        *,
+        page: int = 1,
+        language: str | None = None,
+        region: str | None = None,
+        year: int | None = None,
+    ) -> Fetched[Page[Movie]]:
+        """Return a page of the movies whose title has this text."""
+        return self.catalogue.search(
+            SearchQuery(
+                text=text, language=self._language(language), page=page, region=region, year=year
+            )
+        )
+
+    def details(self, movie_id: int, *, language: str | None = None) -> Fetched[MovieDetails]:
+        """Return all that is known of a movie. Raises MovieNotFound."""
+        return self.catalogue.details(movie_id, self._language(language))
+
+    def _language(self, language: str | None) -> str:
+        return language or self.default_language

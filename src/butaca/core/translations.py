@@ -1,0 +1,49 @@
+"""Which texts a reader gets: their language, else the same language elsewhere, else ours."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import chain
+from typing import TypeVar
+
+from butaca.core.models import MovieDetails, Translation
+
+T = TypeVar("T")
+
+
+def localized(
+    details: MovieDetails, translations: Iterable[Translation], language: str | None
+) -> MovieDetails:
+    """Return the movie with the texts for `language` (`xx` or `xx-YY`).
+
+    Each text is taken from the exact match, else from another region of the same
+    language, else it stays as stored; so a translated title is not lost to a missing tagline.
+    """
+    if language is None:
+        return details
+    code, _, region = language.partition("-")
+    ranked = sorted(
+        (each for each in translations if each.language == code), key=lambda t: _rank(t, region)
+    )
+    if not ranked:
+        return details
+    title = next((each.title for each in ranked if each.title), None)
+    if title is None and details.original_language == code:
+        title = details.original_title  # TMDB leaves the title empty where it is the original one.
+    return replace(
+        details,
+        title=title or details.title,
+        overview=_first([each.overview for each in ranked], details.overview),
+        tagline=_first([each.tagline for each in ranked], details.tagline),
+        homepage=_first([each.homepage for each in ranked], details.homepage),
+        runtime=_first([each.runtime for each in ranked], details.runtime),
+    )
+
+
+def _rank(translation: Translation, region: str) -> tuple[bool, bool, str]:
+    """Put the region asked for first, then the language's home (es-ES), then by the alphabet."""
+    at_home = translation.region.lower() == translation.language
+    return (translation.region != region, not at_home, translation.region)
+
+
+def _first(candidates: Iterable[T | None], otherwise: T | None) -> T | None:
+    return next((each for each in chain(candidates, [otherwise]) if each), None)

@@ -1,0 +1,56 @@
+"""The server: Granian, one worker process with threads, and a port that is ours or is not."""
+
+import socket
+from collections.abc import Callable
+
+from granian import Granian
+from granian.constants import HTTPModes, Interfaces
+
+from butaca.complaint import Complaint
+
+GRACE_SECONDS = 20
+"""How long a worker that is told to stop may take over what it has accepted."""
+
+# Its own lines join ours; what is not worth a warning stays out.
+_LOGGING = {"loggers": {"_granian": {"level": "WARNING", "handlers": [], "propagate": True}}}
+
+
+def check_port(host: str, port: int) -> None:
+    """Make sure that we can listen at a port. Raises Complaint."""
+    try:
+        family, kind, proto, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, proto) as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind(address)
+    except OSError as error:
+        raise Complaint(f"Port {port} of {host}: {error.strerror}") from error
+
+
+def free_port(host: str) -> int:
+    """Return a port that nobody listens at now."""
+    with socket.create_server((host, 0)) as sock:
+        return int(sock.getsockname()[1])
+
+
+def serve(
+    host: str, port: int, threads: int, on_listening: Callable[[], None] = lambda: None
+) -> None:
+    """Serve the app that the environment describes until somebody ends it. Raises Complaint."""
+    check_port(host, port)
+    server = Granian(
+        "butaca.app:create_from_environment",
+        factory=True,
+        address=host,
+        port=port,
+        interface=Interfaces.WSGI,
+        http=HTTPModes.http1,
+        websockets=False,
+        workers=1,
+        blocking_threads=threads,
+        workers_kill_timeout=GRACE_SECONDS,
+        log_dictconfig=_LOGGING,
+    )
+    server.on_startup(on_listening)
+    server.serve()

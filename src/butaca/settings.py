@@ -1,0 +1,115 @@
+"""Every setting, out of the environment, read once; what is wrong is told all at once."""
+
+from typing import Annotated, Any, Literal, TypeVar
+
+from limits import parse as parse_rate
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from butaca.complaint import Complaint
+
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+def _rate(text: str) -> str:
+    parse_rate(text)  # Raises ValueError.
+    return text
+
+
+def _words(text: Any) -> Any:
+    if not isinstance(text, str):
+        return text
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _origin(text: str) -> str:
+    scheme, _, host = text.partition("://")
+    if text != "*" and (scheme not in {"http", "https"} or not host or "/" in host or "*" in host):
+        raise ValueError("an origin looks like https://example.org")
+    return text
+
+
+def _http_url(text: str) -> str:
+    if not text.startswith(("http://", "https://")):
+        raise ValueError("it starts with http:// or https://")
+    return text.rstrip("/")
+
+
+def _redis_url(secret: SecretStr) -> SecretStr:
+    if not secret.get_secret_value().startswith(("redis://", "rediss://")):
+        raise ValueError("it starts with redis:// or rediss://")
+    return secret
+
+
+def _database_url(secret: SecretStr) -> SecretStr:
+    if not secret.get_secret_value().startswith(("postgresql+psycopg://", "sqlite:///")):
+        raise ValueError("it starts with postgresql+psycopg:// or sqlite:///")
+    return secret
+
+
+Rate = Annotated[str, AfterValidator(_rate)]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+Origins = Annotated[
+    list[Annotated[str, AfterValidator(_origin)]], NoDecode, BeforeValidator(_words)
+]
+
+
+class DatabaseSettings(BaseSettings):
+    """Where the database is: all that migrating needs to know."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, frozen=True)
+
+    database_url: Annotated[SecretStr, AfterValidator(_database_url)]
+
+
+class Settings(DatabaseSettings):
+    """What an operator chooses. Each field is an environment variable of the same name."""
+
+    redis_url: Annotated[SecretStr, AfterValidator(_redis_url)]
+    tmdb_token: SecretStr
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    threads: Annotated[int, Field(ge=1, le=512)] = 8
+    tmdb_base_url: HttpUrl = "https://api.themoviedb.org/3"
+    tmdb_image_base_url: HttpUrl = "https://image.tmdb.org/t/p"
+    tmdb_connect_timeout: Seconds = 1.0
+    tmdb_read_timeout: Seconds = 3.0
+    tmdb_retries: Annotated[int, Field(ge=0, le=10)] = 3
+    tmdb_backoff: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.2
+    tmdb_deadline: Seconds = 6.0
+    tmdb_cooldown_seconds: Seconds = 5.0
+    cache_ttl_seconds: Seconds = 30.0
+    cache_stale_seconds: Seconds = 86_400.0
+    default_language: Annotated[str, Field(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")] = "en-US"
+    cors_origins: Origins = []
+    rate_limit_reads: Rate = "600/minute"
+    rate_limit_writes: Rate = "120/minute"
+    trusted_proxies: Annotated[int, Field(ge=0, le=10)] = 0
+    demo_users: bool = False
+    log_format: Literal["json", "text"] = "json"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+S = TypeVar("S", bound=BaseSettings)
+
+
+def read_settings(kind: type[S]) -> S:
+    """Read settings of a kind out of the environment.
+
+    Raises Complaint with a line for each setting that is missing or bad, none with its value.
+    """
+    try:
+        return kind()
+    except ValidationError as error:
+        lines = [f"{_name(each['loc'])}: {_reason(each)}" for each in error.errors()]
+        raise Complaint("\n".join(lines)) from None
+
+
+def _name(location: tuple[int | str, ...]) -> str:
+    return str(location[0]).upper()
+
+
+def _reason(error: Any) -> str:
+    if error["type"] == "missing":
+        return "is required"
+    return str(error["msg"]).removeprefix("Value error, ")

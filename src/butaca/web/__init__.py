@@ -1,0 +1,56 @@
+"""The web listens and answers. It knows the core; how things are fetched and kept, it does not."""
+
+from typing import Any
+
+from apiflask import APIFlask
+from flask.json.provider import DefaultJSONProvider
+from prometheus_client import CollectorRegistry
+from pydantic_core import from_json
+
+from butaca import __version__
+from butaca.web import admin, docs, errors, health, me, movies, observability, protection
+from butaca.web.context import Services, WebOptions, provide
+from butaca.web.contract import Contract, Routes, configure, contract_of
+
+__all__ = ["Services", "WebOptions", "create_web", "describe"]
+
+
+class _StrictJson(DefaultJSONProvider):
+    """JSON as RFC 8259 has it: no NaN, and no nesting so deep that the stack overflows."""
+
+    def loads(self, s: str | bytes, **_: Any) -> Any:
+        return from_json(s, allow_inf_nan=False)
+
+
+def create_web(
+    services: Services, options: WebOptions, registry: CollectorRegistry | None = None
+) -> APIFlask:
+    """Return the Flask app that answers for these services."""
+    app = _app(options, registry or CollectorRegistry())
+    provide(app, services, options, contract_of(app))
+    return app
+
+
+def describe() -> Contract:
+    """Return the contract, for which nobody needs to answer."""
+    return contract_of(_app(WebOptions(), CollectorRegistry()))
+
+
+def _app(options: WebOptions, registry: CollectorRegistry) -> APIFlask:
+    app = APIFlask("butaca", title="Butaca", version=__version__, spec_path=None, docs_path=None)
+    app.json = _StrictJson(app)
+    configure(app)
+    observability.register(app, registry)
+    protection.register(app, options)
+    errors.register(app)
+    app.register_blueprint(_api())
+    app.register_blueprint(health.make_blueprint(registry))
+    docs.register(app)
+    return app
+
+
+def _api() -> Routes:
+    api = Routes("api", __name__, url_prefix=protection.API)
+    for routes in (movies.bp, me.bp, admin.bp):
+        api.register_blueprint(routes)
+    return api

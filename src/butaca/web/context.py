@@ -1,0 +1,122 @@
+"""What every request stands on: the services behind, and whoever calls.
+
+`current_app` and `g` appear here and nowhere else.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+from flask import Flask, current_app, g
+
+from butaca.core.accounts import Accounts
+from butaca.core.library import Library
+from butaca.core.models import Freshness, User
+from butaca.core.movies import Movies
+from butaca.web.contract import Contract
+
+_KEY = "butaca"
+
+
+class RateLimiter(Protocol):
+    """Who may call how often."""
+
+    def seconds_to_wait(self, caller: str, kind: str) -> int:
+        """Count one call of a kind (`read` or `write`); return 0, or the seconds to wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the web needs of the rest of the house."""
+
+    movies: Movies
+    library: Library
+    accounts: Accounts
+    rate_limiter: RateLimiter
+    check_database: Callable[[], None]
+    """Raises LibraryUnavailable."""
+
+
+@dataclass(frozen=True, slots=True)
+class WebOptions:
+    """What an operator chooses about the web."""
+
+    image_base_url: str = "https://image.tmdb.org/t/p"
+    cors_origins: tuple[str, ...] = ()
+    trusted_proxies: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Provided:
+    services: Services
+    options: WebOptions
+    contract: Contract
+
+
+def provide(app: Flask, services: Services, options: WebOptions, contract: Contract) -> None:
+    """Put what requests stand on where they find it."""
+    app.extensions[_KEY] = _Provided(services, options, contract)
+
+
+def _provided() -> _Provided:
+    return cast("_Provided", current_app.extensions[_KEY])
+
+
+def services() -> Services:
+    """Return the services of the app that answers."""
+    return _provided().services
+
+
+def options() -> WebOptions:
+    """Return the options of the app that answers."""
+    return _provided().options
+
+
+def contract() -> Contract:
+    """Return the contract of the app that answers."""
+    return _provided().contract
+
+
+def set_current_user(user: User) -> None:
+    """Remember who calls, for this request."""
+    g.user = user
+
+
+def current_user() -> User:
+    """Return who calls. Every route under `/api/v1` has somebody."""
+    return cast("User", g.user)
+
+
+def find_current_user() -> User | None:
+    """Return who calls, if anybody was recognized."""
+    return cast("User | None", g.get("user"))
+
+
+def set_request_id(request_id: str) -> None:
+    """Name this request."""
+    g.request_id = request_id
+
+
+def request_id() -> str:
+    """Return the name of this request."""
+    return cast("str", g.request_id)
+
+
+def set_started(moment: float) -> None:
+    """Remember when this request came, by the performance counter."""
+    g.started = moment
+
+
+def started() -> float:
+    """Return when this request came, by the performance counter."""
+    return cast("float", g.started)
+
+
+def set_freshness(freshness: Freshness) -> None:
+    """Remember how this request's answer was come by."""
+    g.freshness = freshness
+
+
+def find_freshness() -> Freshness | None:
+    """Return how this request's answer was come by, if the catalogue gave one."""
+    return cast("Freshness | None", g.get("freshness"))

@@ -1,0 +1,87 @@
+"""From what was raised to what is answered."""
+
+import logging
+
+from apiflask import APIFlask, HTTPError
+from flask import Response
+from werkzeug.exceptions import HTTPException
+
+from butaca.core import errors
+from butaca.web.problems import (
+    BROKEN,
+    UNPROCESSABLE,
+    FieldError,
+    Unacceptable,
+    of_refusal,
+    of_status,
+    problem,
+)
+
+log = logging.getLogger("butaca.web")
+
+_DETAILS = {
+    400: "The body is not JSON.",
+    404: "There is nothing at this path.",
+    405: "This path does not take that method.",
+    413: "The body is larger than 16 KiB.",
+    415: "Send a body as application/json.",
+}
+_CHALLENGE = 'Bearer realm="butaca"'
+
+
+def register(app: APIFlask) -> None:
+    """Let the app answer every error as a problem."""
+    app.register_error_handler(errors.Refusal, _refused)
+    app.register_error_handler(Unacceptable, _unacceptable)
+    app.register_error_handler(HTTPError, _invalid)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Exception, _broken)
+
+
+def _refused(refusal: errors.Refusal) -> Response:
+    return problem(of_refusal(refusal), str(refusal), headers=_headers(refusal))
+
+
+def _headers(refusal: errors.Refusal) -> dict[str, str]:
+    match refusal:
+        case errors.TokenRejected():
+            return {"WWW-Authenticate": f'{_CHALLENGE}, error="invalid_token"'}
+        case errors.RoleMissing():
+            return {"WWW-Authenticate": f'{_CHALLENGE}, error="insufficient_scope"'}
+        case (
+            errors.CatalogueUnavailable(retry_after=seconds)
+            | errors.CatalogueTimedOut(retry_after=seconds)
+            | errors.LibraryUnavailable(retry_after=seconds)
+        ):
+            return {"Retry-After": str(seconds)}
+        case _:
+            return {}
+
+
+def _unacceptable(error: Unacceptable) -> Response:
+    return problem(UNPROCESSABLE, str(error), mistakes=error.mistakes)
+
+
+def _invalid(error: HTTPError) -> Response:
+    """Answer what APIFlask found wrong: `{location: {field: [message]}}`."""
+    mistakes = [
+        FieldError("body" if location == "json" else location, field, message)
+        for location, fields in error.detail.items()
+        for field, messages in fields.items()
+        for message in messages
+    ]
+    return _unacceptable(Unacceptable(mistakes))
+
+
+def _http(error: HTTPException) -> Response:
+    status = error.code or BROKEN.status
+    # Its own headers, such as Allow and Retry-After, but not its description: that may quote.
+    headers = {name: value for name, value in error.get_headers() if name != "Content-Type"}
+    return problem(
+        of_status(status), _DETAILS.get(status, "The request cannot be met."), headers=headers
+    )
+
+
+def _broken(error: Exception) -> Response:
+    log.error("request.broke", exc_info=error)
+    return problem(BROKEN, "This is our fault, and we have been told.")

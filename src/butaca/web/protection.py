@@ -1,0 +1,116 @@
+"""What every request passes before a route sees it, and what every answer carries."""
+
+import re
+from http import HTTPMethod
+from typing import cast
+
+from apiflask import APIFlask
+from flask import Response, request
+from flask_cors import CORS
+from werkzeug.exceptions import TooManyRequests, UnsupportedMediaType
+from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.routing import Rule
+
+from butaca.core.models import MAX_ID
+from butaca.web.auth import authenticate
+from butaca.web.context import WebOptions, contract, current_user, services
+from butaca.web.problems import FieldError, Unacceptable
+
+API = "/api/v1"
+MAX_BODY = 16 * 1024
+"""Bytes. The largest body that any route has a use for is a few dozen."""
+
+EXPOSED = (
+    "Age",
+    "Allow",
+    "Cache-Status",
+    "Content-Language",
+    "ETag",
+    "Link",
+    "Location",
+    "Retry-After",
+    "WWW-Authenticate",
+    "X-Request-Id",
+)
+_READS = {HTTPMethod.GET, HTTPMethod.HEAD}
+_WITH_BODY = {HTTPMethod.POST, HTTPMethod.PUT, HTTPMethod.PATCH}
+
+# Source: OWASP REST Security Cheat Sheet, "Security Headers".
+_SECURITY_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+    "Referrer-Policy": "no-referrer",
+    "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+
+def register(app: APIFlask, options: WebOptions) -> None:
+    """Protect an app: its API needs a token; everything has its limits and headers."""
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    app.before_request(_guard)
+    app.after_request(_secure)
+    CORS(
+        app,
+        origins=list(options.cors_origins),
+        methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+        allow_headers=["Authorization", "Content-Type", "If-None-Match", "X-Request-Id"],
+        expose_headers=list(EXPOSED),
+        max_age=600,
+        send_wildcard="*" in options.cors_origins,
+        vary_header=True,
+    )
+    hops = options.trusted_proxies
+    app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+
+
+def _guard() -> None:
+    """Let through what may come in, in the order in which a caller should learn of it."""
+    if request.method == HTTPMethod.OPTIONS or not request.path.startswith(f"{API}/"):
+        return
+    authenticate()
+    _limit_rate()
+    if request.routing_exception is None:
+        _read_ids()
+        _refuse_undeclared_query()
+        _refuse_other_than_json()
+
+
+def _limit_rate() -> None:
+    kind = "read" if request.method in _READS else "write"
+    if seconds := services().rate_limiter.seconds_to_wait(f"user:{current_user().id}", kind):
+        raise TooManyRequests(retry_after=seconds)
+
+
+def _read_ids() -> None:
+    """Turn the IDs in the path into numbers. Raises Unacceptable."""
+    ids = request.view_args or {}
+    for name, text in ids.items():
+        if not re.fullmatch("[0-9]{1,10}", text, re.ASCII) or int(text) > MAX_ID:
+            message = f"An ID is a whole number from 0 to {MAX_ID}."
+            raise Unacceptable([FieldError("path", name, message)])
+        ids[name] = int(text)
+
+
+def _refuse_undeclared_query() -> None:
+    """Refuse what the contract does not name: a typo must not silently do nothing."""
+    declared = contract().query_of(cast("Rule", request.url_rule), request.method)
+    mistakes = [
+        FieldError("query", name, "No such parameter." if name not in declared else "Give it once.")
+        for name, values in request.args.lists()
+        if name not in declared or len(values) > 1
+    ]
+    if mistakes:
+        raise Unacceptable(mistakes)
+
+
+def _refuse_other_than_json() -> None:
+    if request.method in _WITH_BODY and not request.is_json:
+        raise UnsupportedMediaType
+
+
+def _secure(response: Response) -> Response:
+    for name, value in _SECURITY_HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response
