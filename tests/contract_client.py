@@ -1,0 +1,91 @@
+"""A client that holds every answer against the contract, whatever the test looks at."""
+
+import re
+from functools import cache
+from typing import Any
+
+from apiflask import APIFlask
+from flask.testing import FlaskClient
+from jsonschema import Draft202012Validator
+from referencing import Registry, Resource
+from referencing.jsonschema import DRAFT202012
+from werkzeug.test import TestResponse
+
+from butaca.web import describe
+
+PROBLEM = "application/problem+json"
+
+
+class ContractClient(FlaskClient):
+    """A test client of Flask. An answer that the contract does not name fails the test."""
+
+    def open(self, *args: Any, **kwargs: Any) -> TestResponse:
+        response = super().open(*args, **kwargs)
+        check(self.application, response)  # type: ignore[arg-type]
+        return response
+
+
+def check(app: APIFlask, response: TestResponse) -> None:
+    """Raise AssertionError where an answer is not what the contract says."""
+    status, method = str(response.status_code), response.request.method
+    if response.status_code >= 400:
+        assert response.content_type == PROBLEM
+        _valid({"$ref": "#/components/schemas/Problem"}, response.json)
+        assert response.json is not None
+        assert response.json["status"] == response.status_code
+    assert re.fullmatch(r"[A-Za-z0-9._-]{1,64}", response.headers["X-Request-Id"])
+    operation = _operation(app, response.request.path, method)
+    if operation is None or response.status_code == 405:
+        return
+    assert status in operation["responses"], f"{method} answers {status}, says no contract"
+    described = _resolved(operation["responses"][status])
+    for name, header in described.get("headers", {}).items():
+        assert name in response.headers, f"{status} lacks {name}"
+        assert header
+    content = described.get("content", {})
+    if method != "HEAD" and content:
+        ((media_type, body),) = content.items()
+        assert response.mimetype == media_type
+        _valid(body["schema"], response.json)
+
+
+@cache
+def spec() -> dict[str, Any]:
+    return describe().spec
+
+
+def _operation(app: APIFlask, path: str, method: str) -> dict[str, Any] | None:
+    """Return the operation at a path, or `None` outside the contract."""
+    for template, operations in spec()["paths"].items():
+        pattern = re.sub(r"\{\w+\}", "[^/]+", template)
+        literal = template == path
+        if literal or (re.fullmatch(pattern, path) and path not in spec()["paths"]):
+            found: dict[str, Any] | None = operations.get(
+                {"HEAD": "get"}.get(method, method.lower())
+            )
+            return found
+    return None
+
+
+def _resolved(part: dict[str, Any]) -> dict[str, Any]:
+    if "$ref" not in part:
+        return part
+    found: Any = spec()
+    for step in part["$ref"].removeprefix("#/").split("/"):
+        found = found[step]
+    return dict(found)
+
+
+@cache
+def _registry() -> Registry[Any]:
+    found: Registry[Any] = Registry().with_resource(
+        "urn:contract", Resource.from_contents(spec(), default_specification=DRAFT202012)
+    )
+    return found
+
+
+def _valid(schema: dict[str, Any], body: Any) -> None:
+    reference = {"$ref": f"urn:contract{schema['$ref']}"}
+    Draft202012Validator(
+        reference, registry=_registry(), format_checker=Draft202012Validator.FORMAT_CHECKER
+    ).validate(body)

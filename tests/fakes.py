@@ -1,0 +1,288 @@
+"""Fakes of every port: real classes, in memory, that keep the ports' promises."""
+
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from butaca.adapters.cache.entries import Entry
+from butaca.core.errors import CatalogueFailed, MovieNotFound
+from butaca.core.listing import ListQuery, SortBy, SortKey
+from butaca.core.models import (
+    Favorite,
+    Fetched,
+    Freshness,
+    Mark,
+    Movie,
+    MovieDetails,
+    MovieRecord,
+    Page,
+    Rating,
+    Stars,
+    User,
+)
+from butaca.core.ports import Bearer, PopularQuery, SearchQuery
+from butaca.core.translations import localized
+
+
+@dataclass
+class FakeClock:
+    """A clock that moves when it is told to; it tells moments, and seconds since its start."""
+
+    moment: datetime = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
+    seconds: float = 0.0
+
+    def now(self) -> datetime:
+        return self.moment
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def sleep(self, seconds: float) -> None:
+        self.move(seconds)
+
+    def move(self, seconds: float) -> None:
+        self.seconds += seconds
+        self.moment += timedelta(seconds=seconds)
+
+
+@dataclass
+class FakeCatalogue:
+    """A catalogue of the records that it is given, which fails when it is told to."""
+
+    records: dict[int, MovieRecord] = field(default_factory=dict)
+    pages: dict[int, Page[Movie]] = field(default_factory=dict)
+    failure: CatalogueFailed | None = None
+    freshness: Freshness = field(default_factory=Freshness)
+    calls: list[object] = field(default_factory=list)
+
+    def add(self, *records: MovieRecord) -> None:
+        self.records |= {record.details.id: record for record in records}
+
+    def popular(self, query: PopularQuery) -> Fetched[Page[Movie]]:
+        self._called(query)
+        return Fetched(self.pages.get(query.page) or _no_movies(query.page), self.freshness)
+
+    def search(self, query: SearchQuery) -> Fetched[Page[Movie]]:
+        self._called(query)
+        everywhere = [movie for page in self.pages.values() for movie in page.results]
+        found = tuple(movie for movie in everywhere if query.text.lower() in movie.title.lower())
+        return Fetched(replace(_no_movies(query.page), results=found), self.freshness)
+
+    def details(self, movie_id: int, language: str) -> Fetched[MovieDetails]:
+        self._called((movie_id, language))
+        record = self._record(movie_id)
+        return Fetched(localized(record.details, record.translations, language), self.freshness)
+
+    def record(self, movie_id: int) -> Fetched[MovieRecord]:
+        self._called(movie_id)
+        return Fetched(self._record(movie_id), self.freshness)
+
+    def _called(self, what: object) -> None:
+        self.calls.append(what)
+        if self.failure:
+            raise self.failure
+
+    def _record(self, movie_id: int) -> MovieRecord:
+        if movie_id not in self.records:
+            raise MovieNotFound
+        return self.records[movie_id]
+
+
+def _no_movies(page: int) -> Page[Movie]:
+    return Page(results=(), page=page, page_size=20, total_results=0, total_pages=1)
+
+
+@dataclass(frozen=True)
+class _Rated:
+    stars: Stars
+    rated_at: datetime
+    corrected_at: datetime | None = None
+
+
+@dataclass
+class FakeLibrary:
+    """Favorites and ratings in dicts: the model against which the real stores are held."""
+
+    movies: dict[int, MovieRecord] = field(default_factory=dict)
+    kept: dict[tuple[int, int], datetime] = field(default_factory=dict)
+    rated: dict[tuple[int, int], _Rated] = field(default_factory=dict)
+
+    def has_movie(self, movie_id: int) -> bool:
+        return movie_id in self.movies
+
+    def save_movie(self, record: MovieRecord, at: datetime) -> None:
+        self.movies[record.details.id] = record
+
+    def add_favorite(self, user_id: int, movie_id: int, at: datetime) -> bool:
+        is_new = (user_id, movie_id) not in self.kept
+        self.kept.setdefault((user_id, movie_id), at)
+        return is_new
+
+    def remove_favorite(self, user_id: int, movie_id: int) -> bool:
+        return self.kept.pop((user_id, movie_id), None) is not None
+
+    def clear_favorites(self, user_id: int) -> int:
+        mine = [key for key in self.kept if key[0] == user_id]
+        for key in mine:
+            del self.kept[key]
+        return len(mine)
+
+    def find_favorite(
+        self, user_id: int, movie_id: int, language: str | None = None
+    ) -> Favorite | None:
+        if (user_id, movie_id) not in self.kept:
+            return None
+        rated = self.rated.get((user_id, movie_id))
+        return Favorite(
+            movie=self._movie(movie_id, language),
+            rating=rated.stars if rated else None,
+            favorited_at=self.kept[user_id, movie_id],
+        )
+
+    def favorites(self, user_id: int, query: ListQuery) -> Page[Favorite]:
+        ids = self._ordered((movie for user, movie in self.kept if user == user_id), user_id, query)
+        found = (self.find_favorite(user_id, movie, query.language) for movie in ids)
+        return _cut([each for each in found if each], query)
+
+    def rate(self, user_id: int, movie_id: int, stars: Stars, at: datetime) -> bool:
+        if self.correct_rating(user_id, movie_id, stars, at):
+            return False
+        self.rated[user_id, movie_id] = _Rated(stars, at)
+        return True
+
+    def correct_rating(self, user_id: int, movie_id: int, stars: Stars, at: datetime) -> bool:
+        rated = self.rated.get((user_id, movie_id))
+        if rated and rated.stars != stars:
+            self.rated[user_id, movie_id] = replace(rated, stars=stars, corrected_at=at)
+        return rated is not None
+
+    def remove_rating(self, user_id: int, movie_id: int) -> bool:
+        return self.rated.pop((user_id, movie_id), None) is not None
+
+    def find_rating(
+        self, user_id: int, movie_id: int, language: str | None = None
+    ) -> Rating | None:
+        if (rated := self.rated.get((user_id, movie_id))) is None:
+            return None
+        return Rating(
+            movie=self._movie(movie_id, language),
+            stars=rated.stars,
+            rated_at=rated.rated_at,
+            corrected_at=rated.corrected_at,
+        )
+
+    def ratings(self, user_id: int, query: ListQuery) -> Page[Rating]:
+        ids = self._ordered(
+            (movie for user, movie in self.rated if user == user_id), user_id, query
+        )
+        found = (self.find_rating(user_id, movie, query.language) for movie in ids)
+        return _cut([each for each in found if each], query)
+
+    def marks(self, user_id: int, movie_ids: Iterable[int]) -> Mapping[int, Mark]:
+        rated = {movie: self.rated.get((user_id, movie)) for movie in movie_ids}
+        return {
+            movie: Mark((user_id, movie) in self.kept, each.stars if each else None)
+            for movie, each in rated.items()
+        }
+
+    def _movie(self, movie_id: int, language: str | None) -> MovieDetails:
+        record = self.movies[movie_id]
+        return localized(record.details, record.translations, language)
+
+    def _ordered(self, movie_ids: Iterable[int], user_id: int, query: ListQuery) -> list[int]:
+        ids = sorted(movie_ids)
+        for by in reversed(query.sort):  # Sorting is stable, so the first key comes last.
+            ids = self._ordered_by(ids, user_id, by)
+        return ids
+
+    def _ordered_by(self, ids: list[int], user_id: int, by: SortBy) -> list[int]:
+        keys = {movie: self._key(movie, user_id, by.key) for movie in ids}
+        there = [movie for movie in ids if keys[movie] is not None]
+        missing = [movie for movie in ids if keys[movie] is None]
+        return sorted(there, key=lambda movie: keys[movie], reverse=by.descending) + missing
+
+    def _key(self, movie_id: int, user_id: int, key: SortKey) -> Any:
+        details = self.movies[movie_id].details
+        rated = self.rated.get((user_id, movie_id))
+        match key:
+            case SortKey.RELEASE_DATE:
+                return details.release_date
+            case SortKey.TITLE:
+                folded = unicodedata.normalize("NFKD", details.title.casefold())
+                return "".join(c for c in folded if not unicodedata.combining(c)).encode()
+            case SortKey.RATING:
+                return rated and rated.stars.halves
+            case SortKey.RATED_AT:
+                return rated and rated.rated_at
+            case SortKey.FAVORITED_AT:
+                return self.kept.get((user_id, movie_id))
+
+
+def _cut(entries: list[Any], query: ListQuery) -> Page[Any]:
+    start = (query.page - 1) * query.page_size
+    return Page(
+        results=tuple(entries[start : start + query.page_size]),
+        page=query.page,
+        page_size=query.page_size,
+        total_results=len(entries),
+        total_pages=-(-len(entries) // query.page_size),
+    )
+
+
+@dataclass
+class FakeAccounts:
+    """People and tokens in dicts."""
+
+    users: dict[int, User] = field(default_factory=dict)
+    bearers: dict[str, Bearer] = field(default_factory=dict)
+
+    def find_bearer(self, token_sha256: str) -> Bearer | None:
+        return self.bearers.get(token_sha256)
+
+    def find_user(self, user_id: int) -> User | None:
+        return self.users.get(user_id)
+
+    def save_user(self, user: User, token_sha256: str, at: datetime) -> None:
+        self.users.setdefault(user.id, user)
+        self.bearers.setdefault(token_sha256, Bearer(self.users[user.id], token_sha256))
+
+
+@dataclass
+class FakeCache:
+    """A cache in a dict, on a clock that tests move."""
+
+    clock: FakeClock = field(default_factory=FakeClock)
+    entries: dict[str, tuple[bytes, float]] = field(default_factory=dict)
+    rests_until: float = 0.0
+    is_away: bool = False
+
+    def get(self, key: str) -> Entry | None:
+        if self.is_away or key not in self.entries:
+            return None
+        body, put_at = self.entries[key]
+        return Entry(body, self.clock.seconds - put_at)
+
+    def put(self, key: str, body: bytes) -> bool:
+        if not self.is_away:
+            self.entries[key] = (body, self.clock.seconds)
+        return not self.is_away
+
+    def rest(self, seconds: float) -> None:
+        self.rests_until = self.clock.seconds + seconds
+
+    def resting(self) -> float:
+        return max(self.rests_until - self.clock.seconds, 0.0)
+
+
+@dataclass
+class FakeRateLimiter:
+    """A limiter that lets everybody pass until it is told how long they must wait."""
+
+    wait: int = 0
+    calls: list[tuple[str, str]] = field(default_factory=list)
+
+    def seconds_to_wait(self, caller: str, kind: str) -> int:
+        self.calls.append((caller, kind))
+        return self.wait
