@@ -1,0 +1,68 @@
+"""What goes back to the caller, and TMDB's ways of saying no."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+JSON = "application/json; charset=utf-8"
+HTML = "text/html"
+
+# TMDB's code -> HTTP status and sentence, as on https://developer.themoviedb.org/docs/errors
+REFUSALS: Mapping[int, tuple[int, str]] = {
+    7: (401, "Invalid API key: You must be granted a valid key."),
+    9: (503, "Service offline: This service is temporarily offline, try again later."),
+    11: (500, "Internal error: Something went wrong, contact TMDB."),
+    20: (422, "Invalid date range: Should be a range no longer than 14 days."),
+    22: (
+        400,
+        "Invalid page: Pages start at 1 and max at 500. They are expected to be an integer.",
+    ),
+    23: (400, "Invalid date: Format needs to be YYYY-MM-DD."),
+    24: (504, "Your request to the backend server timed out. Try again."),
+    25: (429, "Your request count is over the allowed limit."),
+    34: (404, "The resource you requested could not be found."),
+    43: (502, "Couldn't connect to the backend server."),
+    46: (503, "The API is undergoing maintenance. Try again later."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One HTTP answer, before it meets the wire."""
+
+    status: int
+    body: bytes
+    media_type: str = JSON
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Refused(Exception):
+    """TMDB would say no, with one of its codes."""
+
+    def __init__(self, code: int) -> None:
+        """Carry the code; the status and the sentence follow from it."""
+        super().__init__(code)
+        self.code = code
+
+
+def json_answer(content: Any, status: int = 200) -> Answer:
+    """Return the content as compact JSON, in UTF-8 as TMDB sends it."""
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    return Answer(status, text.encode())
+
+
+def refusal(code: int) -> Answer:
+    """Return TMDB's error body for one of its codes."""
+    status, message = REFUSALS[code]
+    return json_answer({"success": False, "status_code": code, "status_message": message}, status)
+
+
+def gateway_page(status: int, title: str) -> Answer:
+    """Return the HTML page of a gateway that cannot reach what is behind it."""
+    html = (
+        f"<html>\r\n<head><title>{status} {title}</title></head>\r\n<body>\r\n"
+        f"<center><h1>{status} {title}</h1></center>\r\n<hr><center>openresty</center>\r\n"
+        "</body>\r\n</html>\r\n"
+    )
+    return Answer(status, html.encode(), HTML)

@@ -1,0 +1,71 @@
+"""One call as TMDB reads it: a path, and query parameters with TMDB's defaults."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from butaca.sandbox.answers import Refused
+
+LAST_PAGE = 500
+LONGEST_RANGE_IN_DAYS = 14
+LONGEST_ID = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A path and its query, read as TMDB reads them."""
+
+    path: str
+    params: Mapping[str, str]
+
+    @classmethod
+    def to(cls, target: str) -> "Call":
+        """Read the target of a request line."""
+        parts = urlsplit(target)
+        return cls(unquote(parts.path), dict(parse_qsl(parts.query, keep_blank_values=True)))
+
+    @property
+    def language(self) -> str:
+        """The language asked for: `xx` or `xx-YY`."""
+        return self.params.get("language") or "en-US"
+
+    @property
+    def page(self) -> int:
+        """The page asked for. Raises Refused (code 22) outside 1..500."""
+        text = self.params.get("page", "1")
+        number = int(text) if text.isascii() and text.isdigit() else 0
+        if not 1 <= number <= LAST_PAGE:
+            raise Refused(22)
+        return number
+
+    @property
+    def year(self) -> str:
+        """The release year asked for, or nothing."""
+        return self.params.get("primary_release_year") or self.params.get("year") or ""
+
+    @property
+    def wants_translations(self) -> bool:
+        """Whether the details are to carry their translations."""
+        return "translations" in self.params.get("append_to_response", "").split(",")
+
+    def check_dates(self) -> None:
+        """Raise Refused: code 23 for what is no date, 20 for a range over 14 days."""
+        start, end = self._date("start_date"), self._date("end_date")
+        if start and end and not 0 <= (end - start).days <= LONGEST_RANGE_IN_DAYS:
+            raise Refused(20)
+
+    def _date(self, name: str) -> date | None:
+        if not (text := self.params.get(name)):
+            return None
+        try:
+            return date.fromisoformat(text)
+        except ValueError as error:
+            raise Refused(23) from error
+
+
+def id_in(text: str) -> int | None:
+    """Return the id that a text is, or None; TMDB's ids fit in 32 bits."""
+    if text.isascii() and text.isdigit() and len(text) <= LONGEST_ID:
+        return int(text)
+    return None

@@ -1,0 +1,65 @@
+"""Counting who called what, so that tests can prove how often TMDB was asked."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from threading import Lock
+from typing import Any
+
+
+class Calls(Mapping[str, int]):
+    """How often each path was called, faults included; a path never called counts 0.
+
+    `calls["/3/movie/popular"]` counts by path, `calls.targets` by path and query.
+    """
+
+    def __init__(self) -> None:
+        """Start at zero."""
+        self._lock = Lock()
+        self._targets: Counter[str] = Counter()
+
+    def count(self, target: str) -> None:
+        """Count one call of a path with its query."""
+        with self._lock:
+            self._targets[target] += 1
+
+    def reset(self) -> None:
+        """Forget every call."""
+        with self._lock:
+            self._targets.clear()
+
+    @property
+    def targets(self) -> dict[str, int]:
+        """A copy of the counts by path and query, as they were sent."""
+        with self._lock:
+            return dict(self._targets)
+
+    @property
+    def total(self) -> int:
+        """How many calls there were."""
+        return sum(self.targets.values())
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the total, and the counts by path and by target."""
+        return {"total": self.total, "paths": dict(self), "targets": self.targets}
+
+    def _paths(self) -> Counter[str]:
+        paths: Counter[str] = Counter()
+        for target, number in self.targets.items():
+            paths[target.partition("?")[0]] += number
+        return paths
+
+    def __getitem__(self, path: str) -> int:
+        """Return how often a path was called."""
+        return self._paths()[path]
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the paths that were called."""
+        return iter(self._paths())
+
+    def __len__(self) -> int:
+        """Return how many different paths were called."""
+        return len(self._paths())
+
+    def __repr__(self) -> str:
+        """Show the counts, for the message of a failed assertion."""
+        return f"Calls({dict(self)})"

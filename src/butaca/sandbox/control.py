@@ -1,0 +1,72 @@
+"""The switchboard under /_sandbox: faults on and off, and the counter."""
+
+from typing import Any
+
+from butaca.sandbox.answers import Answer, json_answer
+from butaca.sandbox.breakage import Breakage
+from butaca.sandbox.calls import Calls
+from butaca.sandbox.faults import KINDS, faults_from
+
+ROOT = "/_sandbox"
+
+
+class Control:
+    """Answers to `/_sandbox`, `/_sandbox/faults` and `/_sandbox/calls`."""
+
+    def __init__(self, breakage: Breakage, calls: Calls) -> None:
+        """Take what is to be switched and read."""
+        self._breakage = breakage
+        self._calls = calls
+
+    def answer(self, method: str, path: str, body: bytes, *, host: str) -> Answer:
+        """Do what is asked, and show what is switched on or counted afterwards."""
+        match method, path.removeprefix(ROOT):
+            case "GET", "":
+                return json_answer(_guide(f"http://{host}{ROOT}"))
+            case "GET" | "PUT" | "DELETE", "/faults":
+                return self._faults(method, body)
+            case "GET" | "DELETE", "/calls":
+                return self._counted(method)
+        return json_answer({"error": f"no {method} {path} here; GET {ROOT} tells what is"}, 404)
+
+    def _faults(self, method: str, body: bytes) -> Answer:
+        try:
+            if method == "PUT":
+                self._breakage.replace(*faults_from(body.decode()))
+        except ValueError as error:
+            return json_answer({"error": str(error)}, 400)
+        if method == "DELETE":
+            self._breakage.replace()
+        return json_answer(self._breakage.as_json())
+
+    def _counted(self, method: str) -> Answer:
+        if method == "DELETE":
+            self._calls.reset()
+        return json_answer(self._calls.as_json())
+
+
+def _guide(url: str) -> dict[str, Any]:
+    return {
+        "about": "A TMDB of our own. PUT a list of faults to break it, DELETE them to heal it.",
+        "examples": [
+            f"curl {url}/faults",
+            f"""curl -X PUT {url}/faults -d '[{{"kind": "503"}}]'""",
+            f"""curl -X PUT {url}/faults -d '[{{"kind": "429", "times": 2, "retry_after": 1}}]'""",
+            f"""curl -X PUT {url}/faults -d '[{{"kind": "hang", "paths": "/3/movie/popular"}}]'""",
+            f"""curl -X PUT {url}/faults -d '[{{"kind": "deleted", "ids": [550]}}]'""",
+            f"curl -X PUT {url}/faults -d 'delay:/3/search/*:1,500'",
+            f"curl -X DELETE {url}/faults",
+            f"curl {url}/calls",
+            f"curl -X DELETE {url}/calls",
+        ],
+        "fields": {
+            "kind": "one of the kinds below",
+            "paths": "a pattern as in a shell; default *",
+            "times": "for how many calls; default all",
+            "probability": "from 0 to 1; default 1",
+            "seconds": "for delay, drip and drip-headers; default 1",
+            "retry_after": "a Retry-After header, whatever its value; default none",
+            "ids": "the movies that are gone, for deleted",
+        },
+        "kinds": dict(KINDS),
+    }

@@ -1,0 +1,66 @@
+"""TMDB's endpoints: which path is answered by what, and who may ask."""
+
+from typing import Protocol
+
+from butaca.sandbox.answers import Answer, Refused, json_answer, refusal
+from butaca.sandbox.call import Call, id_in
+from butaca.sandbox.pictures import Picture
+
+
+class Source(Protocol):
+    """Where the answers come from: movies of our own, or a folder of recordings."""
+
+    def popular(self, call: Call) -> Answer:
+        """Return a page of the popular movies. Raises Refused."""
+
+    def search(self, call: Call) -> Answer:
+        """Return a page of the movies whose title holds the query. Raises Refused."""
+
+    def movie(self, call: Call, movie_id: int) -> Answer:
+        """Return the details of a movie. Raises Refused."""
+
+    def translations(self, movie_id: int) -> Answer:
+        """Return the translations of a movie. Raises Refused."""
+
+    def changes(self, call: Call, deleted: frozenset[int]) -> Answer:
+        """Return a page of ids that changed, those of deleted movies first. Raises Refused."""
+
+    def configuration(self) -> Answer:
+        """Return where pictures are, and in which sizes."""
+
+    def find_picture(self, path: str) -> Picture | None:
+        """Return what to draw for a poster_path or backdrop_path."""
+
+
+def answer(source: Source, call: Call, deleted: frozenset[int]) -> Answer:
+    """Answer a call under /3 as TMDB does, its refusals included."""
+    try:
+        return _route(source, call, deleted)
+    except Refused as refused:
+        return refusal(refused.code)
+
+
+def _route(source: Source, call: Call, deleted: frozenset[int]) -> Answer:
+    match call.path.split("/")[2:]:
+        case ["movie", "popular"]:
+            return source.popular(call)
+        case ["search", "movie"]:
+            return source.search(call)
+        case ["movie", "changes"]:
+            return source.changes(call, deleted)
+        case ["configuration"]:
+            return source.configuration()
+        case ["authentication"]:
+            return json_answer({"success": True, "status_code": 1, "status_message": "Success."})
+        case ["movie", text, *rest] if (movie_id := id_in(text)) is not None:
+            return _about_one(source, call, movie_id, rest)
+    raise Refused(34)
+
+
+def _about_one(source: Source, call: Call, movie_id: int, rest: list[str]) -> Answer:
+    match rest:
+        case []:
+            return source.movie(call, movie_id)
+        case ["translations"]:
+            return source.translations(movie_id)
+    raise Refused(34)

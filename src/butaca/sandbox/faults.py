@@ -1,0 +1,145 @@
+"""What can go wrong at TMDB: the kinds of fault, and how they are written down."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+KINDS: Mapping[str, str] = {
+    "refuse": "takes the call and hangs up without a word",
+    "hang": "takes the call and never answers, until healed or stopped",
+    "delay": "answers properly, after `seconds`",
+    "drip": "sends the headers, then the body one byte every `seconds`",
+    "drip-headers": "sends everything, headers too, one byte every `seconds`",
+    "reset": "resets the connection (RST) in mid-body",
+    "cut": "promises the whole body, sends half of it and hangs up",
+    "429": "too many requests, code 25; with `retry_after` as its Retry-After, or without",
+    "500": "internal error, code 11",
+    "502": "no connection to the backend, code 43",
+    "502-html": "the gateway's own page in HTML",
+    "503": "service offline, code 9",
+    "503-maintenance": "maintenance, code 46",
+    "504": "the backend timed out, code 24",
+    "504-html": "the gateway's own page in HTML",
+    "401": "our key is bad, code 7",
+    "404": "no such thing, code 34",
+    "truncated": "200 with JSON that stops in the middle",
+    "object": "200 with {}",
+    "list": "200 with []",
+    "null": "200 with null",
+    "gzip": "200 with gzip bytes and no Content-Encoding",
+    "deleted": "the movies of `ids` are gone: 404 code 34, and `adult: null` among the changes",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One way of failing, and for which calls.
+
+    `paths` is a pattern as in a shell (`/3/movie/*`); `times` is for how many calls, None for
+    all; `probability` runs from 0 to 1. Raises ValueError when it makes no sense.
+    """
+
+    kind: str
+    paths: str = "*"
+    times: int | None = None
+    probability: float = 1.0
+    seconds: float = 1.0
+    retry_after: int | str | None = None
+    ids: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense."""
+        if self.kind not in KINDS:
+            raise ValueError(f"unknown kind of fault {self.kind!r}; known: {', '.join(KINDS)}")
+        if self.times is not None and self.times < 1:
+            raise ValueError(f"times must be 1 or more, not {self.times}")
+        if not 0 <= self.probability <= 1:
+            raise ValueError(f"probability must be from 0 to 1, not {self.probability}")
+        if not 0 <= self.seconds < float("inf"):
+            raise ValueError(f"seconds must be 0 or more, not {self.seconds}")
+        if "\n" in str(self.retry_after) or "\r" in str(self.retry_after):
+            raise ValueError("retry_after must be one line")
+        if (self.kind == "deleted") != bool(self.ids):
+            raise ValueError("ids belong to the kind 'deleted', which needs them")
+
+    def concerns(self, path: str) -> bool:
+        """Return whether a call of this path is to fail."""
+        if not fnmatchcase(path, self.paths):
+            return False
+        return self.kind != "deleted" or _movie_in(path) in self.ids
+
+    def as_json(self) -> dict[str, Any]:
+        """Return all fields, as `PUT /_sandbox/faults` takes them."""
+        return asdict(self)
+
+
+def faults_from(text: str) -> tuple[Fault, ...]:
+    """Read faults: a JSON list, or `kind[:paths[:times]]` with commas between.
+
+    Raises ValueError with a sentence that says what is wrong.
+    """
+    if text.strip().startswith(("[", "{")):
+        return _from_json(text)
+    return tuple(_from_short(part.strip()) for part in text.split(",") if part.strip())
+
+
+def _from_json(text: str) -> tuple[Fault, ...]:
+    try:
+        written = json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"faults are not JSON: {error}") from error
+    return tuple(_from_fields(one) for one in _listed(written))
+
+
+def _listed(written: Any) -> Iterable[Any]:
+    return written if isinstance(written, list) else [written]
+
+
+def _from_short(text: str) -> Fault:
+    kind, _, rest = text.partition(":")
+    paths, _, times = rest.partition(":")
+    if times and not times.isdecimal():
+        raise ValueError(f"times must be a whole number in {text!r}")
+    return Fault(kind, paths=paths or "*", times=int(times) if times else None)
+
+
+def _from_fields(written: Any) -> Fault:
+    if not isinstance(written, dict) or "kind" not in written:
+        raise ValueError(f"a fault is an object with a kind, not {written!r}")
+    for name, value in written.items():
+        _check_field(name, value)
+    kind, ids = str(written["kind"]), tuple(written.get("ids", ()))
+    return Fault(**{**written, "kind": kind, "ids": ids})
+
+
+def _check_field(name: str, value: Any) -> None:
+    if name not in _TYPES:
+        raise ValueError(f"unknown field {name!r} of a fault; known: {', '.join(_TYPES)}")
+    if not _fits(name, value):
+        raise ValueError(f"field {name!r} of a fault cannot be {value!r}")
+
+
+def _fits(name: str, value: Any) -> bool:
+    if isinstance(value, list):
+        return name == "ids" and all(type(one) is int for one in value)
+    return isinstance(value, _TYPES[name]) and not isinstance(value, bool)
+
+
+def _movie_in(path: str) -> int | None:
+    match path.split("/"):
+        case ["", "3", "movie", movie_id, *_] if movie_id.isdecimal():
+            return int(movie_id)
+    return None
+
+
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    "kind": (str, int),
+    "paths": (str,),
+    "times": (int, type(None)),
+    "probability": (int, float),
+    "seconds": (int, float),
+    "retry_after": (int, str, type(None)),
+    "ids": (list,),
+}

@@ -1,0 +1,37 @@
+"""Which drawing belongs to which genre."""
+
+from collections.abc import Callable, Mapping, Sequence
+from random import Random
+
+from butaca.sandbox import patterns, scenes
+from butaca.sandbox.ink import Canvas
+
+Motif = Callable[[Canvas, Random], str]
+
+
+def motif(genre_ids: Sequence[int], canvas: Canvas, dice: Random) -> str:
+    """Draw one of the first two genres; moons for what has no genre."""
+    drawable = [MOTIFS[one] for one in genre_ids if one in MOTIFS]
+    return dice.choice(drawable[:2] or [scenes.moons])(canvas, dice)
+
+
+MOTIFS: Mapping[int, Motif] = {
+    12: scenes.mountains,
+    14: scenes.crescent,
+    16: patterns.bubbles,
+    18: scenes.moons,
+    27: patterns.teeth,
+    28: patterns.slashes,
+    35: patterns.confetti,
+    36: scenes.columns,
+    37: scenes.desert,
+    53: patterns.target,
+    80: patterns.blinds,
+    99: patterns.film,
+    878: scenes.planet,
+    9648: patterns.keyhole,
+    10402: patterns.sound,
+    10749: patterns.rings,
+    10751: scenes.hills,
+    10752: scenes.searchlights,
+}

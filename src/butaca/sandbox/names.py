@@ -1,0 +1,71 @@
+"""What TMDB calls genres, languages and countries."""
+
+from collections.abc import Mapping
+
+GENRES: Mapping[int, tuple[str, str]] = {
+    12: ("Adventure", "Aventura"),
+    14: ("Fantasy", "Fantasía"),
+    16: ("Animation", "Animación"),
+    18: ("Drama", "Drama"),
+    27: ("Horror", "Terror"),
+    28: ("Action", "Acción"),
+    35: ("Comedy", "Comedia"),
+    36: ("History", "Historia"),
+    37: ("Western", "Western"),
+    53: ("Thriller", "Suspense"),
+    80: ("Crime", "Crimen"),
+    99: ("Documentary", "Documental"),
+    878: ("Science Fiction", "Ciencia ficción"),
+    9648: ("Mystery", "Misterio"),
+    10402: ("Music", "Música"),
+    10749: ("Romance", "Romance"),
+    10751: ("Family", "Familia"),
+    10752: ("War", "Bélica"),
+    10770: ("TV Movie", "Película de TV"),
+}
+
+# English name, own name, the country that TMDB puts beside the language.
+LANGUAGES: Mapping[str, tuple[str, str, str]] = {
+    "da": ("Danish", "Dansk", "DK"),
+    "de": ("German", "Deutsch", "DE"),
+    "en": ("English", "English", "US"),
+    "es": ("Spanish", "Español", "ES"),
+    "fi": ("Finnish", "suomi", "FI"),
+    "fr": ("French", "Français", "FR"),
+    "ja": ("Japanese", "日本語", "JP"),
+    "kn": ("Kannada", "ಕನ್ನಡ", "IN"),
+    "ko": ("Korean", "한국어/조선말", "KR"),
+    "lv": ("Latvian", "Latviešu", "LV"),
+    "no": ("Norwegian", "Norsk", "NO"),
+    "pt": ("Portuguese", "Português", "PT"),
+    "te": ("Telugu", "తెలుగు", "IN"),
+    "zh": ("Mandarin", "普通话", "CN"),
+}
+
+COUNTRIES: Mapping[str, str] = {
+    "AU": "Australia",
+    "BR": "Brazil",
+    "CA": "Canada",
+    "CL": "Chile",
+    "CN": "China",
+    "DE": "Germany",
+    "DK": "Denmark",
+    "ES": "Spain",
+    "FI": "Finland",
+    "FR": "France",
+    "GB": "United Kingdom",
+    "HK": "Hong Kong",
+    "IN": "India",
+    "JP": "Japan",
+    "KR": "South Korea",
+    "LV": "Latvia",
+    "NO": "Norway",
+    "PT": "Portugal",
+    "US": "United States of America",
+}
+
+
+def genre_name(genre_id: int, language: str) -> str:
+    """Return a genre in Spanish where Spanish is asked for, else in English."""
+    english, spanish = GENRES[genre_id]
+    return spanish if language.startswith("es") else english

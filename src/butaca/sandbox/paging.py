@@ -1,0 +1,47 @@
+"""Pages as TMDB cuts them: repeats over the borders, and totals beyond what may be asked."""
+
+import re
+from collections.abc import Sequence
+from typing import Any, TypeVar
+from unicodedata import combining, normalize
+
+Item = TypeVar("Item")
+
+PAGE_SIZE = 20
+CHANGES_PAGE_SIZE = 100
+
+
+def shelves(items: Sequence[Item]) -> list[Item]:
+    """Return the items with some twice: the last of pages 1, 3, 5… opens the next page too.
+
+    TMDB caches each page alone, so that its list shifts between two pages; a client must rely
+    on ids. Never twice inside one page.
+    """
+    shelved: list[Item] = []
+    for item in items:
+        shelved.append(item)
+        if len(shelved) % (2 * PAGE_SIZE) == PAGE_SIZE:
+            shelved.append(item)
+    return shelved
+
+
+def page_of(items: Sequence[Any], number: int, size: int = PAGE_SIZE) -> dict[str, Any]:
+    """Return one page in TMDB's envelope; nothing found is one empty page."""
+    return {
+        "page": number,
+        "results": list(items[(number - 1) * size : number * size]),
+        "total_pages": max(1, -(-len(items) // size)),
+        "total_results": len(items),
+    }
+
+
+def inflated(page: dict[str, Any]) -> dict[str, Any]:
+    """Return the page with totals as large as TMDB's, a little different on each page."""
+    total = 1_166_400 + page["page"] * 7919 % 97
+    return {**page, "total_pages": -(-total // PAGE_SIZE), "total_results": total}
+
+
+def folded(text: str) -> str:
+    """Return the text as search compares it: no case, no accents, single spaces."""
+    plain = "".join(one for one in normalize("NFKD", text) if not combining(one))
+    return re.sub(r"[\W_]+", " ", plain.casefold()).strip()

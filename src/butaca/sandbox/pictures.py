@@ -1,0 +1,138 @@
+"""Posters and backdrops, drawn as SVG: the same movie always gets the same picture."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from unicodedata import east_asian_width
+from xml.sax.saxutils import escape
+
+from butaca.sandbox.answers import Answer
+from butaca.sandbox.ink import PALETTES, Canvas
+from butaca.sandbox.motifs import motif
+
+# As in GET /3/configuration, and the width of the original.
+SIZES: Mapping[str, Mapping[str, int]] = {
+    "poster": {
+        "w92": 92,
+        "w154": 154,
+        "w185": 185,
+        "w342": 342,
+        "w500": 500,
+        "w780": 780,
+        "original": 2000,
+    },
+    "backdrop": {"w300": 300, "w780": 780, "w1280": 1280, "original": 1920},
+}
+FONT = "'Avenir Next Condensed','Futura','Oswald','DejaVu Sans Condensed','Arial Narrow',sans-serif"
+SHORT_LINE, LONG_WORD, MOST_LINES = 13, 18, 5
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What to draw."""
+
+    movie_id: int
+    title: str
+    year: str
+    genre_ids: tuple[int, ...]
+    is_poster: bool
+
+    @property
+    def canvas(self) -> Canvas:
+        """The room there is, in the units of the drawing: 2:3 or 16:9."""
+        return Canvas(600, 900) if self.is_poster else Canvas(1600, 900)
+
+
+def picture_answer(picture: Picture | None, size: str) -> Answer:
+    """Return the picture in one of TMDB's sizes; else a 404 without words, as a CDN gives it."""
+    sizes = SIZES["poster" if picture and picture.is_poster else "backdrop"]
+    if picture is None or size not in sizes:
+        return Answer(404, b"", "text/plain")
+    headers = {"Cache-Control": "public, max-age=31536000"}
+    return Answer(200, svg(picture, sizes[size]).encode(), "image/svg+xml", headers)
+
+
+def svg(picture: Picture, width: int) -> str:
+    """Draw a picture, so many pixels wide; the words are on the poster, as at TMDB."""
+    dice, canvas = Random(picture.movie_id), picture.canvas  # noqa: S311
+    *sky, ink = dice.choice(PALETTES)
+    drawn = motif(picture.genre_ids, canvas, dice)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" '
+        f'height="{round(width * canvas.height / canvas.width)}" '
+        f'viewBox="0 0 {canvas.width} {canvas.height}" role="img">'
+        f"<title>{escape(picture.title)}</title>{_gradients(sky, dice)}"
+        f'<rect width="100%" height="100%" fill="url(#sky)"/>'
+        f'<g fill="{ink}" stroke="{ink}" stroke-width="0">{drawn}</g>'
+        f'<rect width="100%" height="100%" fill="url(#shade)"/>'
+        f"{_words(picture) if picture.is_poster else ''}</svg>"
+    )
+
+
+def lines(title: str, longest: int) -> list[str]:
+    """Break a title into lines between its words, and inside those that are too long."""
+    broken: list[str] = []
+    for word in title.split():
+        for part in _parts(word, longest):
+            if broken and _width(f"{broken[-1]} {part}") <= longest:
+                broken[-1] += f" {part}"
+            else:
+                broken.append(part)
+    return broken
+
+
+def _gradients(sky: Sequence[str], dice: Random) -> str:
+    stops = zip((0, 0.5, 1), sky, strict=True)
+    return (
+        f'<defs><linearGradient id="sky" x1="0" y1="0" x2="{dice.choice((0, 0.4, 0.8))}" y2="1">'
+        + "".join(f'<stop offset="{at}" stop-color="{color}"/>' for at, color in stops)
+        + '</linearGradient><linearGradient id="shade" x1="0" y1="0" x2="0" y2="1">'
+        '<stop offset="0.45" stop-color="#000" stop-opacity="0"/>'
+        '<stop offset="1" stop-color="#000" stop-opacity="0.72"/></linearGradient></defs>'
+    )
+
+
+def _words(picture: Picture) -> str:
+    # Long titles are set smaller, until they take no more than the lower half.
+    widest = max(map(_width, picture.title.split()), default=0)
+    longest = max(SHORT_LINE, min(widest, LONG_WORD))
+    while len(lines(picture.title, longest)) > MOST_LINES:
+        longest += 4
+    broken = lines(picture.title, longest)
+    size = round(62 * SHORT_LINE / longest)
+    bottom = picture.canvas.height - 92
+    rows = [
+        _row(line, size, bottom - (len(broken) - 1 - number) * size * 1.12)
+        for number, line in enumerate(broken)
+    ]
+    return "".join(rows) + _year(picture)
+
+
+def _row(line: str, size: int, y: float) -> str:
+    return (
+        f'<text x="44" y="{y:.0f}" font-family="{FONT}" font-size="{size}" font-weight="700" '
+        f'fill="#fff">{escape(line)}</text>'
+    )
+
+
+def _year(picture: Picture) -> str:
+    y = picture.canvas.height - 42
+    return (
+        f'<rect x="46" y="{y - 9}" width="56" height="4" fill="#fff" opacity="0.8"/>'
+        f'<text x="118" y="{y}" font-family="{FONT}" font-size="26" letter-spacing="5" '
+        f'fill="#fff" opacity="0.85">{escape(picture.year)}</text>'
+    )
+
+
+def _parts(word: str, longest: int) -> Sequence[str]:
+    parts, room = [""], longest
+    for letter in word:
+        if (room := room - _width(letter)) < 0:
+            parts.append("")
+            room = longest - _width(letter)
+        parts[-1] += letter
+    return parts
+
+
+def _width(text: str) -> int:
+    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
