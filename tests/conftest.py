@@ -1,5 +1,6 @@
 """What tests stand on: fakes by default, and real servers on the loopback where they matter."""
 
+import logging
 import os
 import shutil
 import tempfile
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 import redis
 from sqlalchemy import text
+from structlog.contextvars import clear_contextvars
 from tests.builders import ADMIN_TOKEN, CONSUMER_TOKEN
 from tests.contract_client import ContractClient
 from tests.fakes import FakeAccounts, FakeCatalogue, FakeClock, FakeLibrary, FakeRateLimiter
@@ -105,6 +107,18 @@ def database(request: pytest.FixtureRequest) -> Database:
     """An empty database, once of each kind that we support."""
     found: Database = request.getfixturevalue(request.param)
     return found
+
+
+@pytest.fixture(autouse=True)
+def _restored_logging() -> Iterator[None]:
+    """Let no test leave its handlers behind, nor the name of its last request."""
+    clear_contextvars()
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    logging.captureWarnings(capture=False)
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @dataclass

@@ -1,14 +1,21 @@
 """The command line: `butaca dev | serve | migrate | sandbox | openapi`."""
 
+import os
+import signal
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from butaca import __version__
 from butaca.complaint import Complaint
 from butaca.core.errors import LibraryUnavailable
+
+if TYPE_CHECKING:
+    from butaca.sandbox import Sandbox
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -63,16 +70,15 @@ def migrate() -> None:
     help="Serve the recorded answers in this folder.",
 )
 def sandbox(port: int, data: Path | None) -> None:
-    """Run a TMDB of our own: no key, no network, and every failure at the turn of a switch."""
-    from butaca.sandbox import Sandbox
+    """Run a TMDB of our own: no key, no network, and every failure at the turn of a switch.
 
-    tmdb = Sandbox(data=data, port=port)
+    SANDBOX_FAULTS is what is broken from the start, such as `503:/3/movie/popular:2`.
+    """
     with _one_line():
-        try:
-            tmdb.start()
-        except OSError as error:
-            raise Complaint(f"Port {port} of 127.0.0.1: {error.strerror}") from error
-        click.echo(f"The sandbox is at {tmdb.url}; switch its faults at {tmdb.control_url}")
+        tmdb = _started_sandbox(port, data)
+    click.echo(f"The sandbox is at {tmdb.url}; switch its faults at {tmdb.control_url}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with suppress(KeyboardInterrupt):
         tmdb.serve_forever()
 
 
@@ -82,6 +88,20 @@ def openapi() -> None:
     from butaca.web import describe
 
     click.echo(describe().as_yaml, nl=False)
+
+
+def _started_sandbox(port: int, data: Path | None) -> "Sandbox":
+    from butaca.sandbox import Sandbox, faults_from
+
+    tmdb = Sandbox(data=data, port=port)
+    try:
+        tmdb.break_with(*faults_from(os.environ.get("SANDBOX_FAULTS", "")))
+        tmdb.start()
+    except ValueError as error:
+        raise Complaint(f"SANDBOX_FAULTS: {error}") from error
+    except OSError as error:
+        raise Complaint(f"Port {port} of 127.0.0.1: {error.strerror}") from error
+    return tmdb
 
 
 @contextmanager

@@ -1,14 +1,20 @@
 """The server: Granian, one worker process with threads, and a port that is ours or is not."""
 
+import logging
 import socket
 from collections.abc import Callable
+from threading import Thread
+from typing import Any
 
-from granian import Granian
+from granian.server import MPServer
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 
 from butaca.complaint import Complaint
 
+log = logging.getLogger("butaca.server")
+
+POLL_SECONDS = 0.02
 GRACE_SECONDS = 20
 """How long a worker that is told to stop may take over what it has accepted."""
 
@@ -36,12 +42,38 @@ def free_port(host: str) -> int:
         return int(sock.getsockname()[1])
 
 
+class _Server(MPServer):
+    """Granian, which tells when it really answers: its own hooks run before its socket listens."""
+
+    on_listening: Callable[[], None]
+
+    def startup(self, *args: Any, **kwargs: Any) -> None:
+        """Start the workers, and a thread that waits for them."""
+        super().startup(*args, **kwargs)  # type: ignore[no-untyped-call]
+        Thread(target=self._announce, daemon=True).start()
+
+    def _announce(self) -> None:
+        while not _answers(self.bind_addr, self.bind_port):
+            if self.main_loop_interrupt.wait(POLL_SECONDS):
+                return
+        log.info("server.listens", extra={"host": self.bind_addr, "port": self.bind_port})
+        self.on_listening()
+
+
+def _answers(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
 def serve(
     host: str, port: int, threads: int, on_listening: Callable[[], None] = lambda: None
 ) -> None:
     """Serve the app that the environment describes until somebody ends it. Raises Complaint."""
     check_port(host, port)
-    server = Granian(
+    server = _Server(
         "butaca.app:create_from_environment",
         factory=True,
         address=host,
@@ -55,5 +87,5 @@ def serve(
         log_level=LogLevels.error,
         log_dictconfig=_LOGGING,
     )
-    server.on_startup(on_listening)
+    server.on_listening = on_listening
     server.serve()

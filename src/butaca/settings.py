@@ -3,7 +3,14 @@
 from typing import Annotated, Any, Literal, TypeVar
 
 from limits import parse as parse_rate
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from butaca.complaint import Complaint
@@ -47,6 +54,12 @@ def _database_url(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _not_less_than_fresh(seconds: float, info: ValidationInfo) -> float:
+    if not info.data.get("cache_ttl_seconds", 0) <= seconds < float("inf"):
+        raise ValueError("it is at least CACHE_TTL_SECONDS")
+    return seconds
+
+
 Rate = Annotated[str, AfterValidator(_rate)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Origins = Annotated[
@@ -79,7 +92,7 @@ class Settings(DatabaseSettings):
     tmdb_deadline: Seconds = 6.0
     tmdb_cooldown_seconds: Seconds = 5.0
     cache_ttl_seconds: Seconds = 30.0
-    cache_stale_seconds: Seconds = 86_400.0
+    cache_stale_seconds: Annotated[float, AfterValidator(_not_less_than_fresh)] = 86_400.0
     default_language: Annotated[str, Field(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")] = "en-US"
     cors_origins: Origins = []
     rate_limit_reads: Rate = "600/minute"

@@ -73,8 +73,6 @@ class RedisLink:
             log.error("redis.went_away", extra={"reason": type(error).__name__})
 
     def _came_up(self) -> None:
-        if self._is_up:
-            return
         with self._lock:
             was_up, self._is_up = self._is_up, True
         if not was_up:

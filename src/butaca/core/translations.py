@@ -26,12 +26,11 @@ def localized(
     )
     if not ranked:
         return details
-    title = next((each.title for each in ranked if each.title), None)
-    if title is None and details.original_language == code:
-        title = details.original_title  # TMDB leaves the title empty where it is the original one.
+    # TMDB leaves the title empty where it is the original one.
+    original = details.original_title if details.original_language == code else None
     return replace(
         details,
-        title=title or details.title,
+        title=_first([each.title or original for each in ranked], None) or details.title,
         overview=_first([each.overview for each in ranked], details.overview),
         tagline=_first([each.tagline for each in ranked], details.tagline),
         homepage=_first([each.homepage for each in ranked], details.homepage),

@@ -16,12 +16,12 @@ __all__ = ["Services", "WebOptions", "create_web", "describe"]
 
 
 class _StrictJson(DefaultJSONProvider):
-    """JSON as RFC 8259 has it: no NaN, and no nesting so deep that the stack overflows."""
+    """JSON with no nesting so deep that the stack overflows; what may be NaN, the schemas say."""
 
     sort_keys = False
 
     def loads(self, s: str | bytes, **_: Any) -> Any:
-        return from_json(s, allow_inf_nan=False)
+        return from_json(s)
 
 
 def create_web(

@@ -45,7 +45,7 @@ def _refused(refusal: errors.Refusal) -> Response:
 
 def _headers(refusal: errors.Refusal) -> dict[str, str]:
     match refusal:
-        case errors.TokenRejected() if request.authorization is None:
+        case errors.TokenRejected() if not _carries_bearer():
             return {"WWW-Authenticate": _CHALLENGE}
         case errors.TokenRejected():
             return {"WWW-Authenticate": f'{_CHALLENGE}, error="invalid_token"'}
@@ -59,6 +59,11 @@ def _headers(refusal: errors.Refusal) -> dict[str, str]:
             return {"Retry-After": str(seconds)}
         case _:
             return {}
+
+
+def _carries_bearer() -> bool:
+    """Tell whether a token was tried: whoever tried none is told of no error (RFC 6750, 3.1)."""
+    return request.authorization is not None and request.authorization.type == "bearer"
 
 
 def _unacceptable(error: Unacceptable) -> Response:

@@ -106,12 +106,15 @@ class CachedCatalogue:
             raise
         except CatalogueFailed as failure:
             self._cache.rest(self._cooldown)
-            stale = self._serve(entry, kept, Source.STALE, failure.upstream_status)
-            _report(failure, key, self._clock() - started, served="stale" if stale else "nothing")
-            if stale is None:
+            seconds, served = self._clock() - started, "stale"
+            try:
+                if stale := self._serve(entry, kept, Source.STALE, failure.upstream_status):
+                    return stale
+                served = "nothing"
                 failure.retry_after = math.ceil(self._cooldown)
                 raise
-            return stale
+            finally:  # That there is no such movie is served by raising.
+                _report(failure, key, seconds, served)
         is_stored = self._cache.put(key, kept.write(value))
         return Fetched(value, Freshness(Source.MISS, ttl=int(self._ttl), stored=is_stored))
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, case, delete, select, update
+from sqlalchemy import Connection, case, delete, literal, select, update
 
 from butaca.adapters.sql.database import Database
 from butaca.adapters.sql.shelf import FAVORITES, RATINGS
@@ -111,12 +111,13 @@ def _correct(
 ) -> bool:
     # The same stars again correct nothing: a repeated PUT leaves the rating as it is.
     is_changed = ratings.c.half_stars != stars.halves
+    now = literal(at, ratings.c.corrected_at.type)
     correction = (
         update(ratings)
         .where(ratings.c.user_id == user_id, ratings.c.movie_id == movie_id)
         .values(
             half_stars=stars.halves,
-            corrected_at=case((is_changed, at), else_=ratings.c.corrected_at),
+            corrected_at=case((is_changed, now), else_=ratings.c.corrected_at),
         )
     )
     return connection.execute(correction).rowcount > 0

@@ -49,6 +49,7 @@ def to_translation(text: str) -> Translation:
 
 def folded(title: str) -> str:
     """Return a title without case and accents, as people expect it to be sorted and found."""
-    letters = unicodedata.normalize("NFKD", title.casefold())
+    # Case goes last: the capitals inside "№" and "™" only show once those are taken apart.
+    letters = unicodedata.normalize("NFKD", title).casefold()
     # PostgreSQL has no room for a NUL in its texts.
     return "".join(c for c in letters if not unicodedata.combining(c) and c != "\0")

@@ -1,10 +1,11 @@
 """TMDB's JSON as our models: what is absent becomes `None`, what is unknown is let go."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from butaca.core.errors import CatalogueAnsweredNonsense
 from butaca.core.models import MAX_PAGE, Movie, MovieDetails, MovieRecord, Page, Translation
@@ -25,8 +26,22 @@ _OFTEN_EMPTY = (
     "title",
 )
 
-_MOVIES = TypeAdapter(list[Movie])
-_DETAILS = TypeAdapter(MovieDetails)
+
+@dataclass(frozen=True, slots=True)
+class _Envelope:
+    """What TMDB wraps a page in."""
+
+    results: list[dict[str, Any]]
+    page: int
+    total_results: int
+    total_pages: int
+
+
+# 1e999 is good JSON, and infinity once it is read.
+_FINITE = ConfigDict(allow_inf_nan=False)
+_ENVELOPE = TypeAdapter(_Envelope)
+_MOVIES = TypeAdapter(list[Movie], config=_FINITE)
+_DETAILS = TypeAdapter(tuple[MovieDetails], config=_FINITE)
 _TRANSLATIONS = TypeAdapter(list[Translation])
 
 Json = Mapping[str, Any]
@@ -35,24 +50,26 @@ Json = Mapping[str, Any]
 def movie_page(body: Json) -> Page[Movie]:
     """Read a page of list items. Raises CatalogueAnsweredNonsense."""
     try:
-        movies = _MOVIES.validate_python([_filled(item) for item in body["results"]])
-        return Page(
-            results=tuple(_each_once(movies)),
-            page=int(body["page"]),
-            page_size=PAGE_SIZE,
-            total_results=int(body["total_results"]),
-            total_pages=min(int(body["total_pages"]), MAX_PAGE),
-        )
-    except (ValidationError, LookupError, TypeError, ValueError) as error:
+        page = _ENVELOPE.validate_python(body)
+        movies = _MOVIES.validate_python([_filled(item) for item in page.results])
+    except (ValidationError, TypeError) as error:
         raise CatalogueAnsweredNonsense from error
+    return Page(
+        results=tuple(_each_once(movies)),
+        page=page.page,
+        page_size=PAGE_SIZE,
+        total_results=page.total_results,
+        total_pages=min(page.total_pages, MAX_PAGE),
+    )
 
 
 def movie_details(body: Json) -> MovieDetails:
     """Read one movie. Raises CatalogueAnsweredNonsense."""
     try:
-        return _DETAILS.validate_python(_filled(body))
+        (details,) = _DETAILS.validate_python([_filled(body)])
     except (ValidationError, TypeError) as error:
         raise CatalogueAnsweredNonsense from error
+    return details
 
 
 def movie_record(body: Json) -> MovieRecord:

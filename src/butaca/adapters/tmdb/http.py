@@ -96,6 +96,9 @@ class TmdbHttp:
             except _Passing as failure:
                 failure.meaning.tries = tries
                 self._pause_or_give_up(failure, tries)
+            except CatalogueFailed as failure:
+                failure.tries = tries
+                raise
         raise AssertionError("the last try either answers or gives up")  # pragma: no cover
 
     def _pause_or_give_up(self, failure: _Passing, tries: int) -> None:
@@ -129,11 +132,12 @@ class TmdbHttp:
             return self._session.get(
                 self._base_url + path, params=params, timeout=timeout, allow_redirects=False
             )
-        except requests.RequestException as error:
+        # A Location or a chunk size that makes no sense leaves requests as a bare ValueError.
+        except (requests.RequestException, ValueError) as error:
             _explain(error)
 
 
-def _explain(error: requests.RequestException) -> NoReturn:
+def _explain(error: requests.RequestException | ValueError) -> NoReturn:
     """Tell what a failure of requests means. Raises _Passing."""
     match error:
         case requests.ReadTimeout():
@@ -144,8 +148,10 @@ def _explain(error: requests.RequestException) -> NoReturn:
             meaning = CatalogueAnsweredNonsense()
         case requests.ConnectionError() if _has_timed_out_in_its_body(error):
             meaning = CatalogueTimedOut()
-        case _:
+        case requests.RequestException():
             meaning = CatalogueUnavailable()
+        case _:
+            meaning = CatalogueAnsweredNonsense()
     raise _Passing(meaning) from error
 
 
@@ -157,7 +163,7 @@ def _wait_asked(response: requests.Response) -> float:
     """Read `Retry-After` in seconds; 0 where there is none that can be read (RFC 9110, 10.2.3)."""
     try:
         return float(Retry().get_retry_after(response.raw) or 0)
-    except InvalidHeader:
+    except (InvalidHeader, ValueError):  # The latter for the year 10000, or for 5 000 digits.
         return 0.0
 
 

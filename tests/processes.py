@@ -1,0 +1,47 @@
+"""Our own commands as processes, started and ended by the tests that need them for real."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+SECONDS_TO_END = 20
+
+Process = subprocess.Popen[str]
+
+
+@contextmanager
+def running(
+    *words: str, environment: Mapping[str, str] | None = None, folder: Path | None = None
+) -> Iterator[Process]:
+    """Run `butaca` with these words; end it with SIGTERM, and see that it obeys."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "butaca", *words],
+        env={**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})},
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        end(process)
+
+
+def end(process: Process) -> tuple[str, str]:
+    """End a process with SIGTERM; return what else it printed on stdout and stderr."""
+    process.send_signal(signal.SIGTERM)
+    return process.communicate(timeout=SECONDS_TO_END)
+
+
+def line_with(process: Process, words: str) -> str:
+    """Read what a process prints until a line has these words; return that line."""
+    assert process.stdout
+    for line in process.stdout:
+        if words in line:
+            return line
+    raise AssertionError(f"it ended without a word of {words!r}")

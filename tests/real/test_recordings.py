@@ -1,0 +1,92 @@
+"""TMDB's recorded answers, through the whole service: nothing lost, nothing invented."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from flask.testing import FlaskClient
+
+from butaca.app import create_app, prepare
+from butaca.settings import Settings
+from tests.builders import CONSUMER_TOKEN
+from tests.processes import line_with, running
+
+RECORDINGS = Path(__file__).parents[3] / "shared" / "tmdb"
+IMAGES = "https://image.tmdb.org/t/p"
+OFTEN_EMPTY = ("overview", "release_date", "tagline", "homepage", "imdb_id")
+
+pytestmark = pytest.mark.skipif(
+    not RECORDINGS.is_dir(), reason="TMDB's recorded answers are not beside this checkout"
+)
+
+
+@pytest.fixture(scope="module")
+def client(
+    migrated_sqlite: Path, redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[FlaskClient]:
+    """The whole service over `butaca sandbox --data`."""
+    database = shutil.copy(migrated_sqlite, tmp_path_factory.mktemp("recordings"))
+    own_redis = redis_url.replace("/0", "/1")
+    with redis.Redis.from_url(own_redis) as connection:
+        connection.flushdb()
+    with running("sandbox", "--port", "0", "--data", str(RECORDINGS)) as sandbox:
+        url = line_with(sandbox, "The sandbox is at").split()[4].rstrip(";")
+        settings = Settings(
+            database_url=f"sqlite:///{database}",
+            redis_url=own_redis,
+            tmdb_token="sandbox-token",
+            tmdb_base_url=url,
+            demo_users=True,
+            rate_limit_reads="100000/minute",
+        )
+        prepare(settings)
+        client = create_app(settings).test_client()
+        client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {CONSUMER_TOKEN}"
+        yield client
+
+
+def expected(recorded: dict[str, Any]) -> dict[str, Any]:
+    """What TMDB said of a movie, in the words of our contract."""
+    absent = {name: None for name in OFTEN_EMPTY if recorded.get(name) == ""}
+    poster, backdrop = recorded["poster_path"], recorded["backdrop_path"]
+    movie = {
+        **recorded,
+        **absent,
+        "poster_url": poster and f"{IMAGES}/w500{poster}",
+        "backdrop_url": backdrop and f"{IMAGES}/w1280{backdrop}",
+    }
+    if "runtime" in movie:
+        movie["runtime"] = movie["runtime"] or None
+    return movie
+
+
+@pytest.mark.parametrize("page", range(1, 21))
+def test_a_recorded_page_is_served_whole_and_in_order(client: FlaskClient, page: int) -> None:
+    recorded = json.loads((RECORDINGS / "popular" / f"page-{page}.json").read_text())
+    answer = client.get(f"/api/v1/movies/popular?page={page}").json
+    assert answer == {
+        "page": page,
+        "page_size": 20,
+        "total_pages": min(recorded["total_pages"], 500),
+        "total_results": recorded["total_results"],
+        "results": [expected(movie) for movie in recorded["results"]],
+    }
+
+
+def test_every_recorded_movie_is_served_whole(client: FlaskClient) -> None:
+    files = sorted((RECORDINGS / "movie").glob("*.json"))
+    assert len(files) > 400
+    for file in files:
+        answer = client.get(f"/api/v1/movies/{file.stem}").json
+        assert answer == expected(json.loads(file.read_text())), file.name
+
+
+def test_every_recorded_movie_can_be_kept_and_is_kept_whole(client: FlaskClient) -> None:
+    for file in sorted((RECORDINGS / "movie").glob("*.json"))[::5]:
+        answer = client.post("/api/v1/me/favorites", json={"movie_id": int(file.stem)})
+        assert answer.json is not None
+        assert answer.json["movie"] == expected(json.loads(file.read_text())), file.name

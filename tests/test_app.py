@@ -1,0 +1,59 @@
+"""The hall: what is introduced to whom, with nothing but what the settings say."""
+
+import pytest
+from tests.builders import CONSUMER_TOKEN
+
+from butaca import app
+from butaca.adapters.sql import Database, SqlAccounts
+from butaca.complaint import Complaint
+from butaca.settings import Settings
+
+
+def settings_for(database: Database, **changes: object) -> Settings:
+    required = {
+        "database_url": database.engine.url.render_as_string(hide_password=False),
+        "redis_url": "redis://127.0.0.1:1/0",
+        "tmdb_token": "a-token",
+        "tmdb_base_url": "http://127.0.0.1:9/3",
+    }
+    return Settings(**{**required, **changes})  # type: ignore[arg-type]
+
+
+def test_the_demo_users_are_let_in_when_asked_for(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    app.prepare(settings_for(database, demo_users=True))
+    assert SqlAccounts(database).find_user(1) is not None
+    assert ("butaca", 30, "demo_users.are_let_in") in caplog.record_tuples
+
+
+def test_the_demo_users_are_not_let_in_otherwise(database: Database) -> None:
+    app.prepare(settings_for(database))
+    assert SqlAccounts(database).find_user(1) is None
+
+
+def test_an_empty_database_is_not_fit_to_serve(tmp_path_factory: pytest.TempPathFactory) -> None:
+    empty = Database(f"sqlite:///{tmp_path_factory.mktemp('empty') / 'empty.db'}")
+    with pytest.raises(Complaint, match="butaca migrate"):
+        app.prepare(settings_for(empty))
+
+
+def test_the_settings_reach_the_answers(sqlite: Database) -> None:
+    settings = settings_for(
+        sqlite, demo_users=True, cors_origins="https://a.example", rate_limit_reads="1/minute"
+    )
+    app.prepare(settings)
+    client = app.create_app(settings).test_client()
+    headers = {"Authorization": f"Bearer {CONSUMER_TOKEN}", "Origin": "https://a.example"}
+    first, second = (client.get("/api/v1/me", headers=headers) for _ in range(2))
+    assert first.headers["Access-Control-Allow-Origin"] == "https://a.example"
+    assert (first.status_code, second.status_code) == (200, 429)
+
+
+def test_a_worker_makes_its_app_out_of_the_environment(
+    sqlite: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_for(sqlite)
+    for name in ("database_url", "redis_url", "tmdb_token"):
+        monkeypatch.setenv(name.upper(), getattr(settings, name).get_secret_value())
+    assert app.create_from_environment().test_client().get("/readyz").status_code == 200

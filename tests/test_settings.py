@@ -1,0 +1,140 @@
+"""Every setting: its default, what is refused, and that all errors are told at once."""
+
+from typing import Any
+
+import pytest
+
+from butaca.complaint import Complaint
+from butaca.settings import DatabaseSettings, Settings, read_settings
+
+REQUIRED = {
+    "DATABASE_URL": "sqlite:///butaca.db",
+    "REDIS_URL": "redis://127.0.0.1:6379/0",
+    "TMDB_TOKEN": "a-token",
+}
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    for name, value in REQUIRED.items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
+def test_three_settings_are_enough(environment: pytest.MonkeyPatch) -> None:
+    settings = read_settings(Settings)
+    assert settings.database_url.get_secret_value() == "sqlite:///butaca.db"
+    assert settings.tmdb_token.get_secret_value() == "a-token"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("host", "127.0.0.1"),
+        ("port", 8000),
+        ("threads", 8),
+        ("tmdb_base_url", "https://api.themoviedb.org/3"),
+        ("tmdb_image_base_url", "https://image.tmdb.org/t/p"),
+        ("tmdb_connect_timeout", 1.0),
+        ("tmdb_read_timeout", 3.0),
+        ("tmdb_retries", 3),
+        ("tmdb_backoff", 0.2),
+        ("tmdb_deadline", 6.0),
+        ("tmdb_cooldown_seconds", 5.0),
+        ("cache_ttl_seconds", 30.0),
+        ("cache_stale_seconds", 86_400.0),
+        ("default_language", "en-US"),
+        ("cors_origins", []),
+        ("rate_limit_reads", "600/minute"),
+        ("rate_limit_writes", "120/minute"),
+        ("trusted_proxies", 0),
+        ("demo_users", False),
+        ("log_format", "json"),
+        ("log_level", "info"),
+    ],
+)
+def test_a_setting_has_its_default(environment: pytest.MonkeyPatch, name: str, value: Any) -> None:
+    assert getattr(read_settings(Settings), name) == value
+
+
+def test_an_empty_variable_is_an_absent_one(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("PORT", "")
+    assert read_settings(Settings).port == 8000
+
+
+def test_origins_are_a_comma_list(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("CORS_ORIGINS", "https://a.example, http://localhost:5173,")
+    origins = read_settings(Settings).cors_origins
+    assert origins == ["https://a.example", "http://localhost:5173"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "mysql://somewhere"),
+        ("REDIS_URL", "http://somewhere"),
+        ("TMDB_BASE_URL", "ftp://somewhere"),
+        ("PORT", "0"),
+        ("PORT", "65536"),
+        ("PORT", "http"),
+        ("THREADS", "0"),
+        ("TMDB_CONNECT_TIMEOUT", "0"),
+        ("TMDB_READ_TIMEOUT", "-1"),
+        ("TMDB_DEADLINE", "nan"),
+        ("TMDB_DEADLINE", "inf"),
+        ("TMDB_RETRIES", "-1"),
+        ("TMDB_BACKOFF", "-0.1"),
+        ("CACHE_TTL_SECONDS", "soon"),
+        ("CACHE_STALE_SECONDS", "0"),
+        ("CACHE_STALE_SECONDS", "29"),
+        ("DEFAULT_LANGUAGE", "english"),
+        ("CORS_ORIGINS", "example.org"),
+        ("CORS_ORIGINS", "https://example.org/path"),
+        ("CORS_ORIGINS", "https://*.example.org"),
+        ("RATE_LIMIT_READS", "many"),
+        ("TRUSTED_PROXIES", "-1"),
+        ("DEMO_USERS", "perhaps"),
+        ("LOG_FORMAT", "xml"),
+        ("LOG_LEVEL", "loud"),
+    ],
+)
+def test_a_bad_value_is_told_by_its_name(
+    environment: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    environment.setenv(name, value)
+    with pytest.raises(Complaint, match=f"^{name}: "):
+        read_settings(Settings)
+
+
+def test_all_that_is_wrong_is_told_at_once(environment: pytest.MonkeyPatch) -> None:
+    environment.delenv("TMDB_TOKEN")
+    environment.delenv("DATABASE_URL")
+    environment.setenv("PORT", "-1")
+    with pytest.raises(Complaint) as complaint:
+        read_settings(Settings)
+    names = {line.partition(":")[0] for line in str(complaint.value).splitlines()}
+    assert names == {"DATABASE_URL", "TMDB_TOKEN", "PORT"}
+
+
+def test_what_is_missing_is_required(environment: pytest.MonkeyPatch) -> None:
+    environment.delenv("REDIS_URL")
+    with pytest.raises(Complaint, match=r"^REDIS_URL: is required$"):
+        read_settings(Settings)
+
+
+def test_a_bad_secret_is_not_repeated(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("DATABASE_URL", "mysql://butaca:hunter2@db/butaca")
+    with pytest.raises(Complaint) as complaint:
+        read_settings(Settings)
+    assert "hunter2" not in str(complaint.value)
+
+
+def test_secrets_are_hidden_when_settings_are_printed(environment: pytest.MonkeyPatch) -> None:
+    assert "a-token" not in repr(read_settings(Settings))
+
+
+def test_migrating_needs_the_database_alone(environment: pytest.MonkeyPatch) -> None:
+    environment.delenv("TMDB_TOKEN")
+    assert read_settings(DatabaseSettings).database_url.get_secret_value() == "sqlite:///butaca.db"

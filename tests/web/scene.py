@@ -1,0 +1,82 @@
+"""A world in which something is kept and rated, and one good call for every route."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from tests.builders import ADMIN, CONSUMER, NOON, make_movie, make_page, make_record
+from tests.conftest import World
+from tests.contract_client import ContractClient
+from werkzeug.test import TestResponse
+
+from butaca.core.models import MovieRecord, Stars, User
+
+API = "/api/v1"
+BODIES: dict[str, dict[str, Any]] = {
+    "POST": {"movie_id": 13},
+    "PUT": {"stars": 4.5},
+    "PATCH": {"stars": 3},
+}
+_QUERIES = {f"{API}/movies/search": "?query=movie"}
+
+
+@dataclass(frozen=True)
+class Call:
+    """A good call of one route."""
+
+    method: str
+    rule: str
+
+    @property
+    def path(self) -> str:
+        """Its path, for the movie 550 and the user 2."""
+        path = self.rule.replace("<movie_id>", "550").replace("<user_id>", "2")
+        return path + _QUERIES.get(path, "")
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.rule}"
+
+    def by(self, client: ContractClient, **changes: Any) -> TestResponse:
+        return client.open(
+            **{"path": self.path, "method": self.method, "json": BODIES.get(self.method), **changes}
+        )
+
+
+def calls() -> Iterator[Call]:
+    """Yield every method of every route of the API, as the app itself has them."""
+    for rule in World().client().application.url_map.iter_rules():
+        if rule.rule.startswith(f"{API}/"):
+            for method in (rule.methods or set()) - {"OPTIONS"}:
+                yield Call(method, re.sub(r"<\w+:", "<", rule.rule))
+
+
+CALLS = sorted(calls(), key=str)
+READS = [call for call in CALLS if call.method in {"GET", "HEAD"}]
+WRITES = [call for call in CALLS if call not in READS]
+ADMINS = [call for call in CALLS if "/users/" in call.rule]
+EVERYBODYS = [call for call in CALLS if call not in ADMINS]
+
+
+def keep(world: World, *records: MovieRecord, user: User = CONSUMER) -> None:
+    """Let somebody keep movies, each an hour after the one before it."""
+    for record in records:
+        world.store.save_movie(record, NOON)
+        world.store.add_favorite(user.id, record.details.id, world.clock.now())
+        world.clock.move(3600)
+
+
+def rate(world: World, record: MovieRecord, stars: float, user: User = CONSUMER) -> None:
+    """Let somebody have rated a movie."""
+    world.store.save_movie(record, NOON)
+    world.store.rate(user.id, record.details.id, Stars.of(stars), world.clock.now())
+    world.clock.move(3600)
+
+
+def furnish(world: World) -> None:
+    """Let TMDB have two movies, and both people keep and rate one of them."""
+    world.catalogue.add(make_record(13), make_record(550))
+    world.catalogue.pages[1] = make_page(make_movie(13), make_movie(550))
+    for user in (ADMIN, CONSUMER):
+        keep(world, make_record(550), user=user)
+        rate(world, make_record(550), 4.5, user=user)

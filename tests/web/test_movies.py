@@ -1,0 +1,359 @@
+"""Browsing TMDB's movies."""
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Any
+
+import pytest
+from tests.builders import (
+    ADMIN,
+    make_movie,
+    make_page,
+    make_record,
+    make_translation,
+)
+from tests.conftest import World
+from tests.contract_client import ContractClient
+from tests.web.scene import API, keep, rate
+
+from butaca.core.models import (
+    Collection,
+    Company,
+    Country,
+    Genre,
+    Mark,
+    SpokenLanguage,
+)
+from butaca.core.ports import PopularQuery, SearchQuery
+from butaca.web import WebOptions
+
+POPULAR = f"{API}/movies/popular"
+SEARCH = f"{API}/movies/search"
+
+
+def test_the_popular_movies_are_listed_in_tmdbs_order(
+    world: World, consumer: ContractClient
+) -> None:
+    world.catalogue.pages[1] = make_page(make_movie(680), make_movie(13), make_movie(550))
+
+    answer = consumer.get(POPULAR)
+
+    assert answer.status_code == 200
+    assert answer.json is not None
+    assert [movie["id"] for movie in answer.json["results"]] == [680, 13, 550]
+
+
+def test_a_page_says_which_one_it_is_and_how_many_there_are(
+    world: World, consumer: ContractClient
+) -> None:
+    world.catalogue.pages[7] = make_page(make_movie(), page=7, total_pages=500, total=10_000)
+
+    answer = consumer.get(f"{POPULAR}?page=7")
+
+    assert answer.json is not None
+    about = {key: value for key, value in answer.json.items() if key != "results"}
+    assert about == {"page": 7, "page_size": 20, "total_pages": 500, "total_results": 10_000}
+
+
+def test_a_movie_in_a_list_has_all_its_fields(world: World, consumer: ContractClient) -> None:
+    world.catalogue.pages[1] = make_page(make_movie(550, adult=True, video=True))
+
+    answer = consumer.get(POPULAR)
+
+    assert answer.json is not None
+    assert answer.json["results"] == [
+        {
+            "id": 550,
+            "title": "Movie 550",
+            "original_title": "Original 550",
+            "original_language": "en",
+            "overview": "Somebody does something.",
+            "release_date": "1999-10-15",
+            "genre_ids": [18, 53],
+            "popularity": 20.5,
+            "vote_average": 8.4,
+            "vote_count": 31000,
+            "adult": True,
+            "video": True,
+            "poster_path": "/550-poster.jpg",
+            "poster_url": "https://image.tmdb.org/t/p/w500/550-poster.jpg",
+            "backdrop_path": "/550-backdrop.jpg",
+            "backdrop_url": "https://image.tmdb.org/t/p/w1280/550-backdrop.jpg",
+        }
+    ]
+
+
+def test_what_a_movie_in_a_list_lacks_is_null(world: World, consumer: ContractClient) -> None:
+    nothing = dict.fromkeys(("overview", "release_date", "poster_path", "backdrop_path"))
+    world.catalogue.pages[1] = make_page(make_movie(550, **nothing))
+
+    answer = consumer.get(POPULAR)
+
+    assert answer.json is not None
+    (movie,) = answer.json["results"]
+    absent = {name for name, value in movie.items() if value is None}
+    assert absent == {*nothing, "poster_url", "backdrop_url"}
+
+
+def test_pictures_come_from_where_the_operator_says(world: World) -> None:
+    world.catalogue.pages[1] = make_page(make_movie(550))
+    client = world.client(WebOptions(image_base_url="http://pictures.test/p"), "1234567890")
+
+    answer = client.get(POPULAR)
+
+    assert answer.json is not None
+    assert answer.json["results"][0]["poster_url"] == "http://pictures.test/p/w500/550-poster.jpg"
+
+
+@pytest.mark.parametrize(
+    ("query", "asked"),
+    [
+        ("", PopularQuery(language="en-US")),
+        ("?page=500", PopularQuery(language="en-US", page=500)),
+        ("?language=es", PopularQuery(language="es")),
+        (
+            "?language=es-AR&region=AR&page=2&include=me",
+            PopularQuery(language="es-AR", page=2, region="AR"),
+        ),
+    ],
+)
+def test_the_catalogue_is_asked_for_what_the_caller_asks(
+    query: str, asked: PopularQuery, world: World, consumer: ContractClient
+) -> None:
+    consumer.get(POPULAR + query)
+
+    assert world.catalogue.calls == [asked]
+
+
+@pytest.mark.parametrize(
+    ("query", "asked"),
+    [
+        ("query=fight", SearchQuery("fight", language="en-US")),
+        ("query=+fight+club+", SearchQuery(" fight club ", language="en-US")),
+        ("query=%C3%91and%C3%BA", SearchQuery("Ñandú", language="en-US")),
+        (f"query={'x' * 200}", SearchQuery("x" * 200, language="en-US")),
+        (
+            "query=fight&language=es-AR&region=AR&page=2&year=1999&include=me",
+            SearchQuery("fight", language="es-AR", page=2, region="AR", year=1999),
+        ),
+    ],
+)
+def test_the_catalogue_is_searched_for_what_the_caller_searches(
+    query: str, asked: SearchQuery, world: World, consumer: ContractClient
+) -> None:
+    answer = consumer.get(f"{SEARCH}?{query}")
+
+    assert answer.status_code == 200
+    assert world.catalogue.calls == [asked]
+
+
+def test_a_search_answers_what_is_found(world: World, consumer: ContractClient) -> None:
+    world.catalogue.pages[1] = make_page(
+        make_movie(550, title="Fight Club"), make_movie(13, title="Forrest Gump")
+    )
+
+    answer = consumer.get(f"{SEARCH}?query=fight")
+
+    assert answer.json is not None
+    assert [movie["title"] for movie in answer.json["results"]] == ["Fight Club"]
+
+
+def test_a_search_that_finds_nothing_is_an_empty_page(consumer: ContractClient) -> None:
+    answer = consumer.get(f"{SEARCH}?query=nothing")
+
+    assert answer.status_code == 200
+    assert answer.json is not None
+    assert answer.json["results"] == []
+
+
+def test_a_movie_is_told_with_all_its_details(world: World, consumer: ContractClient) -> None:
+    world.catalogue.add(
+        make_record(
+            550,
+            genres=(Genre(18, "Drama"),),
+            belongs_to_collection=Collection(9, "Fights", "/p.jpg", None),
+            production_companies=(Company(508, "Regency", None, "US"),),
+            production_countries=(Country("US", "United States of America"),),
+            spoken_languages=(SpokenLanguage("en", "English", None),),
+            origin_country=("US",),
+            homepage="https://example.org/fight",
+            imdb_id="tt0137523",
+            budget=63_000_000,
+            revenue=100_853_753,
+            popularity=61.4,
+            vote_average=8.4,
+            vote_count=31_000,
+            release_date=date(1999, 10, 15),
+        )
+    )
+
+    answer = consumer.get(f"{API}/movies/550")
+
+    assert answer.status_code == 200
+    assert answer.json == {
+        "id": 550,
+        "title": "Movie 550",
+        "original_title": "Original 550",
+        "original_language": "en",
+        "overview": "Somebody does something.",
+        "tagline": "Something is done.",
+        "release_date": "1999-10-15",
+        "runtime": 139,
+        "status": "Released",
+        "genres": [{"id": 18, "name": "Drama"}],
+        "popularity": 61.4,
+        "vote_average": 8.4,
+        "vote_count": 31000,
+        "adult": False,
+        "video": False,
+        "budget": 63000000,
+        "revenue": 100853753,
+        "homepage": "https://example.org/fight",
+        "imdb_id": "tt0137523",
+        "origin_country": ["US"],
+        "belongs_to_collection": {
+            "id": 9,
+            "name": "Fights",
+            "poster_path": "/p.jpg",
+            "backdrop_path": None,
+        },
+        "production_companies": [
+            {"id": 508, "name": "Regency", "logo_path": None, "origin_country": "US"}
+        ],
+        "production_countries": [{"iso_3166_1": "US", "name": "United States of America"}],
+        "spoken_languages": [{"iso_639_1": "en", "name": "English", "english_name": None}],
+        "poster_path": "/550-poster.jpg",
+        "poster_url": "https://image.tmdb.org/t/p/w500/550-poster.jpg",
+        "backdrop_path": None,
+        "backdrop_url": None,
+    }
+
+
+def test_what_nobody_knows_of_a_movie_is_null(world: World, consumer: ContractClient) -> None:
+    nothing = dict.fromkeys(
+        ("overview", "tagline", "release_date", "runtime", "status", "homepage", "imdb_id")
+    )
+    world.catalogue.add(make_record(550, **nothing))
+
+    answer = consumer.get(f"{API}/movies/550")
+
+    assert answer.json is not None
+    assert [answer.json[name] for name in nothing] == [None] * len(nothing)
+
+
+def test_a_movie_is_told_in_the_language_asked_for(world: World, consumer: ContractClient) -> None:
+    world.catalogue.add(make_record(550, make_translation("es", "AR", title="El club")))
+
+    answer = consumer.get(f"{API}/movies/550?language=es-AR")
+
+    assert answer.json is not None
+    assert answer.json["title"] == "El club"
+    assert world.catalogue.calls == [(550, "es-AR")]
+
+
+@pytest.mark.parametrize("movie_id", [0, 999, 2**31 - 1])
+def test_a_movie_that_tmdb_does_not_know_is_not_found(
+    movie_id: int, consumer: ContractClient
+) -> None:
+    answer = consumer.get(f"{API}/movies/{movie_id}")
+
+    assert answer.status_code == 404
+    assert answer.json is not None
+    assert answer.json["code"] == "movie-not-found"
+
+
+def marks(answer: Any) -> dict[int, Any]:
+    return {movie["id"]: movie.get("me", "no mark") for movie in answer.json["results"]}
+
+
+@pytest.mark.parametrize("path", [f"{POPULAR}?", f"{SEARCH}?query=movie&"])
+def test_movies_bear_my_hearts_and_stars_when_i_ask_for_them(
+    path: str, world: World, consumer: ContractClient
+) -> None:
+    world.catalogue.pages[1] = make_page(*(make_movie(number) for number in (1, 2, 3, 4)))
+    keep(world, make_record(1), make_record(2))
+    rate(world, make_record(2), 4.5)
+    rate(world, make_record(3), 0)
+
+    answer = consumer.get(f"{path}include=me")
+
+    assert marks(answer) == {
+        1: {"favorite": True, "rating": None},
+        2: {"favorite": True, "rating": 4.5},
+        3: {"favorite": False, "rating": 0},
+        4: {"favorite": False, "rating": None},
+    }
+
+
+def test_hearts_and_stars_are_those_of_whoever_asks(
+    world: World, consumer: ContractClient, admin: ContractClient
+) -> None:
+    world.catalogue.pages[1] = make_page(make_movie(1), make_movie(2))
+    keep(world, make_record(1))
+    keep(world, make_record(2), user=ADMIN)
+
+    hearts = {
+        name: {number: mark["favorite"] for number, mark in marks(answer).items()}
+        for name, answer in {
+            "consumer": consumer.get(f"{POPULAR}?include=me"),
+            "admin": admin.get(f"{POPULAR}?include=me"),
+        }.items()
+    }
+
+    assert hearts == {"consumer": {1: True, 2: False}, "admin": {1: False, 2: True}}
+
+
+def test_movies_bear_no_marks_unless_i_ask(world: World, consumer: ContractClient) -> None:
+    world.catalogue.pages[1] = make_page(make_movie(1))
+    keep(world, make_record(1))
+
+    assert marks(consumer.get(POPULAR)) == {1: "no mark"}
+
+
+def test_one_movie_bears_my_mark_when_i_ask_for_it(world: World, consumer: ContractClient) -> None:
+    world.catalogue.add(make_record(550))
+    keep(world, make_record(550))
+    rate(world, make_record(550), 3.5)
+
+    plain = consumer.get(f"{API}/movies/550")
+    marked = consumer.get(f"{API}/movies/550?include=me")
+
+    assert marked.json is not None
+    assert marked.json == {**(plain.json or {}), "me": {"favorite": True, "rating": 3.5}}
+
+
+def test_the_marks_of_a_page_are_fetched_at_once(
+    world: World, consumer: ContractClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[int]] = []
+
+    def marks_of(user_id: int, movie_ids: Iterable[int]) -> dict[int, Mark]:
+        asked.append(list(movie_ids))
+        return {}
+
+    monkeypatch.setattr(world.store, "marks", marks_of)
+    world.catalogue.pages[1] = make_page(*(make_movie(number) for number in range(1, 21)))
+
+    consumer.get(f"{POPULAR}?include=me")
+
+    assert asked == [list(range(1, 21))]
+
+
+def test_without_marks_the_library_is_not_asked(
+    world: World, consumer: ContractClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("tests.fakes.FakeLibrary.marks")
+    world.catalogue.pages[1] = make_page(make_movie(1))
+
+    assert consumer.get(POPULAR).status_code == 200
+
+
+def test_the_marks_are_not_left_on_what_the_catalogue_holds(
+    world: World, consumer: ContractClient, admin: ContractClient
+) -> None:
+    world.catalogue.pages[1] = make_page(make_movie(1))
+    keep(world, make_record(1))
+
+    consumer.get(f"{POPULAR}?include=me")
+
+    assert marks(admin.get(POPULAR)) == {1: "no mark"}
