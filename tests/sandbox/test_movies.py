@@ -2,9 +2,9 @@
 
 from collections import Counter
 
-from butaca.sandbox.movies import own_movies
-from butaca.sandbox.names import COUNTRIES, GENRES, LANGUAGES
-from butaca.sandbox.numbers import numbers
+from butaca.sandbox.films.movies import own_movies
+from butaca.sandbox.films.names import COUNTRIES, GENRES, LANGUAGES
+from butaca.sandbox.films.numbers import numbers
 
 MOVIES = own_movies()
 

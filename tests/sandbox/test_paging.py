@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from butaca.sandbox.paging import PAGE_SIZE, folded, inflated, page_of, shelves
+from butaca.sandbox.films.paging import PAGE_SIZE, folded, inflated, page_of, shelves
 
 LISTS = st.integers(0, 400).map(range)
 

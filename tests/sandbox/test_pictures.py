@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from butaca.sandbox import Sandbox
-from butaca.sandbox.ink import Canvas
-from butaca.sandbox.motifs import MOTIFS, motif
-from butaca.sandbox.movies import own_movies
-from butaca.sandbox.own import OwnMovies
-from butaca.sandbox.pictures import Picture, lines, picture_answer, svg
-from butaca.sandbox.shapes import backdrop_path, poster_path
+from butaca.sandbox.drawing.ink import Canvas
+from butaca.sandbox.drawing.motifs import MOTIFS, motif
+from butaca.sandbox.drawing.pictures import Picture, lines, picture_answer, svg
+from butaca.sandbox.films.movies import own_movies
+from butaca.sandbox.films.own import OwnMovies
+from butaca.sandbox.films.shapes import backdrop_path, poster_path
 
 SVG = "{http://www.w3.org/2000/svg}"
 # What XML 1.0 can hold; a title out of a JSON file of recordings holds nothing else.

@@ -9,9 +9,9 @@ from butaca.sandbox.answers import Answer, refusal
 from butaca.sandbox.breakage import Breakage, Strike
 from butaca.sandbox.call import Call
 from butaca.sandbox.calls import Calls
+from butaca.sandbox.drawing.pictures import picture_answer
 from butaca.sandbox.dressing import compressed, dressed
 from butaca.sandbox.endpoints import Source
-from butaca.sandbox.pictures import picture_answer
 from butaca.sandbox.spoiled import spoiled
 
 PICTURES = "/t/p/"

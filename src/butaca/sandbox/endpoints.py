@@ -4,7 +4,7 @@ from typing import Protocol
 
 from butaca.sandbox.answers import Answer, Refused, json_answer, refusal
 from butaca.sandbox.call import Call, id_in
-from butaca.sandbox.pictures import Picture
+from butaca.sandbox.drawing.pictures import Picture
 
 
 class Source(Protocol):

@@ -8,11 +8,11 @@ from butaca.sandbox.calls import Calls
 from butaca.sandbox.desk import PICTURES, FrontDesk
 from butaca.sandbox.endpoints import Source
 from butaca.sandbox.faults import Fault
-from butaca.sandbox.folder import Folder
+from butaca.sandbox.films.folder import Folder
+from butaca.sandbox.films.movies import own_movies
+from butaca.sandbox.films.own import OwnMovies
+from butaca.sandbox.films.recorded import RecordedMovies
 from butaca.sandbox.listener import Listener
-from butaca.sandbox.movies import own_movies
-from butaca.sandbox.own import OwnMovies
-from butaca.sandbox.recorded import RecordedMovies
 
 POLL_SECONDS = 0.02
 OPEN_SESAME = "sandbox-token"

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from butaca.sandbox.movies import NO_TEXTS, Movie
-from butaca.sandbox.names import COUNTRIES, LANGUAGES, genre_name
-from butaca.sandbox.numbers import numbers
+from butaca.sandbox.films.movies import NO_TEXTS, Movie
+from butaca.sandbox.films.names import COUNTRIES, LANGUAGES, genre_name
+from butaca.sandbox.films.numbers import numbers
 
 
 def list_item(movie: Movie, language: str) -> dict[str, Any]:

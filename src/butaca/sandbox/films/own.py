@@ -5,10 +5,10 @@ from typing import Any
 
 from butaca.sandbox.answers import Answer, Refused, json_answer
 from butaca.sandbox.call import Call, id_in
-from butaca.sandbox.movies import Movie
-from butaca.sandbox.paging import CHANGES_PAGE_SIZE, folded, inflated, page_of, shelves
-from butaca.sandbox.pictures import SIZES, Picture
-from butaca.sandbox.shapes import backdrop_path, details, list_item, poster_path, translations
+from butaca.sandbox.drawing.pictures import SIZES, Picture
+from butaca.sandbox.films.movies import Movie
+from butaca.sandbox.films.paging import CHANGES_PAGE_SIZE, folded, inflated, page_of, shelves
+from butaca.sandbox.films.shapes import backdrop_path, details, list_item, poster_path, translations
 
 
 class OwnMovies:

@@ -9,7 +9,7 @@ from typing import Any
 
 from butaca.sandbox.answers import Answer
 from butaca.sandbox.call import Call
-from butaca.sandbox.pictures import Picture
+from butaca.sandbox.drawing.pictures import Picture
 
 Params = frozenset[tuple[str, str]]
 # A call that spells these out is the same call; dates only narrow down what changed.

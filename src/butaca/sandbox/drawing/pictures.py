@@ -7,8 +7,8 @@ from unicodedata import east_asian_width
 from xml.sax.saxutils import escape
 
 from butaca.sandbox.answers import Answer
-from butaca.sandbox.ink import PALETTES, Canvas
-from butaca.sandbox.motifs import motif
+from butaca.sandbox.drawing.ink import PALETTES, Canvas
+from butaca.sandbox.drawing.motifs import motif
 
 # As in GET /3/configuration, and the width of the original.
 SIZES: Mapping[str, Mapping[str, int]] = {

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
 
-from butaca.sandbox import patterns, scenes
-from butaca.sandbox.ink import Canvas
+from butaca.sandbox.drawing import patterns, scenes
+from butaca.sandbox.drawing.ink import Canvas
 
 Motif = Callable[[Canvas, Random], str]
 

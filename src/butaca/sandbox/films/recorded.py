@@ -5,10 +5,10 @@ from http import HTTPStatus
 
 from butaca.sandbox.answers import Answer, Refused, json_answer
 from butaca.sandbox.call import Call
-from butaca.sandbox.folder import Folder
-from butaca.sandbox.own import CONFIGURATION, change
-from butaca.sandbox.paging import CHANGES_PAGE_SIZE, folded, page_of
-from butaca.sandbox.pictures import Picture
+from butaca.sandbox.drawing.pictures import Picture
+from butaca.sandbox.films.folder import Folder
+from butaca.sandbox.films.own import CONFIGURATION, change
+from butaca.sandbox.films.paging import CHANGES_PAGE_SIZE, folded, page_of
 
 
 class RecordedMovies:

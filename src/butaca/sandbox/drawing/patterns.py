@@ -2,7 +2,7 @@
 
 from random import Random
 
-from butaca.sandbox.ink import Canvas, circle, path, polygon, rect, ring, scattered
+from butaca.sandbox.drawing.ink import Canvas, circle, path, polygon, rect, ring, scattered
 
 
 def slashes(canvas: Canvas, dice: Random) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from random import Random
 
-from butaca.sandbox.movies import Movie
+from butaca.sandbox.films.movies import Movie
 
 UNSEEN_SHARE = 0.04
 

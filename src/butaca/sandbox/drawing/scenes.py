@@ -2,7 +2,7 @@
 
 from random import Random
 
-from butaca.sandbox.ink import (
+from butaca.sandbox.drawing.ink import (
     Canvas,
     circle,
     ellipse,

@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from butaca.sandbox.paging import folded
+from butaca.sandbox.films.paging import folded
 
 NO_TEXTS: Mapping[str, str] = {"title": "", "overview": "", "tagline": ""}
 
@@ -53,7 +53,7 @@ class Movie:
 @cache
 def own_movies() -> tuple[Movie, ...]:
     """Return all movies, most popular first."""
-    text = files("butaca.sandbox").joinpath("movies.json").read_text(encoding="utf-8")
+    text = files("butaca.sandbox.films").joinpath("movies.json").read_text(encoding="utf-8")
     return tuple(_movie(rank, written) for rank, written in enumerate(json.loads(text)))
 
 

@@ -1,0 +1,1 @@
+"""The pictures of the sandbox's movies, drawn as SVG."""
