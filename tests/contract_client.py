@@ -20,6 +20,7 @@ class ContractClient(FlaskClient):
     """A test client of Flask. An answer that the contract does not name fails the test."""
 
     def open(self, *args: Any, **kwargs: Any) -> TestResponse:
+        kwargs["buffered"] = True  # So that the files that are sent are closed.
         response = super().open(*args, **kwargs)
         check(self.application, response)  # type: ignore[arg-type]
         return response

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tests.builders import ADMIN, CONSUMER, NOON, make_movie, make_page, make_record
-from tests.conftest import World
-from tests.contract_client import ContractClient
 from werkzeug.test import TestResponse
 
 from butaca.core.models import MovieRecord, Stars, User
+from tests.builders import ADMIN, CONSUMER, NOON, make_movie, make_page, make_record
+from tests.conftest import World
+from tests.contract_client import ContractClient
 
 API = "/api/v1"
 BODIES: dict[str, dict[str, Any]] = {

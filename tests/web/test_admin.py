@@ -4,6 +4,7 @@ import logging
 from copy import deepcopy
 
 import pytest
+
 from tests.builders import ADMIN, CONSUMER, make_record, make_translation
 from tests.conftest import World
 from tests.contract_client import ContractClient

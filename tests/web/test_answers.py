@@ -3,12 +3,12 @@
 import re
 
 import pytest
+
+from butaca.core.models import Freshness, Source
 from tests.builders import make_movie, make_page, make_record
 from tests.conftest import World
 from tests.contract_client import ContractClient
 from tests.web.scene import API, READS, Call, furnish, keep
-
-from butaca.core.models import Freshness, Source
 
 POPULAR = f"{API}/movies/popular"
 SEARCH = f"{API}/movies/search?query=movie"

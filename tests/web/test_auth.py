@@ -4,17 +4,17 @@ from copy import deepcopy
 from datetime import timedelta
 
 import pytest
-from tests.builders import ADMIN, CONSUMER, CONSUMER_TOKEN, NOON
-from tests.conftest import World
-from tests.contract_client import ContractClient
-from tests.fakes import FakeAccounts
-from tests.web.scene import ADMINS, API, CALLS, EVERYBODYS, Call, furnish
 
 from butaca.core.accounts import digest
 from butaca.core.errors import LibraryUnavailable
 from butaca.core.models import Role, User
 from butaca.core.ports import Bearer
 from butaca.web import WebOptions, create_web
+from tests.builders import ADMIN, CONSUMER, CONSUMER_TOKEN, NOON
+from tests.conftest import World
+from tests.contract_client import ContractClient
+from tests.fakes import FakeAccounts
+from tests.web.scene import ADMINS, API, CALLS, EVERYBODYS, Call, furnish
 
 ME = f"{API}/me"
 CHALLENGE = 'Bearer realm="butaca"'
@@ -271,7 +271,11 @@ def test_asking_for_the_options_needs_no_token_and_does_nothing(
 def test_a_route_of_which_nothing_is_said_lets_nobody_in(world: World) -> None:
     app = create_web(world.services(), WebOptions())
     entered = []
-    app.add_url_rule(f"{API}/open", "open", lambda: entered.append("somebody"))
+
+    @app.get(f"{API}/open")
+    def enter() -> str:
+        entered.append("somebody")
+        return "in"
 
     response = app.test_client().get(
         f"{API}/open", headers={"Authorization": f"Bearer {CONSUMER_TOKEN}"}

@@ -5,14 +5,14 @@ from datetime import date
 from typing import Any
 
 import pytest
-from tests.builders import ADMIN, CONSUMER, make_record, make_translation
-from tests.conftest import World
-from tests.contract_client import ContractClient
-from tests.web.scene import API, keep, rate
 from werkzeug.test import TestResponse
 
 from butaca.core.errors import CatalogueTimedOut, CatalogueUnavailable
 from butaca.core.models import Stars
+from tests.builders import ADMIN, CONSUMER, make_record, make_translation
+from tests.conftest import World
+from tests.contract_client import ContractClient
+from tests.web.scene import API, keep, rate
 
 ME = CONSUMER.id
 FAVORITES = f"{API}/me/favorites"

@@ -5,16 +5,6 @@ from datetime import date
 from typing import Any
 
 import pytest
-from tests.builders import (
-    ADMIN,
-    make_movie,
-    make_page,
-    make_record,
-    make_translation,
-)
-from tests.conftest import World
-from tests.contract_client import ContractClient
-from tests.web.scene import API, keep, rate
 
 from butaca.core.models import (
     Collection,
@@ -26,6 +16,16 @@ from butaca.core.models import (
 )
 from butaca.core.ports import PopularQuery, SearchQuery
 from butaca.web import WebOptions
+from tests.builders import (
+    ADMIN,
+    make_movie,
+    make_page,
+    make_record,
+    make_translation,
+)
+from tests.conftest import World
+from tests.contract_client import ContractClient
+from tests.web.scene import API, keep, rate
 
 POPULAR = f"{API}/movies/popular"
 SEARCH = f"{API}/movies/search"

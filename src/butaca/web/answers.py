@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from butaca.core.models import Freshness, Source
 from butaca.web.context import options, set_freshness
-from butaca.web.schemas import Page
+from butaca.web.outputs import Page
 
 
 def answer(
@@ -52,7 +52,7 @@ def _cache_status(freshness: Freshness) -> str:
         case Source.STALE:
             status = freshness.upstream_status
             return f"fwd=stale; fwd-status={status}" if status else "fwd=stale"
-        case Source.MISS:
+        case _:
             return "fwd=miss; stored" if freshness.stored else "fwd=miss"
 
 

@@ -15,7 +15,7 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from werkzeug.routing import Rule
 
 from butaca.core.models import MAX_ID
-from butaca.web import schemas
+from butaca.web import inputs, outputs
 
 Spec = dict[str, Any]
 Route = TypeVar("Route", bound=Callable[..., Any])
@@ -89,7 +89,8 @@ class Routes(APIBlueprint):
         def decorate(route: Route) -> Route:
             words = route.__name__.split("_")
             name = words[0] + "".join(word.capitalize() for word in words[1:])
-            return self.doc(operation_id=name, responses=cast("Any", {**good, **bad}))(route)
+            responses = cast("Any", {**good, **bad})
+            return self.doc(operation_id=name, tags=[str(self.tag)], responses=responses)(route)
 
         return decorate
 
@@ -174,7 +175,7 @@ def _finish(spec: Spec) -> Spec:
         "schemas": _schemas(),
         "responses": {name: _problem(int(status)) for status, name in problems.items()},
         "headers": {
-            name: {"description": meaning, "schema": {"type": "string"}}
+            name: {"description": meaning, "required": True, "schema": {"type": "string"}}
             for name, meaning in _HEADERS.items()
         },
     }
@@ -201,18 +202,20 @@ def _tidy(response: Spec) -> Spec:
 def _schemas() -> Spec:
     """Return the schemas under their own names, each as it is on its side of the wire."""
     wanted: list[tuple[type[BaseModel], JsonSchemaMode]] = [
-        *((model, "serialization") for model in _named(schemas.Answer)),
-        *((model, "validation") for model in _named(schemas.Body)),
+        *((model, "serialization") for model in _leaves(outputs.Answer)),
+        *((model, "validation") for model in _leaves(inputs.Body)),
     ]
     _, defined = models_json_schema(wanted, ref_template="#/components/schemas/{model}")
     return dict(sorted(defined["$defs"].items()))
 
 
-def _named(base: type[BaseModel]) -> Iterator[type[BaseModel]]:
-    for model in base.__subclasses__():
-        if not model.__name__.startswith("_"):
-            yield model
-        yield from _named(model)
+def _leaves(base: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    """Yield what is really sent: families, of which others are made, are no shapes of their own."""
+    families = base.__subclasses__()
+    for model in families:
+        yield from _leaves(model)
+    if not families:
+        yield base
 
 
 def _operations(spec: Spec) -> Iterator[tuple[str, str, Spec]]:

@@ -7,7 +7,7 @@ from typing import cast
 from apiflask import APIFlask
 from flask import Response, request
 from flask_cors import CORS
-from werkzeug.exceptions import TooManyRequests, UnsupportedMediaType
+from werkzeug.exceptions import RequestEntityTooLarge, TooManyRequests, UnsupportedMediaType
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import Rule
 
@@ -48,7 +48,7 @@ _SECURITY_HEADERS = {
 
 def register(app: APIFlask, options: WebOptions) -> None:
     """Protect an app: its API needs a token; everything has its limits and headers."""
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY + 1  # So that what is too large can be seen to be.
     app.before_request(_guard)
     app.after_request(_secure)
     CORS(
@@ -59,6 +59,7 @@ def register(app: APIFlask, options: WebOptions) -> None:
         expose_headers=list(EXPOSED),
         max_age=600,
         send_wildcard="*" in options.cors_origins,
+        always_send=False,
         vary_header=True,
     )
     hops = options.trusted_proxies
@@ -76,6 +77,7 @@ def _guard() -> None:
         _read_ids()
         _refuse_undeclared_query()
         _refuse_other_than_json()
+        _refuse_large_body()
 
 
 def _limit_rate() -> None:
@@ -109,6 +111,12 @@ def _refuse_undeclared_query() -> None:
 def _refuse_other_than_json() -> None:
     if request.method in _WITH_BODY and not request.is_json:
         raise UnsupportedMediaType
+
+
+def _refuse_large_body() -> None:
+    # Werkzeug refuses a length that is too large; without a length (chunked) it cuts the body off.
+    if request.method in _WITH_BODY and len(request.get_data()) > MAX_BODY:
+        raise RequestEntityTooLarge
 
 
 def _secure(response: Response) -> Response:

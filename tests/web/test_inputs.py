@@ -1,0 +1,497 @@
+"""What goes in: bad input is refused with the right status, and nothing is written."""
+
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from werkzeug.test import TestResponse
+
+from tests.builders import make_record
+from tests.conftest import World
+from tests.contract_client import ContractClient
+from tests.web.scene import API, BODIES, CALLS, Call, furnish
+
+POPULAR = f"{API}/movies/popular"
+SEARCH = f"{API}/movies/search"
+MOVIE = f"{API}/movies/550"
+FAVORITES = f"{API}/me/favorites"
+FAVORITE = f"{FAVORITES}/550"
+RATINGS = f"{API}/me/ratings"
+RATING = f"{RATINGS}/550"
+ANYBODYS = f"{API}/users/2/favorites"
+
+LISTS = (FAVORITES, RATINGS, ANYBODYS)
+PAGED = (POPULAR, SEARCH, *LISTS)
+SPEAKING = (*PAGED, MOVIE, FAVORITE, RATING)
+READABLE = (*SPEAKING, f"{API}/me")
+
+
+def mistakes(answer: TestResponse) -> set[tuple[str, str]]:
+    assert answer.status_code == 422
+    assert answer.json is not None
+    assert all(each["message"] for each in answer.json["errors"])
+    return {(each["location"], each["field"]) for each in answer.json["errors"]}
+
+
+def asked(client: ContractClient, path: str, query: str) -> TestResponse:
+    return client.get(f"{path}?query=x&{query}" if path == SEARCH else f"{path}?{query}")
+
+
+BAD_PAGES = [
+    "0",
+    "-1",
+    "+1",
+    "abc",
+    "1.0",
+    "1_0",
+    "1e1",
+    "0x1",
+    "",
+    "%20",
+    "1%20",
+    "%001",
+    "1%00",
+    "%D9%A3",
+    "%C2%B2",
+    "%FF",
+    "true",
+    "null",
+    "9" * 30,
+    "9" * 5000,
+]
+
+
+def refused(client: ContractClient, path: str, name: str, values: list[str]) -> list[str]:
+    """Return those of the values that are refused, and for this parameter alone."""
+    answers = {value: asked(client, path, f"{name}={value}") for value in values}
+    return [value for value, answer in answers.items() if mistakes(answer) == {("query", name)}]
+
+
+@pytest.mark.parametrize("path", PAGED)
+def test_a_page_is_a_whole_number_from_1(path: str, admin: ContractClient) -> None:
+    assert refused(admin, path, "page", BAD_PAGES) == BAD_PAGES
+
+
+@pytest.mark.parametrize("path", [POPULAR, SEARCH])
+def test_tmdb_has_no_page_501(path: str, world: World, consumer: ContractClient) -> None:
+    assert mistakes(asked(consumer, path, "page=501")) == {("query", "page")}
+    assert world.catalogue.calls == []
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_a_list_of_ones_own_ends_at_page_one_million(path: str, admin: ContractClient) -> None:
+    assert admin.get(f"{path}?page=1000000").status_code == 200
+    assert mistakes(admin.get(f"{path}?page=1000001")) == {("query", "page")}
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_a_page_has_a_size_from_1_to_100(path: str, admin: ContractClient) -> None:
+    bad = ["101", *BAD_PAGES]
+
+    assert refused(admin, path, "page_size", bad) == bad
+
+
+BAD_LANGUAGES = [
+    "",
+    "e",
+    "spa",
+    "ES",
+    "es_AR",
+    "es-ar",
+    "ES-AR",
+    "es-",
+    "-AR",
+    "es-ARG",
+    "es-419",
+    "es-AR-x",
+    "es-AR,en",
+    "es%00",
+    "es%0A",
+    "%20es",
+    "%C3%A9s",
+    "*",
+    "none",
+]
+
+
+@pytest.mark.parametrize("path", SPEAKING)
+def test_a_language_is_xx_or_xx_yy(path: str, admin: ContractClient) -> None:
+    assert refused(admin, path, "language", BAD_LANGUAGES) == BAD_LANGUAGES
+
+
+@pytest.mark.parametrize("path", [POPULAR, SEARCH])
+def test_a_region_is_two_capitals(path: str, consumer: ContractClient) -> None:
+    bad = ["", "A", "ar", "Ar", "ARG", "A1", "AR%0A", "AR%00", "%C3%91A"]
+
+    assert refused(consumer, path, "region", bad) == bad
+
+
+def test_a_year_is_one_in_which_there_are_movies(consumer: ContractClient) -> None:
+    bad = ["", "abc", "1869", "2101", "-1999", "1999.0", "1_999", "99", "%D9%A1999", "9" * 30]
+
+    assert refused(consumer, SEARCH, "year", bad) == bad
+
+
+@pytest.mark.parametrize("year", ["1870", "2100"])
+def test_the_first_and_the_last_year_are_years(year: str, consumer: ContractClient) -> None:
+    assert asked(consumer, SEARCH, f"year={year}").status_code == 200
+
+
+@pytest.mark.parametrize("path", [POPULAR, SEARCH, MOVIE])
+def test_only_me_can_be_included(path: str, consumer: ContractClient) -> None:
+    bad = ["", "ME", "you", "me,me", "me%20", "me%00", "true"]
+
+    assert refused(consumer, path, "include", bad) == bad
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "+", "%20%20%20", "x" * 201, "%00", "a%00b", "a%0Ab", "a%09", "%7F", "%1B[31m"],
+)
+def test_a_search_needs_some_words_without_control_characters(
+    text: str, world: World, consumer: ContractClient
+) -> None:
+    assert mistakes(consumer.get(f"{SEARCH}?query={text}")) == {("query", "query")}
+    assert world.catalogue.calls == []
+
+
+def test_a_search_needs_a_query(consumer: ContractClient) -> None:
+    assert mistakes(consumer.get(SEARCH)) == {("query", "query")}
+
+
+BAD_ORDERS = [
+    "",
+    "-",
+    ",",
+    "junk",
+    "title,",
+    ",title",
+    "title,,rating",
+    "--title",
+    "+title",
+    "%2Btitle",
+    "title+desc",
+    "Title",
+    "title,title",
+    "title,-title",
+    "rating,title,rating",
+    "title%00",
+    "title%0A",
+    "id",
+    "password",
+    "title;drop",
+]
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_a_sort_order_names_known_keys_once(path: str, admin: ContractClient) -> None:
+    assert refused(admin, path, "sort", BAD_ORDERS) == BAD_ORDERS
+
+
+@pytest.mark.parametrize(("path", "key"), [(FAVORITES, "rated_at"), (RATINGS, "favorited_at")])
+def test_a_list_is_not_sorted_by_what_it_does_not_have(
+    path: str, key: str, consumer: ContractClient
+) -> None:
+    assert mistakes(consumer.get(f"{path}?sort={key}")) == {("query", "sort")}
+
+
+@pytest.mark.parametrize("path", READABLE)
+@pytest.mark.parametrize(
+    "name", ["x", "Page", "user_id", "api_key", "", "page%00", "%FF", "sort[]"]
+)
+def test_a_parameter_that_nobody_knows_is_refused(
+    path: str, name: str, admin: ContractClient
+) -> None:
+    assert len(mistakes(asked(admin, path, f"{name}=1"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", FAVORITES), ("PUT", RATING), ("PATCH", RATING)]
+)
+def test_a_write_with_a_body_knows_no_parameters(
+    method: str, path: str, world: World, consumer: ContractClient
+) -> None:
+    furnish(world)
+    before = deepcopy(world.store)
+
+    answer = consumer.open(f"{path}?language=es", method=method, json={"stars": 1, "movie_id": 13})
+
+    assert mistakes(answer) == {("query", "language")}
+    assert world.store == before
+
+
+@pytest.mark.parametrize("path", [FAVORITE, RATING, ANYBODYS])
+def test_a_deletion_knows_no_parameters(path: str, world: World, admin: ContractClient) -> None:
+    furnish(world)
+    before = deepcopy(world.store)
+
+    answer = admin.delete(f"{path}?sort=title")
+
+    assert mistakes(answer) == {("query", "sort")}
+    assert world.store == before
+
+
+@pytest.mark.parametrize("path", SPEAKING)
+def test_a_parameter_that_is_given_twice_is_refused(path: str, admin: ContractClient) -> None:
+    answer = asked(admin, path, "language=es&language=es")
+
+    assert mistakes(answer) == {("query", "language")}
+
+
+def test_every_mistake_in_a_query_is_told_at_once(consumer: ContractClient) -> None:
+    answer = consumer.get(f"{FAVORITES}?page=0&page_size=0&language=x&sort=junk")
+
+    assert mistakes(answer) == {
+        ("query", name) for name in ("page", "page_size", "language", "sort")
+    }
+
+
+def test_every_unknown_parameter_is_told_at_once(consumer: ContractClient) -> None:
+    assert mistakes(consumer.get(f"{FAVORITES}?a=1&b=2")) == {("query", "a"), ("query", "b")}
+
+
+def test_a_mistake_is_told_in_words_and_without_what_was_sent(consumer: ContractClient) -> None:
+    answer = consumer.get(f"{FAVORITES}?sort=secret-of-mine")
+
+    assert answer.json is not None
+    assert answer.json["errors"] == [
+        {
+            "location": "query",
+            "field": "sort",
+            "message": "Sort by release_date, rating, title, favorited_at, "
+            "each with an optional '-' for descending.",
+        }
+    ]
+    assert b"secret-of-mine" not in answer.data
+
+
+BAD_IDS = [
+    "abc",
+    "-1",
+    "+1",
+    "1.0",
+    "1_0",
+    "1e3",
+    "0x10",
+    "%20",
+    "1%20",
+    "%00",
+    "1%00",
+    "1%0A",
+    "%D9%A3",
+    "%C2%B2",
+    "%FF",
+    str(2**31),
+    "9" * 10,
+    "9" * 30,
+    "9" * 5000,
+    "null",
+    "550;drop",
+]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "field"),
+    [
+        ("GET", f"{API}/movies/ID", "movie_id"),
+        ("GET", f"{FAVORITES}/ID", "movie_id"),
+        ("DELETE", f"{FAVORITES}/ID", "movie_id"),
+        ("GET", f"{RATINGS}/ID", "movie_id"),
+        ("PUT", f"{RATINGS}/ID", "movie_id"),
+        ("PATCH", f"{RATINGS}/ID", "movie_id"),
+        ("DELETE", f"{RATINGS}/ID", "movie_id"),
+        ("GET", f"{API}/users/ID/favorites", "user_id"),
+        ("DELETE", f"{API}/users/ID/favorites", "user_id"),
+    ],
+)
+def test_an_id_is_a_whole_number_that_our_stores_can_hold(
+    method: str, path: str, field: str, world: World, admin: ContractClient
+) -> None:
+    furnish(world)
+    before = deepcopy(world.store)
+
+    answers = {
+        bad: mistakes(admin.open(path.replace("ID", bad), method=method, json={"stars": 1}))
+        for bad in BAD_IDS
+    }
+
+    assert answers == {bad: {("path", field)} for bad in BAD_IDS}
+    assert world.store == before
+    assert world.catalogue.calls == []
+
+
+BAD_STARS = {
+    "true": "true",
+    "false": "false",
+    "text": '"3"',
+    "empty-text": '""',
+    "null": "null",
+    "nan": "NaN",
+    "infinity": "Infinity",
+    "minus-infinity": "-Infinity",
+    "between-steps": "4.3",
+    "hardly-between-steps": "4.500000001",
+    "least-between-steps": "4.500000000000001",
+    "tiny": "5e-324",
+    "negative": "-1",
+    "half-below": "-0.5",
+    "six": "6",
+    "half-above": "5.5",
+    "huge": "1e308",
+    "beyond-floats": "1e400",
+    "long": "9" * 400,
+    "list": "[]",
+    "list-of-one": "[3]",
+    "object": "{}",
+}
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+@pytest.mark.parametrize("stars", BAD_STARS.values(), ids=BAD_STARS)
+def test_stars_are_a_number_from_0_to_5_in_steps_of_a_half(
+    method: str, stars: str, world: World, consumer: ContractClient
+) -> None:
+    furnish(world)
+    before = deepcopy(world.store)
+
+    answer = consumer.open(
+        RATING, method=method, data=f'{{"stars": {stars}}}', content_type="application/json"
+    )
+
+    assert mistakes(answer) == {("body", "stars")}
+    assert world.store == before
+
+
+BAD_MOVIE_IDS = {
+    "true": "true",
+    "text": '"550"',
+    "fraction": "5.5",
+    "negative": "-1",
+    "beyond-our-stores": str(2**31),
+    "beyond-machines": str(10**30),
+    "beyond-floats": "1e400",
+    "nan": "NaN",
+    "null": "null",
+    "list": "[550]",
+    "object": '{"id": 550}',
+}
+
+
+@pytest.mark.parametrize("movie_id", BAD_MOVIE_IDS.values(), ids=BAD_MOVIE_IDS)
+def test_a_movie_to_keep_is_named_by_a_whole_number(
+    movie_id: str, world: World, consumer: ContractClient
+) -> None:
+    furnish(world)
+    before = deepcopy(world.store)
+
+    answer = consumer.post(
+        FAVORITES, data=f'{{"movie_id": {movie_id}}}', content_type="application/json"
+    )
+
+    assert mistakes(answer) == {("body", "movie_id")}
+    assert world.store == before
+    assert world.catalogue.calls == []
+
+
+WRITES = [call for call in CALLS if call.method in BODIES]
+FORGED = [{"user_id": 1}, {"title": "Mine"}, {"release_date": "2099-01-01"}, {"__class__": "x"}]
+
+
+@pytest.mark.parametrize("call", WRITES, ids=str)
+@pytest.mark.parametrize("forged", FORGED, ids=lambda forged: str(*forged))
+def test_a_field_that_nobody_asked_for_is_refused(
+    call: Call, forged: dict[str, Any], world: World, consumer: ContractClient
+) -> None:
+    furnish(world)
+    before = deepcopy(world.store)
+
+    answer = call.by(consumer, json={**BODIES[call.method], **forged})
+
+    assert mistakes(answer) == {("body", *forged)}
+    assert world.store == before
+
+
+@pytest.mark.parametrize("call", WRITES, ids=str)
+@pytest.mark.parametrize("body", ["{}", "null"])
+def test_a_body_has_all_its_fields(
+    call: Call, body: str, world: World, consumer: ContractClient
+) -> None:
+    furnish(world)
+    before = deepcopy(world.store)
+
+    answer = call.by(consumer, json=None, data=body, content_type="application/json")
+
+    assert mistakes(answer) == {("body", *BODIES[call.method])}
+    assert world.store == before
+
+
+@pytest.mark.parametrize("call", WRITES, ids=str)
+@pytest.mark.parametrize("body", ["[]", "[550]", "3", '"stars"', "true", "NaN"])
+def test_a_body_is_an_object(call: Call, body: str, world: World, consumer: ContractClient) -> None:
+    furnish(world)
+    before = deepcopy(world.store)
+
+    answer = call.by(consumer, json=None, data=body, content_type="application/json")
+
+    assert mistakes(answer) == {("body", "_schema")}
+    assert world.store == before
+
+
+NOT_JSON = {
+    "empty": b"",
+    "spaces": b"   ",
+    "text": b"stars=3",
+    "half": b'{"stars": 3',
+    "single-quotes": b"{'stars': 3}",
+    "comma": b'{"stars": 3,}',
+    "comment": b'{"stars": 3} // three',
+    "twice": b'{"stars": 3}{"stars": 4}',
+    "octal": b'{"stars": 03}',
+    "bare-nan": b"nan",
+    "latin-1": b'{"stars": 3, "\xe9": 1}',
+    "bad-utf-8": b'{"stars": 3, "\xff\xfe": 1}',
+    "lone-surrogate": b'{"stars": 3, "\\ud800": 1}',
+    "byte-order-mark": b'\xef\xbb\xbf{"stars": 3}',
+    "utf-16": '{"stars": 3}'.encode("utf-16"),
+    "nul": b"\x00",
+    "deep-lists": b"[" * 16_000,
+    "deep-objects": b'{"stars":' * 1_700,
+    "deep-and-closed": b"[" * 8_000 + b"]" * 8_000,
+}
+
+
+@pytest.mark.parametrize("call", WRITES, ids=str)
+@pytest.mark.parametrize("body", NOT_JSON.values(), ids=NOT_JSON)
+def test_a_body_that_is_not_json_is_not_read(
+    call: Call, body: bytes, world: World, consumer: ContractClient
+) -> None:
+    furnish(world)
+    before = deepcopy(world.store)
+
+    answer = call.by(consumer, json=None, data=body, content_type="application/json")
+
+    assert answer.status_code == 400
+    assert answer.json is not None
+    assert answer.json["detail"] == "The body is not JSON."
+    assert "errors" not in answer.json
+    assert world.store == before
+
+
+def test_of_a_field_that_is_there_twice_the_last_one_counts(
+    world: World, consumer: ContractClient
+) -> None:
+    world.catalogue.add(make_record(550))
+
+    answer = consumer.put(RATING, data='{"stars": 1, "stars": 5}', content_type="application/json")
+
+    assert answer.json is not None
+    assert answer.json["stars"] == 5
+
+
+def test_negative_zero_is_no_stars(world: World, consumer: ContractClient) -> None:
+    world.catalogue.add(make_record(550))
+
+    answer = consumer.put(RATING, data='{"stars": -0.0}', content_type="application/json")
+
+    assert answer.status_code == 201
+    assert b'"stars":0.0' in answer.data
