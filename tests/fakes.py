@@ -115,10 +115,10 @@ class FakeLibrary:
     def save_movie(self, record: MovieRecord, at: datetime) -> None:
         self.movies[record.details.id] = record
 
-    def add_favorite(self, user_id: int, movie_id: int, at: datetime) -> bool:
+    def add_favorite(self, user_id: int, movie_id: int, at: datetime) -> tuple[Favorite, bool]:
         is_new = (user_id, movie_id) not in self.kept
         self.kept.setdefault((user_id, movie_id), at)
-        return is_new
+        return self._favorite(user_id, movie_id, None), is_new
 
     def remove_favorite(self, user_id: int, movie_id: int) -> bool:
         return self.kept.pop((user_id, movie_id), None) is not None
@@ -134,6 +134,9 @@ class FakeLibrary:
     ) -> Favorite | None:
         if (user_id, movie_id) not in self.kept:
             return None
+        return self._favorite(user_id, movie_id, language)
+
+    def _favorite(self, user_id: int, movie_id: int, language: str | None) -> Favorite:
         rated = self.rated.get((user_id, movie_id))
         return Favorite(
             movie=self._movie(movie_id, language),
@@ -146,17 +149,23 @@ class FakeLibrary:
         found = (self.find_favorite(user_id, movie, query.language) for movie in ids)
         return _cut([each for each in found if each], query)
 
-    def rate(self, user_id: int, movie_id: int, stars: Stars, at: datetime) -> bool:
-        if self.correct_rating(user_id, movie_id, stars, at):
-            return False
-        self.rated[user_id, movie_id] = _Rated(stars, at)
-        return True
+    def rate(self, user_id: int, movie_id: int, stars: Stars, at: datetime) -> tuple[Rating, bool]:
+        is_new = (user_id, movie_id) not in self.rated
+        self.rated.setdefault((user_id, movie_id), _Rated(stars, at))
+        return self._corrected(user_id, movie_id, stars, at), is_new
 
-    def correct_rating(self, user_id: int, movie_id: int, stars: Stars, at: datetime) -> bool:
-        rated = self.rated.get((user_id, movie_id))
-        if rated and rated.stars != stars:
+    def correct_rating(
+        self, user_id: int, movie_id: int, stars: Stars, at: datetime
+    ) -> Rating | None:
+        if (user_id, movie_id) not in self.rated:
+            return None
+        return self._corrected(user_id, movie_id, stars, at)
+
+    def _corrected(self, user_id: int, movie_id: int, stars: Stars, at: datetime) -> Rating:
+        rated = self.rated[user_id, movie_id]
+        if rated.stars != stars:
             self.rated[user_id, movie_id] = replace(rated, stars=stars, corrected_at=at)
-        return rated is not None
+        return self._rating(user_id, movie_id, None)
 
     def remove_rating(self, user_id: int, movie_id: int) -> bool:
         return self.rated.pop((user_id, movie_id), None) is not None
@@ -164,8 +173,12 @@ class FakeLibrary:
     def find_rating(
         self, user_id: int, movie_id: int, language: str | None = None
     ) -> Rating | None:
-        if (rated := self.rated.get((user_id, movie_id))) is None:
+        if (user_id, movie_id) not in self.rated:
             return None
+        return self._rating(user_id, movie_id, language)
+
+    def _rating(self, user_id: int, movie_id: int, language: str | None) -> Rating:
+        rated = self.rated[user_id, movie_id]
         return Rating(
             movie=self._movie(movie_id, language),
             stars=rated.stars,
@@ -210,7 +223,7 @@ class FakeLibrary:
             case SortKey.RELEASE_DATE:
                 return details.release_date
             case SortKey.TITLE:
-                folded = unicodedata.normalize("NFKD", details.title.casefold())
+                folded = unicodedata.normalize("NFKD", details.title).casefold()
                 return "".join(c for c in folded if not unicodedata.combining(c)).encode()
             case SortKey.RATING:
                 return rated and rated.stars.halves

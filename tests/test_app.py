@@ -1,12 +1,12 @@
 """The hall: what is introduced to whom, with nothing but what the settings say."""
 
 import pytest
-from tests.builders import CONSUMER_TOKEN
 
 from butaca import app
 from butaca.adapters.sql import Database, SqlAccounts
 from butaca.complaint import Complaint
 from butaca.settings import Settings
+from tests.builders import CONSUMER_TOKEN
 
 
 def settings_for(database: Database, **changes: object) -> Settings:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from tests.processes import line_with, running
 
 from butaca import __version__
 from butaca.adapters.sql import Database
 from butaca.adapters.sql.schema import is_current
 from butaca.cli import main
 from butaca.settings import Settings
+from tests.processes import line_with, running
 
 
 @pytest.fixture(autouse=True)

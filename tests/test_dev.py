@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 import requests
-from tests.processes import end, line_with, running
 
 from butaca import dev
 from butaca.complaint import Complaint
 from butaca.server import check_port, free_port
 from butaca.settings import Settings
+from tests.processes import end, line_with, running
 
 
 @pytest.fixture(autouse=True)

@@ -5,10 +5,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.processes import line_with, running
 
 from butaca.server import free_port
 from butaca.settings import Settings
+from tests.processes import line_with, running
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

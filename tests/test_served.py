@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import pytest
 import requests
-from tests.builders import ADMIN_TOKEN, CONSUMER_TOKEN
-from tests.processes import Process, end, line_with, running
-from tests.redis_time import let_pass
 
 from butaca.adapters.sql import Database
 from butaca.sandbox import Sandbox
 from butaca.server import free_port
+from tests.builders import ADMIN_TOKEN, CONSUMER_TOKEN
+from tests.processes import Process, end, line_with, running
+from tests.redis_time import let_pass
 
 TIMEOUT = 10
 

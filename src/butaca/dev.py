@@ -61,7 +61,7 @@ def _redis(stack: ExitStack) -> Mapping[str, str]:
         raise Complaint(
             "No Redis: set REDIS_URL, or install the development dependencies."
         ) from error
-    server = stack.enter_context(ValkeyServer(host=HOST))
+    server = stack.enter_context(ValkeyServer(host=HOST, port=free_port(HOST)))
     return {"REDIS_URL": f"redis://{HOST}:{server.port}/0"}
 
 

@@ -2,13 +2,14 @@
 
 import logging
 import socket
+import time
 from collections.abc import Callable
 from threading import Thread
 from typing import Any
 
-from granian.server import MPServer
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
+from granian.server import MPServer
 
 from butaca.complaint import Complaint
 
@@ -54,8 +55,7 @@ class _Server(MPServer):
 
     def _announce(self) -> None:
         while not _answers(self.bind_addr, self.bind_port):
-            if self.main_loop_interrupt.wait(POLL_SECONDS):
-                return
+            time.sleep(POLL_SECONDS)
         log.info("server.listens", extra={"host": self.bind_addr, "port": self.bind_port})
         self.on_listening()
 

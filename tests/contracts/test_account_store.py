@@ -3,13 +3,13 @@
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from tests.builders import ADMIN, CONSUMER, NOON
-from tests.fakes import FakeAccounts
 
 from butaca.adapters.sql import SqlAccounts
 from butaca.adapters.sql.tables import tokens
 from butaca.core.models import Role, User
 from butaca.core.ports import AccountStore, Bearer
+from tests.builders import ADMIN, CONSUMER, NOON
+from tests.fakes import FakeAccounts
 
 ONE, OTHER = "1" * 64, "f" * 64
 LATER = NOON + timedelta(hours=1)

@@ -2,7 +2,6 @@
 
 import math
 import time
-from collections.abc import Callable
 
 from limits import parse
 from limits.storage import MemoryStorage, RedisStorage
@@ -14,15 +13,7 @@ from butaca.adapters.redis import RedisLink
 class RateLimits:
     """Limits such as `600/minute`, one for reads and one for writes, for each caller apart."""
 
-    def __init__(
-        self,
-        link: RedisLink,
-        url: str,
-        *,
-        reads: str,
-        writes: str,
-        now: Callable[[], float] = time.time,
-    ) -> None:
+    def __init__(self, link: RedisLink, url: str, *, reads: str, writes: str) -> None:
         self._link = link
         self._limits = {"read": parse(reads), "write": parse(writes)}
         pool = link.client.connection_pool
@@ -30,7 +21,6 @@ class RateLimits:
             RedisStorage(url, connection_pool=pool, key_prefix="butaca:limits")
         )
         self._own = FixedWindowRateLimiter(MemoryStorage())
-        self._now = now
 
     def seconds_to_wait(self, caller: str, kind: str) -> int:
         """Count one call of a kind (`read` or `write`); return 0, or the seconds to wait."""
@@ -41,5 +31,5 @@ class RateLimits:
         limit = self._limits[kind]
         if limiter.hit(limit, caller, kind):
             return 0
-        left = limiter.get_window_stats(limit, caller, kind).reset_time - self._now()
+        left = limiter.get_window_stats(limit, caller, kind).reset_time - time.time()
         return max(math.ceil(left), 1)

@@ -27,12 +27,8 @@ class Library:
 
         Raises MovieNotFound, CatalogueFailed.
         """
-        # At home first, so that repeating a request works even while the catalogue is down.
-        if kept := self.store.find_favorite(user.id, movie_id):
-            return kept, False
         self._bring_home(movie_id)
-        is_new = self.store.add_favorite(user.id, movie_id, self.now())
-        return self.favorite(user, movie_id), is_new
+        return self.store.add_favorite(user.id, movie_id, self.now())
 
     def favorite(self, user: User, movie_id: int, *, language: str | None = None) -> Favorite:
         """Return one favorite. Raises FavoriteNotFound."""
@@ -64,14 +60,14 @@ class Library:
         Raises MovieNotFound, CatalogueFailed.
         """
         self._bring_home(movie_id)
-        is_new = self.store.rate(user.id, movie_id, stars, self.now())
-        return self.rating(user, movie_id), is_new
+        return self.store.rate(user.id, movie_id, stars, self.now())
 
     def correct(self, user: User, movie_id: int, stars: Stars) -> Rating:
         """Replace the stars of a rated movie. Raises RatingNotFound."""
-        if not self.store.correct_rating(user.id, movie_id, stars, self.now()):
+        rating = self.store.correct_rating(user.id, movie_id, stars, self.now())
+        if rating is None:
             raise RatingNotFound
-        return self.rating(user, movie_id)
+        return rating
 
     def rating(self, user: User, movie_id: int, *, language: str | None = None) -> Rating:
         """Return one rating. Raises RatingNotFound."""
@@ -93,5 +89,6 @@ class Library:
         return self.store.marks(user.id, movie_ids)
 
     def _bring_home(self, movie_id: int) -> None:
+        # What is at home already can be kept and rated even while the catalogue is down.
         if not self.store.has_movie(movie_id):
             self.store.save_movie(self.catalogue.record(movie_id).value, self.now())

@@ -68,8 +68,8 @@ class LibraryStore(Protocol):
     def save_movie(self, record: MovieRecord, at: datetime) -> None:
         """Store a movie whole, or replace what was stored of it."""
 
-    def add_favorite(self, user_id: int, movie_id: int, at: datetime) -> bool:
-        """Make a stored movie a favorite; tell whether it is a new one."""
+    def add_favorite(self, user_id: int, movie_id: int, at: datetime) -> tuple[Favorite, bool]:
+        """Make a stored movie a favorite; return it, and whether it is a new one."""
 
     def remove_favorite(self, user_id: int, movie_id: int) -> bool:
         """Tell whether there was one to remove."""
@@ -85,11 +85,13 @@ class LibraryStore(Protocol):
     def favorites(self, user_id: int, query: ListQuery) -> Page[Favorite]:
         """Return one page of favorites. The order is total: the movie ID breaks ties."""
 
-    def rate(self, user_id: int, movie_id: int, stars: Stars, at: datetime) -> bool:
-        """Rate a stored movie, or correct its rating; tell whether it is a new one."""
+    def rate(self, user_id: int, movie_id: int, stars: Stars, at: datetime) -> tuple[Rating, bool]:
+        """Rate a stored movie, or correct its rating; return it, and whether it is a new one."""
 
-    def correct_rating(self, user_id: int, movie_id: int, stars: Stars, at: datetime) -> bool:
-        """Replace the stars; tell whether there was a rating to correct."""
+    def correct_rating(
+        self, user_id: int, movie_id: int, stars: Stars, at: datetime
+    ) -> Rating | None:
+        """Replace the stars, if there is a rating to correct; return it."""
 
     def remove_rating(self, user_id: int, movie_id: int) -> bool:
         """Tell whether there was one to remove."""

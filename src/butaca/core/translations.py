@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from itertools import chain
 from typing import TypeVar
 
 from butaca.core.models import MovieDetails, Translation
 
 T = TypeVar("T")
+D = TypeVar("D")
 
 
 def localized(
@@ -30,7 +30,7 @@ def localized(
     original = details.original_title if details.original_language == code else None
     return replace(
         details,
-        title=_first([each.title or original for each in ranked], None) or details.title,
+        title=_first([each.title or original for each in ranked], details.title),
         overview=_first([each.overview for each in ranked], details.overview),
         tagline=_first([each.tagline for each in ranked], details.tagline),
         homepage=_first([each.homepage for each in ranked], details.homepage),
@@ -44,5 +44,5 @@ def _rank(translation: Translation, region: str) -> tuple[bool, bool, str]:
     return (translation.region != region, not at_home, translation.region)
 
 
-def _first(candidates: Iterable[T | None], otherwise: T | None) -> T | None:
-    return next((each for each in chain(candidates, [otherwise]) if each), None)
+def _first(candidates: Iterable[T | None], otherwise: D) -> T | D:
+    return next(filter(None, candidates), otherwise)

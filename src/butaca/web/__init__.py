@@ -1,5 +1,6 @@
 """The web listens and answers. It knows the core; how things are fetched and kept, it does not."""
 
+from functools import cache
 from typing import Any
 
 from apiflask import APIFlask
@@ -29,10 +30,11 @@ def create_web(
 ) -> APIFlask:
     """Return the Flask app that answers for these services."""
     app = _app(options, registry or CollectorRegistry())
-    provide(app, services, options, contract_of(app))
+    provide(app, services, options, describe())
     return app
 
 
+@cache
 def describe() -> Contract:
     """Return the contract, for which nobody needs to answer."""
     return contract_of(_app(WebOptions(), CollectorRegistry()))

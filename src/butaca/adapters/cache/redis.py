@@ -1,5 +1,8 @@
 """The cache in Redis: two clocks, and neither of them on our wall."""
 
+import math
+import re
+
 from redis import Redis
 
 from butaca.adapters.cache.entries import Entry
@@ -7,6 +10,11 @@ from butaca.adapters.redis import RedisLink
 
 PREFIX = "butaca:1:"
 """The format of what is kept is part of every key: another release's entry is a miss."""
+
+RESTING = "butaca:resting"
+"""Not below the prefix, where it could be an entry's key."""
+
+_KEPT_MS = re.compile(rb"(\d{1,15})\n")
 
 
 class RedisCache:
@@ -19,7 +27,7 @@ class RedisCache:
     def __init__(self, link: RedisLink, kept_for: float) -> None:
         self._link = link
         self._redis: Redis = link.client
-        self._kept_ms = int(kept_for * 1000)
+        self._kept_ms = _milliseconds(kept_for)
 
     def get(self, key: str) -> Entry | None:
         """Return what was put last under a key."""
@@ -35,12 +43,12 @@ class RedisCache:
     def rest(self, seconds: float) -> None:
         """Let upstream rest, for all pods."""
         self._link.attempt(
-            lambda: self._redis.set(f"{PREFIX}resting", b"", px=int(seconds * 1000)), otherwise=None
+            lambda: self._redis.set(RESTING, b"", px=_milliseconds(seconds)), otherwise=None
         )
 
     def resting(self) -> float:
         """Return for how many more seconds upstream rests."""
-        left_ms = self._link.attempt(lambda: self._redis.pttl(f"{PREFIX}resting"), otherwise=0)
+        left_ms = self._link.attempt(lambda: self._redis.pttl(RESTING), otherwise=0)
         return max(left_ms, 0) / 1000
 
     def _get(self, key: str) -> Entry | None:
@@ -49,7 +57,11 @@ class RedisCache:
         pipeline.get(key)
         pipeline.pttl(key)
         entry, left_ms = pipeline.execute()
-        kept_ms, _, body = (entry or b"").partition(b"\n")
-        if not kept_ms.isdigit() or left_ms < 0:
+        head = _KEPT_MS.match(entry or b"")
+        if not head or left_ms < 0:
             return None
-        return Entry(body, (int(kept_ms) - left_ms) / 1000)
+        return Entry(entry[head.end() :], (int(head[1]) - left_ms) / 1000)
+
+
+def _milliseconds(seconds: float) -> int:
+    return math.ceil(seconds * 1000)  # Rounded up: 0 is what Redis refuses.

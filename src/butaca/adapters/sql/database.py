@@ -6,13 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import (
-    DBAPIError,
-    InterfaceError,
-    InternalError,
-    OperationalError,
-    SQLAlchemyError,
-)
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from butaca.core.errors import LibraryUnavailable
@@ -60,15 +54,10 @@ class Database:
             ):
                 yield connection
         except AWAY as error:
-            if _is_wrong_statement(error):
+            # To sqlite3 a wrong statement is operational, as if the database were away.
+            if getattr(error.__cause__, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
                 raise
             raise LibraryUnavailable from error
-
-
-def _is_wrong_statement(error: SQLAlchemyError) -> bool:
-    # Python's sqlite3 calls a wrong statement operational, as if the database were away.
-    cause = error.orig if isinstance(error, DBAPIError) else None
-    return isinstance(cause, sqlite3.Error) and cause.sqlite_errorcode == sqlite3.SQLITE_ERROR
 
 
 def _engine(url: str, connections: int) -> Engine:

@@ -34,11 +34,15 @@ class SqlLibrary:
             if rows := translation_rows(record):
                 connection.execute(translations.insert(), rows)
 
-    def add_favorite(self, user_id: int, movie_id: int, at: datetime) -> bool:
-        """Make a stored movie a favorite; tell whether it is a new one."""
+    def add_favorite(self, user_id: int, movie_id: int, at: datetime) -> tuple[Favorite, bool]:
+        """Make a stored movie a favorite; return it, and whether it is a new one."""
         row = {"user_id": user_id, "movie_id": movie_id, "favorited_at": at}
         with self._database.writing() as connection:
-            return insert_new(connection, favorites, row)
+            while True:
+                is_new = insert_new(connection, favorites, row)
+                if favorite := FAVORITES.find(connection, user_id, movie_id, language=None):
+                    return favorite, is_new
+                # It was there, and somebody removed it before it could be read: add it anew.
 
     def remove_favorite(self, user_id: int, movie_id: int) -> bool:
         """Tell whether there was one to remove."""
@@ -63,20 +67,25 @@ class SqlLibrary:
         with self._database.reading() as connection:
             return FAVORITES.page(connection, user_id, query)
 
-    def rate(self, user_id: int, movie_id: int, stars: Stars, at: datetime) -> bool:
-        """Rate a stored movie, or correct its rating; tell whether it is a new one."""
+    def rate(self, user_id: int, movie_id: int, stars: Stars, at: datetime) -> tuple[Rating, bool]:
+        """Rate a stored movie, or correct its rating; return it, and whether it is a new one."""
         row = {"user_id": user_id, "movie_id": movie_id, "half_stars": stars.halves, "rated_at": at}
         with self._database.writing() as connection:
-            # A rating that is there may be taken back before it can be corrected: then rate anew.
-            while not (is_new := insert_new(connection, ratings, row)):
-                if _correct(connection, user_id, movie_id, stars, at):
-                    break
-            return is_new
+            while True:
+                is_new = insert_new(connection, ratings, row)
+                if not is_new:
+                    _correct(connection, user_id, movie_id, stars, at)
+                if rating := RATINGS.find(connection, user_id, movie_id, language=None):
+                    return rating, is_new
+                # It was there, and somebody took it back before it could be read: rate anew.
 
-    def correct_rating(self, user_id: int, movie_id: int, stars: Stars, at: datetime) -> bool:
-        """Replace the stars; tell whether there was a rating to correct."""
+    def correct_rating(
+        self, user_id: int, movie_id: int, stars: Stars, at: datetime
+    ) -> Rating | None:
+        """Replace the stars, if there is a rating to correct; return it."""
         with self._database.writing() as connection:
-            return _correct(connection, user_id, movie_id, stars, at)
+            _correct(connection, user_id, movie_id, stars, at)
+            return RATINGS.find(connection, user_id, movie_id, language=None)
 
     def remove_rating(self, user_id: int, movie_id: int) -> bool:
         """Tell whether there was one to remove."""
@@ -108,7 +117,7 @@ class SqlLibrary:
 
 def _correct(
     connection: Connection, user_id: int, movie_id: int, stars: Stars, at: datetime
-) -> bool:
+) -> None:
     # The same stars again correct nothing: a repeated PUT leaves the rating as it is.
     is_changed = ratings.c.half_stars != stars.halves
     now = literal(at, ratings.c.corrected_at.type)
@@ -120,4 +129,4 @@ def _correct(
             corrected_at=case((is_changed, now), else_=ratings.c.corrected_at),
         )
     )
-    return connection.execute(correction).rowcount > 0
+    connection.execute(correction)

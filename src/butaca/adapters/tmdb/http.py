@@ -53,6 +53,11 @@ class _Passing(Exception):
     retry_after: float = 0.0
 
 
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Follow no redirect, and do not even look: a Location may be unreadable."""
+
+
 class TmdbHttp:
     """TMDB over HTTP. Safe to share between threads.
 
@@ -69,7 +74,7 @@ class TmdbHttp:
         self._base_url = base_url.rstrip("/")
         self._limits = limits or Limits()
         self._sleep = sleep
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.trust_env = False  # A ~/.netrc would replace our Authorization header.
         self._session.headers.update(
             {"Authorization": f"Bearer {token}", "Accept": "application/json"}
@@ -90,7 +95,9 @@ class TmdbHttp:
             deadline.reset(reset)
 
     def _try_often(self, path: str, params: Mapping[str, str | int]) -> dict[str, Any] | None:
-        for tries in range(1, self._limits.retries + 2):
+        tries = 0
+        while True:
+            tries += 1
             try:
                 return self._try_once(path, params)
             except _Passing as failure:
@@ -99,7 +106,6 @@ class TmdbHttp:
             except CatalogueFailed as failure:
                 failure.tries = tries
                 raise
-        raise AssertionError("the last try either answers or gives up")  # pragma: no cover
 
     def _pause_or_give_up(self, failure: _Passing, tries: int) -> None:
         pause = max(failure.retry_after, self._backoff(tries))
@@ -126,13 +132,17 @@ class TmdbHttp:
                 raise CatalogueAnsweredNonsense(upstream_status=status)
 
     def _send(self, path: str, params: Mapping[str, str | int]) -> requests.Response:
-        left = max(seconds_left(), 0.001)
-        timeout = (min(self._limits.connect_timeout, left), min(self._limits.read_timeout, left))
+        # Reading is cut to the deadline where it happens; connecting is cut here.
+        connect_timeout = max(min(self._limits.connect_timeout, seconds_left()), 0.001)
+        timeout = (connect_timeout, self._limits.read_timeout)
         try:
-            return self._session.get(
-                self._base_url + path, params=params, timeout=timeout, allow_redirects=False
-            )
-        # A Location or a chunk size that makes no sense leaves requests as a bare ValueError.
+            # Streamed, so that a body that cannot be unpacked does not leave its socket open.
+            with self._session.get(
+                self._base_url + path, params=params, timeout=timeout, stream=True
+            ) as response:
+                _ = response.content
+                return response
+        # A chunk of negative size leaves requests as a bare ValueError.
         except (requests.RequestException, ValueError) as error:
             _explain(error)
 

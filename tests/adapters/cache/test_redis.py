@@ -1,0 +1,236 @@
+"""The cache in a real Redis: how long it keeps, and all the ways in which Redis is no use."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from butaca.adapters.cache import RedisCache
+from butaca.adapters.cache.entries import Entry
+from butaca.adapters.cache.redis import PREFIX
+from butaca.adapters.redis import RedisLink
+from tests.fakes import FakeClock
+from tests.own_valkey import own_valkey
+
+DAY = 86_400
+REST = 3.0
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def link(empty_redis: str) -> Iterator[RedisLink]:
+    link = RedisLink(empty_redis, timeout=5.0)
+    yield link
+    link.client.close()
+
+
+@pytest.fixture
+def client(link: RedisLink) -> Any:
+    return link.client
+
+
+@pytest.fixture
+def cache(link: RedisLink) -> RedisCache:
+    return RedisCache(link, kept_for=DAY)
+
+
+@pytest.fixture
+def server() -> Iterator[Any]:
+    """A Redis that a test may ruin."""
+    with own_valkey() as server:
+        yield server
+
+
+@pytest.fixture
+def ruined(server: Any, clock: FakeClock) -> Iterator[RedisLink]:
+    """A link to the Redis that a test may ruin, on the test's clock."""
+    url = f"redis://127.0.0.1:{server.port}/0"
+    link = RedisLink(url, timeout=5.0, rest=REST, clock=clock.monotonic)
+    yield link
+    link.client.close()
+
+
+# --- keeping -------------------------------------------------------------------------------
+
+
+def test_redis_drops_an_entry_when_it_was_kept_long_enough(cache: RedisCache, client: Any) -> None:
+    cache.put("popular:1", b"one")
+
+    assert DAY - 5 < client.ttl(f"{PREFIX}popular:1") <= DAY
+
+
+def test_an_entry_is_gone_when_redis_dropped_it(cache: RedisCache, client: Any) -> None:
+    cache.put("popular:1", b"one")
+    client.pexpire(f"{PREFIX}popular:1", 0)
+
+    assert cache.get("popular:1") is None
+
+
+def test_all_that_is_written_can_expire(cache: RedisCache, client: Any) -> None:
+    cache.put("popular:1", b"one")
+    cache.rest(60)
+
+    assert client.dbsize() == 2
+    assert all(client.pttl(key) > 0 for key in client.scan_iter())
+
+
+def test_pods_share_what_is_kept(cache: RedisCache, empty_redis: str) -> None:
+    other = RedisLink(empty_redis, timeout=5.0)
+    cache.put("popular:1", b"one")
+    cache.rest(60)
+
+    entry = RedisCache(other, kept_for=DAY).get("popular:1")
+
+    assert entry is not None
+    assert entry.body == b"one"
+    assert RedisCache(other, kept_for=DAY).resting() > 55
+    other.client.close()
+
+
+def test_an_age_does_not_depend_on_our_clock(
+    cache: RedisCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache.put("popular:1", b"one")
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 300)
+
+    entry = cache.get("popular:1")
+
+    assert entry is not None
+    assert 0 <= entry.age < 5
+
+
+def test_an_age_is_right_for_a_pod_that_keeps_for_longer(
+    cache: RedisCache, link: RedisLink, client: Any
+) -> None:
+    cache.put("popular:1", b"one")
+    client.pexpire(f"{PREFIX}popular:1", (DAY - 100) * 1000)
+
+    entry = RedisCache(link, kept_for=10 * DAY).get("popular:1")
+
+    assert entry is not None
+    assert 100 <= entry.age < 105
+
+
+# --- what cannot be read -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "written", [b"", b"body", b"\nbody", b"-5\nbody", b"1.5\nbody", b"1000", b"9" * 5000 + b"\nx"]
+)
+def test_an_entry_of_another_format_is_a_miss(
+    cache: RedisCache, client: Any, written: bytes
+) -> None:
+    client.set(f"{PREFIX}popular:1", written, px=60_000)
+
+    assert cache.get("popular:1") is None
+
+
+@settings(
+    deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(written=st.binary() | st.builds(lambda n, b: b"%d\n%s" % (n, b), st.integers(), st.binary()))
+def test_whatever_is_written_is_an_entry_or_a_miss(
+    cache: RedisCache, client: Any, written: bytes
+) -> None:
+    client.set(f"{PREFIX}popular:1", written, px=60_000)
+
+    assert isinstance(cache.get("popular:1"), Entry | None)
+
+
+def test_an_entry_that_never_expires_is_not_ours(cache: RedisCache, client: Any) -> None:
+    client.set(f"{PREFIX}popular:1", b"86400000\nbody")
+
+    assert cache.get("popular:1") is None
+
+
+def test_an_entry_of_another_release_is_a_miss(cache: RedisCache, client: Any) -> None:
+    client.set("butaca:0:popular:1", b"86400000\nbody", px=60_000)
+
+    assert cache.get("popular:1") is None
+
+
+def test_a_miss_can_be_put_right(cache: RedisCache, client: Any) -> None:
+    client.set(f"{PREFIX}popular:1", b"garbage", px=60_000)
+
+    assert cache.put("popular:1", b"one")
+    assert cache.get("popular:1") is not None
+
+
+# --- no use --------------------------------------------------------------------------------
+
+
+def assert_useless(cache: RedisCache) -> None:
+    assert cache.get("popular:1") is None
+    assert cache.put("popular:1", b"one") is False
+    assert cache.resting() == 0
+    cache.rest(60)
+    assert cache.resting() == 0
+
+
+def test_without_redis_the_cache_is_empty_and_says_nothing(server: Any, ruined: RedisLink) -> None:
+    server.stop()
+
+    assert_useless(RedisCache(ruined, kept_for=DAY))
+    server.start()  # For the fixture, which stops it.
+
+
+def test_redis_may_be_away_at_the_start_and_come_later(
+    server: Any, ruined: RedisLink, clock: FakeClock
+) -> None:
+    server.stop()
+    cache = RedisCache(ruined, kept_for=DAY)
+    assert not cache.put("popular:1", b"one")
+    server.start()
+    clock.move(REST)
+
+    assert cache.put("popular:1", b"one")
+    assert cache.get("popular:1") is not None
+
+
+def test_a_read_only_redis_keeps_nothing(
+    ruined: RedisLink, caplog: pytest.LogCaptureFixture
+) -> None:
+    client: Any = ruined.client
+    client.replicaof("127.0.0.1", 1)
+
+    assert_useless(RedisCache(ruined, kept_for=DAY))
+    assert [vars(line)["reason"] for line in caplog.records] == ["ReadOnlyError"]
+
+
+def test_a_redis_that_lacks_its_replicas_keeps_nothing(ruined: RedisLink) -> None:
+    client: Any = ruined.client
+    client.config_set("min-replicas-to-write", 1)
+
+    assert_useless(RedisCache(ruined, kept_for=DAY))
+
+
+def test_a_full_redis_keeps_nothing_more(ruined: RedisLink, clock: FakeClock) -> None:
+    client: Any = ruined.client
+    cache = RedisCache(ruined, kept_for=DAY)
+    cache.put("popular:1", b"one")
+    client.config_set("maxmemory-policy", "noeviction")
+    client.config_set("maxmemory", "1mb")
+
+    assert cache.put("popular:2", b"two") is False
+    clock.move(REST)
+    assert cache.get("popular:1") is not None
+    assert cache.get("popular:2") is None
+
+
+def test_a_redis_with_room_again_keeps_again(ruined: RedisLink, clock: FakeClock) -> None:
+    client: Any = ruined.client
+    cache = RedisCache(ruined, kept_for=DAY)
+    client.config_set("maxmemory", "1mb")
+    cache.put("popular:1", b"one")
+    client.config_set("maxmemory", "0")
+    clock.move(REST)
+
+    assert cache.put("popular:1", b"one")

@@ -1,0 +1,40 @@
+"""Databases that nobody has migrated yet."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import NullPool, create_engine, make_url, text
+
+from butaca.adapters.sql import Database
+
+
+@pytest.fixture
+def fresh_sqlite(tmp_path: Path) -> Iterator[Database]:
+    """A SQLite file that is not there yet."""
+    database = Database(f"sqlite:///{tmp_path / 'fresh.db'}")
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def fresh_postgresql(postgresql_url: str) -> Iterator[Database]:
+    """A PostgreSQL database without tables, on the server that all tests share."""
+    name = f"butaca_{uuid4().hex}"
+    server = create_engine(postgresql_url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    with server.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    url = make_url(postgresql_url).set(database=name)
+    database = Database(url.render_as_string(hide_password=False))
+    yield database
+    database.close()
+    with server.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture(params=["fresh_sqlite", "fresh_postgresql"])
+def fresh(request: pytest.FixtureRequest) -> Database:
+    """A database without tables, once of each kind that we support."""
+    found: Database = request.getfixturevalue(request.param)
+    return found

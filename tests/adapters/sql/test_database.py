@@ -1,0 +1,341 @@
+"""A database that cannot answer is unavailable; a wrong statement is our own mistake."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import Connection, Executable, QueuePool, event, func, select, text
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, StatementError
+
+from butaca.adapters.sql import Database, SqlAccounts, SqlLibrary
+from butaca.adapters.sql import database as module
+from butaca.adapters.sql.tables import favorites, movies, ratings, users
+from butaca.core.errors import LibraryUnavailable, MovieNotFound
+from butaca.core.models import Stars
+from tests.builders import ADMIN, CONSUMER, NOON, make_record
+
+SOMEBODY = {"id": 1, "name": "somebody", "role": "USER", "created_at": NOON}
+SESSION = func.pg_backend_pid()
+ADDING_SOMEBODY = users.insert().values(SOMEBODY)
+
+
+def execute(database: Database, *statements: Executable) -> None:
+    with database.writing() as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def people(database: Database) -> int:
+    with database.reading() as connection:
+        return connection.scalar(select(func.count()).select_from(users)) or 0
+
+
+def stocked_library(database: Database) -> SqlLibrary:
+    for user in (ADMIN, CONSUMER):
+        SqlAccounts(database).save_user(user, f"{user.id:064}", NOON)
+    store = SqlLibrary(database)
+    store.save_movie(make_record(550), NOON)
+    return store
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has to wait gives up at once."""
+    monkeypatch.setattr(module, "BUSY_SECONDS", 0)
+
+
+@pytest.fixture
+def hurried(impatient: None, tmp_path: Path, sqlite: Database) -> Iterator[Database]:
+    """The same file as `sqlite`, through one connection that waits for nothing."""
+    database = Database(f"sqlite:///{tmp_path / 'butaca.db'}", connections=1)
+    yield database
+    database.close()
+
+
+# Transactions
+
+
+def test_a_sign_of_life(database: Database) -> None:
+    database.ping()
+
+
+def test_what_is_written_stays(database: Database) -> None:
+    execute(database, ADDING_SOMEBODY)
+    assert people(database) == 1
+
+
+def test_what_fails_halfway_is_undone(database: Database) -> None:
+    with pytest.raises(IntegrityError):
+        execute(database, ADDING_SOMEBODY, ADDING_SOMEBODY)
+    assert people(database) == 0
+
+
+def add_and_think_better_of_it(database: Database) -> None:
+    with database.writing() as connection:
+        connection.execute(ADDING_SOMEBODY)
+        raise MovieNotFound
+
+
+def test_any_other_error_undoes_all_and_flies_through(database: Database) -> None:
+    with pytest.raises(MovieNotFound):
+        add_and_think_better_of_it(database)
+    assert people(database) == 0
+
+
+def test_closing_lets_go_of_idle_connections(database: Database) -> None:
+    pool = database.engine.pool
+    assert isinstance(pool, QueuePool)
+    database.ping()
+    assert pool.checkedin() == 1
+    database.close()
+    assert pool.checkedin() == 0
+
+
+# Databases that are away
+
+
+def test_a_server_that_nobody_runs_is_unavailable() -> None:
+    with closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))  # Bound and not listening: whoever connects is refused.
+        database = Database(f"postgresql+psycopg://127.0.0.1:{free.getsockname()[1]}/butaca")
+        with pytest.raises(LibraryUnavailable):
+            database.ping()
+
+
+def test_a_missing_postgresql_database_is_unavailable(fresh_postgresql: Database) -> None:
+    url = fresh_postgresql.engine.url.set(database="nowhere")
+    database = Database(url.render_as_string(hide_password=False))
+    with pytest.raises(LibraryUnavailable):
+        database.ping()
+
+
+def test_a_file_in_a_missing_folder_is_unavailable(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'missing' / 'butaca.db'}")
+    with pytest.raises(LibraryUnavailable):
+        database.ping()
+
+
+def test_a_file_that_another_writes_is_unavailable(sqlite: Database, hurried: Database) -> None:
+    with sqlite.writing(), pytest.raises(LibraryUnavailable), hurried.writing():
+        pass
+
+
+def test_a_file_that_another_writes_can_be_read(sqlite: Database, hurried: Database) -> None:
+    with sqlite.writing() as connection:
+        connection.execute(ADDING_SOMEBODY)
+        assert people(hurried) == 0
+    assert people(hurried) == 1
+
+
+def test_a_file_that_another_reads_can_be_written(sqlite: Database, hurried: Database) -> None:
+    with sqlite.reading() as reader:
+        reader.execute(select(users.c.id)).all()
+        execute(hurried, ADDING_SOMEBODY)
+    assert people(sqlite) == 1
+
+
+def test_a_database_whose_connections_are_all_taken_is_unavailable(hurried: Database) -> None:
+    with hurried.reading(), pytest.raises(LibraryUnavailable):
+        hurried.ping()
+
+
+def test_a_server_whose_connections_are_all_taken_is_unavailable(
+    impatient: None, postgresql_url: str
+) -> None:
+    with closing(Database(postgresql_url, connections=1)) as database:
+        with database.reading(), pytest.raises(LibraryUnavailable):
+            database.ping()
+        database.ping()
+
+
+def test_a_connection_is_given_back_after_a_failure(hurried: Database) -> None:
+    with pytest.raises(MovieNotFound), hurried.writing():
+        raise MovieNotFound
+    hurried.ping()
+
+
+def test_a_row_that_another_holds_is_unavailable(postgresql: Database) -> None:
+    with postgresql.writing() as connection:
+        connection.execute(ADDING_SOMEBODY)
+        with pytest.raises(LibraryUnavailable):
+            execute(postgresql, text("SET LOCAL lock_timeout = '1ms'"), ADDING_SOMEBODY)
+
+
+def test_a_statement_that_takes_too_long_is_unavailable(postgresql: Database) -> None:
+    an_age = text("SELECT pg_sleep(60)")
+    with pytest.raises(LibraryUnavailable):
+        execute(postgresql, text("SET LOCAL statement_timeout = '1ms'"), an_age)
+
+
+@pytest.mark.parametrize("limit", ["statement_timeout", "lock_timeout"])
+def test_every_wait_for_the_server_has_a_limit(postgresql: Database, limit: str) -> None:
+    with postgresql.reading() as connection:
+        assert connection.scalar(text(f"SHOW {limit}")) == f"{module.BUSY_SECONDS}s"
+
+
+def test_connecting_to_the_server_has_a_limit(postgresql: Database) -> None:
+    with postgresql.reading() as connection:
+        session = connection.connection.driver_connection
+        assert isinstance(session, psycopg.Connection)
+        assert session.info.get_parameters()["connect_timeout"] == str(module.BUSY_SECONDS)
+
+
+def test_every_wait_for_a_file_has_the_limit_of_the_house(hurried: Database) -> None:
+    with hurried.reading() as connection:
+        assert connection.scalar(text("PRAGMA busy_timeout")) == module.BUSY_SECONDS * 1000
+
+
+def test_every_wait_for_a_connection_has_a_limit(database: Database) -> None:
+    pool = database.engine.pool
+    assert isinstance(pool, QueuePool)
+    assert pool.timeout() == module.BUSY_SECONDS
+
+
+def test_a_server_that_only_reads_is_unavailable(postgresql: Database) -> None:
+    with pytest.raises(LibraryUnavailable):
+        execute(postgresql, text("SET TRANSACTION READ ONLY"), ADDING_SOMEBODY)
+
+
+def test_a_connection_that_the_server_cuts_is_unavailable(postgresql: Database) -> None:
+    with pytest.raises(LibraryUnavailable):
+        execute(postgresql, ADDING_SOMEBODY, select(func.pg_terminate_backend(SESSION)))
+    assert people(postgresql) == 0
+
+
+def test_a_connection_cut_while_idle_is_replaced(postgresql: Database, postgresql_url: str) -> None:
+    with postgresql.reading() as connection:
+        session = connection.scalar(select(SESSION))
+    with closing(Database(postgresql_url)) as other, other.reading() as connection:
+        assert connection.scalar(select(func.pg_terminate_backend(session, 5000)))
+    postgresql.ping()
+
+
+# Our own mistakes
+
+
+@pytest.mark.parametrize("statement", ["SELEC 1", "SELECT 1 FROM nowhere", "SELECT x FROM users"])
+def test_a_wrong_statement_is_no_absence(database: Database, statement: str) -> None:
+    with (
+        pytest.raises((OperationalError, ProgrammingError)),
+        database.reading() as connection,
+    ):
+        connection.execute(text(statement))
+
+
+@pytest.mark.parametrize(("user_id", "movie_id"), [(CONSUMER.id, 404), (404, 550)])
+def test_a_favorite_needs_its_user_and_its_movie(
+    database: Database, user_id: int, movie_id: int
+) -> None:
+    store = stocked_library(database)
+    with pytest.raises(IntegrityError):
+        store.add_favorite(user_id, movie_id, NOON)
+
+
+def test_a_movie_that_somebody_keeps_cannot_be_deleted(database: Database) -> None:
+    store = stocked_library(database)
+    store.add_favorite(CONSUMER.id, 550, NOON)
+    with pytest.raises(IntegrityError):
+        execute(database, movies.delete())
+
+
+# How SQLite is set up
+
+
+@pytest.mark.parametrize(
+    ("pragma", "value"), [("journal_mode", "wal"), ("foreign_keys", 1), ("synchronous", 1)]
+)
+def test_every_sqlite_connection_is_set_up(sqlite: Database, pragma: str, value: str | int) -> None:
+    with sqlite.reading() as one, sqlite.reading() as other:
+        assert one.scalar(text(f"PRAGMA {pragma}")) == value
+        assert other.scalar(text(f"PRAGMA {pragma}")) == value
+
+
+# Moments
+
+
+def created_at(database: Database, at: datetime) -> datetime:
+    execute(database, users.insert().values({**SOMEBODY, "created_at": at}))
+    with database.reading() as connection:
+        found: datetime = connection.execute(select(users.c.created_at)).scalar_one()
+    return found
+
+
+@pytest.mark.parametrize("hours", [0, -3, 14])
+def test_a_moment_comes_back_aware_and_in_utc(database: Database, hours: int) -> None:
+    elsewhere = datetime(2026, 1, 1, 0, 30, 15, 123456, timezone(timedelta(hours=hours)))
+    found = created_at(database, elsewhere)
+    assert found == elsewhere
+    assert found.tzinfo is UTC
+
+
+def test_a_moment_comes_back_in_utc_whatever_the_zone_of_the_server(
+    postgresql: Database,
+) -> None:
+    with postgresql.writing() as connection:
+        connection.execute(text("SET LOCAL TIME ZONE 'America/Buenos_Aires'"))
+        connection.execute(ADDING_SOMEBODY)
+        assert connection.execute(select(users.c.created_at)).scalar_one().tzinfo is UTC
+
+
+def test_a_naive_moment_is_refused(database: Database) -> None:
+    with pytest.raises(StatementError, match="a moment needs its time zone"):
+        created_at(database, NOON.replace(tzinfo=None))
+
+
+def test_a_naive_correction_is_refused(database: Database) -> None:
+    store = stocked_library(database)
+    store.rate(CONSUMER.id, 550, Stars.of(3), NOON)
+    with pytest.raises(StatementError, match="a moment needs its time zone"):
+        store.correct_rating(CONSUMER.id, 550, Stars.of(4), NOON.replace(tzinfo=None))
+
+
+# What only two at once can do
+
+
+def test_a_rating_taken_back_while_it_is_corrected_is_rated_anew(postgresql: Database) -> None:
+    store = stocked_library(postgresql)
+    store.rate(CONSUMER.id, 550, Stars.of(3), NOON)
+    later = NOON + timedelta(hours=1)
+
+    @event.listens_for(postgresql.engine, "before_cursor_execute")
+    def take_back(_connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("UPDATE ratings"):
+            store.remove_rating(CONSUMER.id, 550)
+
+    assert store.rate(CONSUMER.id, 550, Stars.of(4), later)[1]
+    rating = store.find_rating(CONSUMER.id, 550)
+    assert rating is not None
+    assert (rating.stars, rating.rated_at, rating.corrected_at) == (Stars.of(4), later, None)
+
+
+def test_a_favorite_removed_while_it_is_kept_again_is_kept_anew(postgresql: Database) -> None:
+    store = stocked_library(postgresql)
+    store.add_favorite(CONSUMER.id, 550, NOON)
+    later = NOON + timedelta(hours=1)
+    deletions = iter([store.remove_favorite])
+
+    @event.listens_for(postgresql.engine, "before_cursor_execute")
+    def remove(_connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("SELECT favorites"):
+            for delete in deletions:
+                delete(CONSUMER.id, 550)
+
+    favorite, is_new = store.add_favorite(CONSUMER.id, 550, later)
+    assert is_new
+    assert favorite.favorited_at == later
+
+
+def test_deleting_somebody_takes_along_all_that_is_theirs(database: Database) -> None:
+    store = stocked_library(database)
+    store.add_favorite(CONSUMER.id, 550, NOON)
+    store.rate(CONSUMER.id, 550, Stars.of(3), NOON)
+    with database.writing() as connection:
+        connection.execute(users.delete().where(users.c.id == CONSUMER.id))
+        assert connection.execute(select(favorites)).all() == []
+        assert connection.execute(select(ratings)).all() == []
+    assert SqlAccounts(database).find_bearer(f"{CONSUMER.id:064}") is None
+    assert store.has_movie(550)

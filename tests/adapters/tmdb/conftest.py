@@ -1,0 +1,60 @@
+"""A sandbox, a bare wire, and sessions to either that are quick and do not sleep."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from butaca.adapters.tmdb import Limits, TmdbHttp
+from butaca.sandbox import Sandbox
+from butaca.sandbox.server import OPEN_SESAME
+from tests.adapters.tmdb.wire import Wire
+
+Connect = Callable[..., TmdbHttp]
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox() as running:
+        yield running
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    running = Wire()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def pauses() -> list[float]:
+    """The seconds that sessions made by `connect` would have slept."""
+    return []
+
+
+@pytest.fixture
+def connect(pauses: list[float]) -> Iterator[Connect]:
+    """Return what makes a session with a base URL, and with other limits if they are given."""
+    opened: list[TmdbHttp] = []
+
+    def connect(url: str, **limits: Any) -> TmdbHttp:
+        quick = {"connect_timeout": 0.3, "read_timeout": 0.3, "retries": 1, "backoff": 0.01}
+        http = TmdbHttp(url, OPEN_SESAME, Limits(**{**quick, **limits}), sleep=pauses.append)
+        opened.append(http)
+        return http
+
+    yield connect
+    for http in opened:
+        http._session.close()
+
+
+@pytest.fixture
+def tmdb(sandbox: Sandbox, connect: Connect) -> TmdbHttp:
+    """A session with the sandbox, which tries twice."""
+    return connect(sandbox.url)
+
+
+@pytest.fixture
+def bare(wire: Wire, connect: Connect) -> TmdbHttp:
+    """A session with the wire, which tries twice."""
+    return connect(wire.url)

@@ -1,0 +1,415 @@
+"""TMDB's JSON as our models: what is absent, what is unknown, and what is nonsense."""
+
+import json
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from butaca.adapters.tmdb.bodies import movie_details, movie_page, movie_record
+from butaca.core.errors import CatalogueAnsweredNonsense
+from butaca.core.models import Collection, Company, Country, Genre, SpokenLanguage, Translation
+
+RECORDINGS = Path(__file__).parents[3].parent / "shared" / "tmdb"
+recorded = pytest.mark.skipif(
+    not RECORDINGS.is_dir(), reason="TMDB's recorded answers are not beside the project"
+)
+
+ITEM: dict[str, Any] = {
+    "adult": False,
+    "backdrop_path": "/back.jpg",
+    "genre_ids": [18, 53],
+    "id": 550,
+    "title": "Fight Club",
+    "original_language": "en",
+    "original_title": "Fight Club",
+    "overview": "A ticking-time-bomb insomniac.",
+    "popularity": 73.433,
+    "poster_path": "/post.jpg",
+    "release_date": "1999-10-15",
+    "softcore": False,
+    "video": False,
+    "vote_average": 8.4,
+    "vote_count": 31000,
+}
+DETAILS: dict[str, Any] = {
+    **{key: value for key, value in ITEM.items() if key != "genre_ids"},
+    "belongs_to_collection": {"id": 9, "name": "F", "poster_path": None, "backdrop_path": "/b"},
+    "budget": 63_000_000,
+    "genres": [{"id": 18, "name": "Drama"}],
+    "homepage": "http://www.foxmovies.com/movies/fight-club",
+    "imdb_id": "tt0137523",
+    "origin_country": ["US"],
+    "production_companies": [
+        {"id": 508, "logo_path": None, "name": "Regency", "origin_country": "US"}
+    ],
+    "production_countries": [{"iso_3166_1": "US", "name": "United States of America"}],
+    "revenue": 100_853_753,
+    "runtime": 139,
+    "spoken_languages": [{"english_name": "English", "iso_639_1": "en", "name": "English"}],
+    "status": "Released",
+    "tagline": "Mischief. Mayhem. Soap.",
+}
+TRANSLATION: dict[str, Any] = {
+    "iso_3166_1": "ES",
+    "iso_639_1": "es",
+    "name": "Español",
+    "english_name": "Spanish",
+    "data": {
+        "homepage": "",
+        "overview": "Un joven sin ilusiones.",
+        "runtime": 139,
+        "tagline": "",
+        "title": "El club de la lucha",
+    },
+}
+
+
+def page_of(*items: object, **changes: object) -> dict[str, Any]:
+    page = {"page": 1, "results": list(items), "total_pages": 1, "total_results": len(items)}
+    return {**page, **changes}
+
+
+def record_of(*translations: object) -> dict[str, Any]:
+    return {**DETAILS, "translations": {"translations": list(translations)}}
+
+
+# --- pages ---------------------------------------------------------------------------------
+
+
+def test_a_page_says_where_it_stands() -> None:
+    page = movie_page(page_of(ITEM, page=3, total_pages=7, total_results=137))
+
+    assert (page.page, page.page_size, page.total_pages, page.total_results) == (3, 20, 7, 137)
+
+
+def test_an_item_is_read_whole() -> None:
+    (movie,) = movie_page(page_of(ITEM)).results
+
+    read = {name: getattr(movie, name) for name in ITEM if name != "softcore"}
+    written = {name: value for name, value in ITEM.items() if name != "softcore"}
+    assert read == {**written, "genre_ids": (18, 53), "release_date": date(1999, 10, 15)}
+
+
+@pytest.mark.parametrize(("told", "shown"), [(0, 0), (499, 499), (500, 500), (58_321, 500)])
+def test_there_are_never_more_than_500_pages(told: int, shown: int) -> None:
+    assert movie_page(page_of(total_pages=told)).total_pages == shown
+
+
+def test_a_repeated_movie_is_dropped_and_the_order_stays() -> None:
+    items = [{**ITEM, "id": movie_id} for movie_id in (3, 1, 3, 2, 1)]
+
+    assert [movie.id for movie in movie_page(page_of(*items)).results] == [3, 1, 2]
+
+
+def test_of_a_repeated_movie_the_first_one_counts() -> None:
+    page = movie_page(page_of(ITEM, {**ITEM, "title": "Again"}))
+
+    assert page.results[0].title == "Fight Club"
+
+
+@pytest.mark.parametrize("field", ["overview", "poster_path", "backdrop_path", "release_date"])
+@pytest.mark.parametrize("nothing", ["", None])
+def test_nothing_in_an_item_is_none(field: str, nothing: str | None) -> None:
+    (movie,) = movie_page(page_of({**ITEM, field: nothing})).results
+
+    assert getattr(movie, field) is None
+
+
+def test_a_body_of_2013_has_no_overview_and_is_read() -> None:
+    old = {
+        "backdrop_path": "/back.jpg",
+        "id": 550,
+        "original_title": "Fight Club",
+        "original_language": "en",
+        "release_date": "1999-10-14",
+        "poster_path": "/post.jpg",
+        "popularity": 9,
+        "title": "Fight Club",
+        "vote_average": 7.3,
+        "vote_count": 2413,
+    }
+    (movie,) = movie_page(page_of(old)).results
+
+    assert movie.overview is None
+    assert movie.genre_ids == ()
+
+
+@pytest.mark.parametrize("text", ["1999", "1999-13-01", "tomorrow", "0000-00-00"])
+def test_a_date_that_is_none_is_absent(text: str) -> None:
+    (movie,) = movie_page(page_of({**ITEM, "release_date": text})).results
+
+    assert movie.release_date is None
+
+
+def test_unknown_fields_are_let_go() -> None:
+    (movie,) = movie_page(page_of({**ITEM, "smell": "soap"}, dates={"minimum": "x"})).results
+
+    assert not hasattr(movie, "smell")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"results": None},
+        {"results": {}},
+        {"results": ""},
+        {"results": [None]},
+        {"results": ["title"]},
+        {"results": [[]]},
+        {"results": [{}]},
+        {"results": [{**ITEM, "id": None}]},
+        {"results": [{**ITEM, "title": ""}]},
+        {"results": [{**ITEM, "release_date": 1999}]},
+        {"results": [{**ITEM, "release_date": ["1999-10-15"]}]},
+        {"results": [{**ITEM, "genre_ids": 18}]},
+        {"results": [{**ITEM, "overview": {"en": "x"}}]},
+        {"results": [{**ITEM, "popularity": float("inf")}]},
+        {"page": None},
+        {"page": "first"},
+        {"total_pages": float("inf")},
+        {"total_results": []},
+    ],
+    ids=str,
+)
+def test_a_page_of_another_shape_is_nonsense(changes: dict[str, object]) -> None:
+    with pytest.raises(CatalogueAnsweredNonsense):
+        movie_page(page_of(ITEM, **changes))
+
+
+@pytest.mark.parametrize("missing", ["page", "results", "total_pages", "total_results"])
+def test_a_page_without_one_of_its_fields_is_nonsense(missing: str) -> None:
+    page = page_of(ITEM)
+    del page[missing]
+
+    with pytest.raises(CatalogueAnsweredNonsense):
+        movie_page(page)
+
+
+# --- details and records -------------------------------------------------------------------
+
+
+def test_details_are_read_whole() -> None:
+    details = movie_details(DETAILS)
+
+    changed = {
+        "release_date": date(1999, 10, 15),
+        "belongs_to_collection": Collection(9, "F", poster_path=None, backdrop_path="/b"),
+        "genres": (Genre(18, "Drama"),),
+        "origin_country": ("US",),
+        "production_companies": (Company(508, "Regency", origin_country="US"),),
+        "production_countries": (Country("US", "United States of America"),),
+        "spoken_languages": (SpokenLanguage("en", "English", "English"),),
+    }
+    written = {name: value for name, value in DETAILS.items() if name != "softcore"}
+    assert {name: getattr(details, name) for name in written} == {**written, **changed}
+
+
+@pytest.mark.parametrize(
+    ("field", "nothing"),
+    [
+        *[(name, "") for name in ("overview", "tagline", "homepage", "imdb_id", "status")],
+        *[(name, "") for name in ("poster_path", "backdrop_path", "release_date")],
+        *[(name, None) for name in ("imdb_id", "poster_path", "belongs_to_collection")],
+        ("runtime", 0),
+    ],
+)
+def test_nothing_in_details_is_none(field: str, nothing: object) -> None:
+    assert getattr(movie_details({**DETAILS, field: nothing}), field) is None
+
+
+def test_details_before_2024_have_no_origin_country() -> None:
+    old = {name: value for name, value in DETAILS.items() if name != "origin_country"}
+
+    assert movie_details(old).origin_country == ()
+
+
+@pytest.mark.parametrize("missing", ["id", "title", "original_title", "original_language"])
+def test_details_without_a_name_are_nonsense(missing: str) -> None:
+    with pytest.raises(CatalogueAnsweredNonsense):
+        movie_details({name: value for name, value in DETAILS.items() if name != missing})
+
+
+@pytest.mark.parametrize("field", ["popularity", "vote_average", "runtime", "budget"])
+def test_details_with_an_endless_number_are_nonsense(field: str) -> None:
+    with pytest.raises(CatalogueAnsweredNonsense):
+        movie_details({**DETAILS, field: float("inf")})
+
+
+def test_a_record_has_its_details_and_its_translations() -> None:
+    record = movie_record(record_of(TRANSLATION))
+
+    assert record.details == movie_details(DETAILS)
+    assert record.translations == (
+        Translation(
+            "es", "ES", title="El club de la lucha", overview="Un joven sin ilusiones.", runtime=139
+        ),
+    )
+
+
+def test_a_translation_of_nothing_is_read() -> None:
+    data = {"homepage": "", "overview": "", "runtime": 0, "tagline": "", "title": ""}
+    (translation,) = movie_record(record_of({**TRANSLATION, "data": data})).translations
+
+    assert translation == Translation("es", "ES")
+
+
+@pytest.mark.parametrize(
+    "translations",
+    [None, [], {}, {"translations": None}, {"translations": [{}]}, {"translations": ["es"]}],
+    ids=str,
+)
+def test_a_record_without_translations_is_nonsense(translations: object) -> None:
+    with pytest.raises(CatalogueAnsweredNonsense):
+        movie_record({**DETAILS, "translations": translations})
+
+
+@pytest.mark.parametrize("missing", ["iso_639_1", "iso_3166_1", "data"])
+def test_a_translation_into_nowhere_is_nonsense(missing: str) -> None:
+    translation = {name: value for name, value in TRANSLATION.items() if name != missing}
+
+    with pytest.raises(CatalogueAnsweredNonsense):
+        movie_record(record_of(translation))
+
+
+# --- whatever may come ---------------------------------------------------------------------
+
+READERS: list[Callable[[Any], object]] = [movie_page, movie_details, movie_record]
+# 1e999 is read as infinity, so that infinity is among what JSON may say.
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
+JSON = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@st.composite
+def bent(draw: st.DrawFn, body: Any) -> Any:
+    """Return a good body with any JSON at one place of it, however deep."""
+    if not isinstance(body, dict | list) or not body or draw(st.integers(0, 3)) == 0:
+        return draw(JSON)
+    if isinstance(body, list):
+        return [draw(bent(body[0])), *body[1:]]
+    name = draw(st.sampled_from(sorted(body)))
+    return {**body, name: draw(bent(body[name]))}
+
+
+@pytest.mark.parametrize("read", READERS)
+@given(body=JSON)
+def test_any_json_is_read_or_nonsense(read: Callable[[Any], object], body: Any) -> None:
+    _is_read_or_nonsense(read, body)
+
+
+@pytest.mark.parametrize("read", READERS)
+@given(body=bent(page_of(ITEM)) | bent(record_of(TRANSLATION)))
+def test_a_bent_body_is_read_or_nonsense(read: Callable[[Any], object], body: Any) -> None:
+    _is_read_or_nonsense(read, body)
+
+
+def _is_read_or_nonsense(read: Callable[[Any], object], body: Any) -> None:
+    try:
+        value = read(body)
+    except CatalogueAnsweredNonsense:
+        return
+    assert value is not None
+
+
+PATHS = st.none() | st.just("") | st.from_regex(r"/[a-zA-Z0-9]{1,27}\.jpg", fullmatch=True)
+ITEMS = st.fixed_dictionaries(
+    {
+        "id": st.integers(1, 2**31 - 1),
+        "title": st.text(min_size=1, max_size=105),
+        "original_title": st.text(min_size=1, max_size=105),
+        "original_language": st.from_regex(r"[a-z]{2}", fullmatch=True),
+        "release_date": st.just("") | st.dates().map(date.isoformat),
+        "popularity": st.floats(0, 1e5),
+        "vote_average": st.floats(0, 10) | st.integers(0, 10),
+        "vote_count": st.integers(0, 100_000),
+        "poster_path": PATHS,
+        "backdrop_path": PATHS,
+    },
+    optional={
+        "overview": st.text(max_size=1000),
+        "genre_ids": st.lists(st.integers(1, 20_000), max_size=7),
+        "adult": st.booleans(),
+        "softcore": st.booleans(),
+        "video": st.booleans(),
+    },
+)
+
+
+@given(st.lists(ITEMS, max_size=20), st.integers(1, 500), st.integers(0, 60_000))
+def test_every_good_page_is_read(items: list[dict[str, Any]], number: int, total: int) -> None:
+    page = movie_page(page_of(*items, page=number, total_pages=total))
+
+    firsts = {item["id"]: item for item in reversed(items)}
+    assert [movie.id for movie in page.results] == list(dict.fromkeys(i["id"] for i in items))
+    for movie in page.results:
+        item = firsts[movie.id]
+        assert (movie.title, movie.vote_count) == (item["title"], item["vote_count"])
+        assert movie.overview == (item.get("overview") or None)
+        assert movie.poster_path == (item["poster_path"] or None)
+        assert (movie.release_date or "") == (
+            item["release_date"] and date.fromisoformat(item["release_date"])
+        )
+
+
+# --- what TMDB really answered -------------------------------------------------------------
+
+
+def loaded(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+@recorded
+@pytest.mark.parametrize("pattern", ["popular/*.json", "recorded/*popular*e-?*.json"])
+def test_recorded_pages_are_read(pattern: str) -> None:
+    bodies = [loaded(path) for path in RECORDINGS.glob(pattern) if ".meta" not in path.name]
+
+    pages = [movie_page(body) for body in bodies]
+
+    assert pages
+    assert [[movie.id for movie in page.results] for page in pages] == [
+        [item["id"] for item in body["results"]] for body in bodies
+    ]
+
+
+@recorded
+def test_recorded_searches_are_read() -> None:
+    paths = [path for path in RECORDINGS.glob("recorded/search*") if ".meta" not in path.name]
+
+    pages = [movie_page(loaded(path)) for path in paths]
+
+    assert len(pages) == 2
+    assert all(page.results for page in pages)
+
+
+@recorded
+def test_recorded_details_are_read() -> None:
+    bodies = [loaded(path) for path in RECORDINGS.glob("movie/*.json")]
+
+    movies = [movie_details(body) for body in bodies]
+
+    assert len(movies) > 400
+    for movie, body in zip(movies, bodies, strict=True):
+        assert (movie.id, movie.title) == (body["id"], body["title"])
+        assert movie.runtime == (body["runtime"] or None)
+        assert str(movie.release_date or "") == body["release_date"]
+
+
+@recorded
+def test_a_recorded_movie_with_its_recorded_translations_is_read() -> None:
+    folder = RECORDINGS / "recorded"
+    translations = loaded(folder / "movie_47964_translations.json")
+
+    record = movie_record({**loaded(folder / "movie_47964.json"), "translations": {**translations}})
+
+    assert len(record.translations) == len(translations["translations"]) > 20
+    assert {each.title for each in record.translations if each.language == "de"} >= {
+        "Stirb langsam - Ein guter Tag zum Sterben"
+    }

@@ -1,0 +1,140 @@
+"""TMDB as a catalogue: what is sent, and what a 404 means where."""
+
+from collections.abc import Callable
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+from butaca.adapters.tmdb import TmdbCatalogue, TmdbHttp
+from butaca.core.errors import CatalogueAnsweredNonsense, MovieNotFound
+from butaca.core.models import Freshness, Source
+from butaca.core.ports import PopularQuery, SearchQuery
+from butaca.sandbox import Fault, Sandbox
+
+
+@pytest.fixture
+def catalogue(tmdb: TmdbHttp) -> TmdbCatalogue:
+    return TmdbCatalogue(tmdb, default_language="pt-BR")
+
+
+def sent(sandbox: Sandbox) -> tuple[str, dict[str, str]]:
+    """Return the path and the parameters of the only call."""
+    ((target, times),) = sandbox.calls.targets.items()
+    assert times == 1
+    parts = urlsplit(target)
+    return parts.path, dict(parse_qsl(parts.query, keep_blank_values=True))
+
+
+def test_popular_sends_language_page_and_region(sandbox: Sandbox, catalogue: TmdbCatalogue) -> None:
+    catalogue.popular(PopularQuery(language="es-ES", page=3, region="MX"))
+
+    assert sent(sandbox) == (
+        "/3/movie/popular",
+        {"language": "es-ES", "page": "3", "region": "MX"},
+    )
+
+
+def test_popular_sends_no_region_where_none_is_asked_for(
+    sandbox: Sandbox, catalogue: TmdbCatalogue
+) -> None:
+    catalogue.popular(PopularQuery(language="en-US"))
+
+    assert sent(sandbox) == ("/3/movie/popular", {"language": "en-US", "page": "1"})
+
+
+def test_search_sends_everything_and_no_adult_movies(
+    sandbox: Sandbox, catalogue: TmdbCatalogue
+) -> None:
+    query = SearchQuery("¿qué & cómo?", language="es-ES", page=2, region="ES", year=1999)
+
+    catalogue.search(query)
+
+    assert sent(sandbox) == (
+        "/3/search/movie",
+        {
+            "query": "¿qué & cómo?",
+            "include_adult": "false",
+            "language": "es-ES",
+            "page": "2",
+            "region": "ES",
+            "year": "1999",
+        },
+    )
+
+
+def test_search_sends_neither_region_nor_year_where_none_is_asked_for(
+    sandbox: Sandbox, catalogue: TmdbCatalogue
+) -> None:
+    catalogue.search(SearchQuery("matrix", language="en-US"))
+
+    _, params = sent(sandbox)
+    assert params.keys() == {"query", "include_adult", "language", "page"}
+
+
+def test_details_send_the_language_and_append_nothing(
+    sandbox: Sandbox, catalogue: TmdbCatalogue
+) -> None:
+    catalogue.details(550, language="es-ES")
+
+    assert sent(sandbox) == ("/3/movie/550", {"language": "es-ES"})
+
+
+def test_a_record_is_one_call_in_the_default_language_with_translations(
+    sandbox: Sandbox, catalogue: TmdbCatalogue
+) -> None:
+    catalogue.record(550)
+
+    assert sent(sandbox) == (
+        "/3/movie/550",
+        {"language": "pt-BR", "append_to_response": "translations"},
+    )
+
+
+def test_what_tmdb_answers_is_not_out_of_a_cache(catalogue: TmdbCatalogue) -> None:
+    fetched = catalogue.popular(PopularQuery(language="en-US"))
+
+    assert fetched.freshness == Freshness(Source.MISS, stored=False)
+
+
+ASK_FOR_ONE: list[Callable[[TmdbCatalogue], object]] = [
+    lambda catalogue: catalogue.details(550, "en-US"),
+    lambda catalogue: catalogue.record(550),
+]
+ASK_FOR_A_PAGE: list[Callable[[TmdbCatalogue], object]] = [
+    lambda catalogue: catalogue.popular(PopularQuery("en-US")),
+    lambda catalogue: catalogue.search(SearchQuery("matrix", "en-US")),
+]
+
+
+@pytest.mark.parametrize("ask", ASK_FOR_ONE, ids=["details", "record"])
+def test_a_404_means_that_there_is_no_such_movie(
+    sandbox: Sandbox, catalogue: TmdbCatalogue, ask: Callable[[TmdbCatalogue], object]
+) -> None:
+    sandbox.break_with(Fault("deleted", ids=(550,)))
+
+    with pytest.raises(MovieNotFound):
+        ask(catalogue)
+
+
+@pytest.mark.parametrize("ask", ASK_FOR_A_PAGE, ids=["popular", "search"])
+def test_a_404_for_a_list_is_nonsense(
+    sandbox: Sandbox, catalogue: TmdbCatalogue, ask: Callable[[TmdbCatalogue], object]
+) -> None:
+    sandbox.break_with(Fault("404"))
+
+    with pytest.raises(CatalogueAnsweredNonsense) as caught:
+        ask(catalogue)
+
+    assert caught.value.upstream_status == 404
+
+
+@pytest.mark.parametrize(
+    "ask", ASK_FOR_ONE + ASK_FOR_A_PAGE, ids=["details", "record", "popular", "search"]
+)
+def test_an_object_without_a_movie_is_nonsense(
+    sandbox: Sandbox, catalogue: TmdbCatalogue, ask: Callable[[TmdbCatalogue], object]
+) -> None:
+    sandbox.break_with(Fault("object"))
+
+    with pytest.raises(CatalogueAnsweredNonsense):
+        ask(catalogue)

@@ -1,0 +1,151 @@
+"""What every catalogue of movies promises: the fake, TMDB's, and the cached one over each."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from butaca.adapters.cache import CachedCatalogue
+from butaca.adapters.tmdb import TmdbCatalogue, TmdbHttp
+from butaca.core.errors import CatalogueUnavailable, MovieNotFound
+from butaca.core.ports import MovieCatalogue, PopularQuery, SearchQuery
+from butaca.sandbox import Fault, Sandbox
+from butaca.sandbox.server import OPEN_SESAME
+from tests.builders import make_movie, make_page, make_record, make_translation
+from tests.fakes import FakeCache, FakeCatalogue
+
+NOBODY = 2**31 - 1
+"""An ID that no movie has."""
+
+
+@pytest.fixture
+def fake() -> FakeCatalogue:
+    pages = {
+        1: make_page(make_movie(603), make_movie(550, title="Fight Club"), total_pages=2, total=4),
+        2: make_page(make_movie(550, title="Fight Club"), make_movie(13), page=2, total_pages=2),
+    }
+    catalogue = FakeCatalogue(pages=pages)
+    catalogue.add(
+        make_record(
+            550,
+            make_translation("es", "ES", title="El club de la lucha"),
+            make_translation("es", "MX", title="El club de la pelea"),
+            title="Fight Club",
+        )
+    )
+    return catalogue
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox() as running:
+        yield running
+
+
+@pytest.fixture
+def tmdb(sandbox: Sandbox) -> Iterator[TmdbCatalogue]:
+    http = TmdbHttp(sandbox.url, OPEN_SESAME, sleep=lambda _: None)
+    yield TmdbCatalogue(http)
+    http._session.close()
+
+
+@pytest.fixture(params=["fake", "tmdb", "cached fake", "cached tmdb"])
+def catalogue(request: pytest.FixtureRequest) -> MovieCatalogue:
+    kept, _, name = request.param.rpartition(" ")
+    found: MovieCatalogue = request.getfixturevalue(name)
+    return CachedCatalogue(found, FakeCache()) if kept else found
+
+
+def test_a_popular_page_is_the_one_asked_for(catalogue: MovieCatalogue) -> None:
+    page = catalogue.popular(PopularQuery("en-US", page=2)).value
+
+    assert page.page == 2
+    assert page.page_size == 20
+    assert 2 <= page.total_pages <= 500
+    assert page.results
+
+
+def test_no_movie_stands_twice_on_a_page(catalogue: MovieCatalogue) -> None:
+    for number in (1, 2, 3):
+        page = catalogue.popular(PopularQuery("en-US", page=number)).value
+
+        assert len({movie.id for movie in page.results}) == len(page.results)
+
+
+def test_a_page_behind_the_last_movie_is_empty(catalogue: MovieCatalogue) -> None:
+    page = catalogue.popular(PopularQuery("en-US", page=500)).value
+
+    assert page.results == ()
+    assert page.page == 500
+
+
+def test_the_same_page_is_the_same_again(catalogue: MovieCatalogue) -> None:
+    query = PopularQuery("es-ES", region="ES")
+
+    assert catalogue.popular(query).value == catalogue.popular(query).value
+
+
+def test_search_finds_by_title_in_any_case(catalogue: MovieCatalogue) -> None:
+    page = catalogue.search(SearchQuery("fight CLUB", "en-US")).value
+
+    assert 550 in [movie.id for movie in page.results]
+    assert all("Fight Club" in movie.title for movie in page.results)
+
+
+def test_a_search_that_finds_nothing_is_an_empty_page(catalogue: MovieCatalogue) -> None:
+    page = catalogue.search(SearchQuery("qwertyuiop", "en-US", year=1999, region="US")).value
+
+    assert page.results == ()
+    assert page.page == 1
+
+
+def test_details_are_of_the_movie_asked_for(catalogue: MovieCatalogue) -> None:
+    details = catalogue.details(550, "en-US").value
+
+    assert details.id == 550
+    assert details.title == "Fight Club"
+
+
+def test_details_are_in_the_language_asked_for(catalogue: MovieCatalogue) -> None:
+    assert catalogue.details(550, "es-ES").value.title == "El club de la lucha"
+    assert catalogue.details(550, "es-MX").value.title == "El club de la pelea"
+
+
+def test_details_are_the_same_again(catalogue: MovieCatalogue) -> None:
+    assert catalogue.details(550, "es-ES").value == catalogue.details(550, "es-ES").value
+
+
+def test_a_record_has_its_translations(catalogue: MovieCatalogue) -> None:
+    record = catalogue.record(550).value
+
+    titles = {(each.language, each.region): each.title for each in record.translations}
+    assert record.details.title == "Fight Club"
+    assert titles["es", "ES"] == "El club de la lucha"
+    assert titles["es", "MX"] == "El club de la pelea"
+
+
+def test_a_record_is_the_same_again(catalogue: MovieCatalogue) -> None:
+    assert catalogue.record(550).value == catalogue.record(550).value
+
+
+def test_details_of_an_unknown_movie_are_not_found(catalogue: MovieCatalogue) -> None:
+    for _ in range(2):
+        with pytest.raises(MovieNotFound):
+            catalogue.details(NOBODY, "en-US")
+
+
+def test_a_record_of_an_unknown_movie_is_not_found(catalogue: MovieCatalogue) -> None:
+    for _ in range(2):
+        with pytest.raises(MovieNotFound):
+            catalogue.record(NOBODY)
+
+
+def test_a_failure_is_one_that_the_core_knows(
+    catalogue: MovieCatalogue, fake: FakeCatalogue, sandbox: Sandbox
+) -> None:
+    fake.failure = CatalogueUnavailable()
+    sandbox.break_with(Fault("503"))
+
+    with pytest.raises(CatalogueUnavailable):
+        catalogue.popular(PopularQuery("en-US"))
+    with pytest.raises(CatalogueUnavailable):
+        catalogue.record(550)

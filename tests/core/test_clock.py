@@ -1,0 +1,12 @@
+"""The clock tells this moment, aware and in UTC."""
+
+from datetime import UTC, datetime
+
+from butaca.core.clock import utc_now
+
+
+def test_now_is_this_moment_in_utc() -> None:
+    before = datetime.now(UTC)
+    now = utc_now()
+    assert before <= now <= datetime.now(UTC)
+    assert now.tzinfo is UTC

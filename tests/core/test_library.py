@@ -1,0 +1,279 @@
+"""Keeping and rating stand on our own store; the catalogue is asked once for each movie."""
+
+import logging
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from butaca.core.errors import (
+    CatalogueUnavailable,
+    FavoriteNotFound,
+    MovieNotFound,
+    RatingNotFound,
+)
+from butaca.core.library import Library
+from butaca.core.listing import FAVORITE_KEYS, RATING_KEYS, ListQuery, sort_order
+from butaca.core.models import Favorite, Fetched, Mark, MovieRecord, Rating, Stars
+from tests.builders import ADMIN, CONSUMER, make_record, make_translation
+from tests.fakes import FakeCatalogue, FakeClock, FakeLibrary
+
+RECORD = make_record(550, make_translation("es", "ES"))
+FOUR = Stars.of(4)
+
+
+@dataclass
+class Shelf:
+    """A library, and the fakes that it stands on."""
+
+    catalogue: FakeCatalogue = field(default_factory=FakeCatalogue)
+    store: FakeLibrary = field(default_factory=FakeLibrary)
+    clock: FakeClock = field(default_factory=FakeClock)
+
+    def __post_init__(self) -> None:
+        self.catalogue.add(RECORD)
+        self.library = Library(self.store, self.catalogue, self.clock.now)
+
+    def lose_the_catalogue(self) -> None:
+        self.catalogue.failure = CatalogueUnavailable()
+        self.catalogue.calls.clear()
+
+
+@pytest.fixture
+def shelf() -> Shelf:
+    return Shelf()
+
+
+def test_a_movie_that_is_kept_is_whole_and_new(shelf: Shelf) -> None:
+    kept, is_new = shelf.library.keep(CONSUMER, 550)
+    assert is_new
+    assert kept == Favorite(RECORD.details, rating=None, favorited_at=shelf.clock.moment)
+
+
+def test_a_movie_that_is_kept_is_among_the_favorites(shelf: Shelf) -> None:
+    kept, _ = shelf.library.keep(CONSUMER, 550)
+    assert shelf.library.favorite(CONSUMER, 550) == kept
+
+
+def test_keeping_again_changes_nothing(shelf: Shelf) -> None:
+    first, _ = shelf.library.keep(CONSUMER, 550)
+    shelf.clock.move(60)
+    again, is_new = shelf.library.keep(CONSUMER, 550)
+    assert not is_new
+    assert again == first
+
+
+def test_keeping_again_needs_no_catalogue(shelf: Shelf) -> None:
+    first, _ = shelf.library.keep(CONSUMER, 550)
+    shelf.lose_the_catalogue()
+    assert shelf.library.keep(CONSUMER, 550) == (first, False)
+    assert shelf.catalogue.calls == []
+
+
+def test_a_movie_is_asked_of_the_catalogue_once_for_everybody(shelf: Shelf) -> None:
+    shelf.library.keep(CONSUMER, 550)
+    shelf.library.keep(ADMIN, 550)
+    shelf.library.rate(ADMIN, 550, FOUR)
+    assert shelf.catalogue.calls == [550]
+
+
+def test_keeping_an_unknown_movie_writes_nothing(shelf: Shelf) -> None:
+    with pytest.raises(MovieNotFound):
+        shelf.library.keep(CONSUMER, 404)
+    assert shelf.store == FakeLibrary()
+
+
+def test_keeping_while_the_catalogue_is_down_writes_nothing(shelf: Shelf) -> None:
+    shelf.lose_the_catalogue()
+    with pytest.raises(CatalogueUnavailable):
+        shelf.library.keep(CONSUMER, 550)
+    assert shelf.store == FakeLibrary()
+
+
+class DoubleClickCatalogue(FakeCatalogue):
+    """A catalogue so slow that the same request is answered elsewhere in the meantime."""
+
+    def __init__(self, store: FakeLibrary, clock: FakeClock) -> None:
+        super().__init__(records={550: RECORD})
+        self.store, self.clock = store, clock
+
+    def record(self, movie_id: int) -> Fetched[MovieRecord]:
+        fetched = super().record(movie_id)
+        self.store.save_movie(fetched.value, self.clock.moment)
+        self.store.add_favorite(CONSUMER.id, movie_id, self.clock.moment)
+        self.store.rate(CONSUMER.id, movie_id, FOUR, self.clock.moment)
+        self.clock.move(1)
+        return fetched
+
+
+def test_of_two_who_keep_at_once_one_is_new() -> None:
+    store, clock = FakeLibrary(), FakeClock()
+    library = Library(store, DoubleClickCatalogue(store, clock), clock.now)
+    start = clock.moment
+    kept, is_new = library.keep(CONSUMER, 550)
+    assert not is_new
+    assert kept.favorited_at == start
+
+
+def test_of_two_who_rate_at_once_one_is_new() -> None:
+    store, clock = FakeLibrary(), FakeClock()
+    library = Library(store, DoubleClickCatalogue(store, clock), clock.now)
+    rating, is_new = library.rate(CONSUMER, 550, FOUR)
+    assert not is_new
+    assert rating.corrected_at is None
+
+
+def test_a_favorite_is_told_in_a_language(shelf: Shelf) -> None:
+    shelf.library.keep(CONSUMER, 550)
+    favorite = shelf.library.favorite(CONSUMER, 550, language="es-ES")
+    assert favorite.movie.title == "Título es-ES"
+
+
+def test_a_movie_that_is_not_kept_is_no_favorite(shelf: Shelf) -> None:
+    with pytest.raises(FavoriteNotFound):
+        shelf.library.favorite(CONSUMER, 550)
+
+
+def test_favorites_are_listed_as_asked_for(shelf: Shelf) -> None:
+    shelf.library.keep(CONSUMER, 550)
+    query = ListQuery(sort_order("title", FAVORITE_KEYS), page_size=7, language="es-ES")
+    page = shelf.library.favorites(CONSUMER, query)
+    assert page == shelf.store.favorites(CONSUMER.id, query)
+    assert [each.movie.title for each in page.results] == ["Título es-ES"]
+
+
+def test_a_forgotten_movie_is_no_favorite(shelf: Shelf) -> None:
+    shelf.library.keep(CONSUMER, 550)
+    shelf.library.forget(CONSUMER, 550)
+    with pytest.raises(FavoriteNotFound):
+        shelf.library.favorite(CONSUMER, 550)
+
+
+def test_forgetting_keeps_the_rating(shelf: Shelf) -> None:
+    shelf.library.keep(CONSUMER, 550)
+    shelf.library.rate(CONSUMER, 550, FOUR)
+    shelf.library.forget(CONSUMER, 550)
+    assert shelf.library.rating(CONSUMER, 550).stars == FOUR
+
+
+def test_what_is_not_kept_cannot_be_forgotten(shelf: Shelf) -> None:
+    shelf.library.keep(ADMIN, 550)
+    with pytest.raises(FavoriteNotFound):
+        shelf.library.forget(CONSUMER, 550)
+
+
+def test_clearing_tells_how_many_favorites_are_gone(shelf: Shelf) -> None:
+    shelf.catalogue.add(make_record(551))
+    shelf.library.keep(CONSUMER, 550)
+    shelf.library.keep(CONSUMER, 551)
+    shelf.library.keep(ADMIN, 550)
+    assert shelf.library.clear(CONSUMER, by=ADMIN) == 2
+    assert shelf.library.favorite(ADMIN, 550).movie == RECORD.details
+
+
+def test_clearing_leaves_an_audit_line(shelf: Shelf, caplog: pytest.LogCaptureFixture) -> None:
+    shelf.library.keep(CONSUMER, 550)
+    with caplog.at_level(logging.INFO, logger="butaca.audit"):
+        shelf.library.clear(CONSUMER, by=ADMIN)
+    (line,) = caplog.records
+    assert (line.name, line.levelname, line.message) == (
+        "butaca.audit",
+        "INFO",
+        "favorites.cleared",
+    )
+    told = {"actor_id": ADMIN.id, "owner_id": CONSUMER.id, "deleted": 1}
+    assert told.items() <= vars(line).items()
+
+
+def test_a_rated_movie_is_whole_and_new(shelf: Shelf) -> None:
+    rating, is_new = shelf.library.rate(CONSUMER, 550, FOUR)
+    assert is_new
+    assert rating == Rating(RECORD.details, FOUR, rated_at=shelf.clock.moment)
+
+
+def test_rating_does_not_keep(shelf: Shelf) -> None:
+    shelf.library.rate(CONSUMER, 550, FOUR)
+    with pytest.raises(FavoriteNotFound):
+        shelf.library.favorite(CONSUMER, 550)
+
+
+def test_rating_again_replaces_the_stars(shelf: Shelf) -> None:
+    first, _ = shelf.library.rate(CONSUMER, 550, FOUR)
+    shelf.clock.move(60)
+    again, is_new = shelf.library.rate(CONSUMER, 550, Stars.of(2))
+    assert not is_new
+    assert again == replace(first, stars=Stars.of(2), corrected_at=shelf.clock.moment)
+
+
+def test_rating_a_movie_that_is_at_home_needs_no_catalogue(shelf: Shelf) -> None:
+    shelf.library.keep(ADMIN, 550)
+    shelf.lose_the_catalogue()
+    _, is_new = shelf.library.rate(CONSUMER, 550, FOUR)
+    assert is_new
+    assert shelf.catalogue.calls == []
+
+
+def test_rating_an_unknown_movie_writes_nothing(shelf: Shelf) -> None:
+    with pytest.raises(MovieNotFound):
+        shelf.library.rate(CONSUMER, 404, FOUR)
+    assert shelf.store == FakeLibrary()
+
+
+def test_correcting_replaces_the_stars(shelf: Shelf) -> None:
+    first, _ = shelf.library.rate(CONSUMER, 550, FOUR)
+    shelf.clock.move(60)
+    corrected = shelf.library.correct(CONSUMER, 550, Stars.of(0))
+    assert corrected == replace(first, stars=Stars.of(0), corrected_at=shelf.clock.moment)
+
+
+def test_correcting_needs_no_catalogue(shelf: Shelf) -> None:
+    shelf.library.rate(CONSUMER, 550, FOUR)
+    shelf.lose_the_catalogue()
+    shelf.library.correct(CONSUMER, 550, Stars.of(1))
+    assert shelf.catalogue.calls == []
+
+
+def test_what_is_not_rated_cannot_be_corrected(shelf: Shelf) -> None:
+    shelf.library.rate(ADMIN, 550, FOUR)
+    with pytest.raises(RatingNotFound):
+        shelf.library.correct(CONSUMER, 550, Stars.of(1))
+    assert shelf.library.rating(ADMIN, 550).stars == FOUR
+
+
+def test_a_rating_is_told_in_a_language(shelf: Shelf) -> None:
+    shelf.library.rate(CONSUMER, 550, FOUR)
+    rating = shelf.library.rating(CONSUMER, 550, language="es-ES")
+    assert rating.movie.title == "Título es-ES"
+
+
+def test_a_movie_that_is_not_rated_has_no_rating(shelf: Shelf) -> None:
+    shelf.library.keep(CONSUMER, 550)
+    with pytest.raises(RatingNotFound):
+        shelf.library.rating(CONSUMER, 550)
+
+
+def test_ratings_are_listed_as_asked_for(shelf: Shelf) -> None:
+    shelf.library.rate(CONSUMER, 550, FOUR)
+    query = ListQuery(sort_order("-rated_at", RATING_KEYS), page_size=7, language="es-ES")
+    page = shelf.library.ratings(CONSUMER, query)
+    assert page == shelf.store.ratings(CONSUMER.id, query)
+    assert [each.movie.title for each in page.results] == ["Título es-ES"]
+
+
+def test_a_rating_can_be_taken_back(shelf: Shelf) -> None:
+    shelf.library.keep(CONSUMER, 550)
+    shelf.library.rate(CONSUMER, 550, FOUR)
+    shelf.library.unrate(CONSUMER, 550)
+    assert shelf.library.favorite(CONSUMER, 550).rating is None
+
+
+def test_what_is_not_rated_cannot_be_taken_back(shelf: Shelf) -> None:
+    shelf.library.rate(ADMIN, 550, FOUR)
+    with pytest.raises(RatingNotFound):
+        shelf.library.unrate(CONSUMER, 550)
+
+
+def test_marks_tell_what_movies_are_to_somebody(shelf: Shelf) -> None:
+    shelf.library.keep(CONSUMER, 550)
+    shelf.library.rate(CONSUMER, 550, FOUR)
+    assert shelf.library.marks(CONSUMER, [550])[550] == Mark(favorite=True, rating=FOUR)
+    assert shelf.library.marks(ADMIN, [550]).get(550, Mark()) == Mark()
