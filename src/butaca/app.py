@@ -6,7 +6,14 @@ import sys
 from apiflask import APIFlask
 
 from butaca import log
-from butaca.adapters.cache import CachedCatalogue, RedisCache
+from butaca.adapters.cache import (
+    Bulkhead,
+    CachedCatalogue,
+    Layers,
+    Memory,
+    RedisCache,
+    SharedHealth,
+)
 from butaca.adapters.rate_limits import RateLimits
 from butaca.adapters.redis import RedisLink
 from butaca.adapters.sql import Database, SqlAccounts, SqlLibrary
@@ -16,8 +23,15 @@ from butaca.complaint import Complaint
 from butaca.core.accounts import Accounts
 from butaca.core.library import Library
 from butaca.core.movies import Movies
+from butaca.core.ports import MovieCatalogue
 from butaca.settings import Settings, read_settings
 from butaca.web import Services, WebOptions, create_web
+
+REMEMBERED = 512
+"""How many answers each process remembers; a page of movies takes about 60 kB."""
+
+PATIENCE = 0.5
+"""Seconds. TMDB answers well within; whoever is away for longer is not worth queueing behind."""
 
 SWITCH_INTERVAL = 0.0002
 """Seconds. With the default of 0.005 a saturated worker starves some connections for a second."""
@@ -28,12 +42,7 @@ def create_app(settings: Settings) -> APIFlask:
     database = _database(settings)
     redis_url = settings.redis_url.get_secret_value()
     link = RedisLink(redis_url)
-    catalogue = CachedCatalogue(
-        TmdbCatalogue(_tmdb(settings), settings.default_language),
-        RedisCache(link, kept_for=settings.cache_stale_seconds),
-        ttl=settings.cache_ttl_seconds,
-        cooldown=settings.tmdb_cooldown_seconds,
-    )
+    catalogue = _cached(TmdbCatalogue(_tmdb(settings), settings.default_language), link, settings)
     services = Services(
         movies=Movies(catalogue, settings.default_language),
         library=Library(SqlLibrary(database), catalogue),
@@ -74,6 +83,18 @@ def prepare(settings: Settings) -> None:
 
 def _database(settings: Settings) -> Database:
     return Database(settings.database_url.get_secret_value(), connections=settings.threads)
+
+
+def _cached(catalogue: MovieCatalogue, link: RedisLink, settings: Settings) -> CachedCatalogue:
+    kept_for, deadline = settings.cache_stale_seconds, settings.tmdb_deadline
+    memory, cache = Memory(REMEMBERED, kept_for), RedisCache(link, kept_for)
+    return CachedCatalogue(
+        catalogue,
+        Layers(memory, cache, settings.cache_ttl_seconds),
+        SharedHealth(link, cooldown=settings.tmdb_cooldown_seconds, probe=deadline),
+        Bulkhead(settings.upstream_places, patience=PATIENCE),
+        deadline,
+    )
 
 
 def _tmdb(settings: Settings) -> TmdbHttp:
