@@ -5,7 +5,7 @@ import sys
 
 from apiflask import APIFlask
 
-from butaca import log
+from butaca import log as logs
 from butaca.adapters.cache import CachedCatalogue, RedisCache
 from butaca.adapters.rate_limits import RateLimits
 from butaca.adapters.redis import RedisLink
@@ -18,6 +18,8 @@ from butaca.core.library import Library
 from butaca.core.movies import Movies
 from butaca.settings import Settings, read_settings
 from butaca.web import Services, WebOptions, create_web
+
+log = logging.getLogger("butaca")
 
 SWITCH_INTERVAL = 0.0002
 """Seconds. With the default of 0.005 a saturated worker starves some connections for a second."""
@@ -54,7 +56,7 @@ def create_app(settings: Settings) -> APIFlask:
 def create_from_environment() -> APIFlask:
     """Return the app that the environment describes: what each worker of the server calls."""
     settings = read_settings(Settings)
-    log.configure(settings.log_format, settings.log_level)
+    logs.configure(settings.log_format, settings.log_level)
     sys.setswitchinterval(SWITCH_INTERVAL)
     return create_app(settings)
 
@@ -65,11 +67,19 @@ def prepare(settings: Settings) -> None:
     try:
         if not is_current(database):
             raise Complaint("The schema of the database is not current; mend it: butaca migrate")
-        if settings.demo_users:
-            Accounts(SqlAccounts(database)).add_demo_users()
-            logging.getLogger("butaca").warning("demo_users.are_let_in")
+        _admit_demo_users(Accounts(SqlAccounts(database)), settings.demo_users)
     finally:
         database.close()  # A server that forks must not hand connections on.
+
+
+def _admit_demo_users(accounts: Accounts, are_welcome: bool) -> None:
+    if not are_welcome:
+        if accounts.shut_out_demo_users():
+            log.warning("demo_users.are_shut_out")
+    elif accounts.let_in_demo_users():
+        log.warning("demo_users.are_let_in")
+    else:
+        raise Complaint("DEMO_USERS: their IDs, 1 and 2, or their names are somebody else's")
 
 
 def _database(settings: Settings) -> Database:

@@ -1,5 +1,6 @@
 """The engine: short transactions, limits on every wait, and one error when it is away."""
 
+import logging
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,8 @@ from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from butaca.core.errors import LibraryUnavailable
+
+log = logging.getLogger("butaca.database")
 
 BUSY_SECONDS = 5
 """How long a statement waits for a lock, a connection for its server, a thread for a connection."""
@@ -57,6 +60,8 @@ class Database:
             # To sqlite3 a wrong statement is operational, as if the database were away.
             if getattr(error.__cause__, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
                 raise
+            reason = type(error.__cause__ or error).__name__
+            log.error("database.failed", extra={"reason": reason})  # noqa: TRY400 - no statement
             raise LibraryUnavailable from error
 
 
@@ -68,6 +73,7 @@ def _engine(url: str, connections: int) -> Engine:
         pool_size=connections,
         max_overflow=0,
         pool_timeout=BUSY_SECONDS,
+        hide_parameters=True,
         pool_pre_ping=True,
         connect_args={
             "connect_timeout": BUSY_SECONDS,
@@ -82,6 +88,7 @@ def _sqlite(url: str, connections: int) -> Engine:
         pool_size=connections,
         max_overflow=0,
         pool_timeout=BUSY_SECONDS,
+        hide_parameters=True,
         connect_args={"timeout": BUSY_SECONDS, "isolation_level": None},
     )
     event.listen(engine, "connect", _set_up_sqlite)
