@@ -2,6 +2,7 @@
 
 import logging
 import sqlite3
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -26,6 +27,8 @@ class Database:
 
     def __init__(self, url: str, connections: int = 8) -> None:
         self.engine = _engine(url, connections)
+        # Whoever forgets to close lets go of the connections all the same.
+        weakref.finalize(self, self.engine.dispose)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
