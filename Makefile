@@ -50,7 +50,12 @@ lock: $(READY) ## Lock the newest versions that pyproject.toml allows, with hash
 	$(COMPILE) --upgrade pyproject.toml -o requirements/runtime.txt
 	$(COMPILE) --upgrade --extra dev pyproject.toml -o requirements/dev.txt -c requirements/runtime.txt
 
-$(READY): requirements/dev.txt pyproject.toml
+$(READY): $(VENV)/.dependencies pyproject.toml
+	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --no-index -e . > $(VENV)/install.log 2>&1 \
+		|| { echo 'Butaca could not be installed. See $(VENV)/install.log'; exit 1; }
+	@touch $@
+
+$(VENV)/.dependencies: requirements/dev.txt
 	@command -v $(PYTHON) > /dev/null \
 		|| { echo 'Butaca needs Python 3.11 or newer, and there is no $(PYTHON).'; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -59,6 +64,5 @@ $(READY): requirements/dev.txt pyproject.toml
 		|| { echo '$(PYTHON) cannot make virtual environments; on Debian: apt-get install python3-venv'; exit 1; }
 	@echo 'Installing the locked dependencies into $(VENV): half a minute or so, 450 MB …'
 	@$(BIN)/pip install --quiet --retries 2 --require-hashes -r requirements/dev.txt > $(VENV)/install.log 2>&1 \
-		&& $(BIN)/pip install --quiet --no-deps --no-build-isolation --no-index -e . >> $(VENV)/install.log 2>&1 \
 		|| { echo 'The dependencies could not be installed. Is the package index reachable? See $(VENV)/install.log'; exit 1; }
 	@touch $@

@@ -75,7 +75,7 @@ class FakeCatalogue:
     def details(self, movie_id: int, language: str) -> Fetched[MovieDetails]:
         self._called((movie_id, language))
         record = self._record(movie_id)
-        return Fetched(localized(record.details, record.translations, language), self.freshness)
+        return Fetched(localized(record, language), self.freshness)
 
     def record(self, movie_id: int) -> Fetched[MovieRecord]:
         self._called(movie_id)
@@ -204,7 +204,7 @@ class FakeLibrary:
 
     def _movie(self, movie_id: int, language: str | None) -> MovieDetails:
         record = self.movies[movie_id]
-        return localized(record.details, record.translations, language)
+        return localized(record, language)
 
     def _ordered(self, movie_ids: Iterable[int], user_id: int, query: ListQuery) -> list[int]:
         ids = sorted(movie_ids)
@@ -259,9 +259,21 @@ class FakeAccounts:
     def find_user(self, user_id: int) -> User | None:
         return self.users.get(user_id)
 
-    def save_user(self, user: User, token_sha256: str, at: datetime) -> None:
-        self.users.setdefault(user.id, user)
-        self.bearers.setdefault(token_sha256, Bearer(self.users[user.id], token_sha256))
+    def let_in(self, user: User, token_sha256: str, at: datetime) -> bool:
+        is_named = any(each.name == user.name for each in self.users.values() if each != user)
+        if is_named or self.users.setdefault(user.id, user) != user:
+            return False
+        self.bearers.setdefault(token_sha256, Bearer(user, token_sha256))
+        if self.bearers[token_sha256].user == user:
+            self.bearers[token_sha256] = replace(self.bearers[token_sha256], revoked_at=None)
+        return self.bearers[token_sha256].user == user
+
+    def revoke(self, token_sha256: str, at: datetime) -> bool:
+        bearer = self.bearers.get(token_sha256)
+        if bearer is None or bearer.revoked_at is not None:
+            return False
+        self.bearers[token_sha256] = replace(bearer, revoked_at=at)
+        return True
 
 
 @dataclass

@@ -5,8 +5,10 @@ import pytest
 from butaca import app
 from butaca.adapters.sql import Database, SqlAccounts
 from butaca.complaint import Complaint
+from butaca.core.accounts import digest
+from butaca.core.models import Role, User
 from butaca.settings import Settings
-from tests.builders import CONSUMER_TOKEN
+from tests.builders import CONSUMER_TOKEN, NOON
 
 
 def settings_for(database: Database, **changes: object) -> Settings:
@@ -30,6 +32,23 @@ def test_the_demo_users_are_let_in_when_asked_for(
 def test_the_demo_users_are_not_let_in_otherwise(database: Database) -> None:
     app.prepare(settings_for(database))
     assert SqlAccounts(database).find_user(1) is None
+
+
+def test_the_demo_users_of_an_earlier_start_are_shut_out(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    app.prepare(settings_for(database, demo_users=True))
+    app.prepare(settings_for(database))
+    bearer = SqlAccounts(database).find_bearer(digest(CONSUMER_TOKEN))
+    assert bearer is not None
+    assert bearer.revoked_at is not None
+    assert ("butaca", 30, "demo_users.are_shut_out") in caplog.record_tuples
+
+
+def test_the_demo_users_do_not_get_the_id_of_somebody_else(database: Database) -> None:
+    SqlAccounts(database).let_in(User(1, "alice", Role.ADMIN), "0" * 64, NOON)
+    with pytest.raises(Complaint, match="DEMO_USERS"):
+        app.prepare(settings_for(database, demo_users=True))
 
 
 def test_an_empty_database_is_not_fit_to_serve(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -63,7 +63,7 @@ def test_the_places_of_the_banner_are_there(banner: list[str], tmp_path: Path) -
     places = dict(line.split()[-2:] for line in banner if "http" in line or "database" in line)
     assert requests.get(places["it"], timeout=10).ok
     assert requests.get(places["TMDB"].replace("/3", "/_sandbox"), timeout=10).ok
-    assert (tmp_path / places["database"]).exists()
+    assert places["database"] == f"sqlite:///{tmp_path}/.butaca/butaca.db"
 
 
 def test_posters_are_pictures_that_load(banner: list[str]) -> None:
@@ -94,6 +94,25 @@ def test_the_sandbox_finds_another_port_where_the_next_one_is_taken(tmp_path: Pa
     ):
         sandbox = line_with(process, "TMDB").split()[-1]
         assert requests.get(sandbox.replace("/3", "/_sandbox"), timeout=10).ok
+
+
+def test_an_empty_variable_is_an_absent_one(tmp_path: Path) -> None:
+    environment = {"TMDB_TOKEN": "", "REDIS_URL": "", "PORT": str(free_port("127.0.0.1"))}
+    with running("dev", environment=environment, folder=tmp_path) as process:
+        assert environment["PORT"] in line_with(process, "Butaca is at")
+
+
+def test_without_demo_users_there_is_no_tour(tmp_path: Path) -> None:
+    environment = {
+        "DEMO_USERS": "false",
+        "DATABASE_URL": f"sqlite:///{tmp_path}/mine.db",
+        "PORT": str(free_port("127.0.0.1")),
+    }
+    with running("dev", environment=environment, folder=tmp_path) as process:
+        line_with(process, "mine.db")
+        assert process.stdout
+        assert [process.stdout.readline() for _ in range(2)] == ["\n", "  Ctrl-C ends it.\n"]
+    assert not (tmp_path / ".butaca").exists()
 
 
 def test_what_it_started_ends_with_it(tmp_path: Path) -> None:

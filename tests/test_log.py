@@ -58,3 +58,25 @@ def test_a_warning_of_python_is_a_line_too(capsys: pytest.CaptureFixture[str]) -
         warnings.simplefilter("always")
         warnings.warn("old ways", DeprecationWarning, stacklevel=1)
     assert "old ways" in json.loads(capsys.readouterr().err)["event"]
+
+
+@pytest.mark.parametrize("log_format", ["json", "text"])
+def test_a_traceback_shows_no_local_variable(
+    log_format: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(token: str) -> None:
+        raise ValueError("unexpected")
+
+    log.configure(log_format, "info")
+    with pytest.raises(ValueError, match="unexpected") as caught:
+        fail("abcdef" + "1234567890")
+    logging.getLogger("butaca.test").error("thing.broke", exc_info=caught.value)
+    err = capsys.readouterr().err
+    assert "ValueError: unexpected" in err
+    assert "abcdef1234567890" not in err
+
+
+def test_the_audit_is_told_whatever_else_is(capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure("json", "error")
+    logging.getLogger("butaca.audit").info("favorites.cleared")
+    assert "favorites.cleared" in capsys.readouterr().out

@@ -88,7 +88,15 @@ def test_origins_are_a_comma_list(environment: pytest.MonkeyPatch) -> None:
     ("name", "value"),
     [
         ("DATABASE_URL", "mysql://somewhere"),
+        ("DATABASE_URL", "nonsense"),
+        ("DATABASE_URL", "postgresql+psycopg://butaca:secret@host:port/butaca"),
+        ("DATABASE_URL", "sqlite:///"),
         ("REDIS_URL", "http://somewhere"),
+        ("REDIS_URL", "redis://host:port"),
+        ("REDIS_URL", "redis://host:0"),
+        ("REDIS_URL", "redis://"),
+        ("TMDB_TOKEN", "…"),
+        ("TMDB_TOKEN", "two words"),
         ("TMDB_BASE_URL", "ftp://somewhere"),
         ("PORT", "0"),
         ("PORT", "65536"),
@@ -109,6 +117,7 @@ def test_origins_are_a_comma_list(environment: pytest.MonkeyPatch) -> None:
         ("CORS_ORIGINS", "example.org"),
         ("CORS_ORIGINS", "https://example.org/path"),
         ("CORS_ORIGINS", "https://*.example.org"),
+        ("CORS_ORIGINS", "http://[::1]:3000"),
         ("RATE_LIMIT_READS", "many"),
         ("TRUSTED_PROXIES", "-1"),
         ("DEMO_USERS", "perhaps"),
@@ -154,3 +163,8 @@ def test_secrets_are_hidden_when_settings_are_printed(environment: pytest.Monkey
 def test_migrating_needs_the_database_alone(environment: pytest.MonkeyPatch) -> None:
     environment.delenv("TMDB_TOKEN")
     assert read_settings(DatabaseSettings).database_url.get_secret_value() == "sqlite:///butaca.db"
+
+
+def test_a_line_break_after_a_token_is_let_go(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("TMDB_TOKEN", "a-token\n")
+    assert read_settings(Settings).tmdb_token.get_secret_value() == "a-token"

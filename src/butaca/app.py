@@ -5,7 +5,7 @@ import sys
 
 from apiflask import APIFlask
 
-from butaca import log
+from butaca import log as logs
 from butaca.adapters.cache import (
     Bulkhead,
     CachedCatalogue,
@@ -32,6 +32,8 @@ REMEMBERED = 512
 
 PATIENCE = 0.5
 """Seconds. TMDB answers well within; whoever is away for longer is not worth queueing behind."""
+
+log = logging.getLogger("butaca")
 
 SWITCH_INTERVAL = 0.0002
 """Seconds. With the default of 0.005 a saturated worker starves some connections for a second."""
@@ -63,7 +65,7 @@ def create_app(settings: Settings) -> APIFlask:
 def create_from_environment() -> APIFlask:
     """Return the app that the environment describes: what each worker of the server calls."""
     settings = read_settings(Settings)
-    log.configure(settings.log_format, settings.log_level)
+    logs.configure(settings.log_format, settings.log_level)
     sys.setswitchinterval(SWITCH_INTERVAL)
     return create_app(settings)
 
@@ -74,11 +76,19 @@ def prepare(settings: Settings) -> None:
     try:
         if not is_current(database):
             raise Complaint("The schema of the database is not current; mend it: butaca migrate")
-        if settings.demo_users:
-            Accounts(SqlAccounts(database)).add_demo_users()
-            logging.getLogger("butaca").warning("demo_users.are_let_in")
+        _admit_demo_users(Accounts(SqlAccounts(database)), settings.demo_users)
     finally:
         database.close()  # A server that forks must not hand connections on.
+
+
+def _admit_demo_users(accounts: Accounts, are_welcome: bool) -> None:
+    if not are_welcome:
+        if accounts.shut_out_demo_users():
+            log.warning("demo_users.are_shut_out")
+    elif accounts.let_in_demo_users():
+        log.warning("demo_users.are_let_in")
+    else:
+        raise Complaint("DEMO_USERS: their IDs, 1 and 2, or their names are somebody else's")
 
 
 def _database(settings: Settings) -> Database:

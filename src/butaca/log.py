@@ -30,6 +30,7 @@ def configure(log_format: str, level: str) -> None:
         handler.setFormatter(formatter)
     logging.basicConfig(level=level.upper(), handlers=[out, err], force=True)
     logging.captureWarnings(capture=True)
+    logging.getLogger("butaca.audit").setLevel(logging.INFO)  # Whatever else is told.
     # Their lines tell of URLs and retries that ours tell of without secrets.
     for chatty in ("urllib3", "alembic"):
         logging.getLogger(chatty).setLevel(logging.ERROR)
@@ -37,7 +38,11 @@ def configure(log_format: str, level: str) -> None:
 
 def _renderer(log_format: str) -> list[Any]:
     if log_format == "text":
-        return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        # Never the renderers that show local variables: those hold tokens.
+        plain = structlog.dev.plain_traceback
+        return [
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)
+        ]
     return [
         structlog.processors.format_exc_info,
         structlog.processors.EventRenamer("event"),

@@ -16,6 +16,7 @@ from butaca.complaint import Complaint
 log = logging.getLogger("butaca.server")
 
 POLL_SECONDS = 0.02
+INSIST_SECONDS = 0.5
 GRACE_SECONDS = 20
 """How long a worker that is told to stop may take over what it has accepted."""
 
@@ -52,6 +53,17 @@ class _Server(MPServer):
         """Start the workers, and a thread that waits for them."""
         super().startup(*args, **kwargs)  # type: ignore[no-untyped-call]
         Thread(target=self._announce, daemon=True).start()
+
+    def shutdown(self, exit_code: int = 0) -> None:
+        """Stop the workers, and say so until they heard: one that just starts may miss it."""
+        Thread(target=self._insist, daemon=True).start()
+        super().shutdown(exit_code)  # type: ignore[no-untyped-call]
+
+    def _insist(self) -> None:
+        for worker in self.wrks:
+            while worker.is_alive():  # type: ignore[no-untyped-call]
+                worker.terminate()  # type: ignore[no-untyped-call]
+                time.sleep(INSIST_SECONDS)
 
     def _announce(self) -> None:
         while not _answers(self.bind_addr, self.bind_port):

@@ -1,6 +1,8 @@
 """Every setting, out of the environment, read once; what is wrong is told all at once."""
 
+import re
 from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import SplitResult, urlsplit
 
 from limits import parse as parse_rate
 from pydantic import (
@@ -12,8 +14,11 @@ from pydantic import (
     ValidationInfo,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
 
 from butaca.complaint import Complaint
+from butaca.core.translations import LANGUAGE
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -30,8 +35,7 @@ def _words(text: Any) -> Any:
 
 
 def _origin(text: str) -> str:
-    scheme, _, host = text.partition("://")
-    if text != "*" and (scheme not in {"http", "https"} or not host or "/" in host or "*" in host):
+    if text != "*" and not re.fullmatch(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?", text):
         raise ValueError("an origin looks like https://example.org")
     return text
 
@@ -43,15 +47,34 @@ def _http_url(text: str) -> str:
 
 
 def _redis_url(secret: SecretStr) -> SecretStr:
-    if not secret.get_secret_value().startswith(("redis://", "rediss://")):
-        raise ValueError("it starts with redis:// or rediss://")
+    url = urlsplit(secret.get_secret_value())
+    if url.scheme not in {"redis", "rediss"} or not url.hostname or not _has_good_port(url):
+        raise ValueError("it looks like redis://host:6379/0 or rediss://host:6379/0")
     return secret
+
+
+def _has_good_port(url: SplitResult) -> bool:
+    try:
+        return url.port != 0
+    except ValueError:
+        return False
 
 
 def _database_url(secret: SecretStr) -> SecretStr:
-    if not secret.get_secret_value().startswith(("postgresql+psycopg://", "sqlite:///")):
-        raise ValueError("it starts with postgresql+psycopg:// or sqlite:///")
+    try:
+        url = make_url(secret.get_secret_value())
+    except (ArgumentError, ValueError):
+        url = URL.create("unreadable")
+    if url.drivername not in {"postgresql+psycopg", "sqlite"} or not url.database:
+        raise ValueError("it looks like postgresql+psycopg://… or sqlite:///file.db")
     return secret
+
+
+def _token(secret: SecretStr) -> SecretStr:
+    token = secret.get_secret_value().strip()
+    if not re.fullmatch(r"[!-~]+", token):
+        raise ValueError("it is of printable ASCII, without spaces")
+    return SecretStr(token)
 
 
 def _not_less_than_fresh(seconds: float, info: ValidationInfo) -> float:
@@ -79,7 +102,7 @@ class Settings(DatabaseSettings):
     """What an operator chooses. Each field is an environment variable of the same name."""
 
     redis_url: Annotated[SecretStr, AfterValidator(_redis_url)]
-    tmdb_token: SecretStr
+    tmdb_token: Annotated[SecretStr, AfterValidator(_token)]
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
     threads: Annotated[int, Field(ge=1, le=512)] = 8
@@ -94,7 +117,7 @@ class Settings(DatabaseSettings):
     tmdb_max_concurrency: Annotated[int, Field(ge=1)] | None = None
     cache_ttl_seconds: Seconds = 30.0
     cache_stale_seconds: Annotated[float, AfterValidator(_not_less_than_fresh)] = 86_400.0
-    default_language: Annotated[str, Field(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")] = "en-US"
+    default_language: Annotated[str, Field(pattern=LANGUAGE)] = "en-US"
     cors_origins: Origins = []
     rate_limit_reads: Rate = "600/minute"
     rate_limit_writes: Rate = "120/minute"

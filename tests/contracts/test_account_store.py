@@ -40,64 +40,97 @@ def give_token(store: AccountStore, bearer: Bearer) -> None:
 
 
 def test_somebody_saved_is_found_by_id(store: AccountStore) -> None:
-    store.save_user(CONSUMER, ONE, NOON)
+    store.let_in(CONSUMER, ONE, NOON)
     assert store.find_user(CONSUMER.id) == CONSUMER
 
 
 def test_somebody_saved_is_found_by_their_token(store: AccountStore) -> None:
-    store.save_user(ADMIN, ONE, NOON)
-    store.save_user(CONSUMER, OTHER, NOON)
+    store.let_in(ADMIN, ONE, NOON)
+    store.let_in(CONSUMER, OTHER, NOON)
     assert store.find_bearer(ONE) == Bearer(ADMIN, ONE)
     assert store.find_bearer(OTHER) == Bearer(CONSUMER, OTHER)
 
 
 def test_nobody_is_found_by_an_unknown_id(store: AccountStore) -> None:
-    store.save_user(CONSUMER, ONE, NOON)
+    store.let_in(CONSUMER, ONE, NOON)
     assert store.find_user(99) is None
 
 
 def test_nobody_is_found_by_an_unknown_token(store: AccountStore) -> None:
-    store.save_user(CONSUMER, ONE, NOON)
+    store.let_in(CONSUMER, ONE, NOON)
     assert store.find_bearer(OTHER) is None
 
 
 @pytest.mark.parametrize("token", ["", "' OR '1'='1", "%"])
 def test_a_token_is_compared_and_never_interpreted(store: AccountStore, token: str) -> None:
-    store.save_user(CONSUMER, ONE, NOON)
+    store.let_in(CONSUMER, ONE, NOON)
     assert store.find_bearer(token) is None
 
 
 def test_saving_somebody_again_changes_nothing(store: AccountStore) -> None:
-    store.save_user(CONSUMER, ONE, NOON)
-    store.save_user(CONSUMER, ONE, LATER)
+    store.let_in(CONSUMER, ONE, NOON)
+    store.let_in(CONSUMER, ONE, LATER)
     assert store.find_user(CONSUMER.id) == CONSUMER
     assert store.find_bearer(ONE) == Bearer(CONSUMER, ONE)
 
 
 def test_saving_somebody_again_does_not_promote_them(store: AccountStore) -> None:
-    store.save_user(CONSUMER, ONE, NOON)
-    store.save_user(User(CONSUMER.id, "somebody", Role.ADMIN), ONE, LATER)
+    store.let_in(CONSUMER, ONE, NOON)
+    store.let_in(User(CONSUMER.id, "somebody", Role.ADMIN), ONE, LATER)
     assert store.find_user(CONSUMER.id) == CONSUMER
     assert store.find_bearer(ONE) == Bearer(CONSUMER, ONE)
 
 
-def test_saving_somebody_again_does_not_revive_a_token(store: AccountStore) -> None:
-    store.save_user(CONSUMER, ONE, NOON)
-    give_token(store, revoked := Bearer(CONSUMER, OTHER, revoked_at=NOON))
-    store.save_user(CONSUMER, OTHER, LATER)
-    assert store.find_bearer(OTHER) == revoked
+def test_a_revoked_token_is_found_with_its_moment(store: AccountStore) -> None:
+    store.let_in(CONSUMER, ONE, NOON)
+    assert store.revoke(ONE, LATER)
+    assert store.find_bearer(ONE) == Bearer(CONSUMER, ONE, revoked_at=LATER)
+
+
+def test_a_token_is_revoked_once(store: AccountStore) -> None:
+    store.let_in(CONSUMER, ONE, NOON)
+    store.revoke(ONE, NOON)
+    assert not store.revoke(ONE, LATER)
+    assert store.find_bearer(ONE) == Bearer(CONSUMER, ONE, revoked_at=NOON)
+
+
+def test_an_unknown_token_cannot_be_revoked(store: AccountStore) -> None:
+    assert not store.revoke(ONE, NOON)
+
+
+def test_letting_somebody_in_again_makes_a_revoked_token_valid(store: AccountStore) -> None:
+    store.let_in(CONSUMER, ONE, NOON)
+    store.revoke(ONE, NOON)
+    assert store.let_in(CONSUMER, ONE, LATER)
+    assert store.find_bearer(ONE) == Bearer(CONSUMER, ONE)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        User(CONSUMER.id, "somebody else", CONSUMER.role),
+        User(99, CONSUMER.name, CONSUMER.role),
+        User(CONSUMER.id, CONSUMER.name, Role.ADMIN),
+    ],
+    ids=["id", "name", "role"],
+)
+def test_whose_id_or_name_is_taken_is_not_let_in(store: AccountStore, other: User) -> None:
+    store.let_in(CONSUMER, ONE, NOON)
+    assert not store.let_in(other, OTHER, LATER)
+    assert store.find_bearer(OTHER) is None
+    assert store.find_user(CONSUMER.id) == CONSUMER
 
 
 def test_somebody_may_carry_two_tokens(store: AccountStore) -> None:
-    store.save_user(CONSUMER, ONE, NOON)
-    store.save_user(CONSUMER, OTHER, LATER)
+    store.let_in(CONSUMER, ONE, NOON)
+    store.let_in(CONSUMER, OTHER, LATER)
     assert store.find_bearer(ONE) == Bearer(CONSUMER, ONE)
     assert store.find_bearer(OTHER) == Bearer(CONSUMER, OTHER)
 
 
 def test_a_token_stays_with_whom_it_was_given_to(store: AccountStore) -> None:
-    store.save_user(CONSUMER, ONE, NOON)
-    store.save_user(ADMIN, ONE, LATER)
+    store.let_in(CONSUMER, ONE, NOON)
+    assert not store.let_in(ADMIN, ONE, LATER)
     assert store.find_bearer(ONE) == Bearer(CONSUMER, ONE)
 
 
@@ -105,14 +138,14 @@ def test_a_token_stays_with_whom_it_was_given_to(store: AccountStore) -> None:
 def test_a_token_that_ended_is_found_with_its_moments(
     store: AccountStore, expires_at: datetime | None, revoked_at: datetime | None
 ) -> None:
-    store.save_user(CONSUMER, ONE, NOON)
+    store.let_in(CONSUMER, ONE, NOON)
     give_token(store, ended := Bearer(CONSUMER, OTHER, expires_at, revoked_at))
     assert store.find_bearer(OTHER) == ended
 
 
 def test_the_end_of_a_token_is_the_same_moment_wherever_it_was_told(store: AccountStore) -> None:
     elsewhere = NOON.astimezone(timezone(timedelta(hours=5, minutes=30)))
-    store.save_user(CONSUMER, ONE, NOON)
+    store.let_in(CONSUMER, ONE, NOON)
     give_token(store, Bearer(CONSUMER, OTHER, expires_at=elsewhere))
     bearer = store.find_bearer(OTHER)
     assert bearer is not None

@@ -116,6 +116,24 @@ def test_a_larger_body_is_too_large(
     assert world.store == before
 
 
+@pytest.mark.parametrize("call", WITH_BODY, ids=str)
+def test_a_body_of_which_not_all_came_is_not_read(
+    call: Call, world: World, consumer: ContractClient
+) -> None:
+    furnish(world)
+    before = deepcopy(world.store)
+    half = {
+        "input_stream": io.BytesIO(b'{"movie_id": 551, "stars": 1}'),
+        "content_type": "application/json",
+        "environ_overrides": {"CONTENT_LENGTH": "500", "wsgi.input_terminated": True},
+    }
+
+    answer = call.by(consumer, json=None, **half)
+
+    assert answer.status_code == 400
+    assert world.store == before
+
+
 def test_a_body_is_not_cut_off_where_it_is_too_large(
     world: World, consumer: ContractClient
 ) -> None:

@@ -49,10 +49,15 @@ class Accounts:
             raise UserNotFound
         return user
 
-    def add_demo_users(self) -> None:
-        """Make sure that the two people of the brief may call."""
-        for user, token in DEMO_USERS:
-            self.store.save_user(user, digest(token), self.now())
+    def let_in_demo_users(self) -> bool:
+        """Let the two people of the brief call; tell whether their IDs and names were free."""
+        now = self.now()
+        return all(self.store.let_in(user, digest(token), now) for user, token in DEMO_USERS)
+
+    def shut_out_demo_users(self) -> bool:
+        """Let nobody call with the tokens that everybody knows; tell whether somebody could."""
+        revoked = [self.store.revoke(digest(token), self.now()) for _, token in DEMO_USERS]
+        return any(revoked)
 
     def _accepts(self, bearer: Bearer, token: str) -> bool:
         matches = hmac.compare_digest(bearer.token_sha256, digest(token))

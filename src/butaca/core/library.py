@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from butaca.core.clock import utc_now
 from butaca.core.errors import FavoriteNotFound, RatingNotFound
@@ -91,4 +91,6 @@ class Library:
     def _bring_home(self, movie_id: int) -> None:
         # What is at home already can be kept and rated even while the catalogue is down.
         if not self.store.has_movie(movie_id):
-            self.store.save_movie(self.catalogue.record(movie_id).value, self.now())
+            fetched = self.catalogue.record(movie_id)
+            age = timedelta(seconds=fetched.freshness.age)
+            self.store.save_movie(fetched.value, self.now() - age)

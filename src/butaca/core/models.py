@@ -132,10 +132,11 @@ class Translation:
 
 @dataclass(frozen=True, slots=True)
 class MovieRecord:
-    """A movie whole: its details in the default language, and every translation."""
+    """A movie whole: its details, in which language they are, and every translation."""
 
     details: MovieDetails
     translations: tuple[Translation, ...] = ()
+    language: str = "en-US"
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ class LibraryStore(Protocol):
         """Tell whether the movie is stored."""
 
     def save_movie(self, record: MovieRecord, at: datetime) -> None:
-        """Store a movie whole, or replace what was stored of it."""
+        """Store a movie whole, as fetched at a moment, or replace what was stored of it."""
 
     def add_favorite(self, user_id: int, movie_id: int, at: datetime) -> tuple[Favorite, bool]:
         """Make a stored movie a favorite; return it, and whether it is a new one."""
@@ -127,5 +127,11 @@ class AccountStore(Protocol):
     def find_user(self, user_id: int) -> User | None:
         """Return somebody by ID."""
 
-    def save_user(self, user: User, token_sha256: str, at: datetime) -> None:
-        """Store somebody with a token; what is stored already stays as it is."""
+    def let_in(self, user: User, token_sha256: str, at: datetime) -> bool:
+        """Store somebody with a token, or make that token valid again.
+
+        Tells whether it is so: not where the ID, the name or the token is somebody else's.
+        """
+
+    def revoke(self, token_sha256: str, at: datetime) -> bool:
+        """Tell whether there was a valid token to revoke."""

@@ -4,27 +4,27 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TypeVar
 
-from butaca.core.models import MovieDetails, Translation
+from butaca.core.models import MovieDetails, MovieRecord, Translation
 
 T = TypeVar("T")
 D = TypeVar("D")
 
 
-def localized(
-    details: MovieDetails, translations: Iterable[Translation], language: str | None
-) -> MovieDetails:
-    """Return the movie with the texts for `language` (`xx` or `xx-YY`).
+LANGUAGE = r"^[a-z]{2}(-[A-Z]{2})?$"
+"""How a language is written: `xx` (ISO 639-1) or `xx-YY` (with ISO 3166-1)."""
+
+
+def localized(record: MovieRecord, language: str | None) -> MovieDetails:
+    """Return a movie with the texts for a language.
 
     Each text is taken from the exact match, else from another region of the same
     language, else it stays as stored; so a translated title is not lost to a missing tagline.
     """
+    details = record.details
     if language is None:
         return details
     code, _, region = language.partition("-")
-    ranked = sorted(
-        (each for each in translations if each.language == code), key=lambda t: _rank(t, region)
-    )
-    if not ranked:
+    if not (ranked := _ranked(record, code, region)):
         return details
     # TMDB leaves the title empty where it is the original one.
     original = details.original_title if details.original_language == code else None
@@ -38,10 +38,17 @@ def localized(
     )
 
 
-def _rank(translation: Translation, region: str) -> tuple[bool, bool, str]:
-    """Put the region asked for first, then the language's home (es-ES), then by the alphabet."""
-    at_home = translation.region.lower() == translation.language
-    return (translation.region != region, not at_home, translation.region)
+def _ranked(record: MovieRecord, code: str, region: str) -> list[Translation]:
+    """Return what may be read, the best first: the region asked for, the language's home (es-ES).
+
+    What is stored is of the same language as any other region of its own: en-US serves en-NZ.
+    """
+    is_stored = record.language.partition("-")[0] == code
+    spoken = (each for each in record.translations if each.language == code)
+    return sorted(
+        (each for each in spoken if each.region == region or not is_stored),
+        key=lambda each: (each.region != region, each.region.lower() != code, each.region),
+    )
 
 
 def _first(candidates: Iterable[T | None], otherwise: D) -> T | D:

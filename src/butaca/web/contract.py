@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from http import HTTPMethod, HTTPStatus
+from http import HTTPMethod
 from typing import Any, TypeVar, cast
 
 import yaml
@@ -24,22 +24,25 @@ _DESCRIPTION = """\
 TheMovieDB's popular movies, and your own favorites and star ratings, which stay readable while
 TheMovieDB is down. This product uses the TMDB API but is not endorsed or certified by TMDB."""
 
-_MEANINGS = {
+_GOOD = {
     200: "As asked.",
     201: "Made anew.",
     204: "Gone.",
     304: "What you have is still good.",
-    400: "The body is not JSON.",
-    401: "No token, or one that is unknown, expired or revoked.",
-    403: "The token is good, and the role is not.",
-    404: "No such thing.",
-    413: "The body is too large.",
-    415: "The body is not declared as JSON.",
-    422: "Understood, and not acceptable.",
-    429: "Too many requests.",
-    502: "TMDB answered nonsense or refused our key, and nothing is kept to serve instead.",
-    503: "TMDB or our database is away, and nothing is kept to serve instead.",
-    504: "TMDB did not answer within the deadline, and nothing is kept to serve instead.",
+}
+# Their names are those of RFC 9110, which Python's `http` module learned in the course of time.
+_BAD = {
+    400: ("BadRequest", "The body is not JSON."),
+    401: ("Unauthorized", "No token, or one that is unknown, expired or revoked."),
+    403: ("Forbidden", "The token is good, and the role is not."),
+    404: ("NotFound", "No such thing."),
+    413: ("ContentTooLarge", "The body is too large."),
+    415: ("UnsupportedMediaType", "The body is not declared as JSON."),
+    422: ("UnprocessableContent", "Understood, and not acceptable."),
+    429: ("TooManyRequests", "Too many requests."),
+    502: ("BadGateway", "TMDB answered nonsense or refused our key, and nothing is kept."),
+    503: ("ServiceUnavailable", "TMDB or our database is away, and nothing is kept."),
+    504: ("GatewayTimeout", "TMDB did not answer within the deadline, and nothing is kept."),
 }
 _HEADERS = {
     "Age": "Seconds since TMDB said so (RFC 9111).",
@@ -59,7 +62,6 @@ _HEADERS_OF = {
     503: ("Retry-After",),
     504: ("Retry-After",),
 }
-FIRST_PROBLEM = 400
 PROBLEM_JSON = "application/problem+json"
 CATALOGUE = (502, 503, 504)
 """The problems of whatever stands on TMDB."""
@@ -83,8 +85,8 @@ class Routes(APIBlueprint):
         """Put into the contract what a route answers, and with which problems."""
         good = {status: _good(schema, status, headers) for status in statuses or (200,)}
         if "ETag" in headers:
-            good[304] = _response(304, headers)
-        bad = {status: _problem(status) for status in {401, 422, 429, 503, *problems}}
+            good[304] = _response(_GOOD[304], headers)
+        bad: dict[int, Spec] = {status: {} for status in {401, 422, 429, 503, *problems}}
 
         def decorate(route: Route) -> Route:
             words = route.__name__.split("_")
@@ -148,20 +150,24 @@ def contract_of(app: APIFlask) -> Contract:
 
 
 def _good(schema: type[BaseModel] | None, status: int, headers: Collection[str]) -> Spec:
+    response = _response(_GOOD[status], headers)
     if schema is None:
-        return _response(status, headers)
-    content = {"application/json": {"schema": _ref("schemas", schema.__name__)}}
-    return {**_response(status, headers), "content": content}
+        return response
+    return {**response, **_body("application/json", schema.__name__)}
 
 
-def _problem(status: int) -> Spec:
-    content = {PROBLEM_JSON: {"schema": _ref("schemas", "Problem")}}
-    return {**_response(status, _HEADERS_OF.get(status, ())), "content": content}
+def _problem(status: int, meaning: str) -> Spec:
+    response = _response(meaning, _HEADERS_OF.get(status, ()))
+    return {**response, **_body(PROBLEM_JSON, "Problem")}
 
 
-def _response(status: int, headers: Collection[str]) -> Spec:
+def _response(meaning: str, headers: Collection[str]) -> Spec:
     described = {name: _ref("headers", name) for name in (*headers, "X-Request-Id")}
-    return {"description": _MEANINGS[status], "headers": described}
+    return {"description": meaning, "headers": described}
+
+
+def _body(media_type: str, schema: str) -> Spec:
+    return {"content": {media_type: {"schema": _ref("schemas", schema)}}}
 
 
 def _ref(kind: str, name: str) -> Spec:
@@ -170,33 +176,24 @@ def _ref(kind: str, name: str) -> Spec:
 
 def _finish(spec: Spec) -> Spec:
     """Mend what APIFlask leaves loose: whose names the schemas bear, IDs, nulls in queries."""
-    problems = {str(status): _name(status) for status in _MEANINGS if status >= FIRST_PROBLEM}
     spec["components"] |= {
         "schemas": _schemas(),
-        "responses": {name: _problem(int(status)) for status, name in problems.items()},
+        "responses": {name: _problem(status, meaning) for status, (name, meaning) in _BAD.items()},
         "headers": {
             name: {"description": meaning, "required": True, "schema": {"type": "string"}}
             for name, meaning in _HEADERS.items()
         },
     }
-    for path, _, operation in _operations(spec):
-        operation["security"] = [{"bearer": []}] if path.startswith("/api/") else []
+    for _, _, operation in _operations(spec):
+        operation["security"] = [{"bearer": []}]
         operation["parameters"] = [_parameter(each) for each in operation["parameters"]]
         operation["responses"] = {
-            status: _ref("responses", problems[status]) if status in problems else _tidy(response)
+            status: _ref("responses", _BAD[int(status)][0]) if int(status) in _BAD else response
             for status, response in sorted(operation["responses"].items())
         }
         if "requestBody" in operation:
             operation["requestBody"]["required"] = True
     return {"openapi": spec.pop("openapi"), **spec}
-
-
-def _name(status: int) -> str:
-    return HTTPStatus(status).phrase.replace(" ", "").replace("-", "")
-
-
-def _tidy(response: Spec) -> Spec:
-    return {part: value for part, value in response.items() if value}
 
 
 def _schemas() -> Spec:

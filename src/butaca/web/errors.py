@@ -1,21 +1,24 @@
 """From what was raised to what is answered."""
 
 import logging
+from collections.abc import Mapping
+from typing import Literal
 
 from apiflask import APIFlask, HTTPError
 from flask import Response, request
 from werkzeug.exceptions import HTTPException
 
 from butaca.core import errors
+from butaca.web.outputs import FieldError
 from butaca.web.problems import (
     BROKEN,
     UNPROCESSABLE,
-    FieldError,
     Unacceptable,
     of_refusal,
     of_status,
     problem,
 )
+from butaca.web.protection import MAX_BODY
 
 log = logging.getLogger("butaca.web")
 
@@ -23,10 +26,10 @@ _DETAILS = {
     400: "The body is not JSON.",
     404: "There is nothing at this path.",
     405: "This path does not take that method.",
-    413: "The body is larger than 16 KiB.",
+    413: f"The body is larger than {MAX_BODY // 1024} KiB.",
     415: "Send a body as application/json.",
 }
-_LOCATIONS = {"json": "body"}
+_LOCATIONS: Mapping[str, Literal["query", "body"]] = {"query": "query", "json": "body"}
 _CHALLENGE = 'Bearer realm="butaca"'
 
 
@@ -73,7 +76,11 @@ def _unacceptable(error: Unacceptable) -> Response:
 def _invalid(error: HTTPError) -> Response:
     """Answer what APIFlask found wrong: `{location: {field: [message]}}`."""
     mistakes = [
-        FieldError(_LOCATIONS.get(location, location), field, message.removeprefix("Value error, "))
+        FieldError(
+            location=_LOCATIONS[location],
+            field=field,
+            message=message.removeprefix("Value error, "),
+        )
         for location, fields in error.detail.items()
         for field, messages in fields.items()
         for message in messages

@@ -14,6 +14,7 @@ from butaca.core.listing import (
     sort_order,
 )
 from butaca.core.models import MAX_ID, MAX_PAGE, Stars
+from butaca.core.translations import LANGUAGE
 
 MAX_PAGE_SIZE = 100
 
@@ -43,7 +44,7 @@ Digits = BeforeValidator(_digits)
 Language = Annotated[
     str,
     Field(
-        pattern=r"^[a-z]{2}(-[A-Z]{2})?$",
+        pattern=LANGUAGE,
         description="`xx` (ISO 639-1) or `xx-YY` (with ISO 3166-1), such as `es-AR`.",
         examples=["es-AR"],
     ),

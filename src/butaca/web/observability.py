@@ -41,6 +41,12 @@ class Metrics:
             registry=registry,
         )
 
+    def count(self, status: int, seconds: float) -> None:
+        """Count the request that is being answered."""
+        self.seconds.labels(_method(), _route(), status).observe(seconds)
+        if freshness := find_freshness():
+            self.catalogue.labels(freshness.source.value).inc()
+
 
 def register(app: Flask, registry: CollectorRegistry) -> None:
     """Name, log and count every request of an app."""
@@ -58,28 +64,31 @@ def register(app: Flask, registry: CollectorRegistry) -> None:
     def tell(response: Response) -> Response:
         seconds = time.perf_counter() - started()
         response.headers["X-Request-Id"] = request_id()
-        # The template, not the path: a path may hold anything, and there is no end of them.
-        route = request.url_rule.rule if request.url_rule else "unmatched"
-        status = response.status_code
-        metrics.seconds.labels(_method(), route, status).observe(seconds)
-        freshness = find_freshness()
-        if freshness:
-            metrics.catalogue.labels(freshness.source.value).inc()
-        user = find_current_user()
-        log.info(
-            "request.answered",
-            extra={
-                "method": request.method,
-                "route": route,
-                "status": status,
-                "milliseconds": round(seconds * 1000, 1),
-                "user_id": user and user.id,
-                "cache": freshness and freshness.source.value,
-            },
-        )
+        metrics.count(response.status_code, seconds)
+        _log(response.status_code, seconds)
         return response
+
+
+def _route() -> str:
+    """Return the template, not the path: a path may hold anything, and there is no end of them."""
+    return request.url_rule.rule if request.url_rule else "unmatched"
 
 
 def _method() -> str:
     """Return the method, out of few: a client may make one up."""
     return request.method if request.method in _METHODS else "other"
+
+
+def _log(status: int, seconds: float) -> None:
+    user, freshness = find_current_user(), find_freshness()
+    log.info(
+        "request.answered",
+        extra={
+            "method": request.method,
+            "route": _route(),
+            "status": status,
+            "milliseconds": round(seconds * 1000, 1),
+            "user_id": user and user.id,
+            "cache": freshness and freshness.source.value,
+        },
+    )

@@ -1,14 +1,15 @@
 """Every "no" as `application/problem+json` (RFC 9457)."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 
-from flask import Response, json, request
+from flask import Response, request
 
 from butaca.core import errors
 from butaca.web.context import request_id
 from butaca.web.contract import PROBLEM_JSON
+from butaca.web.outputs import FieldError, Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,15 +19,6 @@ class Kind:
     status: HTTPStatus
     code: str
     title: str
-
-
-@dataclass(frozen=True, slots=True)
-class FieldError:
-    """What is wrong with one part of a request. `location` is query, path or body."""
-
-    location: str
-    field: str
-    message: str
 
 
 class Unacceptable(Exception):
@@ -92,8 +84,7 @@ def of_refusal(refusal: errors.Refusal) -> Kind:
 
 def of_status(status: int) -> Kind:
     """Return the general problem of a status."""
-    named = HTTPStatus(status)
-    return _OF_HTTP.get(status) or Kind(named, named.phrase.lower().replace(" ", "-"), named.phrase)
+    return _OF_HTTP.get(status) or Kind(HTTPStatus(status), f"http-{status}", "Not met")
 
 
 def problem(
@@ -101,18 +92,20 @@ def problem(
     detail: str,
     *,
     headers: Mapping[str, str] | None = None,
-    mistakes: Iterable[FieldError] = (),
+    mistakes: Sequence[FieldError] = (),
 ) -> Response:
     """Answer with a problem; `detail` is one sentence that is safe to show."""
-    body = {
-        "type": f"urn:butaca:problem:{kind.code}",
-        "title": kind.title,
-        "status": kind.status,
-        "detail": detail,
-        "code": kind.code,
-        "instance": request.path,
-        "request_id": request_id(),
-    }
-    if listed := [asdict(mistake) for mistake in mistakes]:
-        body["errors"] = listed
-    return Response(json.dumps(body), kind.status, headers, content_type=PROBLEM_JSON)
+    body = Problem(
+        type=f"urn:butaca:problem:{kind.code}",
+        title=kind.title,
+        status=kind.status,
+        detail=detail,
+        code=kind.code,
+        instance=request.path,
+        request_id=request_id(),
+        **({"errors": list(mistakes)} if mistakes else {}),
+    )
+    response = Response(body.model_dump_json(exclude_unset=True), kind.status, headers)
+    response.content_type = PROBLEM_JSON
+    response.headers["Cache-Control"] = "no-store"
+    return response

@@ -7,14 +7,20 @@ from typing import cast
 from apiflask import APIFlask
 from flask import Response, request
 from flask_cors import CORS
-from werkzeug.exceptions import RequestEntityTooLarge, TooManyRequests, UnsupportedMediaType
+from werkzeug.exceptions import (
+    BadRequest,
+    RequestEntityTooLarge,
+    TooManyRequests,
+    UnsupportedMediaType,
+)
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import Rule
 
 from butaca.core.models import MAX_ID
 from butaca.web.auth import authenticate, authorize
 from butaca.web.context import WebOptions, contract, current_route, current_user, services
-from butaca.web.problems import FieldError, Unacceptable
+from butaca.web.outputs import FieldError
+from butaca.web.problems import Unacceptable
 
 API = "/api/v1"
 MAX_BODY = 16 * 1024
@@ -24,7 +30,6 @@ EXPOSED = (
     "Age",
     "Allow",
     "Cache-Status",
-    "Content-Language",
     "ETag",
     "Link",
     "Location",
@@ -77,7 +82,7 @@ def _guard() -> None:
         _read_ids()
         _refuse_undeclared_query()
         _refuse_other_than_json()
-        _refuse_large_body()
+        _refuse_odd_size()
 
 
 def _limit_rate() -> None:
@@ -92,7 +97,7 @@ def _read_ids() -> None:
     for name, text in ids.items():
         if not re.fullmatch("[0-9]{1,10}", text, re.ASCII) or int(text) > MAX_ID:
             message = f"An ID is a whole number from 0 to {MAX_ID}."
-            raise Unacceptable([FieldError("path", name, message)])
+            raise Unacceptable([FieldError(location="path", field=name, message=message)])
         ids[name] = int(text)
 
 
@@ -100,9 +105,13 @@ def _refuse_undeclared_query() -> None:
     """Refuse what the contract does not name: a typo must not silently do nothing."""
     declared = contract().query_of(cast("Rule", request.url_rule), request.method)
     mistakes = [
-        FieldError("query", name, "No such parameter." if name not in declared else "Give it once.")
+        FieldError(location="query", field=name, message=message)
         for name, values in request.args.lists()
-        if name not in declared or len(values) > 1
+        for message, is_wrong in (
+            ("No such parameter.", name not in declared),
+            ("Give it once.", len(values) > 1),
+        )
+        if is_wrong
     ]
     if mistakes:
         raise Unacceptable(mistakes)
@@ -113,10 +122,16 @@ def _refuse_other_than_json() -> None:
         raise UnsupportedMediaType
 
 
-def _refuse_large_body() -> None:
+def _refuse_odd_size() -> None:
+    """Refuse a body that is too large, or of which not all came: its client left."""
+    if request.method not in _WITH_BODY:
+        return
     # Werkzeug refuses a length that is too large; without a length (chunked) it cuts the body off.
-    if request.method in _WITH_BODY and len(request.get_data()) > MAX_BODY:
+    size = len(request.get_data())
+    if size > MAX_BODY:
         raise RequestEntityTooLarge
+    if size < (request.content_length or 0):
+        raise BadRequest
 
 
 def _secure(response: Response) -> Response:

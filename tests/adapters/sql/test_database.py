@@ -36,7 +36,7 @@ def people(database: Database) -> int:
 
 def stocked_library(database: Database) -> SqlLibrary:
     for user in (ADMIN, CONSUMER):
-        SqlAccounts(database).save_user(user, f"{user.id:064}", NOON)
+        SqlAccounts(database).let_in(user, f"{user.id:064}", NOON)
     store = SqlLibrary(database)
     store.save_movie(make_record(550), NOON)
     return store
@@ -104,6 +104,20 @@ def test_a_server_that_nobody_runs_is_unavailable() -> None:
         database = Database(f"postgresql+psycopg://127.0.0.1:{free.getsockname()[1]}/butaca")
         with pytest.raises(LibraryUnavailable):
             database.ping()
+
+
+def test_a_database_that_is_away_is_told_without_its_address(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        database = Database(f"postgresql+psycopg://me:hunter2@127.0.0.1:{free.getsockname()[1]}/x")
+        with pytest.raises(LibraryUnavailable):
+            database.ping()
+    (line,) = caplog.records
+    assert (line.levelname, line.msg) == ("ERROR", "database.failed")
+    assert vars(line)["reason"] == "OperationalError"
+    assert "hunter2" not in caplog.text
 
 
 def test_a_missing_postgresql_database_is_unavailable(fresh_postgresql: Database) -> None:

@@ -163,7 +163,7 @@ def test_unknown_fields_are_let_go() -> None:
         {"results": [[]]},
         {"results": [{}]},
         {"results": [{**ITEM, "id": None}]},
-        {"results": [{**ITEM, "title": ""}]},
+        {"results": [{**ITEM, "title": None, "original_title": None}]},
         {"results": [{**ITEM, "release_date": 1999}]},
         {"results": [{**ITEM, "release_date": ["1999-10-15"]}]},
         {"results": [{**ITEM, "genre_ids": 18}]},
@@ -413,3 +413,11 @@ def test_a_recorded_movie_with_its_recorded_translations_is_read() -> None:
     assert {each.title for each in record.translations if each.language == "de"} >= {
         "Stirb langsam - Ein guter Tag zum Sterben"
     }
+
+
+def test_a_movie_without_a_title_has_its_original_one() -> None:
+    untitled = {**ITEM, "title": "", "original_title": "Relatos salvajes"}
+
+    (movie,) = movie_page(page_of(untitled)).results
+
+    assert movie.title == "Relatos salvajes"

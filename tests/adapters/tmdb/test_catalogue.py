@@ -1,5 +1,6 @@
 """TMDB as a catalogue: what is sent, and what a 404 means where."""
 
+import json
 from collections.abc import Callable
 from urllib.parse import parse_qsl, urlsplit
 
@@ -10,6 +11,7 @@ from butaca.core.errors import CatalogueAnsweredNonsense, MovieNotFound
 from butaca.core.models import Freshness, Source
 from butaca.core.ports import PopularQuery, SearchQuery
 from butaca.sandbox import Fault, Sandbox
+from tests.adapters.tmdb.wire import OK, Wire
 
 
 @pytest.fixture
@@ -138,3 +140,15 @@ def test_an_object_without_a_movie_is_nonsense(
 
     with pytest.raises(CatalogueAnsweredNonsense):
         ask(catalogue)
+
+
+@pytest.mark.parametrize("ask", ASK_FOR_ONE, ids=["details", "record"])
+def test_another_movie_than_was_asked_for_is_nonsense(
+    wire: Wire, bare: TmdbHttp, ask: Callable[[TmdbCatalogue], object]
+) -> None:
+    movie = {"id": 551, "title": "T", "original_title": "T", "original_language": "en"}
+    other = {**movie, "translations": {"translations": []}}
+    wire.answer = OK + b"\r\n" + json.dumps(other).encode()
+
+    with pytest.raises(CatalogueAnsweredNonsense):
+        ask(TmdbCatalogue(bare))

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import Connection, Update, select, update
 
 from butaca.adapters.sql.database import Database
 from butaca.adapters.sql.statements import insert_new
@@ -38,13 +38,31 @@ class SqlAccounts:
     def find_user(self, user_id: int) -> User | None:
         """Return somebody by ID."""
         with self._database.reading() as connection:
-            row = connection.execute(select(users).where(users.c.id == user_id)).one_or_none()
-        return None if row is None else User(row.id, row.name, Role(row.role))
+            return _user(connection, user_id)
 
-    def save_user(self, user: User, token_sha256: str, at: datetime) -> None:
-        """Store somebody with a token; what is stored already stays as it is."""
+    def let_in(self, user: User, token_sha256: str, at: datetime) -> bool:
+        """Store somebody with a token, or make that token valid again."""
         person = {"id": user.id, "name": user.name, "role": user.role, "created_at": at}
         token = {"user_id": user.id, "sha256": token_sha256, "created_at": at}
         with self._database.writing() as connection:
             insert_new(connection, users, person)
+            if _user(connection, user.id) != user:
+                return False
             insert_new(connection, tokens, token)
+            theirs = _token(token_sha256).where(tokens.c.user_id == user.id)
+            return connection.execute(theirs.values(revoked_at=None)).rowcount > 0
+
+    def revoke(self, token_sha256: str, at: datetime) -> bool:
+        """Tell whether there was a valid token to revoke."""
+        valid = _token(token_sha256).where(tokens.c.revoked_at.is_(None))
+        with self._database.writing() as connection:
+            return connection.execute(valid.values(revoked_at=at)).rowcount > 0
+
+
+def _user(connection: Connection, user_id: int) -> User | None:
+    row = connection.execute(select(users).where(users.c.id == user_id)).one_or_none()
+    return None if row is None else User(row.id, row.name, Role(row.role))
+
+
+def _token(token_sha256: str) -> Update:
+    return update(tokens).where(tokens.c.sha256 == token_sha256)

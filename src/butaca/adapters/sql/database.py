@@ -1,6 +1,8 @@
 """The engine: short transactions, limits on every wait, and one error when it is away."""
 
+import logging
 import sqlite3
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,6 +12,8 @@ from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from butaca.core.errors import LibraryUnavailable
+
+log = logging.getLogger("butaca.database")
 
 BUSY_SECONDS = 5
 """How long a statement waits for a lock, a connection for its server, a thread for a connection."""
@@ -23,6 +27,8 @@ class Database:
 
     def __init__(self, url: str, connections: int = 8) -> None:
         self.engine = _engine(url, connections)
+        # Whoever forgets to close lets go of the connections all the same.
+        weakref.finalize(self, self.engine.dispose)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -57,6 +63,8 @@ class Database:
             # To sqlite3 a wrong statement is operational, as if the database were away.
             if getattr(error.__cause__, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
                 raise
+            reason = type(error.__cause__ or error).__name__
+            log.error("database.failed", extra={"reason": reason})  # noqa: TRY400 - no statement
             raise LibraryUnavailable from error
 
 
@@ -68,6 +76,7 @@ def _engine(url: str, connections: int) -> Engine:
         pool_size=connections,
         max_overflow=0,
         pool_timeout=BUSY_SECONDS,
+        hide_parameters=True,
         pool_pre_ping=True,
         connect_args={
             "connect_timeout": BUSY_SECONDS,
@@ -82,6 +91,7 @@ def _sqlite(url: str, connections: int) -> Engine:
         pool_size=connections,
         max_overflow=0,
         pool_timeout=BUSY_SECONDS,
+        hide_parameters=True,
         connect_args={"timeout": BUSY_SECONDS, "isolation_level": None},
     )
     event.listen(engine, "connect", _set_up_sqlite)

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, Table, delete, fu
 from butaca.adapters.sql.stored import to_details, to_translation
 from butaca.adapters.sql.tables import favorites, movies, ratings, translations
 from butaca.core.listing import ListQuery, SortKey, SortOrder
-from butaca.core.models import Favorite, MovieDetails, Page, Rating, Stars, Translation
+from butaca.core.models import Favorite, MovieDetails, MovieRecord, Page, Rating, Stars, Translation
 from butaca.core.translations import localized
 
 T = TypeVar("T")
@@ -74,8 +74,9 @@ class Shelf(Generic[T]):
     ) -> Iterable[T]:
         texts = _translations(connection, [row.movie_id for row in rows], language)
         for row in rows:
-            movie = localized(to_details(row.details), texts.get(row.movie_id, ()), language)
-            yield self.become(row, movie)
+            translations = tuple(texts.get(row.movie_id, ()))
+            record = MovieRecord(to_details(row.details), translations, row.language)
+            yield self.become(row, localized(record, language))
 
 
 def _order(sort: SortOrder) -> list[ColumnElement[Any]]:
@@ -115,7 +116,7 @@ def _rating(row: Any, movie: MovieDetails) -> Rating:
 
 FAVORITES: Shelf[Favorite] = Shelf(
     favorites,
-    select(favorites, ratings.c.half_stars, movies.c.details)
+    select(favorites, ratings.c.half_stars, movies.c.details, movies.c.language)
     .join(movies, movies.c.id == favorites.c.movie_id)
     .outerjoin(
         ratings,
@@ -126,6 +127,8 @@ FAVORITES: Shelf[Favorite] = Shelf(
 
 RATINGS: Shelf[Rating] = Shelf(
     ratings,
-    select(ratings, movies.c.details).join(movies, movies.c.id == ratings.c.movie_id),
+    select(ratings, movies.c.details, movies.c.language).join(
+        movies, movies.c.id == ratings.c.movie_id
+    ),
     _rating,
 )

@@ -18,6 +18,7 @@ def movie_row(record: MovieRecord, at: datetime) -> dict[str, Any]:
         "id": record.details.id,
         "sort_title": folded(record.details.title),
         "release_date": record.details.release_date,
+        "language": record.language,
         "details": _DETAILS.dump_json(record.details).decode(),
         "fetched_at": at,
     }

@@ -53,7 +53,7 @@ metadata = MetaData(
 users = Table(
     "users",
     metadata,
-    # The first thousand are for IDs that somebody chose, such as the demo users' 1 and 2.
+    # On PostgreSQL the first thousand are for IDs that somebody chose, such as the demo users'.
     Column("id", Integer, Identity(start=1001), primary_key=True),
     Column("name", String(100), nullable=False, unique=True),
     Column("role", String(10), nullable=False),
@@ -79,6 +79,7 @@ movies = Table(
     # Folded, and compared byte by byte: the same order on every database and in every locale.
     Column("sort_title", Text().with_variant(Text(collation="C"), "postgresql"), nullable=False),
     Column("release_date", Date),
+    Column("language", String(10), nullable=False),
     Column("details", Text, nullable=False),
     Column("fetched_at", Moment, nullable=False),
 )

@@ -23,7 +23,6 @@ _OFTEN_EMPTY = (
     "backdrop_path",
     "status",
     "runtime",
-    "title",
 )
 
 
@@ -51,8 +50,8 @@ def movie_page(body: Json) -> Page[Movie]:
     """Read a page of list items. Raises CatalogueAnsweredNonsense."""
     try:
         page = _ENVELOPE.validate_python(body)
-        movies = _MOVIES.validate_python([_filled(item) for item in page.results])
-    except (ValidationError, TypeError) as error:
+        movies = _MOVIES.validate_python([_titled(item) for item in page.results])
+    except (ValidationError, LookupError, TypeError) as error:
         raise CatalogueAnsweredNonsense from error
     return Page(
         results=tuple(_each_once(movies)),
@@ -66,18 +65,18 @@ def movie_page(body: Json) -> Page[Movie]:
 def movie_details(body: Json) -> MovieDetails:
     """Read one movie. Raises CatalogueAnsweredNonsense."""
     try:
-        (details,) = _DETAILS.validate_python([_filled(body)])
-    except (ValidationError, TypeError) as error:
+        (details,) = _DETAILS.validate_python([_titled(body)])
+    except (ValidationError, LookupError, TypeError) as error:
         raise CatalogueAnsweredNonsense from error
     return details
 
 
-def movie_record(body: Json) -> MovieRecord:
-    """Read one movie with the translations appended. Raises CatalogueAnsweredNonsense."""
+def movie_record(body: Json, language: str = "en-US") -> MovieRecord:
+    """Read one movie in a language, with all translations. Raises CatalogueAnsweredNonsense."""
     details = movie_details(body)
     try:
         translations = [_flat(each) for each in body["translations"]["translations"]]
-        return MovieRecord(details, tuple(_TRANSLATIONS.validate_python(translations)))
+        return MovieRecord(details, tuple(_TRANSLATIONS.validate_python(translations)), language)
     except (ValidationError, LookupError, TypeError) as error:
         raise CatalogueAnsweredNonsense from error
 
@@ -85,6 +84,10 @@ def movie_record(body: Json) -> MovieRecord:
 def _filled(item: Json) -> dict[str, Any]:
     absent = {key: None for key in _OFTEN_EMPTY if key in item and not item[key]}
     return {**item, **absent, "release_date": _date(item.get("release_date"))}
+
+
+def _titled(item: Json) -> dict[str, Any]:
+    return {**_filled(item), "title": item["title"] or item["original_title"]}
 
 
 def _date(text: str | None) -> date | None:
@@ -97,6 +100,7 @@ def _date(text: str | None) -> date | None:
 def _flat(translation: Json) -> dict[str, Any]:
     return {
         **_filled(translation["data"]),
+        "title": translation["data"].get("title") or None,
         "language": translation["iso_639_1"],
         "region": translation["iso_3166_1"],
     }

@@ -43,7 +43,7 @@ class TmdbCatalogue:
         body = self._movie(
             movie_id, language=self._default_language, append_to_response="translations"
         )
-        return Fetched(movie_record(body))
+        return Fetched(movie_record(body, self._default_language))
 
     def _page(self, path: str, **params: str | int | None) -> Fetched[Page[Movie]]:
         given = {name: value for name, value in params.items() if value is not None}
@@ -54,4 +54,6 @@ class TmdbCatalogue:
     def _movie(self, movie_id: int, **params: str) -> dict[str, Any]:
         if (body := self._http.get(f"/movie/{movie_id}", params)) is None:
             raise MovieNotFound
+        if body.get("id") != movie_id:
+            raise CatalogueAnsweredNonsense(upstream_status=200)
         return body

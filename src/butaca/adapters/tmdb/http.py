@@ -46,12 +46,13 @@ class Limits:
     connections: int = 8
 
 
-@dataclass(frozen=True, slots=True)
 class _Passing(Exception):
-    """A failure that another try may mend, and for how long TMDB asked us to wait."""
+    """A failure that another try may mend, and for how many seconds TMDB asked us to wait."""
 
-    meaning: CatalogueFailed
-    retry_after: float = 0.0
+    def __init__(self, meaning: CatalogueFailed, retry_after: float = 0.0) -> None:
+        super().__init__(meaning)
+        self.meaning = meaning
+        self.retry_after = retry_after
 
 
 class _Session(requests.Session):

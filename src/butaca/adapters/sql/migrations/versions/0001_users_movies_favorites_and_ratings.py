@@ -20,6 +20,7 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("release_date", sa.Date(), nullable=True),
+        sa.Column("language", sa.String(length=10), nullable=False),
         sa.Column("details", sa.Text(), nullable=False),
         sa.Column("fetched_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_movies")),
