@@ -16,6 +16,7 @@ from butaca.adapters.cache import (
 )
 from butaca.adapters.rate_limits import RateLimits
 from butaca.adapters.redis import RedisLink
+from butaca.adapters.remembered_accounts import RememberedAccounts
 from butaca.adapters.sql import Database, SqlAccounts, SqlLibrary
 from butaca.adapters.sql.schema import is_current
 from butaca.adapters.tmdb import Limits, TmdbCatalogue, TmdbHttp
@@ -26,6 +27,9 @@ from butaca.core.movies import Movies
 from butaca.core.ports import MovieCatalogue
 from butaca.settings import Settings, read_settings
 from butaca.web import Services, WebOptions, create_web
+
+BEARERS, BEARERS_KEPT_FOR = 10_000, 900.0
+"""How many people each process recognizes while the database is away, and for how many seconds."""
 
 REMEMBERED = 512
 """How many answers each process remembers; a page of movies takes about 60 kB."""
@@ -48,7 +52,9 @@ def create_app(settings: Settings) -> APIFlask:
     services = Services(
         movies=Movies(catalogue, settings.default_language),
         library=Library(SqlLibrary(database), catalogue),
-        accounts=Accounts(SqlAccounts(database)),
+        accounts=Accounts(
+            RememberedAccounts(SqlAccounts(database), Memory(BEARERS, kept_for=BEARERS_KEPT_FOR))
+        ),
         rate_limiter=RateLimits(
             link, redis_url, reads=settings.rate_limit_reads, writes=settings.rate_limit_writes
         ),

@@ -36,6 +36,11 @@ class Memory:
             self._answers.move_to_end(key)
             return Kept(value, age)
 
+    def drop(self, key: str) -> None:
+        """Keep nothing under a key."""
+        with self._lock:
+            self._answers.pop(key, None)
+
     def put(self, key: str, value: object, age: float = 0.0) -> None:
         """Keep an answer that is `age` seconds old, unless a younger one is kept."""
         born = self._clock() - age
