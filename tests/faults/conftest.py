@@ -29,7 +29,7 @@ def shared_town(
 @pytest.fixture
 def library(postgresql: Database) -> Database:
     """An empty database that lets the two demo users in."""
-    Accounts(SqlAccounts(postgresql)).add_demo_users()
+    Accounts(SqlAccounts(postgresql)).let_in_demo_users()
     return postgresql
 
 
