@@ -10,6 +10,7 @@ from typing import Any
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 from granian.server import MPServer
+from granian.server.mp import WorkerProcess
 
 from butaca.complaint import Complaint
 
@@ -56,14 +57,16 @@ class _Server(MPServer):
 
     def shutdown(self, exit_code: int = 0) -> None:
         """Stop the workers, and say so until they heard: one that just starts may miss it."""
-        Thread(target=self._insist, daemon=True).start()
+        insisting = Thread(target=self._insist, args=(list(self.wrks),), daemon=True)
+        insisting.start()
         super().shutdown(exit_code)  # type: ignore[no-untyped-call]
+        insisting.join()
 
-    def _insist(self) -> None:
-        for worker in self.wrks:
+    def _insist(self, workers: list[WorkerProcess]) -> None:
+        for worker in workers:
             while worker.is_alive():  # type: ignore[no-untyped-call]
                 worker.terminate()  # type: ignore[no-untyped-call]
-                time.sleep(INSIST_SECONDS)
+                worker.join(INSIST_SECONDS)  # type: ignore[no-untyped-call]
 
     def _announce(self) -> None:
         while not _answers(self.bind_addr, self.bind_port):
