@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPMessage
 from itertools import count
@@ -34,6 +35,7 @@ SECONDS_TO_END = 25
 SECRETS = (CONSUMER_TOKEN, ADMIN_TOKEN, "sandbox-token")
 
 SETTINGS = {
+    "DEMO_USERS": "true",
     "TMDB_TOKEN": "sandbox-token",
     "TMDB_CONNECT_TIMEOUT": "0.5",
     "TMDB_READ_TIMEOUT": "0.5",
@@ -124,6 +126,7 @@ class Pod:
         self.port = free_port(HOST)
         self._stdout, self._stderr = (folder / f"{self.port}.{name}" for name in ("out", "err"))
         self._read = 0
+        self._was_told = False
         with self._stdout.open("ab") as stdout, self._stderr.open("ab") as stderr:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "butaca", "serve"],
@@ -184,10 +187,11 @@ class Pod:
         return until(ask)
 
     def errors(self) -> list[Line]:
-        """Return the lines of stderr since the last `forget`."""
+        """Return the lines of stderr since the last `forget`, but those of every start and end."""
         lines = self._new_on_stderr().splitlines()
         # What is measured while it is tested says so when it ends, and is no line of ours.
-        return [json.loads(line) for line in lines if "module-not-measured" not in line]
+        ours = [json.loads(line) for line in lines if "module-not-measured" not in line]
+        return [line for line in ours if line["event"] != "demo_users.are_let_in"]
 
     def errors_of(self, event: str) -> list[Line]:
         return [line for line in self.errors() if line["event"] == event]
@@ -205,7 +209,10 @@ class Pod:
         return self
 
     def tell_to_end(self) -> None:
-        self.process.send_signal(signal.SIGTERM)
+        """Send SIGTERM, once: of two in a row Granian's main process may never wake up."""
+        if not self._was_told:
+            self._was_told = True
+            self.process.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
         """Kill the pod with its worker, as a node that dies does."""
@@ -274,8 +281,9 @@ class Town:
         for pod in self._pods:
             if pod.process.poll() is None:
                 pod.tell_to_end()
-        for pod in self._pods:
-            pod.end()
+        with ExitStack() as all_of_them:  # The others, too, where one does not obey.
+            for pod in self._pods:
+                all_of_them.callback(pod.end)
 
 
 def living(town: Town) -> Iterator[Town]:

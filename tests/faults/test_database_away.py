@@ -142,6 +142,7 @@ def test_with_tables_locked_movies_go_on_and_own_lists_are_503_or_there(
     assert favorites_of(pod) == {550}
 
 
+@pytest.mark.xfail(reason="a hung PostgreSQL has no time limit on our side yet", strict=True)
 def test_with_the_database_hung_movies_go_on_and_own_lists_are_503(
     pod: Pod, postgres: OwnPostgresql
 ) -> None:
@@ -156,6 +157,7 @@ def test_with_the_database_hung_movies_go_on_and_own_lists_are_503(
     assert favorites_of(pod) == {550}
 
 
+@pytest.mark.xfail(reason="a hung PostgreSQL has no time limit on our side yet", strict=True)
 def test_with_the_database_hung_many_own_lists_do_not_hold_up_the_movies(
     pod: Pod, postgres: OwnPostgresql
 ) -> None:

@@ -163,6 +163,7 @@ class CachedCatalogue:
             self._health.failed()
             _report(failure, call.key, self._clock() - started, "stale" if kept else "nothing")
             failure.retry_after = math.ceil(self._health.seconds_of_rest())
+            kept = self._layers.find(call) or kept  # Older by the time that the call took.
             return self._instead(kept, Source.STALE, failure)
         self._health.answered()
         is_stored = self._layers.keep(call, value)
