@@ -1,12 +1,14 @@
 """Fakes of every port: real classes, in memory, that keep the ports' promises."""
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from threading import Lock
 from typing import Any
 
-from butaca.adapters.cache.entries import Entry
+from butaca.adapters.cache.entries import Kept
 from butaca.core.errors import CatalogueFailed, MovieNotFound
 from butaca.core.listing import ListQuery, SortBy, SortKey
 from butaca.core.models import (
@@ -280,25 +282,58 @@ class FakeCache:
 
     clock: FakeClock = field(default_factory=FakeClock)
     entries: dict[str, tuple[bytes, float]] = field(default_factory=dict)
-    rests_until: float = 0.0
+    leased: set[str] = field(default_factory=set)
     is_away: bool = False
 
-    def get(self, key: str) -> Entry | None:
+    def get(self, key: str) -> Kept[bytes] | None:
         if self.is_away or key not in self.entries:
             return None
         body, put_at = self.entries[key]
-        return Entry(body, self.clock.seconds - put_at)
+        return Kept(body, self.clock.seconds - put_at)
 
     def put(self, key: str, body: bytes) -> bool:
         if not self.is_away:
             self.entries[key] = (body, self.clock.seconds)
         return not self.is_away
 
-    def rest(self, seconds: float) -> None:
-        self.rests_until = self.clock.seconds + seconds
+    @contextmanager
+    def lease(self, key: str, seconds: float) -> Iterator[bool]:
+        leads = self.is_away or key not in self.leased
+        self.leased |= {key} if leads else set()
+        try:
+            yield leads
+        finally:
+            self.leased -= {key} if leads else set()
 
-    def resting(self) -> float:
+
+@dataclass
+class FakeHealth:
+    """The health of an upstream, on a clock that tests move."""
+
+    clock: FakeClock = field(default_factory=FakeClock)
+    cooldown: float = 5.0
+    probe: float = 6.0
+    rests_until: float = 0.0
+    is_ailing: bool = False
+    lock: Lock = field(default_factory=Lock, repr=False)
+
+    def seconds_of_rest(self) -> float:
         return max(self.rests_until - self.clock.seconds, 0.0)
+
+    def claim(self) -> float:
+        with self.lock:
+            left = self.seconds_of_rest()
+            if self.is_ailing and not left:
+                self.rests_until = self.clock.seconds + self.probe
+            return left
+
+    def failed(self) -> None:
+        self.is_ailing = True
+        self.rests_until = self.clock.seconds + self.cooldown
+
+    def answered(self) -> None:
+        self.is_ailing = False
+        self.rests_until = 0.0
 
 
 @dataclass

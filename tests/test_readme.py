@@ -28,6 +28,8 @@ def test_a_documented_default_is_the_real_one(name: str, documented: str) -> Non
             assert documented == "required"
         case []:
             assert documented == "none"
+        case None:
+            assert documented == "half of `THREADS`"
         case default:
             assert documented.strip("`") == str(default).lower() or documented == f"`{default}`"
 

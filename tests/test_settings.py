@@ -43,6 +43,7 @@ def test_three_settings_are_enough(environment: pytest.MonkeyPatch) -> None:
         ("tmdb_backoff", 0.2),
         ("tmdb_deadline", 6.0),
         ("tmdb_cooldown_seconds", 5.0),
+        ("tmdb_max_concurrency", None),
         ("cache_ttl_seconds", 30.0),
         ("cache_stale_seconds", 86_400.0),
         ("default_language", "en-US"),
@@ -62,6 +63,19 @@ def test_a_setting_has_its_default(environment: pytest.MonkeyPatch, name: str, v
 def test_an_empty_variable_is_an_absent_one(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("PORT", "")
     assert read_settings(Settings).port == 8000
+
+
+@pytest.mark.parametrize(("threads", "places"), [("8", 4), ("7", 3), ("2", 1), ("1", 1)])
+def test_half_of_the_threads_may_wait_for_tmdb(
+    environment: pytest.MonkeyPatch, threads: str, places: int
+) -> None:
+    environment.setenv("THREADS", threads)
+    assert read_settings(Settings).upstream_places == places
+
+
+def test_how_many_may_wait_for_tmdb_can_be_set(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("TMDB_MAX_CONCURRENCY", "6")
+    assert read_settings(Settings).upstream_places == 6
 
 
 def test_origins_are_a_comma_list(environment: pytest.MonkeyPatch) -> None:
@@ -94,6 +108,8 @@ def test_origins_are_a_comma_list(environment: pytest.MonkeyPatch) -> None:
         ("TMDB_DEADLINE", "inf"),
         ("TMDB_RETRIES", "-1"),
         ("TMDB_BACKOFF", "-0.1"),
+        ("TMDB_MAX_CONCURRENCY", "0"),
+        ("TMDB_MAX_CONCURRENCY", "half"),
         ("CACHE_TTL_SECONDS", "soon"),
         ("CACHE_STALE_SECONDS", "0"),
         ("CACHE_STALE_SECONDS", "29"),

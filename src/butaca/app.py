@@ -6,9 +6,17 @@ import sys
 from apiflask import APIFlask
 
 from butaca import log as logs
-from butaca.adapters.cache import CachedCatalogue, RedisCache
+from butaca.adapters.cache import (
+    Bulkhead,
+    CachedCatalogue,
+    Layers,
+    Memory,
+    RedisCache,
+    SharedHealth,
+)
 from butaca.adapters.rate_limits import RateLimits
 from butaca.adapters.redis import RedisLink
+from butaca.adapters.remembered_accounts import RememberedAccounts
 from butaca.adapters.sql import Database, SqlAccounts, SqlLibrary
 from butaca.adapters.sql.schema import is_current
 from butaca.adapters.tmdb import Limits, TmdbCatalogue, TmdbHttp
@@ -16,8 +24,18 @@ from butaca.complaint import Complaint
 from butaca.core.accounts import Accounts
 from butaca.core.library import Library
 from butaca.core.movies import Movies
+from butaca.core.ports import MovieCatalogue
 from butaca.settings import Settings, read_settings
 from butaca.web import Services, WebOptions, create_web
+
+BEARERS, BEARERS_KEPT_FOR = 10_000, 900.0
+"""How many people each process recognizes while the database is away, and for how many seconds."""
+
+REMEMBERED = 512
+"""How many answers each process remembers; a page of movies takes about 60 kB."""
+
+PATIENCE = 0.5
+"""Seconds. TMDB answers well within; whoever is away for longer is not worth queueing behind."""
 
 log = logging.getLogger("butaca")
 
@@ -30,16 +48,13 @@ def create_app(settings: Settings) -> APIFlask:
     database = _database(settings)
     redis_url = settings.redis_url.get_secret_value()
     link = RedisLink(redis_url)
-    catalogue = CachedCatalogue(
-        TmdbCatalogue(_tmdb(settings), settings.default_language),
-        RedisCache(link, kept_for=settings.cache_stale_seconds),
-        ttl=settings.cache_ttl_seconds,
-        cooldown=settings.tmdb_cooldown_seconds,
-    )
+    catalogue = _cached(TmdbCatalogue(_tmdb(settings), settings.default_language), link, settings)
     services = Services(
         movies=Movies(catalogue, settings.default_language),
         library=Library(SqlLibrary(database), catalogue),
-        accounts=Accounts(SqlAccounts(database)),
+        accounts=Accounts(
+            RememberedAccounts(SqlAccounts(database), Memory(BEARERS, kept_for=BEARERS_KEPT_FOR))
+        ),
         rate_limiter=RateLimits(
             link, redis_url, reads=settings.rate_limit_reads, writes=settings.rate_limit_writes
         ),
@@ -84,6 +99,18 @@ def _admit_demo_users(accounts: Accounts, are_welcome: bool) -> None:
 
 def _database(settings: Settings) -> Database:
     return Database(settings.database_url.get_secret_value(), connections=settings.threads)
+
+
+def _cached(catalogue: MovieCatalogue, link: RedisLink, settings: Settings) -> CachedCatalogue:
+    kept_for, deadline = settings.cache_stale_seconds, settings.tmdb_deadline
+    memory, cache = Memory(REMEMBERED, kept_for), RedisCache(link, kept_for)
+    return CachedCatalogue(
+        catalogue,
+        Layers(memory, cache, settings.cache_ttl_seconds),
+        SharedHealth(link, cooldown=settings.tmdb_cooldown_seconds, probe=deadline),
+        Bulkhead(settings.upstream_places, patience=PATIENCE),
+        deadline,
+    )
 
 
 def _tmdb(settings: Settings) -> TmdbHttp:

@@ -114,6 +114,7 @@ class Settings(DatabaseSettings):
     tmdb_backoff: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.2
     tmdb_deadline: Seconds = 6.0
     tmdb_cooldown_seconds: Seconds = 5.0
+    tmdb_max_concurrency: Annotated[int, Field(ge=1)] | None = None
     cache_ttl_seconds: Seconds = 30.0
     cache_stale_seconds: Annotated[float, AfterValidator(_not_less_than_fresh)] = 86_400.0
     default_language: Annotated[str, Field(pattern=LANGUAGE)] = "en-US"
@@ -124,6 +125,11 @@ class Settings(DatabaseSettings):
     demo_users: bool = False
     log_format: Literal["json", "text"] = "json"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @property
+    def upstream_places(self) -> int:
+        """How many threads may wait for TMDB at a time: by default half of them."""
+        return self.tmdb_max_concurrency or max(self.threads // 2, 1)
 
 
 S = TypeVar("S", bound=BaseSettings)

@@ -55,7 +55,7 @@ def cache(subject: Subject) -> Cache:
 def body_of(cache: Cache, key: str) -> bytes:
     entry = cache.get(key)
     assert entry is not None
-    return entry.body
+    return entry.value
 
 
 def age_of(cache: Cache, key: str) -> float:
@@ -125,53 +125,52 @@ def test_an_entry_is_kept_for_long(subject: Subject) -> None:
     assert body_of(subject.cache, "popular:1") == b"one"
 
 
-def test_upstream_does_not_rest_unless_it_is_told_to(cache: Cache) -> None:
-    assert cache.resting() == 0
+def test_whoever_asks_first_leads(cache: Cache) -> None:
+    with cache.lease("popular:1", 60) as leads:
+        assert leads
 
 
-def test_upstream_rests_for_as_long_as_it_is_told_to(cache: Cache) -> None:
-    cache.rest(60)
-
-    assert 55 < cache.resting() <= 60
-
-
-def test_a_rest_of_less_than_a_millisecond_harms_nothing(cache: Cache) -> None:
-    cache.rest(0.0001)
-
-    assert cache.resting() < 0.01
-    assert cache.put("popular:1", b"one")
+def test_while_one_leads_nobody_else_does(cache: Cache) -> None:
+    with cache.lease("popular:1", 60):
+        for _ in range(2):
+            with cache.lease("popular:1", 60) as leads:
+                assert not leads
 
 
-def test_a_rest_grows_shorter(subject: Subject) -> None:
-    subject.cache.rest(60)
-    subject.let_pass(50)
-
-    assert 5 < subject.cache.resting() <= 10
+def test_every_key_is_led_on_its_own(cache: Cache) -> None:
+    with cache.lease("popular:1", 60), cache.lease("popular:2", 60) as leads:
+        assert leads
 
 
-def test_a_rest_ends(subject: Subject) -> None:
-    subject.cache.rest(60)
-    subject.let_pass(61)
-
-    assert subject.cache.resting() == 0
-
-
-def test_resting_again_counts_from_the_start(subject: Subject) -> None:
-    subject.cache.rest(60)
-    subject.let_pass(50)
-    subject.cache.rest(60)
-
-    assert 55 < subject.cache.resting() <= 60
+def test_after_a_lead_the_next_one_leads(cache: Cache) -> None:
+    for _ in range(3):
+        with cache.lease("popular:1", 60) as leads:
+            assert leads
 
 
-def test_a_rest_touches_no_entry(cache: Cache) -> None:
-    cache.put("resting", b"one")
-    cache.rest(60)
+def test_a_failure_ends_a_lead(cache: Cache) -> None:
+    with pytest.raises(ZeroDivisionError), cache.lease("popular:1", 60):
+        raise ZeroDivisionError
 
-    assert body_of(cache, "resting") == b"one"
+    with cache.lease("popular:1", 60) as leads:
+        assert leads
 
 
-def test_an_entry_touches_no_rest(cache: Cache) -> None:
-    cache.put("resting", b"one")
+def test_a_lead_touches_no_entry(cache: Cache) -> None:
+    cache.put("popular:1", b"one")
+    with cache.lease("popular:1", 60):
+        assert body_of(cache, "popular:1") == b"one"
 
-    assert cache.resting() == 0
+    assert body_of(cache, "popular:1") == b"one"
+
+
+def test_a_lead_is_no_entry(cache: Cache) -> None:
+    with cache.lease("popular:1", 60):
+        assert cache.get("popular:1") is None
+
+
+def test_an_entry_touches_no_lead(cache: Cache) -> None:
+    with cache.lease("popular:1", 60):
+        cache.put("popular:1", b"one")
+        with cache.lease("popular:1", 60) as leads:
+            assert not leads

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from butaca.adapters.cache import CachedCatalogue
+from butaca.adapters.cache import Bulkhead, CachedCatalogue, Layers, Memory
 from butaca.adapters.tmdb import TmdbCatalogue, TmdbHttp
 from butaca.core.errors import CatalogueUnavailable, MovieNotFound
 from butaca.core.ports import MovieCatalogue, PopularQuery, SearchQuery
 from butaca.sandbox import Fault, Sandbox
 from butaca.sandbox.server import OPEN_SESAME
 from tests.builders import make_movie, make_page, make_record, make_translation
-from tests.fakes import FakeCache, FakeCatalogue
+from tests.fakes import FakeCache, FakeCatalogue, FakeHealth
 
 NOBODY = 2**31 - 1
 """An ID that no movie has."""
@@ -52,7 +52,14 @@ def tmdb(sandbox: Sandbox) -> Iterator[TmdbCatalogue]:
 def catalogue(request: pytest.FixtureRequest) -> MovieCatalogue:
     kept, _, name = request.param.rpartition(" ")
     found: MovieCatalogue = request.getfixturevalue(name)
-    return CachedCatalogue(found, FakeCache()) if kept else found
+    return cached(found) if kept else found
+
+
+def cached(catalogue: MovieCatalogue) -> CachedCatalogue:
+    cache = FakeCache()
+    clock = cache.clock.monotonic
+    layers = Layers(Memory(100, 86_400, clock), cache, ttl=30)
+    return CachedCatalogue(catalogue, layers, FakeHealth(cache.clock), Bulkhead(4, 0.5, clock))
 
 
 def test_a_popular_page_is_the_one_asked_for(catalogue: MovieCatalogue) -> None:

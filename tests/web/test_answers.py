@@ -25,6 +25,10 @@ FRESHNESS = [
     (Freshness(Source.STALE, 70, -40, upstream_status=503), "fwd=stale; fwd-status=503", 0),
     (Freshness(Source.STALE, 70, -40), "fwd=stale", 0),
     (Freshness(Source.COOLDOWN, 70, -40), "hit; ttl=-40; detail=cooldown", 0),
+    (Freshness(Source.UPDATING, 70, -40), "hit; ttl=-40; detail=updating", 0),
+    (Freshness(Source.BUSY, 70, -40), "hit; ttl=-40; detail=busy", 0),
+    (Freshness(Source.COLLAPSED, ttl=30, stored=True), "fwd=miss; stored; collapsed", 30),
+    (Freshness(Source.COLLAPSED), "fwd=miss; collapsed", 0),
 ]
 
 

@@ -73,6 +73,7 @@ REFUSALS = [
         "catalogue-unavailable",
         {"Retry-After": "17"},
     ),
+    (errors.CatalogueBusy(), 503, "catalogue-busy", {"Retry-After": "5"}),
     (errors.CatalogueTimedOut(retry_after=9), 504, "catalogue-timed-out", {"Retry-After": "9"}),
     (errors.CatalogueAnsweredNonsense(), 502, "catalogue-answered-nonsense", {}),
     (errors.CatalogueRefusedUs(upstream_status=401), 502, "catalogue-refused-us", {}),

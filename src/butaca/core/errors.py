@@ -7,6 +7,7 @@
     ├── LibraryUnavailable           our database is away
     └── CatalogueFailed              TMDB gave nothing that we can use …
         ├── CatalogueUnavailable     … it cannot be reached, or is resting
+        │   └── CatalogueBusy        … as many are asking it already as may at a time
         ├── CatalogueTimedOut        … it did not answer in time
         ├── CatalogueAnsweredNonsense
         └── CatalogueRefusedUs       … our key is bad: the operator's affair
@@ -103,6 +104,12 @@ class CatalogueUnavailable(CatalogueFailed):
     """TMDB cannot be reached, says that it is out of order, or is resting."""
 
     message = "The movie catalogue cannot be reached right now."
+
+
+class CatalogueBusy(CatalogueUnavailable):
+    """As many are asking TMDB already as may at a time."""
+
+    message = "The movie catalogue is busy."
 
 
 class CatalogueTimedOut(CatalogueFailed):

@@ -155,8 +155,13 @@ class Source(Enum):
 
     HIT = "hit"
     MISS = "miss"
+    COLLAPSED = "collapsed"
+    """Somebody else's call brought it."""
     STALE = "stale"
     COOLDOWN = "cooldown"
+    UPDATING = "updating"
+    """Somebody else is fetching it anew."""
+    BUSY = "busy"
 
 
 @dataclass(frozen=True, slots=True)

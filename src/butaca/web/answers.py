@@ -47,13 +47,15 @@ def _cache_status(freshness: Freshness) -> str:
     match freshness.source:
         case Source.HIT:
             return f"hit; ttl={freshness.ttl}"
-        case Source.COOLDOWN:
-            return f"hit; ttl={freshness.ttl}; detail=cooldown"
+        case Source.COOLDOWN | Source.UPDATING | Source.BUSY as reason:
+            return f"hit; ttl={freshness.ttl}; detail={reason.value}"
         case Source.STALE:
             status = freshness.upstream_status
             return f"fwd=stale; fwd-status={status}" if status else "fwd=stale"
-        case _:
-            return "fwd=miss; stored" if freshness.stored else "fwd=miss"
+        case source:
+            stored = "; stored" if freshness.stored else ""
+            collapsed = "; collapsed" if source is Source.COLLAPSED else ""
+            return f"fwd=miss{stored}{collapsed}"
 
 
 def _conditional(response: Response, cache_control: str) -> Response:

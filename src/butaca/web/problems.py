@@ -42,6 +42,9 @@ _OF_REFUSALS: Mapping[type[errors.Refusal], Kind] = {
     errors.CatalogueUnavailable: Kind(
         HTTPStatus.SERVICE_UNAVAILABLE, "catalogue-unavailable", "The movie catalogue is away"
     ),
+    errors.CatalogueBusy: Kind(
+        HTTPStatus.SERVICE_UNAVAILABLE, "catalogue-busy", "The movie catalogue is busy"
+    ),
     errors.CatalogueTimedOut: Kind(
         HTTPStatus.GATEWAY_TIMEOUT, "catalogue-timed-out", "The movie catalogue is too slow"
     ),

@@ -1,9 +1,7 @@
 """The cached catalogue: fresh answers spare a call, stale ones stand in for a failed one."""
 
 import logging
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
@@ -11,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from butaca.adapters.cache import CachedCatalogue
 from butaca.adapters.tmdb import Limits, TmdbCatalogue, TmdbHttp
 from butaca.core.errors import (
     CatalogueAnsweredNonsense,
@@ -25,13 +22,10 @@ from butaca.core.models import Fetched, Freshness, Source
 from butaca.core.ports import PopularQuery, SearchQuery
 from butaca.sandbox import Fault, Sandbox
 from butaca.sandbox.server import OPEN_SESAME
+from tests.adapters.cache.scene import COOLDOWN, POPULAR, PROBE, TTL, Ask, Scene
 from tests.builders import make_movie, make_page, make_record
-from tests.fakes import FakeCache, FakeCatalogue
+from tests.fakes import FakeCatalogue
 
-TTL, COOLDOWN = 30, 7
-POPULAR = PopularQuery("en-US")
-
-Ask = Callable[[CachedCatalogue], Fetched[Any]]
 ASKS: dict[str, Ask] = {
     "popular": lambda cached: cached.popular(POPULAR),
     "search": lambda cached: cached.search(SearchQuery("movie", "en-US")),
@@ -44,44 +38,6 @@ FAILURES: list[tuple[type[CatalogueFailed], int | None]] = [
     (CatalogueAnsweredNonsense, 200),
     (CatalogueRefusedUs, 401),
 ]
-
-
-@dataclass
-class Scene:
-    """A cached catalogue, what is behind it, and the one clock that they share."""
-
-    cache: FakeCache = field(default_factory=FakeCache)
-    upstream: FakeCatalogue = field(default_factory=FakeCatalogue)
-
-    def __post_init__(self) -> None:
-        self.upstream.pages = {1: make_page(make_movie(550))}
-        self.upstream.add(make_record(550))
-        self.cached = CachedCatalogue(
-            self.upstream,
-            self.cache,
-            ttl=TTL,
-            cooldown=COOLDOWN,
-            clock=self.cache.clock.monotonic,
-        )
-
-    @property
-    def calls(self) -> int:
-        return len(self.upstream.calls)
-
-    def popular(self) -> Fetched[Any]:
-        return self.cached.popular(POPULAR)
-
-    def pass_seconds(self, seconds: float) -> None:
-        self.cache.clock.move(seconds)
-
-    def keep_and_let_expire(self) -> Fetched[Any]:
-        kept = self.popular()
-        self.pass_seconds(TTL + 10)
-        return kept
-
-    def break_upstream(self, failure: CatalogueFailed | None = None) -> CatalogueFailed:
-        self.upstream.failure = failure or CatalogueUnavailable(upstream_status=503)
-        return self.upstream.failure
 
 
 @pytest.fixture
@@ -142,11 +98,71 @@ def test_what_came_again_is_fresh_again(scene: Scene) -> None:
     assert fetched.value.results == (make_movie(13),)
 
 
-def test_while_the_cache_is_away_every_call_goes_out(scene: Scene, ask: Ask) -> None:
+def test_while_the_cache_is_away_and_nothing_is_remembered_every_call_goes_out(ask: Ask) -> None:
+    scene = Scene(remembered=0)
     scene.cache.is_away = True
     ask(scene.cached)
 
     assert ask(scene.cached).freshness == Freshness(Source.MISS, ttl=TTL, stored=False)
+    assert scene.calls == 2
+
+
+def test_while_the_cache_is_away_what_is_remembered_is_a_hit(scene: Scene, ask: Ask) -> None:
+    scene.cache.is_away = True
+    first = ask(scene.cached)
+    scene.pass_seconds(12)
+
+    second = ask(scene.cached)
+
+    assert first.freshness == Freshness(Source.MISS, ttl=TTL, stored=False)
+    assert second.freshness == Freshness(Source.HIT, age=12, ttl=18)
+    assert second.value == first.value
+    assert scene.calls == 1
+
+
+def test_while_the_cache_is_away_what_is_remembered_is_not_fresh_for_longer(scene: Scene) -> None:
+    scene.cache.is_away = True
+    scene.popular()
+    scene.pass_seconds(TTL)
+
+    assert scene.popular().freshness.source is Source.MISS
+    assert scene.calls == 2
+
+
+def test_when_cache_and_upstream_are_away_what_is_remembered_is_served(
+    scene: Scene, ask: Ask
+) -> None:
+    kept = ask(scene.cached)
+    scene.pass_seconds(TTL + 10)
+    scene.cache.is_away = True
+    scene.break_upstream()
+
+    fetched = ask(scene.cached)
+
+    assert fetched.value == kept.value
+    assert fetched.freshness == Freshness(Source.STALE, age=40, ttl=-10, upstream_status=503)
+
+
+def test_another_process_finds_what_is_kept(scene: Scene, ask: Ask) -> None:
+    first = ask(scene.cached)
+    scene.pass_seconds(12)
+    scene.forget()
+
+    second = ask(scene.cached)
+
+    assert second.value == first.value
+    assert second.freshness == Freshness(Source.HIT, age=12, ttl=18)
+    assert scene.calls == 1
+
+
+def test_another_process_does_not_find_it_fresh_for_longer(scene: Scene) -> None:
+    scene.popular()
+    scene.pass_seconds(20)
+    scene.forget()
+    scene.popular()
+    scene.pass_seconds(10)
+
+    assert scene.popular().freshness.source is Source.MISS
     assert scene.calls == 2
 
 
@@ -186,7 +202,7 @@ def test_when_a_call_fails_there_is_still_no_such_movie(
         scene.cached.details(550, "en-US")
 
     assert [vars(record)["served"] for record in caplog.records] == ["stale"]
-    assert scene.cache.resting() == COOLDOWN
+    assert scene.health.seconds_of_rest() == COOLDOWN
 
 
 def test_in_the_cool_down_there_is_still_no_such_movie(scene: Scene) -> None:
@@ -194,7 +210,7 @@ def test_in_the_cool_down_there_is_still_no_such_movie(scene: Scene) -> None:
     with pytest.raises(MovieNotFound):
         scene.cached.details(550, "en-US")
     scene.pass_seconds(TTL)
-    scene.cache.rest(COOLDOWN)
+    scene.health.failed()
 
     with pytest.raises(MovieNotFound):
         scene.cached.details(550, "en-US")
@@ -232,11 +248,11 @@ def test_when_a_call_fails_and_nothing_is_kept_so_does_ours(
 
 
 def test_part_of_a_second_of_cool_down_is_a_second_to_wait(scene: Scene) -> None:
-    cached = CachedCatalogue(scene.upstream, scene.cache, cooldown=2.1)
+    scene.health.cooldown = 2.1
     scene.break_upstream()
 
     with pytest.raises(CatalogueUnavailable) as caught:
-        cached.popular(POPULAR)
+        scene.popular()
 
     assert caught.value.retry_after == 3
 
@@ -293,7 +309,7 @@ def test_in_the_cool_down_whoever_has_nothing_is_told_to_wait(scene: Scene) -> N
 
 def test_in_the_cool_down_what_is_fresh_is_a_hit(scene: Scene) -> None:
     scene.popular()
-    scene.cache.rest(COOLDOWN)
+    scene.health.failed()
 
     assert scene.popular().freshness.source is Source.HIT
 
@@ -319,11 +335,50 @@ def test_after_the_cool_down_a_mended_upstream_answers(scene: Scene) -> None:
     assert scene.popular().freshness == Freshness(Source.MISS, ttl=TTL, stored=True)
 
 
+def test_after_the_cool_down_one_call_goes_out_at_a_time(scene: Scene) -> None:
+    scene.keep_and_let_expire()
+    scene.health.failed()
+    scene.pass_seconds(COOLDOWN)
+    assert scene.health.claim() == 0
+
+    fetched = scene.popular()
+
+    assert fetched.freshness == Freshness(Source.COOLDOWN, age=47, ttl=-17)
+    assert scene.calls == 1
+
+
+def test_a_call_that_never_comes_back_is_replaced_by_another(scene: Scene) -> None:
+    scene.health.failed()
+    scene.pass_seconds(COOLDOWN)
+    scene.health.claim()
+    scene.pass_seconds(PROBE)
+
+    assert scene.popular().freshness.source is Source.MISS
+
+
+def test_a_mended_upstream_may_be_called_by_all(scene: Scene) -> None:
+    scene.health.failed()
+    scene.pass_seconds(COOLDOWN)
+    scene.popular()
+
+    assert scene.cached.record(550).freshness.source is Source.MISS
+    assert scene.cached.details(550, "en-US").freshness.source is Source.MISS
+
+
+def test_that_there_is_no_such_movie_mends_upstream(scene: Scene) -> None:
+    scene.health.failed()
+    scene.pass_seconds(COOLDOWN)
+    with pytest.raises(MovieNotFound):
+        scene.cached.record(1)
+
+    assert scene.popular().freshness.source is Source.MISS
+
+
 def test_no_such_movie_lets_nobody_rest(scene: Scene) -> None:
     with pytest.raises(MovieNotFound):
         scene.cached.record(1)
 
-    assert scene.cache.resting() == 0
+    assert scene.health.seconds_of_rest() == 0
 
 
 # --- what cannot be read -------------------------------------------------------------------
@@ -332,7 +387,8 @@ GARBAGE = [b"", b"\x80\x04garbage", b"{", b"[]", b"{}", b'"a string"', b'{"resul
 
 
 def spoil(scene: Scene, body: bytes) -> None:
-    """Replace every kept body by another one."""
+    """Replace every kept body by another one, for a process that remembers none."""
+    scene.forget()
     scene.cache.entries = {key: (body, put_at) for key, (_, put_at) in scene.cache.entries.items()}
 
 
@@ -342,6 +398,7 @@ def test_an_unreadable_entry_is_a_miss_and_is_replaced(scene: Scene, ask: Ask, b
     spoil(scene, body)
 
     assert ask(scene.cached).freshness.source is Source.MISS
+    scene.forget()
     assert ask(scene.cached).freshness.source is Source.HIT
 
 
@@ -378,7 +435,7 @@ def test_an_unreadable_entry_stands_in_for_nothing(scene: Scene) -> None:
 def test_an_unreadable_entry_in_the_cool_down_is_as_good_as_none(scene: Scene) -> None:
     scene.keep_and_let_expire()
     spoil(scene, b"garbage")
-    scene.cache.rest(COOLDOWN)
+    scene.health.failed()
 
     with pytest.raises(CatalogueUnavailable) as caught:
         scene.popular()
@@ -512,10 +569,10 @@ def test_a_failed_call_says_how_long_it_took(
             scene.pass_seconds(2.3456)
             return super().popular(query)
 
-    clock = scene.cache.clock.monotonic
-    cached = CachedCatalogue(Slow(failure=CatalogueTimedOut()), scene.cache, clock=clock)
+    scene.upstream = Slow(failure=CatalogueTimedOut())
+    scene.forget()
     with pytest.raises(CatalogueTimedOut):
-        cached.popular(POPULAR)
+        scene.popular()
 
     (line,) = lines(caplog)
     assert line["seconds"] == 2.346
@@ -532,7 +589,7 @@ def test_what_does_not_fail_says_nothing(scene: Scene, caplog: pytest.LogCapture
 
 def test_the_cool_down_says_nothing(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
     scene.keep_and_let_expire()
-    scene.cache.rest(COOLDOWN)
+    scene.health.failed()
 
     scene.popular()
 
@@ -547,7 +604,7 @@ def test_a_real_failure_tells_neither_token_nor_address(
         sandbox.break_with(Fault(kind))
         http = TmdbHttp(sandbox.url, OPEN_SESAME, Limits(retries=1), sleep=lambda _: None)
         with pytest.raises(CatalogueFailed):
-            CachedCatalogue(TmdbCatalogue(http), FakeCache()).popular(POPULAR)
+            Scene().pod(TmdbCatalogue(http)).popular(POPULAR)
         http._session.close()
 
     (line,) = lines(caplog)

@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -9,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from butaca.adapters.cache import RedisCache
-from butaca.adapters.cache.entries import Entry
-from butaca.adapters.cache.redis import PREFIX
+from butaca.adapters.cache.entries import Kept
+from butaca.adapters.cache.redis import LEASE, PREFIX
 from butaca.adapters.redis import RedisLink
 from tests.fakes import FakeClock
 from tests.own_valkey import own_valkey
@@ -75,22 +77,19 @@ def test_an_entry_is_gone_when_redis_dropped_it(cache: RedisCache, client: Any) 
 
 def test_all_that_is_written_can_expire(cache: RedisCache, client: Any) -> None:
     cache.put("popular:1", b"one")
-    cache.rest(60)
-
-    assert client.dbsize() == 2
-    assert all(client.pttl(key) > 0 for key in client.scan_iter())
+    with cache.lease("popular:1", 60):
+        assert client.dbsize() == 2
+        assert all(client.pttl(key) > 0 for key in client.scan_iter())
 
 
 def test_pods_share_what_is_kept(cache: RedisCache, empty_redis: str) -> None:
     other = RedisLink(empty_redis, timeout=5.0)
     cache.put("popular:1", b"one")
-    cache.rest(60)
 
     entry = RedisCache(other, kept_for=DAY).get("popular:1")
 
     assert entry is not None
-    assert entry.body == b"one"
-    assert RedisCache(other, kept_for=DAY).resting() > 55
+    assert entry.value == b"one"
     other.client.close()
 
 
@@ -142,7 +141,7 @@ def test_whatever_is_written_is_an_entry_or_a_miss(
 ) -> None:
     client.set(f"{PREFIX}popular:1", written, px=60_000)
 
-    assert isinstance(cache.get("popular:1"), Entry | None)
+    assert isinstance(cache.get("popular:1"), Kept | None)
 
 
 def test_an_entry_that_never_expires_is_not_ours(cache: RedisCache, client: Any) -> None:
@@ -164,15 +163,122 @@ def test_a_miss_can_be_put_right(cache: RedisCache, client: Any) -> None:
     assert cache.get("popular:1") is not None
 
 
+# --- leading -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def other(empty_redis: str) -> Iterator[RedisCache]:
+    """Another pod's cache on the same Redis."""
+    link = RedisLink(empty_redis, timeout=5.0)
+    yield RedisCache(link, kept_for=DAY)
+    link.client.close()
+
+
+def leads(cache: RedisCache, key: str = "popular:1") -> bool:
+    """Tell whether a cache may lead now, and let go at once."""
+    with cache.lease(key, 60) as is_leading:
+        return is_leading
+
+
+def test_one_pod_leads_at_a_time(cache: RedisCache, other: RedisCache) -> None:
+    with cache.lease("popular:1", 60) as is_leading:
+        assert is_leading
+        assert not leads(other)
+        assert not leads(cache)
+
+
+def test_when_a_pod_has_led_another_one_leads(cache: RedisCache, other: RedisCache) -> None:
+    assert leads(cache)
+    assert leads(other)
+
+
+def test_a_lease_lasts_for_as_long_as_it_is_taken(cache: RedisCache, client: Any) -> None:
+    with cache.lease("popular:1", 7.5):
+        assert 2_500 < client.pttl(f"{LEASE}popular:1") <= 7_500
+
+
+def test_every_lease_has_an_owner_of_its_own(cache: RedisCache, client: Any) -> None:
+    owners = set()
+    for _ in range(3):
+        with cache.lease("popular:1", 60):
+            owners.add(client.get(f"{LEASE}popular:1"))
+
+    assert len(owners) == 3
+
+
+def test_a_lease_that_was_let_go_leaves_nothing(cache: RedisCache, client: Any) -> None:
+    leads(cache)
+
+    assert client.dbsize() == 0
+
+
+def test_a_lease_runs_out(cache: RedisCache, other: RedisCache, client: Any) -> None:
+    with cache.lease("popular:1", 60):
+        client.pexpire(f"{LEASE}popular:1", 0)
+
+        assert leads(other)
+
+
+def test_a_lease_that_ran_out_does_not_end_the_next_one(
+    cache: RedisCache, other: RedisCache, client: Any
+) -> None:
+    first = cache.lease("popular:1", 60)
+    first.__enter__()
+    client.pexpire(f"{LEASE}popular:1", 0)
+    with other.lease("popular:1", 60) as is_leading:
+        assert is_leading
+        first.__exit__(None, None, None)
+
+        assert not leads(cache)
+
+
+def test_whoever_does_not_lead_ends_no_lease(cache: RedisCache, other: RedisCache) -> None:
+    with cache.lease("popular:1", 60):
+        leads(other)
+
+        assert not leads(other)
+
+
+def test_a_lease_that_ran_out_is_no_fault_of_redis(
+    cache: RedisCache, client: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    with cache.lease("popular:1", 60):
+        client.flushdb()
+
+    assert caplog.records == []
+    assert cache.put("popular:1", b"one")
+
+
+def test_of_many_threads_one_leads(cache: RedisCache, other: RedisCache) -> None:
+    barrier = Barrier(16, timeout=20)
+
+    def lead(cache: RedisCache) -> bool:
+        barrier.wait()
+        with cache.lease("popular:1", 60) as is_leading:
+            barrier.wait()
+            return is_leading
+
+    with ThreadPoolExecutor(16) as pool:
+        futures = [pool.submit(lead, each) for each in [cache, other] * 8]
+        assert [future.result(20) for future in futures].count(True) == 1
+
+
+def test_a_redis_that_goes_away_ends_no_lead(server: Any, ruined: RedisLink) -> None:
+    with RedisCache(ruined, kept_for=DAY).lease("popular:1", 60) as is_leading:
+        server.stop()
+
+        assert is_leading
+    server.start()  # For the fixture, which stops it.
+
+
 # --- no use --------------------------------------------------------------------------------
 
 
 def assert_useless(cache: RedisCache) -> None:
     assert cache.get("popular:1") is None
     assert cache.put("popular:1", b"one") is False
-    assert cache.resting() == 0
-    cache.rest(60)
-    assert cache.resting() == 0
+    with cache.lease("popular:1", 60) as one, cache.lease("popular:1", 60) as other:
+        assert (one, other) == (True, True)
 
 
 def test_without_redis_the_cache_is_empty_and_says_nothing(server: Any, ruined: RedisLink) -> None:

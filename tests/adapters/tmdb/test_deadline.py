@@ -3,14 +3,14 @@
 import ssl
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import requests
 import trustme
 
-from butaca.adapters.tmdb.deadline import DeadlineAdapter, deadline, seconds_left
+from butaca.adapters.deadline import within
+from butaca.adapters.tmdb.deadline import DeadlineAdapter
 from butaca.sandbox import Fault, Sandbox
 from tests.adapters.tmdb.wire import OK, Wire
 
@@ -41,24 +41,6 @@ def secure_wire(authority: trustme.CA) -> Iterator[Wire]:
     running.close()
 
 
-@contextmanager
-def seconds_to_go(seconds: float) -> Iterator[None]:
-    reset = deadline.set(time.monotonic() + seconds)
-    try:
-        yield
-    finally:
-        deadline.reset(reset)
-
-
-def test_without_a_deadline_there_is_no_end() -> None:
-    assert seconds_left() == float("inf")
-
-
-def test_the_seconds_left_are_counted_down() -> None:
-    with seconds_to_go(60):
-        assert 50 < seconds_left() <= 60
-
-
 def test_without_any_limit_an_answer_is_read(session: requests.Session, wire: Wire) -> None:
     wire.answer = OK + b"\r\n{}"
 
@@ -77,14 +59,14 @@ def test_the_read_timeout_holds_without_a_deadline(
 def test_nothing_is_read_after_the_deadline(session: requests.Session, wire: Wire) -> None:
     wire.answer = OK + b"\r\n{}"
 
-    with seconds_to_go(0), pytest.raises(requests.ReadTimeout):
+    with within(0), pytest.raises(requests.ReadTimeout):
         session.get(wire.url, timeout=30)
 
 
 def test_a_connection_forgets_the_deadline_of_the_call_before(
     session: requests.Session, sandbox: Sandbox
 ) -> None:
-    with seconds_to_go(0.15):
+    with within(0.15):
         session.get(sandbox.url, timeout=30)
     sandbox.break_with(Fault("delay", seconds=0.2))
 
@@ -94,7 +76,7 @@ def test_a_connection_forgets_the_deadline_of_the_call_before(
 def test_an_answer_is_read_over_tls(session: requests.Session, secure_wire: Wire) -> None:
     secure_wire.answer = OK + b"\r\n{}"
 
-    with seconds_to_go(30):
+    with within(30):
         assert session.get(secure_wire.url, timeout=30).content == b"{}"
 
 
@@ -106,7 +88,7 @@ def test_dripping_over_tls_ends_at_the_deadline(
     secure_wire.drip = 0.005
     started = time.monotonic()
 
-    with seconds_to_go(0.3), pytest.raises((requests.ReadTimeout, requests.ConnectionError)):
+    with within(0.3), pytest.raises((requests.ReadTimeout, requests.ConnectionError)):
         session.get(secure_wire.url, timeout=30)
 
     assert 0.29 <= time.monotonic() - started < 1.2

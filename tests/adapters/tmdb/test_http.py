@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from butaca.adapters.deadline import seconds_left
 from butaca.adapters.tmdb import TmdbHttp
-from butaca.adapters.tmdb.deadline import seconds_left
 from butaca.core.errors import (
     CatalogueAnsweredNonsense,
     CatalogueFailed,

@@ -4,13 +4,23 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from dataclasses import replace
+from functools import partial
+from typing import TypeVar
 from urllib.parse import quote
 
-from pydantic import TypeAdapter, ValidationError
-
-from butaca.adapters.cache.entries import Cache, Entry
-from butaca.core.errors import CatalogueFailed, CatalogueUnavailable, MovieNotFound
+from butaca.adapters.cache.bulkhead import Bulkhead
+from butaca.adapters.cache.entries import Health, Kept
+from butaca.adapters.cache.flights import Flight, Flights
+from butaca.adapters.cache.layers import Call, Form, Layers
+from butaca.adapters.deadline import seconds_left, within
+from butaca.core.errors import (
+    CatalogueBusy,
+    CatalogueFailed,
+    CatalogueTimedOut,
+    CatalogueUnavailable,
+    MovieNotFound,
+)
 from butaca.core.models import (
     Fetched,
     Freshness,
@@ -25,115 +35,167 @@ from butaca.core.ports import MovieCatalogue, PopularQuery, SearchQuery
 T = TypeVar("T")
 log = logging.getLogger("butaca.catalogue")
 
+POLL_SECONDS = 0.02
+"""How often one looks whether the flight of another pod has landed."""
 
-class _Kept(Generic[T]):
-    """How one kind of answer is written down. That there is no such movie is one, too: null."""
+LANDING_SECONDS = 1.0
+"""What a lease lasts beyond the deadline of the call that it is for."""
 
-    def __init__(self, of: Any) -> None:
-        self._adapter: TypeAdapter[T | None] = TypeAdapter(of | None)
-
-    def write(self, value: T | None) -> bytes:
-        return self._adapter.dump_json(value)
-
-    def read(self, body: bytes) -> T | None:
-        return self._adapter.validate_json(body)
-
-
-_PAGE: _Kept[Page[Movie]] = _Kept(Page[Movie])
-_DETAILS: _Kept[MovieDetails] = _Kept(MovieDetails)
-_RECORD: _Kept[MovieRecord] = _Kept(MovieRecord)
+_PAGE: Form[Page[Movie]] = Form(Page[Movie])
+_DETAILS: Form[MovieDetails] = Form(MovieDetails)
+_RECORD: Form[MovieRecord] = Form(MovieRecord)
 
 
 class CachedCatalogue:
     """A catalogue in front of another. Times are in seconds.
 
-    The same call goes out once per `ttl`. When it fails, what is kept is served, and nothing
-    goes out for `cooldown`. Source: RFC 5861 (stale-if-error).
+    The same call goes out once per time-to-live, over all pods. When it fails, what is kept is
+    served, and nothing goes out for a while. Nobody waits longer than `deadline`.
+    Source: RFC 5861 (stale-if-error, stale-while-revalidate).
     """
 
     def __init__(
         self,
         catalogue: MovieCatalogue,
-        cache: Cache,
-        ttl: float = 30.0,
-        cooldown: float = 5.0,
+        layers: Layers,
+        health: Health,
+        bulkhead: Bulkhead,
+        deadline: float = 6.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._catalogue = catalogue
-        self._cache = cache
-        self._ttl = ttl
-        self._cooldown = cooldown
+        self._layers = layers
+        self._health = health
+        self._bulkhead = bulkhead
+        self._flights = Flights(clock)
+        self._deadline = deadline
         self._clock = clock
 
     def popular(self, query: PopularQuery) -> Fetched[Page[Movie]]:
         """Return one page of what is popular."""
         key = _key("popular", query.page, query.language, query.region)
-        return self._answer(key, _PAGE, lambda: self._catalogue.popular(query))
+        return self._answer(Call(key, _PAGE, partial(self._catalogue.popular, query)))
 
     def search(self, query: SearchQuery) -> Fetched[Page[Movie]]:
         """Return one page of what was found."""
         key = _key("search", query.text, query.page, query.language, query.region, query.year)
-        return self._answer(key, _PAGE, lambda: self._catalogue.search(query))
+        return self._answer(Call(key, _PAGE, partial(self._catalogue.search, query)))
 
     def details(self, movie_id: int, language: str) -> Fetched[MovieDetails]:
         """Return one movie in a language."""
         key = _key("details", movie_id, language)
-        return self._answer(key, _DETAILS, lambda: self._catalogue.details(movie_id, language))
+        fetch = partial(self._catalogue.details, movie_id, language)
+        return self._answer(Call(key, _DETAILS, fetch))
 
     def record(self, movie_id: int) -> Fetched[MovieRecord]:
         """Return one movie with all its translations."""
         key = _key("record", movie_id)
-        return self._answer(key, _RECORD, lambda: self._catalogue.record(movie_id))
+        return self._answer(Call(key, _RECORD, partial(self._catalogue.record, movie_id)))
 
-    def _answer(self, key: str, kept: _Kept[T], fetch: Callable[[], Fetched[T]]) -> Fetched[T]:
-        entry = self._cache.get(key)
-        if entry and entry.age < self._ttl and (hit := self._serve(entry, kept, Source.HIT)):
-            return hit
-        if seconds := self._cache.resting():
-            if stale := self._serve(entry, kept, Source.COOLDOWN):
-                return stale
-            raise CatalogueUnavailable(retry_after=math.ceil(seconds))
-        return self._fetch(key, kept, fetch, entry)
+    def _answer(self, call: Call[T]) -> Fetched[T]:
+        """Answer from memory, from Redis, from somebody's flight or from one of our own."""
+        kept = self._layers.find(call)
+        if kept and self._layers.is_fresh(kept):
+            return self._serve(kept, Source.HIT)
+        if seconds := self._health.seconds_of_rest():
+            return self._instead(kept, Source.COOLDOWN, _resting(seconds))
+        with within(self._deadline):
+            return self._go_together(call, kept)
 
-    def _fetch(
-        self, key: str, kept: _Kept[T], fetch: Callable[[], Fetched[T]], entry: Entry | None
-    ) -> Fetched[T]:
+    def _go_together(self, call: Call[T], kept: Kept[T | None] | None) -> Fetched[T]:
+        """Let one thread of this process go; the others take what is kept, or wait."""
+        flight, leads = self._flights.board(call.key)
+        if leads:
+            return self._flights.lead(call.key, flight, lambda: self._lead(call, kept))
+        if kept:
+            return self._serve(kept, Source.UPDATING)
+        return _collapsed(self._wait_for(flight))
+
+    def _wait_for(self, flight: Flight[T]) -> T:
+        """Wait for another thread to land; longer than our patience, with a place only."""
+        patience = flight.departed + self._bulkhead.patience - self._clock()
+        if flight.lands_within(min(patience, seconds_left())):
+            return flight.outcome()
+        with self._bulkhead.place(may_queue=False):
+            if flight.lands_within(seconds_left()):
+                return flight.outcome()
+        raise CatalogueTimedOut
+
+    def _lead(self, call: Call[T], kept: Kept[T | None] | None) -> Fetched[T]:
+        try:
+            with self._bulkhead.place(may_queue=kept is None):
+                return self._lead_over_pods(call, kept)
+        except CatalogueBusy as busy:
+            return self._instead(kept, Source.BUSY, busy)
+
+    def _lead_over_pods(self, call: Call[T], kept: Kept[T | None] | None) -> Fetched[T]:
+        """Go, unless another pod does: then serve what is kept, or wait for it to land."""
+        while seconds_left() > 0:
+            with self._layers.lease(call.key, self._deadline + LANDING_SECONDS) as leads:
+                if leads:
+                    return self._go(call)
+            if kept:
+                return self._serve(kept, Source.UPDATING)
+            time.sleep(POLL_SECONDS)
+            found = self._layers.find(call)
+            if found and self._layers.is_fresh(found):
+                return self._serve(found, Source.HIT)
+        raise CatalogueTimedOut
+
+    def _go(self, call: Call[T]) -> Fetched[T]:
+        """Go, if it is still needed, and if upstream may be called."""
+        kept = self._layers.find(call)
+        if kept and self._layers.is_fresh(kept):
+            return self._serve(kept, Source.HIT)
+        if seconds := self._health.claim():
+            return self._instead(kept, Source.COOLDOWN, _resting(seconds))
+        return self._fetch(call, kept)
+
+    def _fetch(self, call: Call[T], kept: Kept[T | None] | None) -> Fetched[T]:
         started = self._clock()
         try:
-            value = fetch().value
+            value = call.fetch().value
         except MovieNotFound:
-            self._cache.put(key, kept.write(None))
+            self._health.answered()
+            self._layers.keep(call, None)
             raise
         except CatalogueFailed as failure:
-            self._cache.rest(self._cooldown)
-            seconds, served = self._clock() - started, "stale"
-            try:
-                if stale := self._serve(entry, kept, Source.STALE, failure.upstream_status):
-                    return stale
-                served = "nothing"
-                failure.retry_after = math.ceil(self._cooldown)
-                raise
-            finally:  # That there is no such movie is served by raising.
-                _report(failure, key, seconds, served)
-        is_stored = self._cache.put(key, kept.write(value))
-        return Fetched(value, Freshness(Source.MISS, ttl=int(self._ttl), stored=is_stored))
+            self._health.failed()
+            _report(failure, call.key, self._clock() - started, "stale" if kept else "nothing")
+            failure.retry_after = math.ceil(self._health.seconds_of_rest())
+            kept = self._layers.find(call) or kept  # Older by the time that the call took.
+            return self._instead(kept, Source.STALE, failure)
+        self._health.answered()
+        is_stored = self._layers.keep(call, value)
+        return Fetched(value, Freshness(Source.MISS, ttl=int(self._layers.ttl), stored=is_stored))
+
+    def _instead(
+        self, kept: Kept[T | None] | None, source: Source, failure: CatalogueFailed
+    ) -> Fetched[T]:
+        """Serve what is kept instead of failing. Raises the failure where nothing is."""
+        if kept is None:
+            raise failure
+        return self._serve(kept, source, failure.upstream_status)
 
     def _serve(
-        self, entry: Entry | None, kept: _Kept[T], source: Source, status: int | None = None
-    ) -> Fetched[T] | None:
-        """Return what is kept, or `None` where nothing is that can be read."""
-        if entry is None:
-            return None
-        try:
-            value = kept.read(entry.body)
-        except ValidationError:
-            return None
-        if value is None:
+        self, kept: Kept[T | None], source: Source, upstream_status: int | None = None
+    ) -> Fetched[T]:
+        if kept.value is None:
             raise MovieNotFound
-        left = math.floor(self._ttl - entry.age)
-        return Fetched(
-            value, Freshness(source, age=int(entry.age), ttl=left, upstream_status=status)
-        )
+        left = math.floor(self._layers.ttl - kept.age)
+        freshness = Freshness(source, age=int(kept.age), ttl=left, upstream_status=upstream_status)
+        return Fetched(kept.value, freshness)
+
+
+def _collapsed(fetched: Fetched[T]) -> Fetched[T]:
+    """Say of a fresh answer that somebody else's call brought it."""
+    if fetched.freshness.source is not Source.MISS:
+        return fetched
+    return replace(fetched, freshness=replace(fetched.freshness, source=Source.COLLAPSED))
+
+
+def _resting(seconds: float) -> CatalogueUnavailable:
+    return CatalogueUnavailable(retry_after=math.ceil(seconds))
 
 
 def _key(*parts: str | int | None) -> str:

@@ -1,28 +1,44 @@
-"""What a cache keeps: a body, and how old it is."""
+"""What a cache keeps: an answer, and how old it is."""
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
+
+T_co = TypeVar("T_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """A kept body, and the seconds since it was put."""
+class Kept(Generic[T_co]):
+    """Something that is kept, and the seconds since upstream said so."""
 
-    body: bytes
+    value: T_co
     age: float
 
 
 class Cache(Protocol):
-    """Where bodies are kept for long, and for how long upstream rests. Nothing here raises."""
+    """Where bodies are kept for all pods. Nothing here raises."""
 
-    def get(self, key: str) -> Entry | None:
+    def get(self, key: str) -> Kept[bytes] | None:
         """Return what was put last under a key, fresh or stale."""
 
     def put(self, key: str, body: bytes) -> bool:
         """Keep a body; tell whether it is kept."""
 
-    def rest(self, seconds: float) -> None:
+    def lease(self, key: str, seconds: float) -> AbstractContextManager[bool]:
+        """Lead for a key, for some seconds at most; give whether nobody else does."""
+
+
+class Health(Protocol):
+    """Whether upstream may be called: after a failure it rests, and then one caller tries first."""
+
+    def seconds_of_rest(self) -> float:
+        """Return for how long nothing goes out, as far as this process knows; ask nobody."""
+
+    def claim(self) -> float:
+        """Return 0 to whoever may go now, or the seconds to wait."""
+
+    def failed(self) -> None:
         """Let upstream rest."""
 
-    def resting(self) -> float:
-        """Return for how many more seconds upstream rests; 0 when it does not."""
+    def answered(self) -> None:
+        """Let everybody go again."""

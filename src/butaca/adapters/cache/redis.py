@@ -2,16 +2,20 @@
 
 import math
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from redis import Redis
+from redis.exceptions import LockNotOwnedError
+from redis.lock import Lock
 
-from butaca.adapters.cache.entries import Entry
+from butaca.adapters.cache.entries import Kept
 from butaca.adapters.redis import RedisLink
 
 PREFIX = "butaca:1:"
 """The format of what is kept is part of every key: another release's entry is a miss."""
 
-RESTING = "butaca:resting"
+LEASE = "butaca:lease:"
 """Not below the prefix, where it could be an entry's key."""
 
 _KEPT_MS = re.compile(rb"(\d{1,15})\n")
@@ -29,7 +33,7 @@ class RedisCache:
         self._redis: Redis = link.client
         self._kept_ms = _milliseconds(kept_for)
 
-    def get(self, key: str) -> Entry | None:
+    def get(self, key: str) -> Kept[bytes] | None:
         """Return what was put last under a key."""
         return self._link.attempt(lambda: self._get(PREFIX + key), otherwise=None)
 
@@ -40,18 +44,21 @@ class RedisCache:
             lambda: bool(self._redis.set(PREFIX + key, entry, px=self._kept_ms)), otherwise=False
         )
 
-    def rest(self, seconds: float) -> None:
-        """Let upstream rest, for all pods."""
-        self._link.attempt(
-            lambda: self._redis.set(RESTING, b"", px=_milliseconds(seconds)), otherwise=None
-        )
+    @contextmanager
+    def lease(self, key: str, seconds: float) -> Iterator[bool]:
+        """Lead for a key over all pods, with `SET NX PX` and a token of our own.
 
-    def resting(self) -> float:
-        """Return for how many more seconds upstream rests."""
-        left_ms = self._link.attempt(lambda: self._redis.pttl(RESTING), otherwise=0)
-        return max(left_ms, 0) / 1000
+        Without Redis everybody leads: the flights of each process are all that there is then.
+        """
+        lock = self._redis.lock(LEASE + key, timeout=seconds, blocking=False, thread_local=False)
+        is_ours = self._link.attempt(lock.acquire, otherwise=None)
+        try:
+            yield is_ours is not False
+        finally:
+            if is_ours:
+                self._link.attempt(lambda: _release(lock), otherwise=None)
 
-    def _get(self, key: str) -> Entry | None:
+    def _get(self, key: str) -> Kept[bytes] | None:
         # Both in one transaction, lest the body and the countdown be of two entries.
         pipeline = self._redis.pipeline()
         pipeline.get(key)
@@ -60,7 +67,12 @@ class RedisCache:
         head = _KEPT_MS.match(entry or b"")
         if not head or left_ms < 0:
             return None
-        return Entry(entry[head.end() :], (int(head[1]) - left_ms) / 1000)
+        return Kept(entry[head.end() :], (int(head[1]) - left_ms) / 1000)
+
+
+def _release(lock: Lock) -> None:
+    with suppress(LockNotOwnedError):  # It ran out, or Redis forgot it: Redis itself is well.
+        lock.release()
 
 
 def _milliseconds(seconds: float) -> int:

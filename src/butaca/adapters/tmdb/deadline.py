@@ -7,21 +7,13 @@ a second could hold its caller for hours. Here every wait is cut to what is left
 import http.client
 import io
 import socket
-import time
-from contextvars import ContextVar
 from typing import Any, ClassVar
 
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-deadline: ContextVar[float] = ContextVar("deadline", default=float("inf"))
-"""The moment, by `time.monotonic`, after which this context reads no more from upstream."""
-
-
-def seconds_left() -> float:
-    """Return the seconds until the deadline; 0 or less when it has passed."""
-    return deadline.get() - time.monotonic()
+from butaca.adapters.deadline import seconds_left
 
 
 class _Reader(io.RawIOBase):
@@ -71,7 +63,7 @@ class _SecurePool(HTTPSConnectionPool):
 
 
 class DeadlineAdapter(HTTPAdapter):
-    """An `HTTPAdapter` of requests that honors `deadline`, and never retries by itself."""
+    """An `HTTPAdapter` of requests that honors the deadline, and never retries by itself."""
 
     pool_classes: ClassVar = {"http": _Pool, "https": _SecurePool}
 

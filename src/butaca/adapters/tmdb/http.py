@@ -14,7 +14,8 @@ from pydantic_core import from_json
 from urllib3.exceptions import InvalidHeader, ReadTimeoutError
 from urllib3.util.retry import Retry
 
-from butaca.adapters.tmdb.deadline import DeadlineAdapter, deadline, seconds_left
+from butaca.adapters.deadline import seconds_left, within
+from butaca.adapters.tmdb.deadline import DeadlineAdapter
 from butaca.core.errors import (
     CatalogueAnsweredNonsense,
     CatalogueFailed,
@@ -89,11 +90,8 @@ class TmdbHttp:
 
         Raises CatalogueFailed when no try succeeds before the deadline.
         """
-        reset = deadline.set(time.monotonic() + self._limits.deadline)
-        try:
+        with within(self._limits.deadline):
             return self._try_often(path, params)
-        finally:
-            deadline.reset(reset)
 
     def _try_often(self, path: str, params: Mapping[str, str | int]) -> dict[str, Any] | None:
         tries = 0

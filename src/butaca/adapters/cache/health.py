@@ -1,0 +1,105 @@
+"""The rest that upstream gets after a failure, and the one probe that ends it."""
+
+import math
+import threading
+import time
+from collections.abc import Callable
+
+from butaca.adapters.redis import RedisLink
+
+RESTING = "butaca:resting"
+"""While this key lives, nobody goes: upstream rests, or somebody is trying it."""
+
+AILING = "butaca:ailing"
+"""While this key lives, upstream failed last, and only one goes at a time."""
+
+AILING_SECONDS = 3600
+
+_CLAIM = """
+local left = redis.call('PTTL', KEYS[1])
+if left > 0 then return {left, redis.call('GET', KEYS[1])} end
+if redis.call('EXISTS', KEYS[2]) == 1 then redis.call('SET', KEYS[1], 'probe', 'PX', ARGV[1]) end
+return {0, ''}
+"""
+
+
+class SharedHealth:
+    """How upstream does, as all pods see it; as this process sees it while Redis is away.
+
+    After a failure nothing goes out for `cooldown` seconds. Then one caller may try, for at
+    most `probe` seconds; when it succeeds all may go again, when it fails the rest begins anew.
+    """
+
+    def __init__(
+        self,
+        link: RedisLink,
+        cooldown: float,
+        probe: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._link = link
+        self._claim = link.client.register_script(_CLAIM)
+        self._cooldown = cooldown
+        self._probe = probe
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._rests_until = 0.0
+        self._is_ailing = False
+        self._verdicts = 0
+
+    def seconds_of_rest(self) -> float:
+        """Return for how long nothing goes out, as far as this process knows."""
+        return max(self._rests_until - self._clock(), 0.0)
+
+    def claim(self) -> float:
+        """Return 0 to whoever may go now, or the seconds to wait."""
+        verdicts = self._verdicts
+        claimed = self._link.attempt(self._claim_for_all, otherwise=None)
+        if claimed is None:
+            return self._claim_here()
+        left, is_probed = claimed
+        with self._lock:
+            # A verdict of this process is newer than the answer that it overtook.
+            if verdicts == self._verdicts:
+                # A probe may end at any moment, so it is no rest to remember.
+                self._rests_until = self._clock() + (0.0 if is_probed else left)
+        return left
+
+    def failed(self) -> None:
+        """Let upstream rest, for all pods."""
+        with self._lock:
+            self._verdicts += 1
+            self._is_ailing = True
+            self._rests_until = self._clock() + self._cooldown
+        self._link.attempt(self._tell_failure, otherwise=None)
+
+    def answered(self) -> None:
+        """Let everybody go again."""
+        with self._lock:
+            self._verdicts += 1
+            self._is_ailing = False
+            self._rests_until = 0.0
+        self._link.attempt(lambda: self._link.client.delete(RESTING, AILING), otherwise=None)
+
+    def _claim_for_all(self) -> tuple[float, bool]:
+        keys, args = [RESTING, AILING], [_milliseconds(self._probe)]
+        left_ms, why = self._claim(keys=keys, args=args)
+        return left_ms / 1000, why == b"probe"
+
+    def _claim_here(self) -> float:
+        with self._lock:
+            if left := self.seconds_of_rest():
+                return left
+            if self._is_ailing:
+                self._rests_until = self._clock() + self._probe
+            return 0.0
+
+    def _tell_failure(self) -> None:
+        pipeline = self._link.client.pipeline()
+        pipeline.set(AILING, b"", px=_milliseconds(AILING_SECONDS))
+        pipeline.set(RESTING, b"", px=_milliseconds(self._cooldown))
+        pipeline.execute()
+
+
+def _milliseconds(seconds: float) -> int:
+    return math.ceil(seconds * 1000)

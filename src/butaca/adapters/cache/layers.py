@@ -1,0 +1,80 @@
+"""Two layers of what is kept: the memory of this process, and the Redis of all pods."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, cast
+
+from pydantic import TypeAdapter, ValidationError
+
+from butaca.adapters.cache.entries import Cache, Kept
+from butaca.adapters.cache.memory import Memory
+from butaca.core.models import Fetched
+
+T = TypeVar("T")
+
+
+class Form(Generic[T]):
+    """How one kind of answer is written down. That there is no such movie is one, too: null."""
+
+    def __init__(self, of: Any) -> None:
+        self._adapter: TypeAdapter[T | None] = TypeAdapter(of | None)
+
+    def write(self, value: T | None) -> bytes:
+        """Return an answer as JSON."""
+        return self._adapter.dump_json(value)
+
+    def read(self, body: bytes) -> T | None:
+        """Return the answer that JSON tells. Raises ValidationError."""
+        return self._adapter.validate_json(body)
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T]):
+    """A call that may go out: under which key its answer is kept, in which form, and how to."""
+
+    key: str
+    form: Form[T]
+    fetch: Callable[[], Fetched[T]]
+
+
+class Layers:
+    """What is kept, fresh for `ttl` seconds. Without Redis it is what this process remembers."""
+
+    def __init__(self, memory: Memory, cache: Cache, ttl: float) -> None:
+        self._memory = memory
+        self._cache = cache
+        self.ttl = ttl
+
+    def find(self, call: Call[T]) -> Kept[T | None] | None:
+        """Return the newest answer that is kept, fresh or stale."""
+        remembered = cast("Kept[T | None] | None", self._memory.get(call.key))
+        if remembered and self.is_fresh(remembered):
+            return remembered
+        shared = self._shared(call)
+        # Redis may have been away when the younger one was kept.
+        if shared is None or (remembered and remembered.age < shared.age):
+            return remembered
+        self._memory.put(call.key, shared.value, shared.age)
+        return shared
+
+    def keep(self, call: Call[T], value: T | None) -> bool:
+        """Keep an answer; tell whether all pods have it."""
+        self._memory.put(call.key, value)
+        return self._cache.put(call.key, call.form.write(value))
+
+    def lease(self, key: str, seconds: float) -> AbstractContextManager[bool]:
+        """Lead for a key over all pods; give whether nobody else does."""
+        return self._cache.lease(key, seconds)
+
+    def is_fresh(self, kept: Kept[T | None] | None) -> bool:
+        """Tell whether there is an answer for which nobody needs to go out."""
+        return kept is not None and kept.age < self.ttl
+
+    def _shared(self, call: Call[T]) -> Kept[T | None] | None:
+        if (entry := self._cache.get(call.key)) is None:
+            return None
+        try:
+            return Kept(call.form.read(entry.value), entry.age)
+        except ValidationError:  # Of another release, or corrupt.
+            return None

@@ -1,0 +1,88 @@
+"""A pod that all tests of one process share, healed before each; and towns of their own."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from butaca.adapters.sql import Database, SqlAccounts
+from butaca.core.accounts import Accounts
+from butaca.sandbox import Sandbox
+from tests.faults.pods import Pod, Town, living, new_path, until
+from tests.own_valkey import own_valkey
+
+
+@pytest.fixture(scope="session")
+def shared_town(
+    postgresql_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Town, Pod]]:
+    """A town with one pod, which no test may kill."""
+    folder = tmp_path_factory.mktemp("pod")
+    with Sandbox() as tmdb, own_valkey() as valkey:
+        redis_url = f"redis://127.0.0.1:{valkey.port}/0"
+        for town in living(Town(folder, tmdb, redis_url, postgresql_url)):
+            yield town, town.pod()
+
+
+@pytest.fixture
+def library(postgresql: Database) -> Database:
+    """An empty database that lets the two demo users in."""
+    Accounts(SqlAccounts(postgresql)).let_in_demo_users()
+    return postgresql
+
+
+@pytest.fixture
+def pod(shared_town: tuple[Town, Pod], library: Database) -> Iterator[Pod]:
+    """The shared pod, as healthy as on its first day."""
+    town, pod = shared_town
+    _heal(town, pod)
+    yield pod
+    pod.assert_no_secret_was_told()
+
+
+@pytest.fixture
+def tmdb(shared_town: tuple[Town, Pod], pod: Pod) -> Sandbox:
+    """The TMDB of the shared pod: healthy, and never called."""
+    return shared_town[0].tmdb
+
+
+@pytest.fixture
+def store(shared_town: tuple[Town, Pod], pod: Pod) -> Iterator["redis.Redis"]:
+    """A client of the Redis of the shared pod."""
+    with redis.Redis.from_url(shared_town[0].redis_url) as client:
+        yield client
+
+
+def _heal(town: Town, pod: Pod) -> None:
+    if town.tmdb._listener is None:
+        town.tmdb.start()
+    town.tmdb.heal()
+    with redis.Redis.from_url(town.redis_url) as client:
+        client.flushdb()
+    until(lambda: pod.get(new_path()).status == 200)
+    town.tmdb.calls.reset()
+    pod.forget()
+
+
+@pytest.fixture
+def startup(tmp_path: Path) -> Callable[[str], dict[str, str]]:
+    """Return what makes the settings of a pod that runs some Python before its first line."""
+
+    def settings(code: str) -> dict[str, str]:
+        folder = tmp_path / "startup"
+        folder.mkdir(exist_ok=True)
+        (folder / "sitecustomize.py").write_text(code, encoding="utf-8")
+        others = os.environ.get("PYTHONPATH", "")
+        return {"PYTHONPATH": f"{folder}{os.pathsep}{others}"}
+
+    return settings
+
+
+@pytest.fixture
+def town(library: Database, empty_redis: str, tmp_path: Path) -> Iterator[Town]:
+    """A healthy town, without pods."""
+    url = library.engine.url.render_as_string(hide_password=False)
+    with Sandbox() as tmdb:
+        yield from living(Town(tmp_path, tmdb, empty_redis, url))

@@ -1,0 +1,294 @@
+"""Butaca as pods: processes as in production, with what they answer and what they say."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException, HTTPMessage
+from itertools import count
+from pathlib import Path
+from threading import Barrier, Event
+from typing import Any, TypeVar
+
+from butaca.sandbox import Sandbox
+from butaca.server import free_port
+from tests.builders import ADMIN_TOKEN, CONSUMER_TOKEN
+
+T = TypeVar("T")
+Line = dict[str, Any]
+
+HOST = "127.0.0.1"
+TTL = 0.3
+COOLDOWN = 0.3
+DEADLINE = 1.5
+GRACE = 0.5
+"""Seconds by which a request may outlive the deadline of its calls."""
+
+SECONDS_TO_END = 25
+SECRETS = (CONSUMER_TOKEN, ADMIN_TOKEN, "sandbox-token")
+
+SETTINGS = {
+    "DEMO_USERS": "true",
+    "TMDB_TOKEN": "sandbox-token",
+    "TMDB_CONNECT_TIMEOUT": "0.5",
+    "TMDB_READ_TIMEOUT": "0.5",
+    "TMDB_RETRIES": "2",
+    "TMDB_BACKOFF": "0.05",
+    "TMDB_DEADLINE": str(DEADLINE),
+    "TMDB_COOLDOWN_SECONDS": str(COOLDOWN),
+    "CACHE_TTL_SECONDS": str(TTL),
+    "RATE_LIMIT_READS": "1000000/minute",
+    "RATE_LIMIT_WRITES": "1000000/minute",
+    "LOG_FORMAT": "json",
+    "PYTHONUNBUFFERED": "1",
+}
+"""Every wait a fraction of a second, so that what ages and rests does so in real time."""
+
+
+def until(condition: Callable[[], T | None], seconds: float = 10.0) -> T:
+    """Return what a condition says as soon as it is true; give up in the end."""
+    give_up = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < give_up, f"it did not happen within {seconds} s"
+        Event().wait(0.005)
+    return found
+
+
+def at_once(*calls: Callable[[], T]) -> list[T]:
+    """Return what these calls return, all made in the same moment."""
+    start = Barrier(len(calls))
+
+    def go(call: Callable[[], T]) -> T:
+        start.wait()
+        return call()
+
+    with ThreadPoolExecutor(len(calls)) as threads:
+        return list(threads.map(go, calls))
+
+
+_numbers = count(676)
+
+
+def new_path() -> str:
+    """Return a path to popular movies that nobody has asked for before."""
+    page, region = divmod(next(_numbers), 676)
+    first, second = divmod(region, 26)
+    return f"/movies/popular?page={page}&region={chr(65 + first)}{chr(65 + second)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a pod answered, and after how long."""
+
+    status: int
+    headers: HTTPMessage
+    body: bytes
+    asked: float
+    seconds: float
+
+    @property
+    def came(self) -> float:
+        return self.asked + self.seconds
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def cache_status(self) -> str:
+        return self.headers.get("Cache-Status", "")
+
+    @property
+    def retry_after(self) -> int | None:
+        given = self.headers.get("Retry-After")
+        return None if given is None else int(given)
+
+    @property
+    def age(self) -> int:
+        return int(self.headers["Age"])
+
+    @property
+    def is_fresh_hit(self) -> bool:
+        return bool(re.fullmatch(r"butaca; hit; ttl=\d+", self.cache_status))
+
+
+class Pod:
+    """A `butaca serve` with its worker, in a process group of its own."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
+        self.port = free_port(HOST)
+        self._stdout, self._stderr = (folder / f"{self.port}.{name}" for name in ("out", "err"))
+        self._read = 0
+        self._was_told = False
+        with self._stdout.open("ab") as stdout, self._stderr.open("ab") as stderr:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "butaca", "serve"],
+                env={**os.environ, **settings, "HOST": HOST, "PORT": str(self.port)},
+                stdout=stdout,
+                stderr=stderr,
+                start_new_session=True,
+            )
+
+    def get(self, path: str, **headers: str) -> Answer:
+        return self.call("GET", path, headers=headers)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = 15.0,
+    ) -> Answer:
+        """Call the API as the consumer, over a connection of its own."""
+        asked = time.monotonic()
+        connection = HTTPConnection(HOST, self.port, timeout=timeout)
+        try:
+            connection.request(
+                method,
+                f"/api/v1{path}",
+                None if body is None else json.dumps(body),
+                {
+                    "Authorization": f"Bearer {CONSUMER_TOKEN}",
+                    "Content-Type": "application/json",
+                    **(headers or {}),
+                },
+            )
+            response = connection.getresponse()
+            content = response.read()
+        finally:
+            connection.close()
+        seconds = time.monotonic() - asked
+        return Answer(response.status, response.headers, content, asked, seconds)
+
+    def probe(self, path: str, timeout: float = 10.0) -> int:
+        """Return the status of `/livez` or `/readyz`, as Kubernetes asks for it."""
+        connection = HTTPConnection(HOST, self.port, timeout=timeout)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().status
+        finally:
+            connection.close()
+
+    def get_after_ttl(self, path: str) -> Answer:
+        """Ask again and again; return the first answer that is not a fresh hit."""
+
+        def ask() -> Answer | None:
+            answer = self.get(path)
+            return None if answer.is_fresh_hit else answer
+
+        return until(ask)
+
+    def errors(self) -> list[Line]:
+        """Return the lines of stderr since the last `forget`, but those of every start and end."""
+        lines = self._new_on_stderr().splitlines()
+        # What is measured while it is tested says so when it ends, and is no line of ours.
+        ours = [json.loads(line) for line in lines if "module-not-measured" not in line]
+        return [line for line in ours if line["event"] != "demo_users.are_let_in"]
+
+    def errors_of(self, event: str) -> list[Line]:
+        return [line for line in self.errors() if line["event"] == event]
+
+    def log(self) -> list[Line]:
+        """Return the lines of stdout."""
+        return [json.loads(line) for line in self._stdout.read_text().splitlines()]
+
+    def forget(self) -> None:
+        """Forget what it said on stderr until now."""
+        self._read = self._stderr.stat().st_size
+
+    def wait_until_up(self) -> "Pod":
+        until(self._is_up, seconds=30)
+        return self
+
+    def tell_to_end(self) -> None:
+        """Send SIGTERM, once: of two in a row Granian's main process may never wake up."""
+        if not self._was_told:
+            self._was_told = True
+            self.process.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Kill the pod with its worker, as a node that dies does."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(SECONDS_TO_END)
+
+    def end(self) -> None:
+        """End it, and see that it obeys and that it never told a secret."""
+        if self.process.poll() is None:
+            self.tell_to_end()
+            try:
+                self.process.wait(SECONDS_TO_END)
+            except subprocess.TimeoutExpired:
+                self.kill()
+                raise
+        self.assert_no_secret_was_told()
+
+    def assert_no_secret_was_told(self) -> None:
+        told = self._stdout.read_text() + self._stderr.read_text()
+        assert [secret for secret in SECRETS if secret in told] == []
+
+    def _is_up(self) -> bool:
+        assert self.process.poll() is None, self._stderr.read_text()
+        try:
+            return self.probe("/livez") == 200
+        except (OSError, HTTPException):
+            return False
+
+    def _new_on_stderr(self) -> str:
+        with self._stderr.open("rb") as stderr:
+            stderr.seek(self._read)
+            return stderr.read().decode()
+
+
+class Town:
+    """One TMDB, one Redis, one database, and the pods that a test starts among them."""
+
+    def __init__(self, folder: Path, tmdb: Sandbox, redis_url: str, database_url: str) -> None:
+        self.tmdb = tmdb
+        self.redis_url = redis_url
+        self.database_url = database_url
+        self._folder = folder
+        self._pods: list[Pod] = []
+
+    def pod(self, **settings: str) -> Pod:
+        """Start a pod that differs from the others by some settings."""
+        return self.launch(**settings).wait_until_up()
+
+    def pods(self, number: int, **settings: str) -> list[Pod]:
+        """Start equal pods, all at once."""
+        launched = [self.launch(**settings) for _ in range(number)]
+        return [pod.wait_until_up() for pod in launched]
+
+    def launch(self, **settings: str) -> Pod:
+        places = {
+            "TMDB_BASE_URL": self.tmdb.url,
+            "REDIS_URL": self.redis_url,
+            "DATABASE_URL": self.database_url,
+        }
+        pod = Pod(self._folder, {**SETTINGS, **places, **settings})
+        self._pods.append(pod)
+        return pod
+
+    def end(self) -> None:
+        """End all pods, at once."""
+        for pod in self._pods:
+            if pod.process.poll() is None:
+                pod.tell_to_end()
+        with ExitStack() as all_of_them:  # The others, too, where one does not obey.
+            for pod in self._pods:
+                all_of_them.callback(pod.end)
+
+
+def living(town: Town) -> Iterator[Town]:
+    """Give a town to a fixture, and end it afterwards."""
+    try:
+        yield town
+    finally:
+        town.end()

@@ -1,0 +1,97 @@
+"""While TMDB hangs, whoever asks for what is kept does not feel it."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import pytest
+
+from butaca.sandbox import Fault
+from tests.faults.pods import GRACE, Answer, Pod, Town, new_path, until
+
+RecordProperty = Callable[[str, object], None]
+
+HANG = 4.0
+"""Seconds that a call may hang: longer than the hits take together."""
+
+SETTINGS = {
+    "CACHE_TTL_SECONDS": "60",
+    "TMDB_DEADLINE": str(HANG),
+    "TMDB_READ_TIMEOUT": str(HANG),
+    "TMDB_COOLDOWN_SECONDS": "60",
+}
+
+
+def p99(answers: list[Answer]) -> float:
+    return sorted(answer.seconds for answer in answers)[int(len(answers) * 0.99)]
+
+
+def hits_while_30_hang(town: Town, pod: Pod, calls: int) -> tuple[list[Answer], list[Answer]]:
+    """Return 300 hits in a row, and what 30 got who asked for other keys meanwhile."""
+    path = new_path()
+    pod.get(path)
+    town.tmdb.calls.reset()
+    town.tmdb.break_with(Fault("hang", paths="/3/search/movie"))
+    with ThreadPoolExecutor(30) as threads:
+        others = [threads.submit(pod.get, f"/movies/search?query=n{n}") for n in range(30)]
+        until(lambda: town.tmdb.calls.total == calls)
+        hits = [pod.get(path) for _ in range(300)]
+        assert not all(other.done() for other in others)
+        return hits, [other.result() for other in others]
+
+
+@pytest.mark.parametrize(
+    ("threads", "places"), [(8, 4), (48, 30)], ids=["4 of 30 get a place", "all 30 get a place"]
+)
+def test_with_30_requests_hanging_upstream_hits_on_another_key_are_quick(
+    town: Town, threads: int, places: int, record_property: RecordProperty
+) -> None:
+    pod = town.pod(THREADS=str(threads), TMDB_MAX_CONCURRENCY=str(places), **SETTINGS)
+    hits, others = hits_while_30_hang(town, pod, calls=places)
+    record_property("p99_ms", round(p99(hits) * 1000, 1))
+    assert all(hit.status == 200 and hit.is_fresh_hit for hit in hits)
+    assert p99(hits) < 0.05
+    assert sorted(other.status for other in others) == [503] * (30 - places) + [504] * places
+    assert all((other.retry_after or 0) >= 1 for other in others)
+    assert max(other.seconds for other in others) < HANG + GRACE
+    assert town.tmdb.calls.total == places
+    assert len(pod.errors()) == places
+
+
+def test_with_30_requests_for_one_hanging_key_hits_on_another_are_quick(
+    town: Town, record_property: RecordProperty
+) -> None:
+    pod = town.pod(**SETTINGS)
+    path = new_path()
+    pod.get(path)
+    town.tmdb.calls.reset()
+    town.tmdb.break_with(Fault("hang", paths="/3/search/movie"))
+    with ThreadPoolExecutor(30) as threads:
+        ask = partial(pod.get, "/movies/search?query=one")
+        others = [threads.submit(ask) for _ in range(30)]
+        until(lambda: town.tmdb.calls.total == 1)
+        hits = [pod.get(path) for _ in range(300)]
+        answers = [other.result() for other in others]
+    record_property("p99_ms", round(p99(hits) * 1000, 1))
+    assert all(hit.status == 200 and hit.is_fresh_hit for hit in hits)
+    assert p99(hits) < 0.05
+    assert {answer.status for answer in answers} <= {503, 504}
+    assert max(answer.seconds for answer in answers) < HANG + GRACE
+    assert town.tmdb.calls.total == 1
+    assert len(pod.errors()) == 1
+
+
+def test_without_a_place_what_is_kept_is_served_stale_at_once(town: Town) -> None:
+    pod = town.pod(**{**SETTINGS, "CACHE_TTL_SECONDS": "0.3"})
+    path = new_path()
+    good = pod.get(path)
+    town.tmdb.break_with(Fault("hang", paths="/3/search/movie"))
+    with ThreadPoolExecutor(4) as threads:
+        for n in range(4):
+            threads.submit(pod.get, f"/movies/search?query=n{n}")
+        until(lambda: town.tmdb.calls["/3/search/movie"] == 4)
+        busy = pod.get_after_ttl(path)
+        town.tmdb.heal()
+    assert (busy.status, busy.body) == (200, good.body)
+    assert busy.cache_status == "butaca; hit; ttl=-1; detail=busy"
+    assert busy.seconds < 0.2

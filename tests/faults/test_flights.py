@@ -1,0 +1,129 @@
+"""For one key at most one upstream call per time-to-live, over all pods."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from http.client import HTTPException
+
+import pytest
+
+from butaca.sandbox import Fault
+from tests.faults.pods import GRACE, Answer, Pod, Town, at_once, new_path, until
+
+FRESH = 5.0
+"""Seconds that an answer is fresh in front of a crowd: longer than it takes to serve them all."""
+
+
+@pytest.fixture
+def four(town: Town) -> list[Pod]:
+    """Four processes."""
+    return town.pods(4, CACHE_TTL_SECONDS=str(FRESH))
+
+
+def crowd(pods: list[Pod], path: str, number: int = 500) -> list[Answer]:
+    return at_once(*(partial(pods[n % len(pods)].get, path) for n in range(number)))
+
+
+def test_500_requests_for_one_cold_key_over_4_processes_make_1_upstream_call(
+    town: Town, four: list[Pod]
+) -> None:
+    town.tmdb.break_with(Fault("delay", seconds=0.2))
+    answers = crowd(four, new_path())
+    assert {answer.status for answer in answers} == {200}
+    assert len({answer.body for answer in answers}) == 1
+    assert town.tmdb.calls.total == 1
+    assert [answer.cache_status for answer in answers].count("butaca; fwd=miss; stored") == 1
+    assert [line for pod in four for line in pod.errors()] == []
+
+
+def test_500_requests_for_one_expired_key_over_4_processes_make_1_upstream_call(
+    town: Town, four: list[Pod]
+) -> None:
+    path = new_path()
+    filled = [pod.get(path) for pod in four]
+    assert town.tmdb.calls.total == 1
+    until(lambda: time.monotonic() > filled[0].came + FRESH)
+    town.tmdb.break_with(Fault("delay", seconds=0.2))
+    answers = crowd(four, path)
+    assert {answer.status for answer in answers} == {200}
+    assert {answer.body for answer in answers} == {filled[0].body}
+    assert town.tmdb.calls.total == 2
+    assert [answer.cache_status for answer in answers].count("butaca; fwd=miss; stored") == 1
+    assert [line for pod in four for line in pod.errors()] == []
+
+
+def test_a_copy_in_memory_is_no_fresher_than_the_entry_in_redis(town: Town) -> None:
+    writer, reader = town.pods(2, CACHE_TTL_SECONDS="1")
+    path = new_path()
+    written = writer.get(path)
+    until(lambda: time.monotonic() > written.came + 0.6)
+    assert reader.get(path).is_fresh_hit
+    again = reader.get_after_ttl(path)
+    assert again.cache_status == "butaca; fwd=miss; stored"
+    assert again.came - written.asked >= 1
+    assert again.asked - written.came < 1.4
+    assert town.tmdb.calls.total == 2
+
+
+def test_followers_with_something_stale_do_not_wait_for_the_flight(town: Town) -> None:
+    first, second = town.pods(2)
+    path = new_path()
+    good = first.get(path)
+    assert second.get(path).is_fresh_hit
+    until(lambda: time.monotonic() > good.came + 0.3)
+    town.tmdb.break_with(Fault("delay", seconds=0.4))
+    answers = at_once(*(partial([first, second][n % 2].get, path) for n in range(10)))
+    assert {answer.status for answer in answers} == {200}
+    assert town.tmdb.calls.total == 2
+    quick = sorted(answers, key=lambda answer: answer.seconds)[:9]
+    assert max(answer.seconds for answer in quick) < 0.35
+    assert {answer.cache_status for answer in quick} == {"butaca; hit; ttl=-1; detail=updating"}
+
+
+def test_with_something_kept_a_leader_that_is_killed_is_replaced(town: Town) -> None:
+    leader, follower = town.pods(2, TMDB_DEADLINE="1", TMDB_READ_TIMEOUT="5")
+    path = new_path()
+    good = leader.get(path)
+    _kill_in_flight(town, leader, path)
+    stale = follower.get_after_ttl(path)
+    assert (stale.status, stale.body) == (200, good.body)
+    assert stale.cache_status == "butaca; hit; ttl=-1; detail=updating"
+    assert stale.seconds < 0.2
+    assert town.tmdb.calls.total == 2
+    new = until(lambda: _missed(follower, path))
+    assert new.body == good.body
+    assert town.tmdb.calls.total == 3
+    assert follower.errors() == []
+
+
+def test_with_nothing_kept_a_leader_that_is_killed_is_replaced(town: Town) -> None:
+    leader, follower = town.pods(2, TMDB_DEADLINE="1", TMDB_READ_TIMEOUT="5")
+    path = new_path()
+    _kill_in_flight(town, leader, path)
+    died = time.monotonic()
+    waiting = follower.get(path)
+    assert (waiting.status, waiting.json["code"]) == (504, "catalogue-timed-out")
+    assert waiting.retry_after
+    assert waiting.seconds < 1 + GRACE
+    assert town.tmdb.calls.total == 1
+    new = until(lambda: _missed(follower, path))
+    assert new.status == 200
+    assert new.came - died < 1 + 1 + GRACE  # The deadline, and what a lease lasts beyond it.
+    assert town.tmdb.calls.total == 2
+
+
+def _kill_in_flight(town: Town, leader: Pod, path: str) -> None:
+    """Kill a pod that is upstream for a path; then let TMDB be healthy."""
+    before = town.tmdb.calls.total
+    town.tmdb.break_with(Fault("hang"))
+    with ThreadPoolExecutor(1) as threads:
+        asked = threads.submit(leader.get_after_ttl, path)
+        until(lambda: town.tmdb.calls.total == before + 1)
+        leader.kill()
+        assert isinstance(asked.exception(), OSError | HTTPException)
+    town.tmdb.heal()
+
+
+def _missed(pod: Pod, path: str) -> Answer | None:
+    answer = pod.get(path)
+    return answer if answer.cache_status == "butaca; fwd=miss; stored" else None
