@@ -1,6 +1,7 @@
 """The one link to Redis, and what happens while it is cut."""
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -13,6 +14,11 @@ from redis.retry import Retry
 
 T = TypeVar("T")
 log = logging.getLogger("butaca.redis")
+
+
+def milliseconds(seconds: float) -> int:
+    """Return a time as Redis takes it; rounded up, for 0 is what Redis refuses."""
+    return math.ceil(seconds * 1000)
 
 
 class RedisLink:

@@ -12,6 +12,9 @@ from butaca.core.ports import MovieCatalogue, PopularQuery
 from tests.builders import make_movie, make_page, make_record
 from tests.fakes import FakeCache, FakeCatalogue, FakeClock, FakeHealth
 
+REST = 3.0
+"""Seconds that a link which is down is not tried again."""
+
 TTL, COOLDOWN, PROBE, DAY = 30, 7, 6, 86_400
 POPULAR = PopularQuery("en-US")
 LONG = 20.0

@@ -9,12 +9,12 @@ import pytest
 
 from butaca.adapters.cache import SharedHealth
 from butaca.adapters.redis import RedisLink
+from tests.adapters.cache.scene import REST
 from tests.fakes import FakeClock
-from tests.own_valkey import own_valkey
 from tests.redis_time import let_pass
 
 T = TypeVar("T")
-COOLDOWN, PROBE, REST = 600.0, 60.0, 3.0
+COOLDOWN, PROBE = 600.0, 60.0
 
 
 class OvertakenLink(RedisLink):
@@ -29,11 +29,6 @@ class OvertakenLink(RedisLink):
         if self.overtakes:
             self.overtakes.pop()()
         return answer
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
 
 
 @pytest.fixture
@@ -223,22 +218,6 @@ def test_a_success_is_not_undone_by_an_older_answer_of_redis(
 
 
 # --- without Redis -------------------------------------------------------------------------
-
-
-@pytest.fixture
-def server() -> Iterator[Any]:
-    """A Redis that a test may ruin."""
-    with own_valkey() as server:
-        yield server
-
-
-@pytest.fixture
-def ruined(server: Any, clock: FakeClock) -> Iterator[RedisLink]:
-    """A link to the Redis that a test may ruin."""
-    url = f"redis://127.0.0.1:{server.port}/0"
-    link = RedisLink(url, timeout=5.0, rest=REST, clock=clock.monotonic)
-    yield link
-    link.client.close()
 
 
 @pytest.fixture

@@ -14,16 +14,10 @@ from butaca.adapters.cache import RedisCache
 from butaca.adapters.cache.entries import Kept
 from butaca.adapters.cache.redis import LEASE, PREFIX
 from butaca.adapters.redis import RedisLink
+from tests.adapters.cache.scene import REST
 from tests.fakes import FakeClock
-from tests.own_valkey import own_valkey
 
 DAY = 86_400
-REST = 3.0
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
 
 
 @pytest.fixture
@@ -41,22 +35,6 @@ def client(link: RedisLink) -> Any:
 @pytest.fixture
 def cache(link: RedisLink) -> RedisCache:
     return RedisCache(link, kept_for=DAY)
-
-
-@pytest.fixture
-def server() -> Iterator[Any]:
-    """A Redis that a test may ruin."""
-    with own_valkey() as server:
-        yield server
-
-
-@pytest.fixture
-def ruined(server: Any, clock: FakeClock) -> Iterator[RedisLink]:
-    """A link to the Redis that a test may ruin, on the test's clock."""
-    url = f"redis://127.0.0.1:{server.port}/0"
-    link = RedisLink(url, timeout=5.0, rest=REST, clock=clock.monotonic)
-    yield link
-    link.client.close()
 
 
 # --- keeping -------------------------------------------------------------------------------

@@ -1,11 +1,10 @@
 """The rest that upstream gets after a failure, and the one probe that ends it."""
 
-import math
 import threading
 import time
 from collections.abc import Callable
 
-from butaca.adapters.redis import RedisLink
+from butaca.adapters.redis import RedisLink, milliseconds
 
 RESTING = "butaca:resting"
 """While this key lives, nobody goes: upstream rests, or somebody is trying it."""
@@ -82,7 +81,7 @@ class SharedHealth:
         self._link.attempt(lambda: self._link.client.delete(RESTING, AILING), otherwise=None)
 
     def _claim_for_all(self) -> tuple[float, bool]:
-        keys, args = [RESTING, AILING], [_milliseconds(self._probe)]
+        keys, args = [RESTING, AILING], [milliseconds(self._probe)]
         left_ms, why = self._claim(keys=keys, args=args)
         return left_ms / 1000, why == b"probe"
 
@@ -96,10 +95,6 @@ class SharedHealth:
 
     def _tell_failure(self) -> None:
         pipeline = self._link.client.pipeline()
-        pipeline.set(AILING, b"", px=_milliseconds(AILING_SECONDS))
-        pipeline.set(RESTING, b"", px=_milliseconds(self._cooldown))
+        pipeline.set(AILING, b"", px=milliseconds(AILING_SECONDS))
+        pipeline.set(RESTING, b"", px=milliseconds(self._cooldown))
         pipeline.execute()
-
-
-def _milliseconds(seconds: float) -> int:
-    return math.ceil(seconds * 1000)

@@ -1,6 +1,5 @@
 """The cache in Redis: two clocks, and neither of them on our wall."""
 
-import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,7 +9,7 @@ from redis.exceptions import LockNotOwnedError
 from redis.lock import Lock
 
 from butaca.adapters.cache.entries import Kept
-from butaca.adapters.redis import RedisLink
+from butaca.adapters.redis import RedisLink, milliseconds
 
 PREFIX = "butaca:1:"
 """The format of what is kept is part of every key: another release's entry is a miss."""
@@ -31,7 +30,7 @@ class RedisCache:
     def __init__(self, link: RedisLink, kept_for: float) -> None:
         self._link = link
         self._redis: Redis = link.client
-        self._kept_ms = _milliseconds(kept_for)
+        self._kept_ms = milliseconds(kept_for)
 
     def get(self, key: str) -> Kept[bytes] | None:
         """Return what was put last under a key."""
@@ -73,7 +72,3 @@ class RedisCache:
 def _release(lock: Lock) -> None:
     with suppress(LockNotOwnedError):  # It ran out, or Redis forgot it: Redis itself is well.
         lock.release()
-
-
-def _milliseconds(seconds: float) -> int:
-    return math.ceil(seconds * 1000)  # Rounded up: 0 is what Redis refuses.
