@@ -1,10 +1,11 @@
 """The moment after which nobody waits: set, kept, given back."""
 
+import socket
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from butaca.adapters.deadline import seconds_left, within
+from butaca.adapters.deadline import cut, seconds_left, within
 
 
 def test_without_a_deadline_there_is_no_end() -> None:
@@ -55,3 +56,23 @@ def test_a_failure_leaves_its_deadline_behind() -> None:
 def test_a_deadline_is_nobody_elses() -> None:
     with within(60), ThreadPoolExecutor(1) as pool:
         assert pool.submit(seconds_left).result(20) == float("inf")
+
+
+def test_a_wait_is_cut_to_what_is_left() -> None:
+    with within(60):
+        assert 50 < cut(600) <= 60
+
+
+def test_a_shorter_wait_is_not_cut() -> None:
+    with within(60):
+        assert cut(5) == 5
+
+
+def test_a_wait_without_end_is_one_that_a_socket_takes() -> None:
+    with socket.socket() as sock:
+        sock.settimeout(cut(None))
+
+
+def test_there_is_no_wait_after_the_deadline() -> None:
+    with within(0), pytest.raises(TimeoutError, match="deadline"):
+        cut(5)

@@ -2,9 +2,14 @@
 
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from itertools import takewhile
+from threading import Barrier, BrokenBarrierError
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from butaca.adapters.rate_limits import RateLimits
 from butaca.adapters.redis import RedisLink
@@ -13,8 +18,8 @@ from tests.fakes import FakeClock
 REST = 3.0
 
 
-def make_limits(link: RedisLink, url: str) -> RateLimits:
-    return RateLimits(link, url, reads="3/minute", writes="1/minute")
+def make_limits(link: RedisLink, reads: str = "3/minute", **more: Any) -> RateLimits:
+    return RateLimits(link, reads=reads, writes="1/minute", **more)
 
 
 @pytest.fixture
@@ -30,9 +35,9 @@ def link(empty_redis: str, clock: FakeClock) -> Iterator[RedisLink]:
 
 
 @pytest.fixture
-def shared(link: RedisLink, empty_redis: str) -> RateLimits:
+def shared(link: RedisLink, clock: FakeClock) -> RateLimits:
     """Limits that are counted in a Redis that is there."""
-    return make_limits(link, empty_redis)
+    return make_limits(link, clock=clock.monotonic)
 
 
 @pytest.fixture
@@ -42,7 +47,7 @@ def alone() -> Iterator[RateLimits]:
         taken.bind(("127.0.0.1", 0))
         url = f"redis://127.0.0.1:{taken.getsockname()[1]}/0"
         link = RedisLink(url)
-        yield make_limits(link, url)
+        yield make_limits(link)
         link.client.close()
 
 
@@ -90,7 +95,7 @@ def test_pods_count_together(shared: RateLimits, empty_redis: str) -> None:
     other_link = RedisLink(empty_redis, timeout=5.0)
     use_up(shared)
 
-    assert make_limits(other_link, empty_redis).seconds_to_wait("user:1", "read") > 0
+    assert make_limits(other_link).seconds_to_wait("user:1", "read") > 0
     other_link.client.close()
 
 
@@ -121,6 +126,94 @@ def test_after_the_window_calls_pass_again(shared: RateLimits, link: RedisLink) 
     assert shared.seconds_to_wait("user:1", "read") == 0
 
 
+def counted(link: RedisLink) -> int:
+    """Return how many calls Redis has been told of."""
+    client: Any = link.client
+    return sum(int(client.get(key)) for key in client.scan_iter("butaca:limits:*"))
+
+
+def test_a_share_of_a_large_limit_is_taken_at_once(link: RedisLink) -> None:
+    limits = make_limits(link, "600/minute")
+    limits.seconds_to_wait("user:1", "read")
+    assert counted(link) == 12
+    for _ in range(11):
+        limits.seconds_to_wait("user:1", "read")
+    assert counted(link) == 12
+    limits.seconds_to_wait("user:1", "read")
+    assert counted(link) == 24
+
+
+def test_over_all_pods_nobody_calls_more_often_than_the_limit(
+    link: RedisLink, empty_redis: str
+) -> None:
+    other_link = RedisLink(empty_redis, timeout=5.0)
+    pods = [make_limits(each, "110/minute") for each in (link, other_link)]
+    passed = [pod.seconds_to_wait("user:1", "read") == 0 for _ in range(100) for pod in pods]
+    assert passed.count(True) == 110
+    other_link.client.close()
+
+
+def test_of_many_pods_each_takes_so_little_that_the_limit_is_nearly_reached(
+    link: RedisLink,
+) -> None:
+    pods = [make_limits(link, "600/minute") for _ in range(60)]
+    calls = (pod.seconds_to_wait("user:1", "read") for _ in range(20) for pod in pods)
+    assert len(list(takewhile(lambda wait: wait == 0, calls))) > 540
+
+
+def test_what_is_left_of_a_share_ends_with_its_window(link: RedisLink, clock: FakeClock) -> None:
+    limits = make_limits(link, "600/minute", clock=clock.monotonic)
+    limits.seconds_to_wait("user:1", "read")
+    clock.move(60.0)
+    limits.seconds_to_wait("user:1", "read")
+    assert counted(link) == 24
+
+
+def test_whoever_is_refused_asks_redis_no_more_until_the_window_ends(
+    shared: RateLimits, link: RedisLink, clock: FakeClock
+) -> None:
+    client: Any = link.client
+    use_up(shared)
+    assert shared.seconds_to_wait("user:1", "read") > 0
+    client.flushdb()
+    assert shared.seconds_to_wait("user:1", "read") > 0
+    clock.move(60.0)
+    assert shared.seconds_to_wait("user:1", "read") == 0
+
+
+def test_a_share_that_another_thread_brought_meanwhile_is_not_lost(
+    link: RedisLink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = make_limits(link, "600/minute")
+    take = limits._take_share
+
+    def take_slowly(caller: str, kind: str) -> Any:
+        share = take(caller, kind)
+        monkeypatch.setattr(limits, "_take_share", take)
+        limits.seconds_to_wait(caller, kind)
+        return share
+
+    monkeypatch.setattr(limits, "_take_share", take_slowly)
+    for _ in range(23):
+        limits.seconds_to_wait("user:1", "read")
+    assert counted(link) == 24
+
+
+def test_threads_that_come_back_with_a_share_each_lose_none(link: RedisLink) -> None:
+    limits = make_limits(link, "600/minute")
+    threads = 4
+    start = Barrier(threads)
+
+    def call_often() -> list[int]:
+        start.wait()
+        return [limits.seconds_to_wait("user:1", "read") for _ in range(150)]
+
+    with ThreadPoolExecutor(threads) as pool:
+        waits = [pool.submit(call_often) for _ in range(threads)]
+        assert all(wait.result() == [0] * 150 for wait in waits)
+    assert limits.seconds_to_wait("user:1", "read") > 0
+
+
 def test_every_count_in_redis_expires(shared: RateLimits, link: RedisLink) -> None:
     client: Any = link.client
     use_up(shared)
@@ -138,6 +231,23 @@ def test_while_redis_is_away_each_process_counts_for_itself(
     assert shared.seconds_to_wait("user:1", "read") == 0
     use_up(shared)
     assert shared.seconds_to_wait("user:1", "read") > 0
+
+
+def test_while_redis_is_away_one_thread_counts_at_a_time(
+    alone: RateLimits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count, together = alone._own.hit, Barrier(2, timeout=0.2)
+
+    def count_together(*call: Any) -> bool:
+        with suppress(BrokenBarrierError):
+            together.wait()
+            pytest.fail("two threads count at once")
+        return count(*call)
+
+    monkeypatch.setattr(alone._own, "hit", count_together)
+    with ThreadPoolExecutor(2) as pool:
+        waits = pool.map(lambda caller: alone.seconds_to_wait(caller, "read"), ["one", "two"])
+        assert list(waits) == [0, 0]
 
 
 def test_when_redis_is_back_its_counts_hold_again(
@@ -158,3 +268,16 @@ def go_away(link: RedisLink) -> None:
         raise ConnectionResetError
 
     link.attempt(fail, otherwise=None)
+
+
+def test_refused_calls_are_counted_by_kind(link: RedisLink, clock: FakeClock) -> None:
+    registry = CollectorRegistry()
+    limits = make_limits(link, clock=clock.monotonic, registry=registry)
+    for _ in range(5):
+        limits.seconds_to_wait("user:1", "read")
+
+    refused = {
+        kind: registry.get_sample_value("butaca_rate_limited_total", {"kind": kind})
+        for kind in ("read", "write")
+    }
+    assert refused == {"read": 2, "write": 0}

@@ -5,6 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+LONGEST_WAIT = 3600.0
+"""Seconds; sockets and locks do not take infinity."""
+
 _deadline: ContextVar[float] = ContextVar("deadline", default=float("inf"))
 
 
@@ -21,3 +24,13 @@ def within(seconds: float) -> Iterator[None]:
 def seconds_left() -> float:
     """Return the seconds until the deadline; 0 or less when it has passed."""
     return _deadline.get() - time.monotonic()
+
+
+def cut(wait: float | None) -> float:
+    """Return a wait (`None`: any), cut to what is left; in seconds, and more than 0.
+
+    Raises TimeoutError when the deadline has passed.
+    """
+    if (left := seconds_left()) <= 0:
+        raise TimeoutError("the deadline has passed")
+    return min(wait or LONGEST_WAIT, left)

@@ -2,7 +2,6 @@
 
 import logging
 import math
-import threading
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -11,6 +10,8 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
+
+from butaca.adapters.rest import Rest
 
 T = TypeVar("T")
 log = logging.getLogger("butaca.redis")
@@ -42,15 +43,16 @@ class RedisLink:
             socket_connect_timeout=timeout,
             retry=Retry(NoBackoff(), 0),
         )
-        self._rest = rest
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._is_up = True
-        self._next_try = 0.0
+        self._rest = Rest(rest, longest_try=rest, clock=clock)
+
+    @property
+    def is_up(self) -> bool:
+        """Whether Redis answered when it was called last."""
+        return self._rest.is_up
 
     def attempt(self, call: Callable[[], T], otherwise: T) -> T:
         """Return what the call returns, or `otherwise` while Redis is away."""
-        if not self._may_try():
+        if not self._rest.may_try():
             return otherwise
         try:
             result = call()
@@ -60,26 +62,10 @@ class RedisLink:
         self._came_up()
         return result
 
-    def _may_try(self) -> bool:
-        """While the link is down let one thread try again per rest, and only that one."""
-        if self._is_up:
-            return True
-        with self._lock:
-            now = self._clock()
-            if now < self._next_try:
-                return False
-            self._next_try = now + self._rest
-            return True
-
     def _went_down(self, error: Exception) -> None:
-        with self._lock:
-            was_up, self._is_up = self._is_up, False
-            self._next_try = self._clock() + self._rest
-        if was_up:
+        if self._rest.failed():
             log.error("redis.went_away", extra={"reason": type(error).__name__})
 
     def _came_up(self) -> None:
-        with self._lock:
-            was_up, self._is_up = self._is_up, True
-        if not was_up:
+        if self._rest.succeeded():
             log.warning("redis.came_back")

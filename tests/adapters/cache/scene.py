@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from threading import Condition, Event, Semaphore, get_ident
 from typing import Any
 
-from butaca.adapters.cache import Bulkhead, CachedCatalogue, Layers, Memory
+from butaca.adapters.bulkhead import Bulkhead
+from butaca.adapters.cache import CachedCatalogue, Flights, Layers, Memory
 from butaca.core.errors import CatalogueFailed, CatalogueUnavailable
 from butaca.core.models import Fetched
 from butaca.core.ports import MovieCatalogue, PopularQuery
@@ -17,6 +18,7 @@ REST = 3.0
 
 TTL, COOLDOWN, PROBE, DAY = 30, 7, 6, 86_400
 POPULAR = PopularQuery("en-US")
+KEY = "popular:1:en-US:"
 LONG = 20.0
 """Seconds that a test waits for a thread before it fails."""
 
@@ -91,7 +93,8 @@ class Scene:
         """Return another process before an upstream, which remembers nothing yet."""
         clock = self.clock.monotonic
         layers = Layers(Memory(self.remembered, DAY, clock), self.cache, TTL)
-        return CachedCatalogue(upstream, layers, self.health, self.bulkhead, self.deadline, clock)
+        flights = Flights(self.deadline, clock)
+        return CachedCatalogue(upstream, layers, self.health, self.bulkhead, flights, clock)
 
     @property
     def calls(self) -> int:

@@ -13,6 +13,7 @@ from butaca.adapters.tmdb import Limits, TmdbCatalogue, TmdbHttp
 from butaca.core.errors import (
     CatalogueAnsweredNonsense,
     CatalogueFailed,
+    CatalogueGarbled,
     CatalogueRefusedUs,
     CatalogueTimedOut,
     CatalogueUnavailable,
@@ -22,7 +23,7 @@ from butaca.core.models import Fetched, Freshness, Source
 from butaca.core.ports import PopularQuery, SearchQuery
 from butaca.sandbox import Fault, Sandbox
 from butaca.sandbox.server import OPEN_SESAME
-from tests.adapters.cache.scene import COOLDOWN, POPULAR, PROBE, TTL, Ask, Scene
+from tests.adapters.cache.scene import COOLDOWN, KEY, POPULAR, PROBE, TTL, Ask, Scene
 from tests.builders import make_movie, make_page, make_record
 from tests.fakes import FakeCatalogue
 
@@ -35,6 +36,7 @@ ASKS: dict[str, Ask] = {
 FAILURES: list[tuple[type[CatalogueFailed], int | None]] = [
     (CatalogueUnavailable, 503),
     (CatalogueTimedOut, None),
+    (CatalogueGarbled, 200),
     (CatalogueAnsweredNonsense, 200),
     (CatalogueRefusedUs, 401),
 ]
@@ -202,7 +204,7 @@ def test_when_a_call_fails_there_is_still_no_such_movie(
         scene.cached.details(550, "en-US")
 
     assert [vars(record)["served"] for record in caplog.records] == ["stale"]
-    assert scene.health.seconds_of_rest() == COOLDOWN
+    assert scene.health.seconds_of_rest(KEY) == COOLDOWN
 
 
 def test_in_the_cool_down_there_is_still_no_such_movie(scene: Scene) -> None:
@@ -378,7 +380,7 @@ def test_no_such_movie_lets_nobody_rest(scene: Scene) -> None:
     with pytest.raises(MovieNotFound):
         scene.cached.record(1)
 
-    assert scene.health.seconds_of_rest() == 0
+    assert scene.health.seconds_of_rest(KEY) == 0
 
 
 # --- what cannot be read -------------------------------------------------------------------
@@ -519,6 +521,45 @@ def test_a_search_text_leaves_no_odd_character_in_its_key(text: str) -> None:
     assert not set(key) & set(" *?[]{}/\\\"'")
     assert key.count(":") == 5
     assert unquote(key.split(":")[1]) == text
+
+
+# --- nonsense ------------------------------------------------------------------------------
+
+
+def test_a_call_that_is_answered_with_nonsense_rests_alone(scene: Scene) -> None:
+    scene.break_upstream(CatalogueAnsweredNonsense())
+    with pytest.raises(CatalogueAnsweredNonsense) as first:
+        scene.popular()
+    scene.upstream.failure = None
+
+    with pytest.raises(CatalogueUnavailable) as second:
+        scene.popular()
+
+    assert first.value.retry_after == second.value.retry_after == COOLDOWN
+    assert scene.cached.record(550).freshness.source is Source.MISS
+    assert scene.calls == 2
+
+
+def test_while_a_call_rests_what_is_kept_of_it_is_served(scene: Scene) -> None:
+    kept = scene.keep_and_let_expire()
+    scene.break_upstream(CatalogueAnsweredNonsense())
+    scene.popular()
+
+    fetched = scene.popular()
+
+    assert fetched.value == kept.value
+    assert fetched.freshness == Freshness(Source.COOLDOWN, age=40, ttl=-10)
+    assert scene.calls == 2
+
+
+def test_after_its_rest_a_call_goes_out_again(scene: Scene) -> None:
+    scene.break_upstream(CatalogueAnsweredNonsense())
+    with pytest.raises(CatalogueAnsweredNonsense):
+        scene.popular()
+    scene.upstream.failure = None
+    scene.pass_seconds(COOLDOWN)
+
+    assert scene.popular().freshness.source is Source.MISS
 
 
 # --- what the operator reads ---------------------------------------------------------------

@@ -1,10 +1,12 @@
 """Flights: one leads, the others get what it got."""
 
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier, Event
+from contextvars import ContextVar
+from threading import Barrier, Event, Thread, get_ident
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from butaca.adapters.cache.flights import Flight, Flights
 from butaca.core.errors import CatalogueTimedOut, MovieNotFound
@@ -117,7 +119,7 @@ def test_a_flight_that_has_not_landed_is_not_waited_for_any_longer_than_asked() 
 
 def test_a_flight_knows_when_it_departed() -> None:
     clock = FakeClock(seconds=12.0)
-    flights = Flights(clock.monotonic)
+    flights = Flights(clock=clock.monotonic)
     flight, _ = flights.board("a")
     clock.move(5)
     followed, _ = flights.board("a")
@@ -154,3 +156,84 @@ def test_whoever_waits_is_woken_when_it_lands() -> None:
 
         assert [wait.result(LONG) for wait in waits] == [True, True]
         assert leader.result(LONG) == "answer"
+
+
+def test_a_flight_that_is_sent_flies_in_a_thread_of_its_own() -> None:
+    flights, may_land = Flights(), Event()
+    flight, _ = flights.board("a")
+
+    def fly() -> int:
+        assert may_land.wait(LONG)
+        return get_ident()
+
+    flights.send("a", flight, fly)
+    assert not flight.lands_within(0)
+    may_land.set()
+
+    assert flight.outcome() != get_ident()
+
+
+def test_a_flight_that_is_sent_flies_in_the_name_of_whoever_asked() -> None:
+    name: ContextVar[str] = ContextVar("name")
+    name.set("mine")
+    flights = Flights()
+    flight, _ = flights.board("a")
+    flights.send("a", flight, name.get)
+
+    assert flight.outcome() == "mine"
+
+
+@pytest.fixture
+def no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system gives no more threads."""
+
+    def refuse(_: Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(Thread, "start", refuse)
+
+
+def test_a_flight_for_which_there_is_no_thread_flies_here(no_threads: None) -> None:
+    flights = Flights()
+    flight, _ = flights.board("a")
+    flights.send("a", flight, get_ident)
+
+    assert flight.outcome() == get_ident()
+
+
+def test_that_a_flight_was_sent_in_vain_is_told_to_those_who_wait_alone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    flights = Flights()
+    flight, _ = flights.board("a")
+    flights.send("a", flight, lambda: fail(CatalogueTimedOut()))
+
+    with pytest.raises(CatalogueTimedOut):
+        flight.outcome()
+    assert flights.board("a")[1]
+    assert caplog.records == []
+
+
+def test_a_mistake_of_ours_in_a_flight_that_was_sent_is_told_to_the_operator(
+    caplog: pytest.LogCaptureFixture, no_threads: None
+) -> None:
+    flights = Flights()
+    flight, _ = flights.board("a")
+    flights.send("a", flight, lambda: fail(ZeroDivisionError()))
+
+    assert isinstance(flight.landed.exception(), ZeroDivisionError)
+    (line,) = caplog.records
+    assert (line.getMessage(), vars(line)["call"]) == ("catalogue.broke", "a")
+
+
+def test_whoever_leads_and_follows_is_counted() -> None:
+    registry = CollectorRegistry()
+    flights = Flights(registry=registry)
+    for key in ("a", "a", "a", "b"):
+        flights.board(key)
+
+    totals = [
+        registry.get_sample_value("butaca_flights_total", {"role": role})
+        for role in ("led", "followed")
+    ]
+    assert totals == [2, 2]

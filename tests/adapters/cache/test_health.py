@@ -6,8 +6,11 @@ from threading import Barrier
 from typing import Any, TypeVar
 
 import pytest
+from prometheus_client import CollectorRegistry
+from redis.crc import key_slot
 
 from butaca.adapters.cache import SharedHealth
+from butaca.adapters.cache.health import AILING, RESTING
 from butaca.adapters.redis import RedisLink
 from tests.adapters.cache.scene import REST
 from tests.fakes import FakeClock
@@ -15,6 +18,7 @@ from tests.redis_time import let_pass
 
 T = TypeVar("T")
 COOLDOWN, PROBE = 600.0, 60.0
+KEY = "popular:1:en-US:"
 
 
 class OvertakenLink(RedisLink):
@@ -63,6 +67,10 @@ def pass_seconds(empty_redis: str, clock: FakeClock) -> Callable[[float], None]:
     return pass_seconds
 
 
+def test_the_two_keys_are_in_one_slot_of_a_cluster() -> None:
+    assert key_slot(RESTING.encode()) == key_slot(AILING.encode())
+
+
 # --- two pods on one Redis -----------------------------------------------------------------
 
 
@@ -76,12 +84,12 @@ def test_a_pod_that_was_told_of_a_rest_need_not_ask_again(
     one: SharedHealth, other: SharedHealth, clock: FakeClock
 ) -> None:
     one.failed()
-    assert other.seconds_of_rest() == 0
+    assert other.seconds_of_rest(KEY) == 0
     other.claim()
 
-    assert COOLDOWN - 5 < other.seconds_of_rest() <= COOLDOWN
+    assert COOLDOWN - 5 < other.seconds_of_rest(KEY) <= COOLDOWN
     clock.move(COOLDOWN)
-    assert other.seconds_of_rest() == 0
+    assert other.seconds_of_rest(KEY) == 0
 
 
 def test_over_all_pods_one_goes_after_the_rest(
@@ -112,7 +120,7 @@ def test_a_probe_that_succeeds_frees_every_pod(
     assert other.claim() > 0
     one.answered()
 
-    assert other.seconds_of_rest() == 0
+    assert other.seconds_of_rest(KEY) == 0
     assert other.claim() == 0
     assert other.claim() == 0
 
@@ -147,7 +155,7 @@ def test_a_success_of_one_pod_is_known_to_whoever_asks(
     other.answered()
 
     assert one.claim() == 0
-    assert one.seconds_of_rest() == 0
+    assert one.seconds_of_rest(KEY) == 0
 
 
 def test_a_failure_is_forgotten_after_an_hour(
@@ -204,7 +212,7 @@ def test_a_failure_is_not_undone_by_an_older_answer_of_redis(
     links[0].overtakes.append(one.failed)
 
     assert one.claim() == 0
-    assert one.seconds_of_rest() == COOLDOWN
+    assert one.seconds_of_rest(KEY) == COOLDOWN
 
 
 def test_a_success_is_not_undone_by_an_older_answer_of_redis(
@@ -214,7 +222,7 @@ def test_a_success_is_not_undone_by_an_older_answer_of_redis(
     links[0].overtakes.append(one.answered)
 
     assert one.claim() > 0
-    assert one.seconds_of_rest() == 0
+    assert one.seconds_of_rest(KEY) == 0
 
 
 # --- without Redis -------------------------------------------------------------------------
@@ -266,7 +274,7 @@ def test_a_success_without_redis_ends_our_own_rest(server: Any, health: SharedHe
     health.failed()
     health.answered()
 
-    assert health.seconds_of_rest() == 0
+    assert health.seconds_of_rest(KEY) == 0
     assert health.claim() == 0
     server.start()
 
@@ -288,5 +296,15 @@ def test_with_a_read_only_redis_a_rest_is_our_own(ruined: RedisLink, health: Sha
     client.replicaof("127.0.0.1", 1)
     health.failed()
 
-    assert health.seconds_of_rest() == COOLDOWN
+    assert health.seconds_of_rest(KEY) == COOLDOWN
     assert health.claim() == COOLDOWN
+
+
+def test_every_rest_is_counted(links: list[OvertakenLink]) -> None:
+    registry = CollectorRegistry()
+    health = SharedHealth(links[0], COOLDOWN, PROBE, registry=registry)
+    health.failed()
+    health.answered()
+    health.failed()
+
+    assert registry.get_sample_value("butaca_tmdb_cooldowns_total") == 2

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
 
 from butaca.adapters.cache import Layers, Memory
 from butaca.adapters.cache.entries import Kept
@@ -200,7 +201,6 @@ def test_an_answer_is_fresh_for_the_ttl(pods: Pods) -> None:
     assert pods.one.is_fresh(Kept(OLD, 0.0))
     assert pods.one.is_fresh(Kept(None, TTL - 0.001))
     assert not pods.one.is_fresh(Kept(OLD, float(TTL)))
-    assert not pods.one.is_fresh(None)
 
 
 def test_leading_is_leading_over_all_pods(pods: Pods) -> None:
@@ -247,3 +247,31 @@ def test_what_is_found_is_as_old_as_it_is(steps: list[tuple[str, int]]) -> None:
 def assert_true_age(found: Kept[Any] | None, born: dict[str, float], now: float) -> None:
     if found is not None:
         assert found.age == now - born[found.value.details.title]
+
+
+def test_what_is_found_is_counted_by_layer() -> None:
+    registry, cache = CollectorRegistry(), FakeCache()
+    layers = Layers(Memory(10, DAY, cache.clock.monotonic), cache, TTL, registry)
+    layers.find(CALL)
+    layers.keep(CALL, OLD)
+    layers.find(CALL)
+    cache.clock.move(TTL)
+    layers.find(CALL)
+
+    assert lookups(registry) == {
+        ("memory", "miss"): 1,
+        ("redis", "miss"): 1,
+        ("memory", "fresh"): 1,
+        ("memory", "stale"): 1,
+        ("redis", "stale"): 1,
+        ("redis", "fresh"): 0,
+    }
+
+
+def lookups(registry: CollectorRegistry) -> dict[tuple[str, str], float]:
+    (metric,) = registry.collect()
+    return {
+        (sample.labels["layer"], sample.labels["result"]): sample.value
+        for sample in metric.samples
+        if sample.name.endswith("_total")
+    }

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from threading import Barrier
 from typing import Any
 
@@ -44,6 +45,17 @@ def test_redis_drops_an_entry_when_it_was_kept_long_enough(cache: RedisCache, cl
     cache.put("popular:1", b"one")
 
     assert DAY - 5 < client.ttl(f"{PREFIX}popular:1") <= DAY
+
+
+def test_an_entry_has_aged_by_what_its_answer_took(link: RedisLink) -> None:
+    moments = count(step=10)
+    cache = RedisCache(link, kept_for=DAY, clock=lambda: next(moments))
+    cache.put("popular:1", b"one")
+
+    entry = cache.get("popular:1")
+
+    assert entry is not None
+    assert 10 <= entry.age < 15
 
 
 def test_an_entry_is_gone_when_redis_dropped_it(cache: RedisCache, client: Any) -> None:
@@ -110,9 +122,7 @@ def test_an_entry_of_another_format_is_a_miss(
     assert cache.get("popular:1") is None
 
 
-@settings(
-    deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(written=st.binary() | st.builds(lambda n, b: b"%d\n%s" % (n, b), st.integers(), st.binary()))
 def test_whatever_is_written_is_an_entry_or_a_miss(
     cache: RedisCache, client: Any, written: bytes

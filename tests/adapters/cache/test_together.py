@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from butaca.adapters.bulkhead import Bulkhead
 from butaca.adapters.cache import (
-    Bulkhead,
     CachedCatalogue,
+    Flights,
     Layers,
     Memory,
     RedisCache,
@@ -31,6 +32,7 @@ from butaca.core.ports import SearchQuery
 from tests.adapters.cache.scene import (
     COOLDOWN,
     DAY,
+    KEY,
     LONG,
     POPULAR,
     PROBE,
@@ -42,10 +44,10 @@ from tests.adapters.cache.scene import (
     furnish,
 )
 from tests.fakes import FakeCache, FakeCatalogue
+from tests.faults.pods import until
 from tests.redis_time import let_pass
 
 MANY = 16
-KEY = "popular:1:en-US:"
 ASKS: dict[str, Ask] = {
     "popular": lambda cached: cached.popular(POPULAR),
     "search": lambda cached: cached.search(SearchQuery("movie", "en-US")),
@@ -261,6 +263,34 @@ def test_whoever_goes_and_fails_is_served_what_is_kept(
     assert crowd.popular().freshness.source is Source.COOLDOWN
 
 
+def test_whoever_goes_waits_no_longer_than_patience_where_something_is_kept() -> None:
+    crowd = Crowd(patience=0.05)
+    kept = crowd.keep_and_let_expire()
+
+    fetched = crowd.popular()
+
+    assert fetched.value == kept.value
+    assert fetched.freshness == Freshness(Source.UPDATING, age=40, ttl=-10)
+    crowd.upstream.wait_for_call()
+    crowd.upstream.gate.set()
+    until(lambda: crowd.popular().freshness == Freshness(Source.HIT, age=0, ttl=TTL), LONG)
+    assert crowd.calls == 2
+
+
+def test_a_call_that_nobody_waits_for_any_longer_fails_for_the_operator(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    crowd = Crowd(patience=0.05)
+    crowd.keep_and_let_expire()
+    crowd.break_upstream()
+    assert crowd.popular().freshness.source is Source.UPDATING
+    crowd.upstream.gate.set()
+
+    until(lambda: caplog.records, LONG)
+    assert [vars(record)["served"] for record in caplog.records] == ["stale"]
+    assert crowd.popular().freshness.source is Source.COOLDOWN
+
+
 # --- another pod ---------------------------------------------------------------------------
 
 
@@ -376,7 +406,7 @@ def test_another_pod_is_waited_for_until_the_deadline() -> None:
 
     assert 0.05 <= time.monotonic() - started < LONG
     assert scene.calls == 0
-    assert scene.health.seconds_of_rest() == 0
+    assert scene.health.seconds_of_rest(KEY) == 0
 
 
 def test_whoever_finds_a_fresh_answer_at_the_last_moment_does_not_go() -> None:
@@ -452,7 +482,7 @@ def test_that_there_is_no_place_is_no_failure_of_upstream(
     with scene.bulkhead.place(may_queue=False), pytest.raises(CatalogueBusy):
         scene.popular()
 
-    assert scene.health.seconds_of_rest() == 0
+    assert scene.health.seconds_of_rest(KEY) == 0
     assert caplog.records == []
     assert scene.popular().freshness.source is Source.MISS
 
@@ -530,7 +560,7 @@ def test_while_upstream_is_slow_nobody_waits_without_a_place(pool: ThreadPoolExe
 
     crowd.upstream.gate.set()
     assert source_of(leader) is Source.MISS
-    assert crowd.health.seconds_of_rest() == 0
+    assert crowd.health.seconds_of_rest(KEY) == 0
 
 
 def test_a_flight_that_is_long_away_is_waited_for_with_a_place_only(
@@ -586,7 +616,7 @@ def test_a_flight_is_waited_for_until_the_deadline(
     assert 0.05 <= time.monotonic() - started < LONG / 2
     crowd.upstream.gate.set()
     assert source_of(leader) is Source.MISS
-    assert crowd.health.seconds_of_rest() == 0
+    assert crowd.health.seconds_of_rest(KEY) == 0
 
 
 def test_nobody_queues_beyond_the_deadline() -> None:
@@ -606,7 +636,7 @@ def test_after_the_deadline_nothing_goes_out(scene: Scene) -> None:
         scene.popular()
 
     assert scene.calls == 0
-    assert scene.health.seconds_of_rest() == 0
+    assert scene.health.seconds_of_rest(KEY) == 0
 
 
 def test_a_call_has_until_the_deadline() -> None:
@@ -651,7 +681,7 @@ class Pods:
             Layers(Memory(10, DAY, clock), RedisCache(link, DAY), TTL),
             SharedHealth(link, COOLDOWN, PROBE, clock),
             Bulkhead(4, LONG, clock),
-            LONG,
+            Flights(LONG, clock),
             clock,
         )
 

@@ -1,4 +1,4 @@
-"""A sandbox, a bare wire, and sessions to either that are quick and do not sleep."""
+"""A sandbox, a bare wire, and sessions to either that try twice and do not sleep."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -38,8 +38,8 @@ def connect(pauses: list[float]) -> Iterator[Connect]:
     opened: list[TmdbHttp] = []
 
     def connect(url: str, **limits: Any) -> TmdbHttp:
-        quick = {"connect_timeout": 0.3, "read_timeout": 0.3, "retries": 1, "backoff": 0.01}
-        http = TmdbHttp(url, OPEN_SESAME, Limits(**{**quick, **limits}), sleep=pauses.append)
+        usual = {"connect_timeout": 5.0, "read_timeout": 5.0, "retries": 1, "backoff": 0.01}
+        http = TmdbHttp(url, OPEN_SESAME, Limits(**{**usual, **limits}), sleep=pauses.append)
         opened.append(http)
         return http
 

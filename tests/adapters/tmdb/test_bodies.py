@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from butaca.adapters.tmdb.bodies import movie_details, movie_page, movie_record
+from butaca.adapters.tmdb.bodies import changes_page, movie_details, movie_page, movie_record
 from butaca.core.errors import CatalogueAnsweredNonsense
 from butaca.core.models import Collection, Company, Country, Genre, SpokenLanguage, Translation
 
@@ -421,3 +421,23 @@ def test_a_movie_without_a_title_has_its_original_one() -> None:
     (movie,) = movie_page(page_of(untitled)).results
 
     assert movie.title == "Relatos salvajes"
+
+
+# --- changes -------------------------------------------------------------------------------
+
+
+def test_changes_are_ids_whatever_else_is_said_of_them() -> None:
+    body = page_of({"id": 7, "adult": False, "softcore": True}, {"id": 5, "adult": None}, {"id": 6})
+
+    assert changes_page(body).results == (7, 5, 6)
+
+
+@pytest.mark.parametrize("told", [1, 500, 733])
+def test_a_list_of_changes_tells_of_all_its_pages(told: int) -> None:
+    assert changes_page(page_of(total_pages=told)).total_pages == told
+
+
+@pytest.mark.parametrize("item", [{}, {"id": None}, {"id": "many"}])
+def test_a_change_without_an_id_is_nonsense(item: dict[str, Any]) -> None:
+    with pytest.raises(CatalogueAnsweredNonsense):
+        changes_page(page_of(item))

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import date
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -92,6 +93,27 @@ def test_a_record_is_one_call_in_the_default_language_with_translations(
     )
 
 
+def test_changes_send_their_days_and_the_page(sandbox: Sandbox, catalogue: TmdbCatalogue) -> None:
+    catalogue.changes(date(2026, 4, 30), date(2026, 5, 14), page=2)
+
+    assert sent(sandbox) == (
+        "/3/movie/changes",
+        {"start_date": "2026-04-30", "end_date": "2026-05-14", "page": "2"},
+    )
+
+
+def test_changes_are_the_ids_of_movies_with_those_that_are_deleted(
+    sandbox: Sandbox, catalogue: TmdbCatalogue
+) -> None:
+    sandbox.break_with(Fault("deleted", ids=(550,)))
+
+    page = catalogue.changes(date(2026, 4, 30), date(2026, 5, 14))
+
+    assert page.results[:3] == (550, 157336, 496243)
+    assert (page.page, page.page_size, page.total_pages) == (1, 100, 1)
+    assert page.total_results == len(page.results)
+
+
 def test_what_tmdb_answers_is_not_out_of_a_cache(catalogue: TmdbCatalogue) -> None:
     fetched = catalogue.popular(PopularQuery(language="en-US"))
 
@@ -105,6 +127,7 @@ ASK_FOR_ONE: list[Callable[[TmdbCatalogue], object]] = [
 ASK_FOR_A_PAGE: list[Callable[[TmdbCatalogue], object]] = [
     lambda catalogue: catalogue.popular(PopularQuery("en-US")),
     lambda catalogue: catalogue.search(SearchQuery("matrix", "en-US")),
+    lambda catalogue: catalogue.changes(date(2026, 4, 30), date(2026, 5, 14)),
 ]
 
 
@@ -118,7 +141,7 @@ def test_a_404_means_that_there_is_no_such_movie(
         ask(catalogue)
 
 
-@pytest.mark.parametrize("ask", ASK_FOR_A_PAGE, ids=["popular", "search"])
+@pytest.mark.parametrize("ask", ASK_FOR_A_PAGE, ids=["popular", "search", "changes"])
 def test_a_404_for_a_list_is_nonsense(
     sandbox: Sandbox, catalogue: TmdbCatalogue, ask: Callable[[TmdbCatalogue], object]
 ) -> None:
@@ -131,7 +154,7 @@ def test_a_404_for_a_list_is_nonsense(
 
 
 @pytest.mark.parametrize(
-    "ask", ASK_FOR_ONE + ASK_FOR_A_PAGE, ids=["details", "record", "popular", "search"]
+    "ask", ASK_FOR_ONE + ASK_FOR_A_PAGE, ids=["details", "record", "popular", "search", "changes"]
 )
 def test_an_object_without_a_movie_is_nonsense(
     sandbox: Sandbox, catalogue: TmdbCatalogue, ask: Callable[[TmdbCatalogue], object]

@@ -1,23 +1,31 @@
 """One GET to TMDB: what goes out, what is tried again, and what a failure is called."""
 
 import gzip
+import logging
+import re
 import socket
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from email.utils import formatdate
 from pathlib import Path
+from threading import Event
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
 
+from butaca import trace
 from butaca.adapters.deadline import seconds_left
-from butaca.adapters.tmdb import TmdbHttp
+from butaca.adapters.tmdb import Limits, TmdbHttp
+from butaca.adapters.tmdb.http import MOST_BYTES, OUTCOMES
 from butaca.core.errors import (
     CatalogueAnsweredNonsense,
     CatalogueFailed,
+    CatalogueGarbled,
     CatalogueRefusedUs,
     CatalogueTimedOut,
     CatalogueUnavailable,
@@ -111,7 +119,7 @@ def test_a_passing_status_is_tried_as_often_as_allowed(
     assert caught.value.upstream_status == int(kind[:3])
 
 
-@pytest.mark.parametrize("status", [204, 301, 304, 400, 410, 413, 422, 501])
+@pytest.mark.parametrize("status", [204, 301, 304, 400, 403, 410, 413, 422])
 def test_another_status_is_nonsense_and_final(wire: Wire, bare: TmdbHttp, status: int) -> None:
     # With a Retry-After, which makes urllib3 try a 413 again unless it is told not to.
     wire.answer = b"HTTP/1.1 %d X\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n" % status
@@ -123,15 +131,27 @@ def test_another_status_is_nonsense_and_final(wire: Wire, bare: TmdbHttp, status
     assert caught.value.upstream_status == status
 
 
-@pytest.mark.parametrize("status", [401, 403])
-def test_a_bad_key_is_final(wire: Wire, bare: TmdbHttp, status: int) -> None:
-    wire.answer = b"HTTP/1.1 %d X\r\nContent-Length: 0\r\n\r\n" % status
+@pytest.mark.parametrize("status", [501, 505, 520, 522, 530, 599])
+def test_a_status_of_whatever_stands_before_tmdb_is_tried_again(
+    wire: Wire, bare: TmdbHttp, status: int
+) -> None:
+    wire.answer = b"HTTP/1.1 %d X\r\nConnection: close\r\nContent-Length: 0\r\n\r\n" % status
+
+    with pytest.raises(CatalogueUnavailable) as caught:
+        bare.get("/movie/550", {})
+
+    assert caught.value.tries == len(wire.requests) == 2
+    assert caught.value.upstream_status == status
+
+
+def test_a_bad_key_is_final(wire: Wire, bare: TmdbHttp) -> None:
+    wire.answer = b"HTTP/1.1 401 X\r\nContent-Length: 0\r\n\r\n"
 
     with pytest.raises(CatalogueRefusedUs) as caught:
         bare.get("/movie/550", {})
 
     assert len(wire.requests) == 1
-    assert caught.value.upstream_status == status
+    assert caught.value.upstream_status == 401
     assert caught.value.tries == 1
 
 
@@ -305,10 +325,10 @@ def test_silence_times_out(sandbox: Sandbox, connect: Connect, fault: Fault) -> 
 
 
 @pytest.mark.parametrize("kind", ["cut", "reset", "truncated", "list", "null"])
-def test_a_broken_body_is_nonsense(sandbox: Sandbox, tmdb: TmdbHttp, kind: str) -> None:
+def test_a_broken_body_is_garbled(sandbox: Sandbox, tmdb: TmdbHttp, kind: str) -> None:
     sandbox.break_with(Fault(kind))
 
-    with pytest.raises(CatalogueAnsweredNonsense) as caught:
+    with pytest.raises(CatalogueGarbled) as caught:
         tmdb.get("/movie/550", {})
 
     assert caught.value.tries == sandbox.calls[MOVIE] == 2
@@ -336,10 +356,10 @@ def test_a_broken_body_is_nonsense(sandbox: Sandbox, tmdb: TmdbHttp, kind: str) 
     ],
     ids=lambda body: str(body[:12]),
 )
-def test_an_unreadable_body_is_nonsense(wire: Wire, bare: TmdbHttp, body: bytes) -> None:
+def test_an_unreadable_body_is_garbled(wire: Wire, bare: TmdbHttp, body: bytes) -> None:
     wire.answer = OK + b"\r\n" + body
 
-    with pytest.raises(CatalogueAnsweredNonsense) as caught:
+    with pytest.raises(CatalogueGarbled) as caught:
         bare.get("/movie/550", {})
 
     assert caught.value.tries == len(wire.requests) == 2
@@ -357,10 +377,10 @@ def test_an_unreadable_body_is_nonsense(wire: Wire, bare: TmdbHttp, body: bytes)
     ],
     ids=["not gzip", "negative chunk", "no chunk", "no last chunk", "too short"],
 )
-def test_a_body_in_broken_wrapping_is_nonsense(wire: Wire, bare: TmdbHttp, answer: bytes) -> None:
+def test_a_body_in_broken_wrapping_is_garbled(wire: Wire, bare: TmdbHttp, answer: bytes) -> None:
     wire.answer = answer
 
-    with pytest.raises(CatalogueAnsweredNonsense) as caught:
+    with pytest.raises(CatalogueGarbled) as caught:
         bare.get("/movie/550", {})
 
     assert caught.value.tries == len(wire.requests) == 2
@@ -371,6 +391,56 @@ def test_gzip_is_read(wire: Wire, bare: TmdbHttp, head: bytes) -> None:
     wire.answer = OK + head + b"\r\n" + gzip.compress(b'{"id": 550}')
 
     assert bare.get("/movie/550", {}) == {"id": 550}
+
+
+LONG = b"{}" + b" " * (MOST_BYTES - 2)
+GZIPPED = OK + b"Content-Encoding: gzip\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [OK + b"\r\n" + LONG, OK + b"\r\n" + gzip.compress(LONG), GZIPPED + gzip.compress(LONG)],
+    ids=["plain", "secret gzip", "announced gzip"],
+)
+def test_a_long_body_is_read(wire: Wire, bare: TmdbHttp, answer: bytes) -> None:
+    wire.answer = answer
+
+    assert bare.get("/movie/550", {}) == {}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        OK + b"\r\n" + LONG + b" ",
+        OK + b"\r\n" + gzip.compress(LONG + b" "),
+        GZIPPED + gzip.compress(LONG + b" "),
+    ],
+    ids=["plain", "secret gzip", "announced gzip"],
+)
+def test_a_longer_body_is_garbled(wire: Wire, bare: TmdbHttp, answer: bytes) -> None:
+    wire.answer = answer
+
+    with pytest.raises(CatalogueGarbled) as caught:
+        bare.get("/movie/550", {})
+
+    assert caught.value.tries == len(wire.requests) == 2
+    assert caught.value.upstream_status == 200
+
+
+@pytest.mark.parametrize("head", [b"", b"Content-Encoding: gzip\r\n"], ids=["secret", "announced"])
+def test_gzip_that_grows_without_end_is_not_unpacked_to_its_end(
+    wire: Wire, connect: Connect, head: bytes
+) -> None:
+    wire.answer = OK + head + b"\r\n" + gzip.compress(bytes(2**26))
+    http = connect(wire.url, retries=0)
+    tracemalloc.start()
+
+    with pytest.raises(CatalogueGarbled):
+        http.get("/movie/550", {})
+
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 2**25
 
 
 def test_redirects_are_not_followed(wire: Wire, bare: TmdbHttp) -> None:
@@ -409,9 +479,7 @@ FIELDS = ["Location", "Retry-After", "Content-Length", "Set-Cookie", "Content-Ty
         ),
     )
 )
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_comes_is_an_answer_or_a_failure_that_we_know(
     wire: Wire, bare: TmdbHttp, answer: bytes
 ) -> None:
@@ -465,6 +533,22 @@ def test_the_deadline_ends_the_tries(sandbox: Sandbox, connect: Connect) -> None
     assert 2 <= caught.value.tries <= 4
 
 
+def test_a_try_without_time_to_connect_tells_nothing_new(
+    sandbox: Sandbox, connect: Connect
+) -> None:
+    def pause(_: float) -> None:
+        Event().wait(seconds_left())
+
+    sandbox.break_with(Fault("hang"))
+    http = connect(sandbox.url, read_timeout=0.05, deadline=1.0)
+    http._sleep = pause
+
+    with pytest.raises(CatalogueTimedOut) as caught:
+        http.get("/movie/550", {})
+
+    assert caught.value.tries == 2
+
+
 def test_slow_bytes_within_the_deadline_are_an_answer(sandbox: Sandbox, connect: Connect) -> None:
     sandbox.break_with(Fault("drip-headers", seconds=0.0001))
 
@@ -477,3 +561,97 @@ def test_a_call_leaves_no_deadline_behind(tmdb: TmdbHttp) -> None:
     tmdb.get("/movie/550", {})
 
     assert seconds_left() == float("inf")
+
+
+# --- what the operator sees ----------------------------------------------------------------
+
+
+@pytest.fixture
+def registry() -> CollectorRegistry:
+    return CollectorRegistry()
+
+
+@pytest.fixture
+def counted(wire: Wire, registry: CollectorRegistry) -> Iterator[TmdbHttp]:
+    """A session with the wire, which tries twice and counts."""
+    tmdb = TmdbHttp(wire.url, OPEN_SESAME, Limits(retries=1, backoff=0), registry=registry)
+    yield tmdb
+    tmdb._session.close()
+
+
+def test_calls_are_timed_by_outcome(
+    wire: Wire, counted: TmdbHttp, registry: CollectorRegistry
+) -> None:
+    wire.answer = OK + b"Connection: close\r\n\r\n{}"
+    counted.get("/movie/550", {})
+    wire.answer = b"HTTP/1.1 401 X\r\n\r\n"
+    with pytest.raises(CatalogueRefusedUs):
+        counted.get("/movie/550", {})
+
+    calls = {
+        outcome: registry.get_sample_value(
+            "butaca_tmdb_call_duration_seconds_count", {"outcome": outcome}
+        )
+        for outcome in OUTCOMES
+    }
+    assert calls == {**dict.fromkeys(OUTCOMES, 0), "answered": 1, "CatalogueRefusedUs": 1}
+
+
+def test_tries_are_timed_by_outcome(
+    wire: Wire, counted: TmdbHttp, registry: CollectorRegistry
+) -> None:
+    wire.answer = STATUS_503 + b"Connection: close\r\n\r\n"
+    with pytest.raises(CatalogueUnavailable):
+        counted.get("/movie/550", {})
+    wire.answer = OK + b"Connection: close\r\n\r\n{}"
+    counted.get("/movie/550", {})
+
+    tries = {
+        outcome: registry.get_sample_value(
+            "butaca_tmdb_try_duration_seconds_count", {"outcome": outcome}
+        )
+        for outcome in OUTCOMES
+    }
+    assert tries == {**dict.fromkeys(OUTCOMES, 0), "answered": 1, "CatalogueUnavailable": 2}
+
+
+def test_each_try_goes_on_with_the_trace_as_a_span_of_its_own(wire: Wire, bare: TmdbHttp) -> None:
+    wire.answer = STATUS_503 + b"Connection: close\r\n\r\n"
+    trace.begin("mine", f"00-{'a' * 32}-{'b' * 16}-01")
+
+    with pytest.raises(CatalogueUnavailable):
+        bare.get("/movie/550", {})
+
+    sent = [
+        re.findall(rf"\r\ntraceparent: 00-{'a' * 32}-([0-9a-f]{{16}})-01\r\n", request.decode())
+        for request in wire.requests
+    ]
+    assert [len(spans) for spans in sent] == [1, 1]
+    assert len({"b" * 16, *(span for (span,) in sent)}) == 3
+
+
+def test_what_is_done_for_nobody_goes_on_with_no_trace(wire: Wire, bare: TmdbHttp) -> None:
+    wire.answer = OK + b"\r\n{}"
+
+    bare.get("/movie/550", {})
+
+    assert b"traceparent" not in wire.requests[0].lower()
+
+
+def test_further_tries_are_counted_and_told(
+    wire: Wire, counted: TmdbHttp, registry: CollectorRegistry, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "butaca.tmdb")
+    wire.answer = STATUS_503 + b"Connection: close\r\n\r\n"
+
+    with pytest.raises(CatalogueUnavailable):
+        counted.get("/movie/550", {})
+
+    assert registry.get_sample_value("butaca_tmdb_retries_total") == 1
+    (line,) = (vars(record) for record in caplog.records)
+    assert (line["msg"], line["failure"], line["upstream_status"], line["tries"]) == (
+        "tmdb.tries_again",
+        "CatalogueUnavailable",
+        503,
+        1,
+    )

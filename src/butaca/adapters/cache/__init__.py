@@ -1,10 +1,10 @@
 """The cache: a catalogue that asks another one no more often than it must."""
 
-from butaca.adapters.cache.bulkhead import Bulkhead
 from butaca.adapters.cache.catalogue import CachedCatalogue
+from butaca.adapters.cache.flights import Flights
 from butaca.adapters.cache.health import SharedHealth
 from butaca.adapters.cache.layers import Layers
 from butaca.adapters.cache.memory import Memory
 from butaca.adapters.cache.redis import RedisCache
 
-__all__ = ["Bulkhead", "CachedCatalogue", "Layers", "Memory", "RedisCache", "SharedHealth"]
+__all__ = ["CachedCatalogue", "Flights", "Layers", "Memory", "RedisCache", "SharedHealth"]

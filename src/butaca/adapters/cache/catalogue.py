@@ -5,18 +5,20 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import TypeVar
 from urllib.parse import quote
 
-from butaca.adapters.cache.bulkhead import Bulkhead
-from butaca.adapters.cache.entries import Health, Kept
+from butaca.adapters.bulkhead import Bulkhead
+from butaca.adapters.cache.entries import Health, Kept, told
 from butaca.adapters.cache.flights import Flight, Flights
 from butaca.adapters.cache.layers import Call, Form, Layers
 from butaca.adapters.deadline import seconds_left, within
 from butaca.core.errors import (
+    CatalogueAnsweredNonsense,
     CatalogueBusy,
     CatalogueFailed,
+    CatalogueRefusedUs,
     CatalogueTimedOut,
     CatalogueUnavailable,
     MovieNotFound,
@@ -50,7 +52,7 @@ class CachedCatalogue:
     """A catalogue in front of another. Times are in seconds.
 
     The same call goes out once per time-to-live, over all pods. When it fails, what is kept is
-    served, and nothing goes out for a while. Nobody waits longer than `deadline`.
+    served, and nothing goes out for a while. Nobody waits longer than a flight may take.
     Source: RFC 5861 (stale-if-error, stale-while-revalidate).
     """
 
@@ -60,15 +62,14 @@ class CachedCatalogue:
         layers: Layers,
         health: Health,
         bulkhead: Bulkhead,
-        deadline: float = 6.0,
+        flights: Flights,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._catalogue = catalogue
         self._layers = layers
         self._health = health
         self._bulkhead = bulkhead
-        self._flights = Flights(clock)
-        self._deadline = deadline
+        self._flights = flights
         self._clock = clock
 
     def popular(self, query: PopularQuery) -> Fetched[Page[Movie]]:
@@ -97,16 +98,28 @@ class CachedCatalogue:
         kept = self._layers.find(call)
         if kept and self._layers.is_fresh(kept):
             return self._serve(kept, Source.HIT)
-        if seconds := self._health.seconds_of_rest():
+        if seconds := self._health.seconds_of_rest(call.key):
             return self._instead(kept, Source.COOLDOWN, _resting(seconds))
-        with within(self._deadline):
-            return self._go_together(call, kept)
+        with within(self._flights.deadline):
+            return self._board(call, kept)
 
-    def _go_together(self, call: Call[T], kept: Kept[T | None] | None) -> Fetched[T]:
+    def _board(self, call: Call[T], kept: Kept[T | None] | None) -> Fetched[T]:
         """Let one thread of this process go; the others take what is kept, or wait."""
+        flight: Flight[Fetched[T]]
         flight, leads = self._flights.board(call.key)
-        if leads:
-            return self._flights.lead(call.key, flight, lambda: self._lead(call, kept))
+        if not leads:
+            return self._follow(flight, kept)
+        fly = partial(self._lead, call, kept)
+        if kept is None:
+            return self._flights.lead(call.key, flight, fly)
+        self._flights.send(call.key, flight, fly)
+        # Fresh is worth a moment of waiting, and no more: there is something to serve.
+        if flight.lands_within(self._bulkhead.patience):
+            return flight.outcome()
+        kept = self._layers.find(call) or kept  # Older by the time that we waited.
+        return self._serve(kept, Source.UPDATING)
+
+    def _follow(self, flight: Flight[Fetched[T]], kept: Kept[T | None] | None) -> Fetched[T]:
         if kept:
             return self._serve(kept, Source.UPDATING)
         return _collapsed(self._wait_for(flight))
@@ -131,7 +144,7 @@ class CachedCatalogue:
     def _lead_over_pods(self, call: Call[T], kept: Kept[T | None] | None) -> Fetched[T]:
         """Go, unless another pod does: then serve what is kept, or wait for it to land."""
         while seconds_left() > 0:
-            with self._layers.lease(call.key, self._deadline + LANDING_SECONDS) as leads:
+            with self._layers.lease(call.key, self._flights.deadline + LANDING_SECONDS) as leads:
                 if leads:
                     return self._go(call)
             if kept:
@@ -160,14 +173,30 @@ class CachedCatalogue:
             self._layers.keep(call, None)
             raise
         except CatalogueFailed as failure:
-            self._health.failed()
-            _report(failure, call.key, self._clock() - started, "stale" if kept else "nothing")
-            failure.retry_after = math.ceil(self._health.seconds_of_rest())
+            self._let_rest(call.key, failure)
+            _report(failure, call.key, self._since(started), "stale" if kept else "nothing")
             kept = self._layers.find(call) or kept  # Older by the time that the call took.
             return self._instead(kept, Source.STALE, failure)
         self._health.answered()
+        log.info(
+            "tmdb.call_answered", extra={"call": told(call.key), "seconds": self._since(started)}
+        )
         is_stored = self._layers.keep(call, value)
         return Fetched(value, Freshness(Source.MISS, ttl=int(self._layers.ttl), stored=is_stored))
+
+    def _since(self, started: float) -> float:
+        return round(self._clock() - started, 3)
+
+    def _let_rest(self, key: str, failure: CatalogueFailed) -> None:
+        """Let upstream rest after a failure, as far as the failure reaches."""
+        match failure:
+            case CatalogueAnsweredNonsense():
+                self._health.answered_nonsense(key)
+            case CatalogueRefusedUs():
+                self._health.refused()
+            case _:
+                self._health.failed()
+        failure.retry_after = math.ceil(self._health.seconds_of_rest(key))
 
     def _instead(
         self, kept: Kept[T | None] | None, source: Source, failure: CatalogueFailed
@@ -198,6 +227,7 @@ def _resting(seconds: float) -> CatalogueUnavailable:
     return CatalogueUnavailable(retry_after=math.ceil(seconds))
 
 
+@lru_cache(maxsize=1024)
 def _key(*parts: str | int | None) -> str:
     return ":".join("" if part is None else quote(str(part), safe="") for part in parts)
 
@@ -211,8 +241,8 @@ def _report(failure: CatalogueFailed, key: str, seconds: float, served: str) -> 
             "reason": type(cause).__name__ if cause else None,
             "upstream_status": failure.upstream_status,
             "tries": failure.tries,
-            "seconds": round(seconds, 3),
-            "call": key,
+            "seconds": seconds,
+            "call": told(key),
             "served": served,
         },
     )

@@ -31,8 +31,8 @@ class Cache(Protocol):
 class Health(Protocol):
     """Whether upstream may be called: after a failure it rests, and then one caller tries first."""
 
-    def seconds_of_rest(self) -> float:
-        """Return for how long nothing goes out, as far as this process knows; ask nobody."""
+    def seconds_of_rest(self, key: str) -> float:
+        """Return for how long a call does not go out, as far as this process knows; ask nobody."""
 
     def claim(self) -> float:
         """Return 0 to whoever may go now, or the seconds to wait."""
@@ -40,5 +40,17 @@ class Health(Protocol):
     def failed(self) -> None:
         """Let upstream rest."""
 
+    def refused(self) -> None:
+        """Let upstream rest as far as our key reaches, which may be a bad one."""
+
     def answered(self) -> None:
         """Let everybody go again."""
+
+    def answered_nonsense(self, key: str) -> None:
+        """Let one call rest, and everybody else go."""
+
+
+def told(key: str) -> str:
+    """Return a key as the log may have it: what people search for is nobody's business."""
+    kind, _, rest = key.partition(":")
+    return f"search:*:{rest.partition(':')[2]}" if kind == "search" else key

@@ -1,12 +1,20 @@
 """One goes, the others do not: at most one flight per key in this process."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
+from contextvars import copy_context
 from typing import Any, Generic, TypeVar
 
+from prometheus_client import CollectorRegistry, Counter
+
+from butaca.adapters.cache.entries import told
+from butaca.core.errors import Refusal
+
 T = TypeVar("T")
+log = logging.getLogger("butaca.catalogue")
 
 
 class Flight(Generic[T]):
@@ -26,15 +34,51 @@ class Flight(Generic[T]):
 
 
 class Flights:
-    """The calls of this process that are on their way, by key."""
+    """The calls of this process that are on their way, by key; for `deadline` seconds at most."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        deadline: float = 6.0,
+        clock: Callable[[], float] = time.monotonic,
+        registry: CollectorRegistry | None = None,
+    ) -> None:
+        self.deadline = deadline
         self._clock = clock
         self._lock = threading.Lock()
         self._flying: dict[str, Flight[Any]] = {}
+        boarded = Counter(
+            "butaca_flights",
+            "Requests that led the one flight of their key in this process, or followed it.",
+            ("role",),
+            registry=registry,
+        )
+        self._led, self._followed = boarded.labels("led"), boarded.labels("followed")
 
     def board(self, key: str) -> tuple[Flight[Any], bool]:
         """Return the flight for a key, and whether the caller is to lead it."""
+        flight, leads = self._board(key)
+        (self._led if leads else self._followed).inc()
+        return flight, leads
+
+    def send(self, key: str, flight: Flight[T], fly: Callable[[], T]) -> None:
+        """Fly in a thread of its own, in the name of the request that asked."""
+        work = threading.Thread(
+            target=copy_context().run, args=(self._fly_alone, key, flight, fly), daemon=True
+        )
+        try:
+            work.start()
+        except RuntimeError:  # The system gives no more threads.
+            self._fly_alone(key, flight, fly)
+
+    def _fly_alone(self, key: str, flight: Flight[T], fly: Callable[[], T]) -> None:
+        try:
+            self.lead(key, flight, fly)
+        except Refusal:
+            pass  # Whoever still waits is told.
+        except Exception:
+            log.exception("catalogue.broke", extra={"call": told(key)})
+
+    def _board(self, key: str) -> tuple[Flight[Any], bool]:
         with self._lock:
             if flight := self._flying.get(key):
                 return flight, False

@@ -4,15 +4,22 @@ import threading
 import time
 from collections.abc import Callable
 
+from prometheus_client import CollectorRegistry, Counter
+
+from butaca.adapters.cache.memory import Memory
 from butaca.adapters.redis import RedisLink, milliseconds
 
-RESTING = "butaca:resting"
+# One hash tag, so that both are in one slot of a Redis Cluster: the script needs both.
+RESTING = "butaca:{tmdb}:resting"
 """While this key lives, nobody goes: upstream rests, or somebody is trying it."""
 
-AILING = "butaca:ailing"
+AILING = "butaca:{tmdb}:ailing"
 """While this key lives, upstream failed last, and only one goes at a time."""
 
 AILING_SECONDS = 3600
+
+NONSENSE = 512
+"""How many calls may rest alone at a time."""
 
 _CLAIM = """
 local left = redis.call('PTTL', KEYS[1])
@@ -27,6 +34,8 @@ class SharedHealth:
 
     After a failure nothing goes out for `cooldown` seconds. Then one caller may try, for at
     most `probe` seconds; when it succeeds all may go again, when it fails the rest begins anew.
+    A call whose own answer is nonsense rests alone, and in this process. So does this process
+    whose key TMDB refuses: other pods may have a better one.
     """
 
     def __init__(
@@ -35,6 +44,7 @@ class SharedHealth:
         cooldown: float,
         probe: float,
         clock: Callable[[], float] = time.monotonic,
+        registry: CollectorRegistry | None = None,
     ) -> None:
         self._link = link
         self._claim = link.client.register_script(_CLAIM)
@@ -43,15 +53,29 @@ class SharedHealth:
         self._clock = clock
         self._lock = threading.Lock()
         self._rests_until = 0.0
+        self._refused_until = 0.0
         self._is_ailing = False
         self._verdicts = 0
+        self._nonsense = Memory(NONSENSE, cooldown, clock)
+        self._cooldowns = Counter(
+            "butaca_tmdb_cooldowns", "Rests that this process has begun.", registry=registry
+        )
 
-    def seconds_of_rest(self) -> float:
-        """Return for how long nothing goes out, as far as this process knows."""
-        return max(self._rests_until - self._clock(), 0.0)
+    @property
+    def is_up(self) -> bool:
+        """Whether upstream answered when this process called it last."""
+        return not self._is_ailing
+
+    def seconds_of_rest(self, key: str) -> float:
+        """Return for how long a call does not go out, as far as this process knows."""
+        nonsense = self._nonsense.get(key)
+        alone = self._cooldown - nonsense.age if nonsense else 0.0
+        return max(self._seconds_until(max(self._rests_until, self._refused_until)), alone)
 
     def claim(self) -> float:
         """Return 0 to whoever may go now, or the seconds to wait."""
+        if left := self._seconds_until(self._refused_until):
+            return left
         verdicts = self._verdicts
         claimed = self._link.attempt(self._claim_for_all, otherwise=None)
         if claimed is None:
@@ -70,15 +94,31 @@ class SharedHealth:
             self._verdicts += 1
             self._is_ailing = True
             self._rests_until = self._clock() + self._cooldown
+        self._cooldowns.inc()
         self._link.attempt(self._tell_failure, otherwise=None)
+
+    def refused(self) -> None:
+        """Let upstream rest, for this process alone."""
+        with self._lock:
+            self._is_ailing = True
+            self._refused_until = self._clock() + self._cooldown
+        self._cooldowns.inc()
+
+    def answered_nonsense(self, key: str) -> None:
+        """Let one call rest, and everybody else go."""
+        self._nonsense.put(key, None)
+        self.answered()
 
     def answered(self) -> None:
         """Let everybody go again."""
         with self._lock:
             self._verdicts += 1
             self._is_ailing = False
-            self._rests_until = 0.0
+            self._rests_until = self._refused_until = 0.0
         self._link.attempt(lambda: self._link.client.delete(RESTING, AILING), otherwise=None)
+
+    def _seconds_until(self, moment: float) -> float:
+        return max(moment - self._clock(), 0.0)
 
     def _claim_for_all(self) -> tuple[float, bool]:
         keys, args = [RESTING, AILING], [milliseconds(self._probe)]
@@ -87,7 +127,7 @@ class SharedHealth:
 
     def _claim_here(self) -> float:
         with self._lock:
-            if left := self.seconds_of_rest():
+            if left := self._seconds_until(self._rests_until):
                 return left
             if self._is_ailing:
                 self._rests_until = self._clock() + self._probe

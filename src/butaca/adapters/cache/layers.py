@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
+from prometheus_client import CollectorRegistry, Counter
 from pydantic import TypeAdapter, ValidationError
 
 from butaca.adapters.cache.entries import Cache, Kept
@@ -41,17 +42,36 @@ class Call(Generic[T]):
 class Layers:
     """What is kept, fresh for `ttl` seconds. Without Redis it is what this process remembers."""
 
-    def __init__(self, memory: Memory, cache: Cache, ttl: float) -> None:
+    def __init__(
+        self,
+        memory: Memory,
+        cache: Cache,
+        ttl: float,
+        registry: CollectorRegistry | None = None,
+    ) -> None:
         self._memory = memory
         self._cache = cache
         self.ttl = ttl
+        lookups = Counter(
+            "butaca_cache_lookups",
+            "What was found in each layer of the cache: fresh, stale or nothing (miss).",
+            ("layer", "result"),
+            registry=registry,
+        )
+        self._lookups = {
+            (layer, result): lookups.labels(layer, result)
+            for layer in ("memory", "redis")
+            for result in ("fresh", "stale", "miss")
+        }
 
     def find(self, call: Call[T]) -> Kept[T | None] | None:
         """Return the newest answer that is kept, fresh or stale."""
         remembered = cast("Kept[T | None] | None", self._memory.get(call.key))
+        self._count("memory", remembered)
         if remembered and self.is_fresh(remembered):
             return remembered
         shared = self._shared(call)
+        self._count("redis", shared)
         # Redis may have been away when the younger one was kept.
         if shared is None or (remembered and remembered.age < shared.age):
             return remembered
@@ -67,9 +87,13 @@ class Layers:
         """Lead for a key over all pods; give whether nobody else does."""
         return self._cache.lease(key, seconds)
 
-    def is_fresh(self, kept: Kept[T | None] | None) -> bool:
-        """Tell whether there is an answer for which nobody needs to go out."""
-        return kept is not None and kept.age < self.ttl
+    def is_fresh(self, kept: Kept[object]) -> bool:
+        """Tell whether an answer is one for which nobody needs to go out."""
+        return kept.age < self.ttl
+
+    def _count(self, layer: str, kept: Kept[object] | None) -> None:
+        result = "miss" if kept is None else "fresh" if self.is_fresh(kept) else "stale"
+        self._lookups[layer, result].inc()
 
     def _shared(self, call: Call[T]) -> Kept[T | None] | None:
         if (entry := self._cache.get(call.key)) is None:

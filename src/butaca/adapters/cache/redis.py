@@ -1,7 +1,8 @@
 """The cache in Redis: two clocks, and neither of them on our wall."""
 
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from redis import Redis
@@ -27,10 +28,13 @@ class RedisCache:
     a pod whose clock is wrong sees the same age as the others.
     """
 
-    def __init__(self, link: RedisLink, kept_for: float) -> None:
+    def __init__(
+        self, link: RedisLink, kept_for: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._link = link
         self._redis: Redis = link.client
         self._kept_ms = milliseconds(kept_for)
+        self._clock = clock
 
     def get(self, key: str) -> Kept[bytes] | None:
         """Return what was put last under a key."""
@@ -58,6 +62,7 @@ class RedisCache:
                 self._link.attempt(lambda: _release(lock), otherwise=None)
 
     def _get(self, key: str) -> Kept[bytes] | None:
+        asked = self._clock()
         # Both in one transaction, lest the body and the countdown be of two entries.
         pipeline = self._redis.pipeline()
         pipeline.get(key)
@@ -66,7 +71,9 @@ class RedisCache:
         head = _KEPT_MS.match(entry or b"")
         if not head or left_ms < 0:
             return None
-        return Kept(entry[head.end() :], (int(head[1]) - left_ms) / 1000)
+        # The countdown went on while the answer was on its way.
+        age = (int(head[1]) - left_ms) / 1000 + self._clock() - asked
+        return Kept(entry[head.end() :], age)
 
 
 def _release(lock: Lock) -> None:

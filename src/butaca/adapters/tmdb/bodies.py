@@ -3,15 +3,17 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from butaca.core.errors import CatalogueAnsweredNonsense
 from butaca.core.models import MAX_PAGE, Movie, MovieDetails, MovieRecord, Page, Translation
 
-PAGE_SIZE = 20
-"""TMDB's pages have no other size."""
+T = TypeVar("T")
+
+PAGE_SIZE, CHANGES_PAGE_SIZE = 20, 100
+"""TMDB's pages have no other sizes: of movies, and of changes."""
 
 # TMDB writes "" for these where it knows nothing, and 0 for a runtime.
 _OFTEN_EMPTY = (
@@ -36,12 +38,20 @@ class _Envelope:
     total_pages: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """A movie that changed. Where `adult` is null it is deleted, which its 404 will tell."""
+
+    id: int
+
+
 # 1e999 is good JSON, and infinity once it is read.
 _FINITE = ConfigDict(allow_inf_nan=False)
 _ENVELOPE = TypeAdapter(_Envelope)
 _MOVIES = TypeAdapter(list[Movie], config=_FINITE)
 _DETAILS = TypeAdapter(tuple[MovieDetails], config=_FINITE)
 _TRANSLATIONS = TypeAdapter(list[Translation])
+_CHANGES = TypeAdapter(list[_Change])
 
 Json = Mapping[str, Any]
 
@@ -53,12 +63,26 @@ def movie_page(body: Json) -> Page[Movie]:
         movies = _MOVIES.validate_python([_titled(item) for item in page.results])
     except (ValidationError, LookupError, TypeError) as error:
         raise CatalogueAnsweredNonsense from error
+    return _page(page, _each_once(movies), PAGE_SIZE, min(page.total_pages, MAX_PAGE))
+
+
+def changes_page(body: Json) -> Page[int]:
+    """Read a page of IDs of movies that changed. Raises CatalogueAnsweredNonsense."""
+    try:
+        page = _ENVELOPE.validate_python(body)
+        changes = _CHANGES.validate_python(page.results)
+    except ValidationError as error:
+        raise CatalogueAnsweredNonsense from error
+    return _page(page, (each.id for each in changes), CHANGES_PAGE_SIZE, page.total_pages)
+
+
+def _page(envelope: _Envelope, results: Iterable[T], page_size: int, total_pages: int) -> Page[T]:
     return Page(
-        results=tuple(_each_once(movies)),
-        page=page.page,
-        page_size=PAGE_SIZE,
-        total_results=page.total_results,
-        total_pages=min(page.total_pages, MAX_PAGE),
+        results=tuple(results),
+        page=envelope.page,
+        page_size=page_size,
+        total_results=envelope.total_results,
+        total_pages=total_pages,
     )
 
 

@@ -1,8 +1,9 @@
 """TMDB as a catalogue. Source: https://developer.themoviedb.org/reference."""
 
+from datetime import date
 from typing import Any
 
-from butaca.adapters.tmdb.bodies import movie_details, movie_page, movie_record
+from butaca.adapters.tmdb.bodies import changes_page, movie_details, movie_page, movie_record
 from butaca.adapters.tmdb.http import TmdbHttp
 from butaca.core.errors import CatalogueAnsweredNonsense, MovieNotFound
 from butaca.core.models import Fetched, Movie, MovieDetails, MovieRecord, Page
@@ -18,13 +19,14 @@ class TmdbCatalogue:
 
     def popular(self, query: PopularQuery) -> Fetched[Page[Movie]]:
         """Return one page of what is popular."""
-        return self._page(
+        body = self._list(
             "/movie/popular", language=query.language, page=query.page, region=query.region
         )
+        return Fetched(movie_page(body))
 
     def search(self, query: SearchQuery) -> Fetched[Page[Movie]]:
         """Return one page of what was found."""
-        return self._page(
+        body = self._list(
             "/search/movie",
             query=query.text,
             include_adult="false",
@@ -33,6 +35,7 @@ class TmdbCatalogue:
             region=query.region,
             year=query.year,
         )
+        return Fetched(movie_page(body))
 
     def details(self, movie_id: int, language: str) -> Fetched[MovieDetails]:
         """Return one movie in a language."""
@@ -45,11 +48,16 @@ class TmdbCatalogue:
         )
         return Fetched(movie_record(body, self._default_language))
 
-    def _page(self, path: str, **params: str | int | None) -> Fetched[Page[Movie]]:
+    def changes(self, first: date, last: date, page: int = 1) -> Page[int]:
+        """Return one page of the IDs of movies that changed from one day (UTC) to another."""
+        days = {"start_date": first.isoformat(), "end_date": last.isoformat()}
+        return changes_page(self._list("/movie/changes", **days, page=page))
+
+    def _list(self, path: str, **params: str | int | None) -> dict[str, Any]:
         given = {name: value for name, value in params.items() if value is not None}
         if (body := self._http.get(path, given)) is None:
             raise CatalogueAnsweredNonsense(upstream_status=404)
-        return Fetched(movie_page(body))
+        return body
 
     def _movie(self, movie_id: int, **params: str) -> dict[str, Any]:
         if (body := self._http.get(f"/movie/{movie_id}", params)) is None:

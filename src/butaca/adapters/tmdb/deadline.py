@@ -1,7 +1,9 @@
-"""Connections that stop reading at a deadline, however slowly the bytes drip.
+"""Connections that give up at a deadline, however slowly TMDB is found, met and read.
 
-A read timeout bounds each wait for the next bytes, not their sum: a server that sends one byte
-a second could hold its caller for hours. Here every wait is cut to what is left of the deadline.
+The timeouts of urllib3 bound single steps, not their sum: a connect timeout is for each address of
+a host, a read timeout for each wait for bytes, and looking the host up has none. A host with many
+dead addresses, or a server that sends one byte a second, could hold its caller for hours. Here
+every step is cut to what is left of the deadline.
 """
 
 import http.client
@@ -12,8 +14,16 @@ from typing import Any, ClassVar
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3.util.connection import create_connection
 
-from butaca.adapters.deadline import seconds_left
+from butaca.adapters.deadline import cut, seconds_left
+from butaca.adapters.tmdb.lookup import Resolver
+
+LEAST_TURN = 0.25
+"""Seconds that an address gets, however many there are: those of RFC 8305, 5."""
+
+_resolver = Resolver()
 
 
 class _Reader(io.RawIOBase):
@@ -22,16 +32,13 @@ class _Reader(io.RawIOBase):
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._bytes = sock.makefile("rb", buffering=0)
-        self._longest_wait = sock.gettimeout() or float("inf")
+        self._longest_wait = sock.gettimeout()
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        if (left := seconds_left()) <= 0:
-            raise TimeoutError("the deadline has passed")
-        wait = min(left, self._longest_wait)
-        self._sock.settimeout(None if wait == float("inf") else wait)
+        self._sock.settimeout(cut(self._longest_wait))
         return self._bytes.readinto(buffer)
 
     def close(self) -> None:
@@ -49,9 +56,53 @@ class _Response(http.client.HTTPResponse):
 class _Connection(HTTPConnection):
     response_class = _Response
 
+    # Private, and yet where urllib3's own SOCKS connections step in: `connect` would be too late,
+    # it goes on to TLS, and has but one timeout for any number of addresses.
+    def _new_conn(self) -> socket.socket:
+        """Return a socket with a timeout for its TLS handshake, or raise what urllib3 would."""
+        try:
+            # With the dot at its end, which spares the search list, and which `host` has lost.
+            addresses = _resolver.addresses(self._dns_host, self.port, self.timeout)
+            return _hurried(self._first_to_answer(addresses), self.timeout)
+        except socket.gaierror as error:
+            raise NameResolutionError(self.host, self, error) from error
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, f"{self.host} was not reached in time") from error
+        except OSError as error:
+            raise NewConnectionError(self, str(error)) from error
 
-class _SecureConnection(HTTPSConnection):
-    response_class = _Response
+    def _first_to_answer(self, addresses: list[str]) -> socket.socket:
+        for others, address in zip(reversed(range(len(addresses))), addresses, strict=True):
+            try:
+                return self._meet(address, _turn(self.timeout, 1 + others))
+            except OSError:
+                if not others:
+                    raise
+        raise OSError("a host without addresses")
+
+    def _meet(self, address: str, timeout: float) -> socket.socket:
+        return create_connection(
+            (address, self.port), timeout, self.source_address, self.socket_options
+        )
+
+
+class _SecureConnection(_Connection, HTTPSConnection):
+    pass
+
+
+def _turn(timeout: float | None, turns: int) -> float:
+    """Return the seconds for one address, so that it does not use up the turns of the others."""
+    return min(cut(timeout), max(seconds_left() / turns, LEAST_TURN))
+
+
+def _hurried(sock: socket.socket, timeout: float | None) -> socket.socket:
+    """Give a handshake what is left: `ssl` takes a timeout for the whole of it, not per read."""
+    try:
+        sock.settimeout(cut(timeout))
+    except TimeoutError:
+        sock.close()
+        raise
+    return sock
 
 
 class _Pool(HTTPConnectionPool):

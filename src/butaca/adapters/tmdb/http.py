@@ -1,37 +1,52 @@
 """One GET to TMDB, with its timeouts, its tries and its deadline."""
 
 import gzip
+import io
+import logging
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, NoReturn
 from zlib import error as ZlibError  # noqa: N812
 
 import requests
+from prometheus_client import CollectorRegistry, Counter, Histogram
 from pydantic_core import from_json
 from urllib3.exceptions import InvalidHeader, ReadTimeoutError
 from urllib3.util.retry import Retry
 
+from butaca import trace
 from butaca.adapters.deadline import seconds_left, within
 from butaca.adapters.tmdb.deadline import DeadlineAdapter
 from butaca.core.errors import (
     CatalogueAnsweredNonsense,
     CatalogueFailed,
+    CatalogueGarbled,
     CatalogueRefusedUs,
     CatalogueTimedOut,
     CatalogueUnavailable,
 )
 
-PASSING = {
-    HTTPStatus.TOO_MANY_REQUESTS,
-    HTTPStatus.INTERNAL_SERVER_ERROR,
-    HTTPStatus.BAD_GATEWAY,
-    HTTPStatus.SERVICE_UNAVAILABLE,
-    HTTPStatus.GATEWAY_TIMEOUT,
-}
-"""Statuses that another try may well not meet again."""
+log = logging.getLogger("butaca.tmdb")
+
+MOST_BYTES = 4 * 2**20
+"""The longest body that is read, unpacked: many times the longest of TMDB's."""
+
+CHUNK = 64 * 2**10
+
+ANSWERED = "answered"
+FAILURES = (
+    CatalogueAnsweredNonsense,
+    CatalogueGarbled,
+    CatalogueRefusedUs,
+    CatalogueTimedOut,
+    CatalogueUnavailable,
+)
+OUTCOMES = (ANSWERED, *(failure.__name__ for failure in FAILURES))
+"""How a call to TMDB, or a try, may end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +87,7 @@ class TmdbHttp:
         token: str,
         limits: Limits | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        registry: CollectorRegistry | None = None,
     ) -> None:
         self._base_url = base_url.rstrip("/")
         self._limits = limits or Limits()
@@ -84,23 +100,42 @@ class TmdbHttp:
         adapter = DeadlineAdapter(pool_maxsize=self._limits.connections)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
+        self._seconds = Histogram(
+            "butaca_tmdb_call_duration_seconds",
+            "How long calls to TMDB took, with all their tries, by outcome.",
+            ("outcome",),
+            registry=registry,
+        )
+        self._try_seconds = Histogram(
+            "butaca_tmdb_try_duration_seconds",
+            "How long single tries of calls to TMDB took, by outcome.",
+            ("outcome",),
+            registry=registry,
+        )
+        for each in (self._seconds, self._try_seconds):
+            for outcome in OUTCOMES:
+                each.labels(outcome)  # So that what has never happened is told as zero.
+        self._retries = Counter(
+            "butaca_tmdb_retries", "Tries of calls to TMDB beyond the first.", registry=registry
+        )
 
     def get(self, path: str, params: Mapping[str, str | int]) -> dict[str, Any] | None:
         """Return the JSON object at a path; `None` where TMDB says that there is no such thing.
 
         Raises CatalogueFailed when no try succeeds before the deadline.
         """
-        with within(self._limits.deadline):
+        with _timed(self._seconds), within(self._limits.deadline):
             return self._try_often(path, params)
 
     def _try_often(self, path: str, params: Mapping[str, str | int]) -> dict[str, Any] | None:
-        tries = 0
+        tries, earlier = 0, None
         while True:
             tries += 1
             try:
                 return self._try_once(path, params)
             except _Passing as failure:
-                failure.meaning.tries = tries
+                earlier = failure.meaning = _most_telling(failure, earlier)
+                earlier.tries = tries
                 self._pause_or_give_up(failure, tries)
             except CatalogueFailed as failure:
                 failure.tries = tries
@@ -110,6 +145,8 @@ class TmdbHttp:
         pause = max(failure.retry_after, self._backoff(tries))
         if tries > self._limits.retries or pause >= seconds_left():
             raise failure.meaning from failure.__cause__
+        self._retries.inc()
+        log.info("tmdb.tries_again", extra=_told(failure.meaning, tries, pause))
         self._sleep(pause)
 
     def _backoff(self, tries: int) -> float:
@@ -117,33 +154,64 @@ class TmdbHttp:
         return self._limits.backoff * 2.0 ** (tries - 1) * random.uniform(0.5, 1.0)  # noqa: S311
 
     def _try_once(self, path: str, params: Mapping[str, str | int]) -> dict[str, Any] | None:
-        response = self._send(path, params)
+        with _timed(self._try_seconds):
+            return self._ask(path, params)
+
+    def _ask(self, path: str, params: Mapping[str, str | int]) -> dict[str, Any] | None:
+        response, body = self._send(path, params)
         match response.status_code:
             case HTTPStatus.OK:
-                return _json_object(response)
+                return _json_object(response, body)
             case HTTPStatus.NOT_FOUND:
                 return None
-            case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN as status:
+            case HTTPStatus.UNAUTHORIZED as status:
                 raise CatalogueRefusedUs(upstream_status=status)
-            case status if status in PASSING:
+            case status if _is_passing(status):
                 raise _Passing(CatalogueUnavailable(upstream_status=status), _wait_asked(response))
             case status:
                 raise CatalogueAnsweredNonsense(upstream_status=status)
 
-    def _send(self, path: str, params: Mapping[str, str | int]) -> requests.Response:
-        # Reading is cut to the deadline where it happens; connecting is cut here.
-        connect_timeout = max(min(self._limits.connect_timeout, seconds_left()), 0.001)
-        timeout = (connect_timeout, self._limits.read_timeout)
+    def _send(self, path: str, params: Mapping[str, str | int]) -> tuple[requests.Response, bytes]:
+        timeout = (self._limits.connect_timeout, self._limits.read_timeout)
+        request = trace.current()
+        headers = {"traceparent": request.onward()} if request else None
         try:
             # Streamed, so that a body that cannot be unpacked does not leave its socket open.
             with self._session.get(
-                self._base_url + path, params=params, timeout=timeout, stream=True
+                self._base_url + path, params=params, headers=headers, timeout=timeout, stream=True
             ) as response:
-                _ = response.content
-                return response
+                return response, _body(response)
         # A chunk of negative size leaves requests as a bare ValueError.
         except (requests.RequestException, ValueError) as error:
             _explain(error)
+
+
+@contextmanager
+def _timed(histogram: Histogram) -> Iterator[None]:
+    """Observe how long something takes, by how it ends."""
+    started, outcome = time.perf_counter(), ANSWERED
+    try:
+        yield
+    except (CatalogueFailed, _Passing) as failure:
+        meaning = failure.meaning if isinstance(failure, _Passing) else failure
+        outcome = type(meaning).__name__
+        raise
+    finally:
+        histogram.labels(outcome).observe(time.perf_counter() - started)
+
+
+def _told(failure: CatalogueFailed, tries: int, pause: float) -> dict[str, object]:
+    return {
+        "failure": type(failure).__name__,
+        "upstream_status": failure.upstream_status,
+        "tries": tries,
+        "pause": round(pause, 3),
+    }
+
+
+def _is_passing(status: int) -> bool:
+    """Tell whether another try may well not meet a status again; in front of TMDB are CDNs."""
+    return status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def _explain(error: requests.RequestException | ValueError) -> NoReturn:
@@ -154,14 +222,20 @@ def _explain(error: requests.RequestException | ValueError) -> NoReturn:
         case (
             requests.exceptions.ChunkedEncodingError() | requests.exceptions.ContentDecodingError()
         ):
-            meaning = CatalogueAnsweredNonsense()
+            meaning = CatalogueGarbled()
         case requests.ConnectionError() if _has_timed_out_in_its_body(error):
             meaning = CatalogueTimedOut()
         case requests.RequestException():
             meaning = CatalogueUnavailable()
         case _:
-            meaning = CatalogueAnsweredNonsense()
+            meaning = CatalogueGarbled()
     raise _Passing(meaning) from error
+
+
+def _most_telling(failure: _Passing, earlier: CatalogueFailed | None) -> CatalogueFailed:
+    """Return what a failure means; what the one before did, if there was no time to connect."""
+    was_late = isinstance(failure.__cause__, requests.ConnectTimeout) and seconds_left() <= 0
+    return earlier if earlier and was_late else failure.meaning
 
 
 def _has_timed_out_in_its_body(error: requests.ConnectionError) -> bool:
@@ -176,21 +250,43 @@ def _wait_asked(response: requests.Response) -> float:
         return 0.0
 
 
-def _json_object(response: requests.Response) -> dict[str, Any]:
+def _body(response: requests.Response) -> bytes:
+    """Read a body; one that is too long is not read to its end. Raises _Passing."""
+    body = bytearray()
+    for chunk in response.iter_content(CHUNK):
+        body += chunk
+        _check_length(response, body)
+    return bytes(body)
+
+
+def _check_length(response: requests.Response, body: bytes | bytearray) -> None:
+    if len(body) > MOST_BYTES:
+        raise _Passing(_garbled(response))
+
+
+def _json_object(response: requests.Response, body: bytes) -> dict[str, Any]:
     """Read a body. Raises _Passing where it is not the JSON object that it should be."""
     try:
-        body = from_json(_unpacked(response.content), allow_inf_nan=False)
+        unpacked = _unpacked(body)
+        _check_length(response, unpacked)
+        content = from_json(unpacked, allow_inf_nan=False)
     except (ValueError, OSError, EOFError, ZlibError) as error:
-        raise _Passing(_nonsense(response)) from error
-    if not isinstance(body, dict):
-        raise _Passing(_nonsense(response))
-    return body
+        raise _Passing(_garbled(response)) from error
+    if not isinstance(content, dict):
+        raise _Passing(_garbled(response))
+    return content
 
 
 def _unpacked(body: bytes) -> bytes:
-    """Unpack gzip that nobody announced: on 2026-05-20 TMDB sent it so for hours."""
-    return gzip.decompress(body) if body.startswith(b"\x1f\x8b") else body
+    """Unpack gzip that nobody announced: on 2026-05-20 TMDB sent it so for hours.
+
+    A megabyte may hold a gigabyte: no more is unpacked than shows that it is too long.
+    """
+    if not body.startswith(b"\x1f\x8b"):
+        return body
+    with gzip.open(io.BytesIO(body)) as packed:
+        return packed.read(MOST_BYTES + 1)
 
 
-def _nonsense(response: requests.Response) -> CatalogueFailed:
-    return CatalogueAnsweredNonsense(upstream_status=response.status_code)
+def _garbled(response: requests.Response) -> CatalogueFailed:
+    return CatalogueGarbled(upstream_status=response.status_code)

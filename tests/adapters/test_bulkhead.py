@@ -7,9 +7,9 @@ from contextlib import ExitStack
 
 import pytest
 
-from butaca.adapters.cache import Bulkhead
+from butaca.adapters.bulkhead import Bulkhead, Occupancy
 from butaca.adapters.deadline import within
-from butaca.core.errors import CatalogueBusy
+from butaca.core.errors import CatalogueBusy, LibraryBusy
 from tests.adapters.cache.scene import LONG, WatchedClock
 
 PATIENCE = LONG
@@ -178,6 +178,21 @@ def test_one_queues_while_the_oldest_is_not_long_away(
     queued.result(LONG)
 
 
+def test_one_queues_on_while_others_come_and_go(
+    take: Take, queue: Queue, clock: WatchedClock
+) -> None:
+    bulkhead = Bulkhead(1, PATIENCE, clock.monotonic, longest_queue=10 * PATIENCE)
+    place, queued = take(bulkhead), list[Future[ExitStack]]()
+    for _ in range(3):
+        queued.append(queue(bulkhead))
+    for each in queued:
+        clock.move(PATIENCE - 1)
+        place.close()
+        place = each.result(LONG)
+
+    assert bulkhead.occupancy().refused == 0
+
+
 def test_nobody_queues_when_the_oldest_is_long_away(take: Take, clock: WatchedClock) -> None:
     bulkhead = bulkhead_of(2, clock)
     take(bulkhead)
@@ -213,6 +228,14 @@ def test_a_free_place_is_taken_however_long_the_oldest_is_away(
     take(bulkhead, may_queue=True)
 
     assert_full(bulkhead)
+
+
+def test_whoever_is_sent_away_is_told_who_is_busy(take: Take) -> None:
+    bulkhead = Bulkhead(1, PATIENCE, busy=LibraryBusy)
+    take(bulkhead)
+
+    with pytest.raises(LibraryBusy):
+        take(bulkhead)
 
 
 def test_queueing_ends_when_patience_does(take: Take) -> None:
@@ -252,3 +275,33 @@ def test_many_threads_never_have_more_than_the_places(pool: ThreadPoolExecutor) 
 
     assert len(most) == 400
     assert max(most) <= 3
+
+
+def test_it_tells_how_full_it_is(take: Take, clock: WatchedClock) -> None:
+    bulkhead = bulkhead_of(3, clock)
+    take(bulkhead)
+    take(bulkhead).close()
+
+    assert bulkhead.occupancy() == Occupancy(places=3, taken=1, queued=0, refused=0, seconds=0)
+
+
+def test_it_tells_who_queued_and_for_how_long(
+    take: Take, queue: Queue, clock: WatchedClock
+) -> None:
+    bulkhead = bulkhead_of(1, clock)
+    first = take(bulkhead)
+    second = queue(bulkhead)
+    clock.move(0.25)
+    first.close()
+    second.result(timeout=10)
+
+    assert bulkhead.occupancy() == Occupancy(places=1, taken=1, queued=1, refused=0, seconds=0.25)
+
+
+def test_it_tells_who_got_no_place(take: Take, clock: WatchedClock) -> None:
+    bulkhead = bulkhead_of(1, clock)
+    take(bulkhead)
+    for _ in range(2):
+        assert_full(bulkhead)
+
+    assert bulkhead.occupancy() == Occupancy(places=1, taken=1, queued=0, refused=2, seconds=0)

@@ -1,0 +1,16 @@
+"""Where connections go and never come back."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+
+
+@contextmanager
+def black_hole(host: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
+    """Return a port that neither accepts nor refuses: nobody takes who waits in its queue."""
+    with ExitStack() as open_now, socket.create_server((host, port), backlog=0) as listener:
+        address = listener.getsockname()
+        with suppress(TimeoutError):
+            while True:
+                open_now.enter_context(socket.create_connection(address, timeout=0.05))
+        yield address[1]
