@@ -69,7 +69,7 @@ def test_what_was_put_is_kept(cache: Cache) -> None:
     assert body_of(cache, "popular:1") == b'{"page":1}'
 
 
-@settings(deadline=None, max_examples=50, suppress_health_check=list(HealthCheck))
+@settings(max_examples=50, suppress_health_check=list(HealthCheck))
 @given(key=st.text(), body=st.binary())
 def test_any_body_is_kept_under_any_key(cache: Cache, key: str, body: bytes) -> None:
     cache.put(key, body)

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from butaca.adapters.cache import Bulkhead, CachedCatalogue, Layers, Memory
+from butaca.adapters.bulkhead import Bulkhead
+from butaca.adapters.cache import CachedCatalogue, Flights, Layers, Memory
 from butaca.adapters.tmdb import TmdbCatalogue, TmdbHttp
 from butaca.core.errors import CatalogueUnavailable, MovieNotFound
 from butaca.core.ports import MovieCatalogue, PopularQuery, SearchQuery
@@ -59,7 +60,8 @@ def cached(catalogue: MovieCatalogue) -> CachedCatalogue:
     cache = FakeCache()
     clock = cache.clock.monotonic
     layers = Layers(Memory(100, 86_400, clock), cache, ttl=30)
-    return CachedCatalogue(catalogue, layers, FakeHealth(cache.clock), Bulkhead(4, 0.5, clock))
+    health, bulkhead = FakeHealth(cache.clock), Bulkhead(4, 0.5, clock)
+    return CachedCatalogue(catalogue, layers, health, bulkhead, Flights(6.0, clock), clock)
 
 
 def test_a_popular_page_is_the_one_asked_for(catalogue: MovieCatalogue) -> None:

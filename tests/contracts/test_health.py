@@ -15,6 +15,7 @@ from tests.fakes import FakeClock, FakeHealth
 from tests.redis_time import let_pass
 
 COOLDOWN, PROBE = 600, 60
+KEY = "popular:1:en-US:"
 MANY = 16
 
 
@@ -85,7 +86,7 @@ def health(subject: Subject) -> Health:
 
 
 def test_an_upstream_that_never_failed_may_be_called(health: Health) -> None:
-    assert health.seconds_of_rest() == 0
+    assert health.seconds_of_rest(KEY) == 0
     assert health.claim() == 0
 
 
@@ -96,7 +97,7 @@ def test_an_upstream_that_never_failed_may_be_called_by_all_at_once(subject: Sub
 def test_after_a_failure_upstream_rests(health: Health) -> None:
     health.failed()
 
-    assert COOLDOWN - 5 < health.seconds_of_rest() <= COOLDOWN
+    assert COOLDOWN - 5 < health.seconds_of_rest(KEY) <= COOLDOWN
     assert COOLDOWN - 5 < health.claim() <= COOLDOWN
 
 
@@ -110,7 +111,7 @@ def test_a_rest_grows_shorter(subject: Subject) -> None:
     subject.health.failed()
     subject.let_pass(COOLDOWN - 100)
 
-    assert 95 < subject.health.seconds_of_rest() <= 100
+    assert 95 < subject.health.seconds_of_rest(KEY) <= 100
     assert 95 < subject.health.claim() <= 100
 
 
@@ -120,7 +121,7 @@ def test_asking_does_not_make_a_rest_longer(subject: Subject) -> None:
     for _ in range(3):
         subject.health.claim()
 
-    assert subject.health.seconds_of_rest() <= 100
+    assert subject.health.seconds_of_rest(KEY) <= 100
     assert subject.health.claim() <= 100
 
 
@@ -129,21 +130,21 @@ def test_failing_again_counts_from_the_start(subject: Subject) -> None:
     subject.let_pass(COOLDOWN - 100)
     subject.health.failed()
 
-    assert COOLDOWN - 5 < subject.health.seconds_of_rest() <= COOLDOWN
+    assert COOLDOWN - 5 < subject.health.seconds_of_rest(KEY) <= COOLDOWN
     assert COOLDOWN - 5 < subject.health.claim() <= COOLDOWN
 
 
 def test_a_rest_ends(subject: Subject) -> None:
     subject.fail_and_cool_down()
 
-    assert subject.health.seconds_of_rest() == 0
+    assert subject.health.seconds_of_rest(KEY) == 0
     assert subject.health.claim() == 0
 
 
 def test_looking_for_a_rest_claims_nothing(subject: Subject) -> None:
     subject.fail_and_cool_down()
     for _ in range(3):
-        subject.health.seconds_of_rest()
+        subject.health.seconds_of_rest(KEY)
 
     assert subject.health.claim() == 0
 
@@ -169,7 +170,7 @@ def test_a_probe_that_succeeds_frees_all(subject: Subject) -> None:
     subject.claim_at_once()
     subject.health.answered()
 
-    assert subject.health.seconds_of_rest() == 0
+    assert subject.health.seconds_of_rest(KEY) == 0
     assert subject.claim_at_once() == [0] * MANY
 
 
@@ -178,7 +179,7 @@ def test_a_probe_that_fails_begins_a_rest_anew(subject: Subject) -> None:
     subject.claim_at_once()
     subject.health.failed()
 
-    assert COOLDOWN - 5 < subject.health.seconds_of_rest() <= COOLDOWN
+    assert COOLDOWN - 5 < subject.health.seconds_of_rest(KEY) <= COOLDOWN
     assert min(subject.claim_at_once()) > COOLDOWN - 5
 
 
@@ -212,12 +213,61 @@ def test_a_success_ends_a_rest(subject: Subject) -> None:
     subject.health.failed()
     subject.health.answered()
 
-    assert subject.health.seconds_of_rest() == 0
+    assert subject.health.seconds_of_rest(KEY) == 0
     assert subject.claim_at_once() == [0] * MANY
 
 
 def test_a_success_without_a_failure_changes_nothing(health: Health) -> None:
     health.answered()
 
-    assert health.seconds_of_rest() == 0
+    assert health.seconds_of_rest(KEY) == 0
     assert health.claim() == 0
+
+
+def test_after_a_refusal_nobody_goes_until_the_cool_down_is_over(subject: Subject) -> None:
+    subject.health.refused()
+
+    assert COOLDOWN - 5 < subject.health.seconds_of_rest(KEY) <= COOLDOWN
+    assert min(subject.claim_at_once()) > COOLDOWN - 5
+    subject.let_pass(COOLDOWN)
+    assert subject.health.seconds_of_rest(KEY) == 0
+    assert 0 in subject.claim_at_once()
+
+
+def test_who_is_answered_is_refused_no_longer(subject: Subject) -> None:
+    subject.health.refused()
+    subject.health.answered()
+
+    assert subject.health.seconds_of_rest(KEY) == 0
+    assert subject.claim_at_once() == [0] * MANY
+
+
+def test_a_call_that_is_answered_with_nonsense_rests_alone(subject: Subject) -> None:
+    subject.health.answered_nonsense(KEY)
+
+    assert COOLDOWN - 5 < subject.health.seconds_of_rest(KEY) <= COOLDOWN
+    assert subject.health.seconds_of_rest("another") == 0
+    assert subject.claim_at_once() == [0] * MANY
+
+
+def test_a_call_has_rested_when_the_cool_down_is_over(subject: Subject) -> None:
+    subject.health.answered_nonsense(KEY)
+    subject.let_pass(COOLDOWN)
+
+    assert subject.health.seconds_of_rest(KEY) == 0
+
+
+def test_nonsense_is_a_sign_of_life(subject: Subject) -> None:
+    subject.health.failed()
+    subject.health.answered_nonsense(KEY)
+
+    assert subject.health.seconds_of_rest("another") == 0
+    assert subject.claim_at_once() == [0] * MANY
+
+
+def test_of_two_rests_the_longer_one_counts(subject: Subject) -> None:
+    subject.health.answered_nonsense(KEY)
+    subject.let_pass(100)
+    subject.health.failed()
+
+    assert COOLDOWN - 5 < subject.health.seconds_of_rest(KEY) <= COOLDOWN

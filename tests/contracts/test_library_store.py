@@ -14,14 +14,15 @@ from butaca.adapters.sql import Database, SqlAccounts, SqlLibrary
 from butaca.core.listing import (
     FAVORITE_KEYS,
     RATING_KEYS,
+    Filter,
     ListQuery,
     SortBy,
     SortKey,
     SortOrder,
     sort_order,
 )
-from butaca.core.models import Favorite, Mark, MovieRecord, Page, Rating, Stars
-from butaca.core.ports import LibraryStore
+from butaca.core.models import Entry, Favorite, Genre, Mark, MovieRecord, Page, Rating, Stars
+from butaca.core.ports import LibraryStore, MovieNotStored
 from tests.builders import ADMIN, CONSUMER, NOON, make_record, make_translation
 from tests.fakes import FakeLibrary
 
@@ -33,7 +34,6 @@ BY_ID = ListQuery(sort=(), page_size=100)
 
 a_few = settings(
     max_examples=25,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 """For properties: each example empties the one store that they all share."""
@@ -88,10 +88,13 @@ def ids(page: Page[Any]) -> list[int]:
 # Movies
 
 
-def test_a_movie_is_there_once_it_is_saved(store: LibraryStore) -> None:
+def test_a_movie_that_is_not_stored_can_be_neither_kept_nor_rated(store: LibraryStore) -> None:
     store.save_movie(make_record(550), NOON)
-    assert store.has_movie(550)
-    assert not store.has_movie(551)
+    with pytest.raises(MovieNotStored):
+        store.add_favorite(ME, 551, NOON)
+    with pytest.raises(MovieNotStored):
+        store.rate(ME, 551, Stars.of(3), NOON)
+    assert store.marks(ME, [550, 551]) in ({}, {550: Mark(), 551: Mark()})
 
 
 def test_saving_a_movie_again_replaces_it(store: LibraryStore) -> None:
@@ -755,3 +758,173 @@ def test_every_story_ends_as_it_ends_in_the_model(store: LibraryStore, story: li
         save(shelf, make_record(1), make_record(2))
     assert [step.take(store) for step in story] == [step.take(model) for step in story]
     assert all_of(store) == all_of(model)
+
+
+# Filters
+
+
+def filtered(store: LibraryStore, language: str | None = None, **wanted: Any) -> list[int]:
+    """Return the IDs of my favorites that pass a filter, in their order."""
+    query = replace(BY_ID, language=language, filter=Filter(**wanted))
+    page = store.favorites(ME, query)
+    assert page.total_results == len(page.results)
+    return ids(page)
+
+
+@pytest.fixture
+def shelf(store: LibraryStore) -> LibraryStore:
+    """Three favorites: an old one with 5 stars, a new one with 2, one without date and stars."""
+    keep(
+        store,
+        make_record(1, title="Él", release_date=date(1953, 7, 9), genres=(Genre(18, "Drama"),)),
+        make_record(
+            2,
+            make_translation("es", "MX", title="La Llegada"),
+            make_translation("fr", "FR", title="Premier contact"),
+            title="Arrival",
+            release_date=date(2016, 11, 10),
+            genres=(Genre(18, "Drama"), Genre(878, "Science Fiction")),
+        ),
+        make_record(3, title="100%_sure", release_date=None, genres=()),
+    )
+    store.rate(ME, 1, Stars.of(5), NOON)
+    store.rate(ME, 2, Stars.of(2), NOON)
+    return store
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        ({}, [1, 2, 3]),
+        ({"rated": True}, [1, 2]),
+        ({"rated": False}, [3]),
+        ({"min_rating": Stars.of(2)}, [1, 2]),
+        ({"min_rating": Stars.of(2.5)}, [1]),
+        ({"min_rating": Stars.of(0)}, [1, 2]),
+        ({"genre": 18}, [1, 2]),
+        ({"genre": 878}, [2]),
+        ({"genre": 99}, []),
+        ({"year_from": 1953}, [1, 2]),
+        ({"year_from": 1954}, [2]),
+        ({"year_to": 1953}, [1]),
+        ({"year_to": 1952}, []),
+        ({"year_from": 2016, "year_to": 2016}, [2]),
+        ({"title": "arri"}, [2]),
+        ({"title": "ÀRRÍ"}, [2]),
+        ({"title": "el"}, [1]),
+        ({"title": "%"}, [3]),
+        ({"title": "0%_S"}, [3]),
+        ({"title": "_"}, [3]),
+        ({"title": "llegada"}, []),
+        ({"rated": True, "genre": 878, "year_from": 2000, "title": "a"}, [2]),
+    ],
+    ids=str,
+)
+def test_favorites_are_those_that_pass(
+    shelf: LibraryStore, wanted: dict[str, Any], expected: list[int]
+) -> None:
+    assert filtered(shelf, **wanted) == expected
+
+
+@pytest.mark.parametrize("language", ["es", "es-MX", "es-AR"])
+def test_a_favorite_is_found_by_its_title_in_the_readers_language(
+    shelf: LibraryStore, language: str
+) -> None:
+    assert filtered(shelf, language, title="la llegada") == [2]
+    assert filtered(shelf, language, title="arrival") == [2]
+    assert filtered(shelf, language, title="premier") == []
+
+
+def test_ratings_can_be_filtered_as_well(shelf: LibraryStore) -> None:
+    query = replace(BY_ID, filter=Filter(min_rating=Stars.of(3)))
+    assert ids(shelf.ratings(ME, query)) == [1]
+
+
+def test_a_filter_sees_what_a_movie_has_become(shelf: LibraryStore) -> None:
+    shelf.save_movie(make_record(1, title="He", release_date=None, genres=()), LATER)
+    assert filtered(shelf, title="he") == [1]
+    assert filtered(shelf, genre=18) == [2]
+    assert filtered(shelf, year_to=2000) == []
+
+
+def test_a_filter_may_be_combined_with_any_order_and_page(shelf: LibraryStore) -> None:
+    query = ListQuery(
+        sort_order("-rating", FAVORITE_KEYS), page=2, page_size=1, filter=Filter(genre=18)
+    )
+    page = shelf.favorites(ME, query)
+    assert (ids(page), page.total_results, page.total_pages) == ([2], 2, 2)
+
+
+# Everything of somebody's
+
+
+def entry_ids(store: LibraryStore, after: int = -1, limit: int = 100) -> list[int]:
+    return [entry.movie.id for entry in store.entries(ME, after, limit)]
+
+
+def test_an_entry_is_all_that_a_movie_is_to_me(store: LibraryStore) -> None:
+    record = make_record(550, make_translation())
+    keep(store, record)
+    store.rate(ME, 550, Stars.of(3), LATER)
+    store.correct_rating(ME, 550, Stars.of(4), MUCH_LATER)
+    assert store.entries(ME, -1, 1) == (
+        Entry(record.details, NOON, Stars.of(4), rated_at=LATER, corrected_at=MUCH_LATER),
+    )
+
+
+def test_what_is_only_kept_or_only_rated_is_an_entry(store: LibraryStore) -> None:
+    kept, rated = make_record(1), make_record(2)
+    keep(store, kept)
+    rate(store, rated)
+    assert store.entries(ME, -1, 9) == (
+        Entry(kept.details, favorited_at=NOON),
+        Entry(rated.details, stars=Stars.of(4), rated_at=NOON),
+    )
+
+
+def test_no_stars_are_an_entry(store: LibraryStore) -> None:
+    save(store, make_record(1))
+    store.rate(ME, 1, Stars.of(0), NOON)
+    (entry,) = store.entries(ME, -1, 9)
+    assert entry.stars == Stars.of(0)
+
+
+def test_whoever_keeps_and_rates_nothing_has_no_entries(store: LibraryStore) -> None:
+    save(store, make_record(1))
+    store.add_favorite(SOMEBODY, 1, NOON)
+    assert entry_ids(store) == []
+
+
+def test_entries_come_in_the_order_of_movie_ids(store: LibraryStore) -> None:
+    keep(store, make_record(30), make_record(2**31 - 1), make_record(0))
+    rate(store, make_record(4), make_record(30))
+    assert entry_ids(store) == [0, 4, 30, 2**31 - 1]
+
+
+@pytest.mark.parametrize(
+    ("after", "limit", "expected"),
+    [
+        (-1, 2, [1, 2]),
+        (-1, 3, [1, 2, 4]),
+        (-1, 4, [1, 2, 4]),
+        (1, 1, [2]),
+        (2, 2, [4]),
+        (3, 2, [4]),
+        (4, 2, []),
+        (2**31 - 1, 2, []),
+    ],
+)
+def test_entries_are_those_above_a_movie_and_not_more_than_asked_for(
+    store: LibraryStore, after: int, limit: int, expected: list[int]
+) -> None:
+    keep(store, make_record(1), make_record(2), make_record(4))
+    assert entry_ids(store, after, limit) == expected
+
+
+def test_what_changes_between_two_pages_moves_nothing_else(store: LibraryStore) -> None:
+    keep(store, *(make_record(number) for number in (1, 3, 5, 7)))
+    first = entry_ids(store, limit=2)
+    keep(store, make_record(2), make_record(6))
+    store.remove_favorite(ME, 3)
+    store.remove_favorite(ME, 5)
+    assert first + entry_ids(store, after=first[-1]) == [1, 3, 6, 7]

@@ -1,20 +1,24 @@
 """Keeping and rating stand on our own store; the catalogue is asked once for each movie."""
 
 import logging
+import tracemalloc
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 import pytest
 
 from butaca.core.errors import (
     CatalogueUnavailable,
     FavoriteNotFound,
+    LibraryBusy,
     MovieNotFound,
     RatingNotFound,
 )
-from butaca.core.library import Library
+from butaca.core.library import EXPORT_PAGE, Library
 from butaca.core.listing import FAVORITE_KEYS, RATING_KEYS, ListQuery, sort_order
-from butaca.core.models import Favorite, Fetched, Mark, MovieRecord, Rating, Stars
-from tests.builders import ADMIN, CONSUMER, make_record, make_translation
+from butaca.core.models import Entry, Favorite, Fetched, Mark, MovieRecord, Rating, Stars
+from tests.builders import ADMIN, CONSUMER, NOON, make_details, make_record, make_translation
 from tests.fakes import FakeCatalogue, FakeClock, FakeLibrary
 
 RECORD = make_record(550, make_translation("es", "ES"))
@@ -120,6 +124,50 @@ def test_of_two_who_rate_at_once_one_is_new() -> None:
     rating, is_new = library.rate(CONSUMER, 550, FOUR)
     assert not is_new
     assert rating.corrected_at is None
+
+
+class DroppingLibrary(FakeLibrary):
+    """A library in which a refresh drops what was just brought home, so many times."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.times = times
+
+    def add_favorite(self, user_id: int, movie_id: int, at: datetime) -> tuple[Favorite, bool]:
+        self._drop(movie_id)
+        return super().add_favorite(user_id, movie_id, at)
+
+    def rate(self, user_id: int, movie_id: int, stars: Stars, at: datetime) -> tuple[Rating, bool]:
+        self._drop(movie_id)
+        return super().rate(user_id, movie_id, stars, at)
+
+    def _drop(self, movie_id: int) -> None:
+        if self.times and movie_id in self.movies:
+            self.times -= 1
+            del self.movies[movie_id]
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_movie_that_is_dropped_before_it_is_kept_is_brought_home_again(times: int) -> None:
+    shelf = Shelf(store=DroppingLibrary(times))
+    _, is_new = shelf.library.keep(CONSUMER, 550)
+    assert is_new
+    assert shelf.catalogue.calls == [550] * (times + 1)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_movie_that_is_dropped_before_it_is_rated_is_brought_home_again(times: int) -> None:
+    shelf = Shelf(store=DroppingLibrary(times))
+    _, is_new = shelf.library.rate(CONSUMER, 550, FOUR)
+    assert is_new
+    assert shelf.library.rating(CONSUMER, 550).stars == FOUR
+
+
+def test_a_movie_that_is_dropped_again_and_again_is_given_up_in_order() -> None:
+    shelf = Shelf(store=DroppingLibrary(99))
+    with pytest.raises(LibraryBusy):
+        shelf.library.keep(CONSUMER, 550)
+    assert len(shelf.catalogue.calls) == 4
 
 
 def test_a_favorite_is_told_in_a_language(shelf: Shelf) -> None:
@@ -277,3 +325,91 @@ def test_marks_tell_what_movies_are_to_somebody(shelf: Shelf) -> None:
     shelf.library.rate(CONSUMER, 550, FOUR)
     assert shelf.library.marks(CONSUMER, [550])[550] == Mark(favorite=True, rating=FOUR)
     assert shelf.library.marks(ADMIN, [550]).get(550, Mark()) == Mark()
+
+
+@dataclass
+class LongLibrary(FakeLibrary):
+    """A library of so many entries, each made when it is asked for."""
+
+    length: int = 0
+    asked_after: list[int] = field(default_factory=list)
+
+    def entries(self, user_id: int, after: int, limit: int) -> tuple[Entry, ...]:
+        self.asked_after.append(after)
+        numbers = range(after + 1, min(after + 1 + limit, self.length))
+        return tuple(Entry(make_details(number), favorited_at=NOON) for number in numbers)
+
+
+def exported(store: FakeLibrary) -> Iterator[int]:
+    """Yield the IDs of an export, and hold no page for longer than it takes."""
+    export = Library(store, FakeCatalogue()).export(CONSUMER)
+    for ids in map(ids_of, export.pages):
+        yield from ids
+
+
+def ids_of(page: tuple[Entry, ...]) -> list[int]:
+    return [entry.movie.id for entry in page]
+
+
+def test_an_export_has_all_that_is_mine_and_nothing_else(shelf: Shelf) -> None:
+    shelf.library.keep(CONSUMER, 550)
+    shelf.library.rate(CONSUMER, 550, FOUR)
+    shelf.catalogue.add(make_record(551))
+    shelf.library.keep(ADMIN, 551)
+    export = shelf.library.export(CONSUMER)
+    assert (export.user, export.exported_at) == (CONSUMER, shelf.clock.moment)
+    assert list(export.pages) == [
+        (Entry(RECORD.details, shelf.clock.moment, FOUR, shelf.clock.moment),)
+    ]
+
+
+def test_whoever_has_nothing_has_an_export_without_pages(shelf: Shelf) -> None:
+    assert list(shelf.library.export(CONSUMER).pages) == []
+
+
+@pytest.mark.parametrize(
+    ("length", "pages"),
+    [
+        (1, 1),
+        (EXPORT_PAGE - 1, 1),
+        (EXPORT_PAGE, 2),
+        (EXPORT_PAGE + 1, 2),
+        (2 * EXPORT_PAGE + 1, 3),
+    ],
+)
+def test_an_export_is_whole_whatever_its_length(length: int, pages: int) -> None:
+    store = LongLibrary(length=length)
+    assert list(exported(store)) == list(range(length))
+    assert store.asked_after == [-1 + EXPORT_PAGE * number for number in range(pages)]
+
+
+def test_an_export_has_no_empty_page() -> None:
+    export = Library(LongLibrary(length=EXPORT_PAGE), FakeCatalogue()).export(CONSUMER)
+    assert [len(page) for page in export.pages] == [EXPORT_PAGE]
+
+
+def test_the_first_page_of_an_export_is_there_before_it_is_asked_for() -> None:
+    store = LongLibrary(length=EXPORT_PAGE)
+    Library(store, FakeCatalogue()).export(CONSUMER)
+    assert store.asked_after == [-1]
+
+
+def test_no_page_of_an_export_is_fetched_before_the_one_before_it_is_read() -> None:
+    store = LongLibrary(length=3 * EXPORT_PAGE)
+    reader = exported(store)
+    for _ in range(EXPORT_PAGE):
+        next(reader)
+    assert store.asked_after == [-1]
+    next(reader)
+    assert store.asked_after == [-1, EXPORT_PAGE - 1]
+
+
+def test_an_export_of_100_000_movies_holds_one_page_at_a_time() -> None:
+    def peak(length: int) -> int:
+        tracemalloc.start()
+        assert sum(1 for _ in exported(LongLibrary(length=length))) == length
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return peak
+
+    assert peak(100_000) < 2 * peak(EXPORT_PAGE)

@@ -7,7 +7,7 @@ import pytest
 
 from butaca.core.models import MovieDetails, MovieRecord, Translation
 from butaca.core.translations import localized
-from tests.builders import make_details, make_translation
+from tests.builders import make_details, make_record, make_translation
 
 SPANISH = make_translation("es", "ES")
 MEXICAN = make_translation("es", "MX")
@@ -22,7 +22,8 @@ def untold(language: str, region: str) -> Translation:
 def told(
     details: MovieDetails, translations: Iterable[Translation], language: str | None
 ) -> MovieDetails:
-    return localized(MovieRecord(details, tuple(translations)), language)
+    movie, _ = localized(MovieRecord(details, tuple(translations)), language)
+    return movie
 
 
 def test_the_exact_region_is_taken() -> None:
@@ -144,4 +145,38 @@ def test_an_exact_region_of_the_stored_language_gets_its_own() -> None:
 
 def test_what_is_stored_in_another_language_gives_way_to_a_translation() -> None:
     record = MovieRecord(make_details(), (make_translation("en", "AU", title="Mate"),), "es-ES")
-    assert localized(record, "en").title == "Mate"
+    movie, _ = localized(record, "en")
+    assert movie.title == "Mate"
+
+
+# Which language that is
+
+
+def read(language: str | None, *translations: Translation) -> str:
+    _, read_in = localized(make_record(550, *translations), language)
+    return read_in
+
+
+@pytest.mark.parametrize(
+    ("language", "expected"),
+    [
+        ("es-MX", "es-MX"),
+        ("es-AR", "es-ES"),
+        ("es", "es-ES"),
+        ("fr-FR", "en-US"),
+        ("en-NZ", "en-US"),
+        ("en", "en-US"),
+        (None, "en-US"),
+    ],
+)
+def test_the_language_is_that_of_the_texts_that_are_read(
+    language: str | None, expected: str
+) -> None:
+    spanish = [make_translation("es", region) for region in ("MX", "ES")]
+    assert read(language, *spanish) == expected
+
+
+def test_a_translation_without_texts_is_not_read() -> None:
+    nothing = make_translation("es", "AR", title=None, overview=None, tagline=None)
+    assert read("es-AR", nothing, make_translation("es", "ES")) == "es-ES"
+    assert read("es-AR", nothing) == "en-US"

@@ -3,13 +3,17 @@
     Refusal
     ├── MovieNotFound, FavoriteNotFound, RatingNotFound, UserNotFound
     ├── TokenRejected, RoleMissing
+    ├── NameTaken, NameUnacceptable
+    ├── TokenNotFound, TokenRevokedAlready, LifetimeUnacceptable
     ├── StarsOutOfRange, SortUnknown
-    ├── LibraryUnavailable           our database is away
+    ├── LibraryUnavailable           our database is away …
+    │   └── LibraryBusy              … or as many are asking it already as may at a time
     └── CatalogueFailed              TMDB gave nothing that we can use …
         ├── CatalogueUnavailable     … it cannot be reached, or is resting
         │   └── CatalogueBusy        … as many are asking it already as may at a time
         ├── CatalogueTimedOut        … it did not answer in time
-        ├── CatalogueAnsweredNonsense
+        ├── CatalogueGarbled         … what it sent cannot be read, nor might anything else
+        ├── CatalogueAnsweredNonsense … what it sent can be read, and is no answer to this call
         └── CatalogueRefusedUs       … our key is bad: the operator's affair
 
 Every message is one sentence that is safe to show to a caller.
@@ -63,6 +67,36 @@ class RoleMissing(Refusal):
     message = "Your role does not permit this."
 
 
+class NameTaken(Refusal):
+    """Somebody else has that name."""
+
+    message = "Somebody has that name already."
+
+
+class NameUnacceptable(Refusal):
+    """A name that is too long, cannot be read, or looks like an ID."""
+
+    message = "A name is 1 to 100 printable characters, and not digits alone."
+
+
+class TokenNotFound(Refusal):
+    """No token has that ID."""
+
+    message = "There is no token with that ID."
+
+
+class TokenRevokedAlready(Refusal):
+    """The token has been revoked before."""
+
+    message = "That token is revoked already."
+
+
+class LifetimeUnacceptable(Refusal):
+    """A token that would never be good, or longer than anybody can tell."""
+
+    message = "A token is good for more than nothing and for 100 years at most."
+
+
 class StarsOutOfRange(Refusal):
     """Stars that are not 0 to 5 in steps of 0.5."""
 
@@ -80,6 +114,13 @@ class LibraryUnavailable(Refusal):
     retry_after = 5
 
 
+class LibraryBusy(LibraryUnavailable):
+    """As many are asking our database already as may at a time."""
+
+    message = "The library is busy."
+    retry_after = 1
+
+
 class CatalogueFailed(Refusal):
     """TMDB gave nothing that we can use, by status `upstream_status` if it gave one.
 
@@ -87,16 +128,18 @@ class CatalogueFailed(Refusal):
     ask again.
     """
 
+    retry_after = 5
+
     def __init__(
         self,
         message: str | None = None,
         *,
         upstream_status: int | None = None,
-        retry_after: int = 5,
+        retry_after: int | None = None,
     ) -> None:
         super().__init__(message)
         self.upstream_status = upstream_status
-        self.retry_after = retry_after
+        self.retry_after = self.retry_after if retry_after is None else retry_after
         self.tries = 1
 
 
@@ -110,6 +153,7 @@ class CatalogueBusy(CatalogueUnavailable):
     """As many are asking TMDB already as may at a time."""
 
     message = "The movie catalogue is busy."
+    retry_after = 1
 
 
 class CatalogueTimedOut(CatalogueFailed):
@@ -118,10 +162,16 @@ class CatalogueTimedOut(CatalogueFailed):
     message = "The movie catalogue did not answer in time."
 
 
-class CatalogueAnsweredNonsense(CatalogueFailed):
-    """TMDB answered something that is not what its documentation says."""
+class CatalogueGarbled(CatalogueFailed):
+    """What TMDB sent is cut, or no JSON object, as anything that it sends now may be."""
 
     message = "The movie catalogue answered something unreadable."
+
+
+class CatalogueAnsweredNonsense(CatalogueFailed):
+    """To one call TMDB answered something that is not what its documentation says."""
+
+    message = "The movie catalogue answered something that makes no sense."
 
 
 class CatalogueRefusedUs(CatalogueFailed):

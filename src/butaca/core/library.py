@@ -1,17 +1,26 @@
 """The library: keeping, rating, listing and forgetting movies."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from butaca.core.clock import utc_now
-from butaca.core.errors import FavoriteNotFound, RatingNotFound
+from butaca.core.errors import FavoriteNotFound, LibraryBusy, RatingNotFound
 from butaca.core.listing import ListQuery
-from butaca.core.models import Favorite, Mark, Page, Rating, Stars, User
-from butaca.core.ports import LibraryStore, MovieCatalogue
+from butaca.core.models import Entry, Export, Favorite, Mark, Page, Rating, Stars, User
+from butaca.core.ports import LibraryStore, MovieCatalogue, MovieNotStored
+
+T = TypeVar("T")
+EXPORT_PAGE = 500
+"""How many entries of an export are fetched, and held, at a time."""
 
 audit = logging.getLogger("butaca.audit")
+
+TRIES = 4
+"""How often something is written that stands on a movie which is dropped again and again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +36,9 @@ class Library:
 
         Raises MovieNotFound, CatalogueFailed.
         """
-        self._bring_home(movie_id)
-        return self.store.add_favorite(user.id, movie_id, self.now())
+        return self._at_home(
+            movie_id, lambda: self.store.add_favorite(user.id, movie_id, self.now())
+        )
 
     def favorite(self, user: User, movie_id: int, *, language: str | None = None) -> Favorite:
         """Return one favorite. Raises FavoriteNotFound."""
@@ -59,8 +69,9 @@ class Library:
 
         Raises MovieNotFound, CatalogueFailed.
         """
-        self._bring_home(movie_id)
-        return self.store.rate(user.id, movie_id, stars, self.now())
+        return self._at_home(
+            movie_id, lambda: self.store.rate(user.id, movie_id, stars, self.now())
+        )
 
     def correct(self, user: User, movie_id: int, stars: Stars) -> Rating:
         """Replace the stars of a rated movie. Raises RatingNotFound."""
@@ -88,9 +99,37 @@ class Library:
         """Return what these movies are to somebody."""
         return self.store.marks(user.id, movie_ids)
 
+    def export(self, user: User) -> Export:
+        """Return all that is somebody's, in the order of movie IDs, in constant memory.
+
+        The first page is there already; each further one is fetched when it is asked for, which
+        may raise LibraryUnavailable. What changes between two pages may be in it or not; what
+        does not change is in it once.
+        """
+        first = self.store.entries(user.id, after=-1, limit=EXPORT_PAGE)
+        return Export(user, self.now(), self._pages(user, first))
+
+    def _pages(self, user: User, page: tuple[Entry, ...]) -> Iterator[tuple[Entry, ...]]:
+        while page:
+            after, is_last = page[-1].movie.id, len(page) < EXPORT_PAGE
+            yield page
+            page = ()  # Let go of it before the next one is fetched.
+            if not is_last:
+                page = self.store.entries(user.id, after, EXPORT_PAGE)
+
+    def _at_home(self, movie_id: int, write: Callable[[], T]) -> T:
+        """Write what stands on a stored movie; bring the movie home where it is not.
+
+        What is at home already can be kept and rated even while the catalogue is down.
+        """
+        for _ in range(TRIES):
+            with suppress(MovieNotStored):
+                return write()
+            # A refresh may drop it again before it is written: nobody keeps it yet.
+            self._bring_home(movie_id)
+        raise LibraryBusy
+
     def _bring_home(self, movie_id: int) -> None:
-        # What is at home already can be kept and rated even while the catalogue is down.
-        if not self.store.has_movie(movie_id):
-            fetched = self.catalogue.record(movie_id)
-            age = timedelta(seconds=fetched.freshness.age)
-            self.store.save_movie(fetched.value, self.now() - age)
+        fetched = self.catalogue.record(movie_id)
+        age = timedelta(seconds=fetched.freshness.age)
+        self.store.save_movie(fetched.value, self.now() - age)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from butaca.core.errors import SortUnknown
+from butaca.core.models import Stars
 
 
 class SortKey(StrEnum):
@@ -49,6 +50,22 @@ def _key(word: str, keys: Collection[SortKey]) -> SortKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Filter:
+    """What a movie must be like to be listed; `None` lets all pass, and years are of a release.
+
+    `title` is part of the title, as stored or in the reader's language, without regard to case
+    and accents.
+    """
+
+    rated: bool | None = None
+    min_rating: Stars | None = None
+    genre: int | None = None
+    year_from: int | None = None
+    year_to: int | None = None
+    title: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ListQuery:
     """Which part of a list of one's own is asked for; `language` is `xx` or `xx-YY`."""
 
@@ -56,3 +73,4 @@ class ListQuery:
     page: int = 1
     page_size: int = 20
     language: str | None = None
+    filter: Filter = Filter()

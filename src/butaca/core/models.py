@@ -1,5 +1,6 @@
 """What Butaca talks about: movies, the people who keep them, and their stars."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum, StrEnum
@@ -81,7 +82,7 @@ class SpokenLanguage:
     english_name: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class MovieDetails:
     """All that TMDB tells of one movie, in TMDB's words; absent texts are `None`.
 
@@ -140,6 +141,21 @@ class MovieRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredMovie:
+    """A movie that is stored, and how true that is.
+
+    `fetched_at` is when it was fetched; `checked_at`, when it was last fetched, found unchanged or
+    found gone; `gone_at`, since when upstream does not have it.
+    """
+
+    id: int
+    fetched_at: datetime
+    checked_at: datetime
+    gone_at: datetime | None = None
+    is_kept: bool = True
+
+
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Page(Generic[T]):
     """One page of a longer list. Pages are counted from 1."""
 
@@ -207,6 +223,32 @@ class User:
     role: Role
 
 
+class TokenState(StrEnum):
+    """Whether a token is good."""
+
+    VALID = "valid"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token as operators know it: whose it is and until when, not what its bearer sends."""
+
+    id: int
+    owner: User
+    created_at: datetime
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+    def state(self, at: datetime) -> TokenState:
+        """Tell what it is at a moment; from the moment it expires on, it has expired."""
+        if self.revoked_at is not None:
+            return TokenState.REVOKED
+        is_over = self.expires_at is not None and at >= self.expires_at
+        return TokenState.EXPIRED if is_over else TokenState.VALID
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Stars:
     """A rating from 0 to 5 in steps of a half, held exactly as half stars (0 to 10)."""
@@ -233,21 +275,26 @@ class Stars:
 
 @dataclass(frozen=True, slots=True)
 class Favorite:
-    """A movie that somebody keeps, and the stars they gave it, if any."""
+    """A movie that somebody keeps, and the stars they gave it, if any.
+
+    `language` is that of the movie's texts.
+    """
 
     movie: MovieDetails
     rating: Stars | None
     favorited_at: datetime
+    language: str = "en-US"
 
 
 @dataclass(frozen=True, slots=True)
 class Rating:
-    """The stars that somebody gave a movie."""
+    """The stars that somebody gave a movie. `language` is that of the movie's texts."""
 
     movie: MovieDetails
     stars: Stars
     rated_at: datetime
     corrected_at: datetime | None = None
+    language: str = "en-US"
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,3 +303,23 @@ class Mark:
 
     favorite: bool = False
     rating: Stars | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """All that a movie is to somebody: a favorite, rated, or both. What it is not is `None`."""
+
+    movie: MovieDetails
+    favorited_at: datetime | None = None
+    stars: Stars | None = None
+    rated_at: datetime | None = None
+    corrected_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """All that is somebody's, as of a moment; the pages come one by one, as they are asked for."""
+
+    user: User
+    exported_at: datetime
+    pages: Iterator[tuple[Entry, ...]]

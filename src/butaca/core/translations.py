@@ -1,6 +1,6 @@
 """Which texts a reader gets: their language, else the same language elsewhere, else ours."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -14,17 +14,24 @@ LANGUAGE = r"^[a-z]{2}(-[A-Z]{2})?$"
 """How a language is written: `xx` (ISO 639-1) or `xx-YY` (with ISO 3166-1)."""
 
 
-def localized(record: MovieRecord, language: str | None) -> MovieDetails:
-    """Return a movie with the texts for a language.
+def localized(record: MovieRecord, language: str | None) -> tuple[MovieDetails, str]:
+    """Return a movie with the texts for a language, and which language (`xx-YY`) they are in.
 
     Each text is taken from the exact match, else from another region of the same
     language, else it stays as stored; so a translated title is not lost to a missing tagline.
+    Where they are mixed, the language is that of most of them.
     """
-    details = record.details
     if language is None:
-        return details
+        return record.details, record.language
     code, _, region = language.partition("-")
-    if not (ranked := _ranked(record, code, region)):
+    ranked = _ranked(record, code, region)
+    told = filter(_tells_something, ranked)
+    read = next((f"{each.language}-{each.region}" for each in told), record.language)
+    return _translated(record.details, ranked, code), read
+
+
+def _translated(details: MovieDetails, ranked: Sequence[Translation], code: str) -> MovieDetails:
+    if not ranked:
         return details
     # TMDB leaves the title empty where it is the original one.
     original = details.original_title if details.original_language == code else None
@@ -36,6 +43,10 @@ def localized(record: MovieRecord, language: str | None) -> MovieDetails:
         homepage=_first([each.homepage for each in ranked], details.homepage),
         runtime=_first([each.runtime for each in ranked], details.runtime),
     )
+
+
+def _tells_something(texts: Translation) -> bool:
+    return any((texts.title, texts.overview, texts.tagline))
 
 
 def _ranked(record: MovieRecord, code: str, region: str) -> list[Translation]:

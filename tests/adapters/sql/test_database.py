@@ -8,13 +8,12 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import Connection, Executable, QueuePool, event, func, select, text
+from sqlalchemy import Executable, QueuePool, func, select, text
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, StatementError
 
-from butaca.adapters.sql import Database, SqlAccounts, SqlLibrary
-from butaca.adapters.sql import database as module
-from butaca.adapters.sql.tables import favorites, movies, ratings, users
-from butaca.core.errors import LibraryUnavailable, MovieNotFound
+from butaca.adapters.sql import Database, Limits, SqlAccounts, SqlLibrary
+from butaca.adapters.sql.tables import movies, user_movies, users
+from butaca.core.errors import LibraryBusy, LibraryUnavailable, MovieNotFound
 from butaca.core.models import Stars
 from tests.builders import ADMIN, CONSUMER, NOON, make_record
 
@@ -42,16 +41,15 @@ def stocked_library(database: Database) -> SqlLibrary:
     return store
 
 
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever has to wait gives up at once."""
-    monkeypatch.setattr(module, "BUSY_SECONDS", 0)
+LIMITS = Limits()
+HURRIED = Limits(queue=0, statement=0)
+"""Whoever has to wait for a connection or a lock gives up at once."""
 
 
 @pytest.fixture
-def hurried(impatient: None, tmp_path: Path, sqlite: Database) -> Iterator[Database]:
+def hurried(tmp_path: Path, sqlite: Database) -> Iterator[Database]:
     """The same file as `sqlite`, through one connection that waits for nothing."""
-    database = Database(f"sqlite:///{tmp_path / 'butaca.db'}", connections=1)
+    database = Database(f"sqlite:///{tmp_path / 'butaca.db'}", connections=1, limits=HURRIED)
     yield database
     database.close()
 
@@ -115,7 +113,7 @@ def test_a_database_that_is_away_is_told_without_its_address(
         with pytest.raises(LibraryUnavailable):
             database.ping()
     (line,) = caplog.records
-    assert (line.levelname, line.msg) == ("ERROR", "database.failed")
+    assert (line.levelname, line.msg) == ("ERROR", "database.went_away")
     assert vars(line)["reason"] == "OperationalError"
     assert "hunter2" not in caplog.text
 
@@ -152,17 +150,22 @@ def test_a_file_that_another_reads_can_be_written(sqlite: Database, hurried: Dat
     assert people(sqlite) == 1
 
 
-def test_a_database_whose_connections_are_all_taken_is_unavailable(hurried: Database) -> None:
-    with hurried.reading(), pytest.raises(LibraryUnavailable):
+def test_a_database_whose_connections_are_all_taken_is_busy(hurried: Database) -> None:
+    with hurried.reading(), pytest.raises(LibraryBusy):
+        people(hurried)
+
+
+def test_a_database_that_is_busy_is_alive(hurried: Database) -> None:
+    with hurried.reading():
         hurried.ping()
 
 
-def test_a_server_whose_connections_are_all_taken_is_unavailable(
-    impatient: None, postgresql_url: str
+def test_a_server_whose_connections_are_all_taken_is_busy(
+    postgresql_url: str,
 ) -> None:
-    with closing(Database(postgresql_url, connections=1)) as database:
-        with database.reading(), pytest.raises(LibraryUnavailable):
-            database.ping()
+    with closing(Database(postgresql_url, connections=1, limits=HURRIED)) as database:
+        with database.reading(), pytest.raises(LibraryBusy):
+            people(database)
         database.ping()
 
 
@@ -188,25 +191,65 @@ def test_a_statement_that_takes_too_long_is_unavailable(postgresql: Database) ->
 @pytest.mark.parametrize("limit", ["statement_timeout", "lock_timeout"])
 def test_every_wait_for_the_server_has_a_limit(postgresql: Database, limit: str) -> None:
     with postgresql.reading() as connection:
-        assert connection.scalar(text(f"SHOW {limit}")) == f"{module.BUSY_SECONDS}s"
+        assert connection.scalar(text(f"SHOW {limit}")) == f"{LIMITS.statement:g}s"
+
+
+# Poolers in between
+
+
+def prepared_after_many_reads(database: Database) -> int:
+    """Return how many statements the one session of a database has kept in the server."""
+    for _ in range(10):  # psycopg prepares what it has sent five times.
+        assert people(database) == 0
+    with database.reading() as connection:
+        found = connection.execute(text("SELECT count(*) FROM pg_prepared_statements"))
+        return int(found.scalar_one())
+
+
+def test_what_is_read_often_is_prepared(postgresql_url: str, postgresql: Database) -> None:
+    with closing(Database(postgresql_url, connections=1)) as database:
+        assert prepared_after_many_reads(database)
+
+
+def test_nothing_is_prepared_where_a_session_ends_with_its_transaction(
+    postgresql_url: str, postgresql: Database
+) -> None:
+    with closing(Database(postgresql_url, connections=1, pool_mode="transaction")) as database:
+        assert prepared_after_many_reads(database) == 0
+
+
+def test_nothing_is_asked_of_a_session_that_ends_with_its_transaction(
+    postgresql_url: str,
+) -> None:
+    with (
+        closing(Database(postgresql_url, pool_mode="transaction")) as database,
+        database.reading() as connection,
+    ):
+        session = connection.connection.driver_connection
+        assert isinstance(session, psycopg.Connection)
+        assert "options" not in session.info.get_parameters()
+        assert session.info.get_parameters()["connect_timeout"] == str(LIMITS.connecting)
+
+
+# Waiting for the server
 
 
 def test_connecting_to_the_server_has_a_limit(postgresql: Database) -> None:
     with postgresql.reading() as connection:
         session = connection.connection.driver_connection
         assert isinstance(session, psycopg.Connection)
-        assert session.info.get_parameters()["connect_timeout"] == str(module.BUSY_SECONDS)
+        assert session.info.get_parameters()["connect_timeout"] == str(LIMITS.connecting)
 
 
-def test_every_wait_for_a_file_has_the_limit_of_the_house(hurried: Database) -> None:
-    with hurried.reading() as connection:
-        assert connection.scalar(text("PRAGMA busy_timeout")) == module.BUSY_SECONDS * 1000
+def test_every_wait_for_a_file_has_a_limit(sqlite: Database) -> None:
+    with sqlite.reading() as connection:
+        assert connection.scalar(text("PRAGMA busy_timeout")) == LIMITS.statement * 1000
 
 
 def test_every_wait_for_a_connection_has_a_limit(database: Database) -> None:
     pool = database.engine.pool
     assert isinstance(pool, QueuePool)
-    assert pool.timeout() == module.BUSY_SECONDS
+    assert pool.timeout() == LIMITS.queue
 
 
 def test_a_server_that_only_reads_is_unavailable(postgresql: Database) -> None:
@@ -220,12 +263,26 @@ def test_a_connection_that_the_server_cuts_is_unavailable(postgresql: Database) 
     assert people(postgresql) == 0
 
 
-def test_a_connection_cut_while_idle_is_replaced(postgresql: Database, postgresql_url: str) -> None:
-    with postgresql.reading() as connection:
+def cut(database: Database, postgresql_url: str) -> None:
+    """Let the server end the one session of a database."""
+    with database.reading() as connection:
         session = connection.scalar(select(SESSION))
     with closing(Database(postgresql_url)) as other, other.reading() as connection:
         assert connection.scalar(select(func.pg_terminate_backend(session, 5000)))
-    postgresql.ping()
+
+
+def test_a_connection_cut_while_idle_is_replaced(postgresql_url: str) -> None:
+    with closing(Database(postgresql_url, limits=Limits(warm=0.0))) as database:
+        cut(database, postgresql_url)
+        database.ping()
+
+
+def test_a_connection_cut_while_warm_costs_one_request(postgresql_url: str) -> None:
+    with closing(Database(postgresql_url, limits=Limits(warm=60.0))) as database:
+        cut(database, postgresql_url)
+        with pytest.raises(LibraryUnavailable):
+            database.ping()
+        database.ping()
 
 
 # Our own mistakes
@@ -240,13 +297,10 @@ def test_a_wrong_statement_is_no_absence(database: Database, statement: str) -> 
         connection.execute(text(statement))
 
 
-@pytest.mark.parametrize(("user_id", "movie_id"), [(CONSUMER.id, 404), (404, 550)])
-def test_a_favorite_needs_its_user_and_its_movie(
-    database: Database, user_id: int, movie_id: int
-) -> None:
+def test_a_favorite_needs_its_user(database: Database) -> None:
     store = stocked_library(database)
     with pytest.raises(IntegrityError):
-        store.add_favorite(user_id, movie_id, NOON)
+        store.add_favorite(404, 550, NOON)
 
 
 def test_a_movie_that_somebody_keeps_cannot_be_deleted(database: Database) -> None:
@@ -307,40 +361,7 @@ def test_a_naive_correction_is_refused(database: Database) -> None:
         store.correct_rating(CONSUMER.id, 550, Stars.of(4), NOON.replace(tzinfo=None))
 
 
-# What only two at once can do
-
-
-def test_a_rating_taken_back_while_it_is_corrected_is_rated_anew(postgresql: Database) -> None:
-    store = stocked_library(postgresql)
-    store.rate(CONSUMER.id, 550, Stars.of(3), NOON)
-    later = NOON + timedelta(hours=1)
-
-    @event.listens_for(postgresql.engine, "before_cursor_execute")
-    def take_back(_connection: Connection, _cursor: object, statement: str, *_: object) -> None:
-        if statement.startswith("UPDATE ratings"):
-            store.remove_rating(CONSUMER.id, 550)
-
-    assert store.rate(CONSUMER.id, 550, Stars.of(4), later)[1]
-    rating = store.find_rating(CONSUMER.id, 550)
-    assert rating is not None
-    assert (rating.stars, rating.rated_at, rating.corrected_at) == (Stars.of(4), later, None)
-
-
-def test_a_favorite_removed_while_it_is_kept_again_is_kept_anew(postgresql: Database) -> None:
-    store = stocked_library(postgresql)
-    store.add_favorite(CONSUMER.id, 550, NOON)
-    later = NOON + timedelta(hours=1)
-    deletions = iter([store.remove_favorite])
-
-    @event.listens_for(postgresql.engine, "before_cursor_execute")
-    def remove(_connection: Connection, _cursor: object, statement: str, *_: object) -> None:
-        if statement.startswith("SELECT favorites"):
-            for delete in deletions:
-                delete(CONSUMER.id, 550)
-
-    favorite, is_new = store.add_favorite(CONSUMER.id, 550, later)
-    assert is_new
-    assert favorite.favorited_at == later
+# Who is gone
 
 
 def test_deleting_somebody_takes_along_all_that_is_theirs(database: Database) -> None:
@@ -349,7 +370,7 @@ def test_deleting_somebody_takes_along_all_that_is_theirs(database: Database) ->
     store.rate(CONSUMER.id, 550, Stars.of(3), NOON)
     with database.writing() as connection:
         connection.execute(users.delete().where(users.c.id == CONSUMER.id))
-        assert connection.execute(select(favorites)).all() == []
-        assert connection.execute(select(ratings)).all() == []
+        assert connection.execute(select(user_movies)).all() == []
     assert SqlAccounts(database).find_bearer(f"{CONSUMER.id:064}") is None
-    assert store.has_movie(550)
+    with database.reading() as connection:
+        assert connection.scalar(select(movies.c.id)) == 550

@@ -1,5 +1,8 @@
 """The migrations make the tables that the stores work with, from nothing and only once."""
 
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -8,12 +11,13 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Table, event, inspect, text
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
-from butaca.adapters.sql import Database, SqlAccounts, SqlLibrary, schema
+from butaca.adapters.sql import Database, Limits, SqlAccounts, SqlLibrary, schema
 from butaca.adapters.sql.schema import is_current, migrate
-from butaca.adapters.sql.tables import metadata, ratings, users
+from butaca.adapters.sql.tables import metadata, user_movies, users
 from butaca.core.models import Stars
 from tests.builders import CONSUMER, NOON, make_record
 
@@ -38,6 +42,10 @@ def test_a_database_of_another_release_is_not_current(fresh: Database) -> None:
     with fresh.writing() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = 'older'"))
     assert not is_current(fresh)
+
+
+def test_what_a_release_works_with_is_its_last_migration() -> None:
+    assert ScriptDirectory.from_config(schema._config()).get_heads() == [schema.CURRENT]
 
 
 def test_migrating_again_changes_nothing(fresh: Database) -> None:
@@ -75,8 +83,29 @@ def test_of_two_that_migrate_at_once_both_succeed(fresh: Database) -> None:
     assert is_current(fresh)
 
 
+def test_of_four_pods_that_migrate_at_once_all_succeed(fresh: Database) -> None:
+    url = fresh.engine.url.render_as_string(hide_password=False)
+    migrating = [
+        subprocess.Popen(
+            [sys.executable, "-m", "butaca", "migrate"],
+            env={**os.environ, "DATABASE_URL": url},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for _ in range(4)
+    ]
+    told = [each.communicate(timeout=60)[0] for each in migrating]
+    assert told == ["The schema is up to date.\n"] * 4
+    assert [each.returncode for each in migrating] == [0] * 4
+    assert is_current(fresh)
+
+
 def test_whoever_waits_for_another_to_migrate_is_patient(fresh_postgresql: Database) -> None:
-    @event.listens_for(fresh_postgresql.engine, "connect")
+    url = fresh_postgresql.engine.url.render_as_string(hide_password=False)
+    hurried = Database(url, limits=Limits(answer=0.2))
+
+    @event.listens_for(hurried.engine, "connect")
     def hurry(session: Any, _record: object) -> None:
         session.execute("SET lock_timeout = '1ms'")
         session.commit()
@@ -84,15 +113,16 @@ def test_whoever_waits_for_another_to_migrate_is_patient(fresh_postgresql: Datab
     migrating = text(f"SELECT pg_advisory_xact_lock({schema._LOCK})")
     waits_longer = text(
         "SELECT 1 FROM pg_locks WHERE locktype = 'advisory'"
-        " AND clock_timestamp() - waitstart > interval '20 ms'"
+        " AND clock_timestamp() - waitstart > interval '300 ms'"
     )
     with ThreadPoolExecutor(1) as pool:
         with fresh_postgresql.writing() as connection:
             connection.execute(migrating)
-            other = pool.submit(migrate, fresh_postgresql)
+            other = pool.submit(migrate, hurried)
             while not other.done() and not connection.scalar(waits_longer):
                 pass
         other.result(timeout=30)
+    hurried.close()
     assert is_current(fresh_postgresql)
 
 
@@ -133,7 +163,7 @@ def test_the_database_itself_refuses_stars_out_of_range(
 ) -> None:
     stocked_library(database)
     row = {"user_id": 2, "movie_id": 551, "half_stars": half_stars, "rated_at": NOON}
-    refuses(database, ratings, row, "ck_ratings_half_stars")
+    refuses(database, user_movies, {**row, "sort_title": ""}, "ck_user_movies_half_stars")
 
 
 @pytest.mark.parametrize("role", ["KING", "admin", ""])

@@ -59,6 +59,12 @@ def test_any_details_come_back_whole(details: MovieDetails) -> None:
 
 
 @given(ALL_TRANSLATIONS)
+def test_a_translation_is_one_line(translation: Translation) -> None:
+    (row,) = translation_rows(make_record(550, translation))
+    assert "\n" not in row["texts"]
+
+
+@given(ALL_TRANSLATIONS)
 def test_any_translation_comes_back_whole(translation: Translation) -> None:
     (row,) = translation_rows(make_record(550, translation))
     assert to_translation(row["texts"]) == translation

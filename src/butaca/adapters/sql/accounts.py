@@ -1,14 +1,19 @@
 """People and tokens in SQL. Of a token only its SHA-256 is here."""
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, Update, select, update
+from sqlalchemy import ColumnElement, Connection, Select, Update, func, insert, select, update
 
 from butaca.adapters.sql.database import Database
 from butaca.adapters.sql.statements import insert_new
 from butaca.adapters.sql.tables import tokens, users
-from butaca.core.models import Role, User
+from butaca.core.errors import NameTaken
+from butaca.core.models import Role, Token, User
 from butaca.core.ports import Bearer
+
+LAST_CHOSEN_ID = 1000
+"""Up to here somebody chooses the ID, such as the demo users'; above, the database."""
 
 
 class SqlAccounts:
@@ -19,26 +24,58 @@ class SqlAccounts:
 
     def find_bearer(self, token_sha256: str) -> Bearer | None:
         """Return whom a token speaks for, revoked and expired ones included."""
-        wanted = (
-            select(tokens, users.c.name, users.c.role)
-            .join(users, users.c.id == tokens.c.user_id)
-            .where(tokens.c.sha256 == token_sha256)
-        )
         with self._database.reading() as connection:
-            row = connection.execute(wanted).one_or_none()
-        if row is None:
-            return None
-        return Bearer(
-            user=User(row.user_id, row.name, Role(row.role)),
-            token_sha256=row.sha256,
-            expires_at=row.expires_at,
-            revoked_at=row.revoked_at,
-        )
+            row = connection.execute(_tokens(tokens.c.sha256 == token_sha256)).one_or_none()
+        return None if row is None else _to_bearer(row)
 
     def find_user(self, user_id: int) -> User | None:
         """Return somebody by ID."""
         with self._database.reading() as connection:
-            return _user(connection, user_id)
+            return _user(connection, users.c.id == user_id)
+
+    def find_user_named(self, name: str) -> User | None:
+        """Return somebody by exactly this name."""
+        with self._database.reading() as connection:
+            return _user(connection, users.c.name == name)
+
+    def everybody(self) -> tuple[User, ...]:
+        """Return everybody, in the order of their IDs."""
+        with self._database.reading() as connection:
+            return tuple(map(_to_user, connection.execute(select(users).order_by(users.c.id))))
+
+    def add_user(self, name: str, role: Role, at: datetime) -> User:
+        """Store somebody new, under an ID above 1000. Raises NameTaken."""
+        person = {"name": name, "role": role, "created_at": at}
+        with self._database.writing() as connection:
+            if not insert_new(connection, users, {**_new_id(connection), **person}):
+                raise NameTaken
+            return _to_user(connection.execute(select(users).where(users.c.name == name)).one())
+
+    def add_token(
+        self, owner: User, token_sha256: str, at: datetime, expires_at: datetime | None
+    ) -> Token:
+        """Let somebody call with a new token, from a moment on and until another, if any."""
+        row = {
+            "user_id": owner.id,
+            "sha256": token_sha256,
+            "created_at": at,
+            "expires_at": expires_at,
+        }
+        with self._database.writing() as connection:
+            token_id = connection.scalar(insert(tokens).returning(tokens.c.id), row)
+            return _to_token(connection.execute(_tokens(tokens.c.id == token_id)).one())
+
+    def find_token(self, token_id: int) -> Token | None:
+        """Return a token by ID, revoked and expired ones included."""
+        with self._database.reading() as connection:
+            row = connection.execute(_tokens(tokens.c.id == token_id)).one_or_none()
+        return None if row is None else _to_token(row)
+
+    def tokens(self, user_id: int | None = None) -> tuple[Token, ...]:
+        """Return somebody's tokens, or everybody's, in the order of their IDs."""
+        wanted = _tokens() if user_id is None else _tokens(tokens.c.user_id == user_id)
+        with self._database.reading() as connection:
+            return tuple(map(_to_token, connection.execute(wanted.order_by(tokens.c.id))))
 
     def let_in(self, user: User, token_sha256: str, at: datetime) -> bool:
         """Store somebody with a token, or make that token valid again."""
@@ -46,7 +83,7 @@ class SqlAccounts:
         token = {"user_id": user.id, "sha256": token_sha256, "created_at": at}
         with self._database.writing() as connection:
             insert_new(connection, users, person)
-            if _user(connection, user.id) != user:
+            if _user(connection, users.c.id == user.id) != user:
                 return False
             insert_new(connection, tokens, token)
             theirs = _token(token_sha256).where(tokens.c.user_id == user.id)
@@ -54,14 +91,50 @@ class SqlAccounts:
 
     def revoke(self, token_sha256: str, at: datetime) -> bool:
         """Tell whether there was a valid token to revoke."""
-        valid = _token(token_sha256).where(tokens.c.revoked_at.is_(None))
+        return self._revoke(tokens.c.sha256 == token_sha256, at)
+
+    def revoke_token(self, token_id: int, at: datetime) -> bool:
+        """Tell whether there was such a token that had not been revoked."""
+        return self._revoke(tokens.c.id == token_id, at)
+
+    def _revoke(self, which: ColumnElement[bool], at: datetime) -> bool:
+        revoked = update(tokens).where(which, tokens.c.revoked_at.is_(None)).values(revoked_at=at)
         with self._database.writing() as connection:
-            return connection.execute(valid.values(revoked_at=at)).rowcount > 0
+            return connection.execute(revoked).rowcount > 0
 
 
-def _user(connection: Connection, user_id: int) -> User | None:
-    row = connection.execute(select(users).where(users.c.id == user_id)).one_or_none()
-    return None if row is None else User(row.id, row.name, Role(row.role))
+def _new_id(connection: Connection) -> dict[str, Any]:
+    if connection.dialect.name != "sqlite":
+        return {}  # The identity of the column starts above the IDs that somebody chose.
+    # SQLite's does not, and its writers come one at a time.
+    last = select(func.max(users.c.id)).where(users.c.id > LAST_CHOSEN_ID)
+    return {"id": func.coalesce(last.scalar_subquery(), LAST_CHOSEN_ID) + 1}
+
+
+def _tokens(*which: ColumnElement[bool]) -> Select[Any]:
+    owned = tokens.join(users, users.c.id == tokens.c.user_id)
+    return select(tokens, users.c.name, users.c.role).select_from(owned).where(*which)
+
+
+def _user(connection: Connection, which: ColumnElement[bool]) -> User | None:
+    row = connection.execute(select(users).where(which)).one_or_none()
+    return None if row is None else _to_user(row)
+
+
+def _to_user(row: Any) -> User:
+    return User(row.id, row.name, Role(row.role))
+
+
+def _owner(row: Any) -> User:
+    return User(row.user_id, row.name, Role(row.role))
+
+
+def _to_bearer(row: Any) -> Bearer:
+    return Bearer(_owner(row), row.sha256, row.expires_at, row.revoked_at)
+
+
+def _to_token(row: Any) -> Token:
+    return Token(row.id, _owner(row), row.created_at, row.expires_at, row.revoked_at)
 
 
 def _token(token_sha256: str) -> Update:

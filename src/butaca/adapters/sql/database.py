@@ -1,50 +1,80 @@
-"""The engine: short transactions, limits on every wait, and one error when it is away."""
+"""Short transactions, and one error when the database is away."""
 
 import logging
 import sqlite3
+import time
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+import psycopg
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from butaca.core.errors import LibraryUnavailable
+from butaca.adapters.bulkhead import Bulkhead
+from butaca.adapters.rest import Rest
+from butaca.adapters.sql.engine import Limits, PoolMode, make_engine, with_begin
+from butaca.adapters.sql.session import ServerSilent, waiting_at_most
+from butaca.core.errors import LibraryBusy, LibraryUnavailable
 
 log = logging.getLogger("butaca.database")
-
-BUSY_SECONDS = 5
-"""How long a statement waits for a lock, a connection for its server, a thread for a connection."""
 
 AWAY = (OperationalError, InterfaceError, InternalError, PoolTimeout)
 """How a database that cannot answer looks; what a wrong statement raises is not among them."""
 
+LIMITS = Limits()
+
 
 class Database:
-    """A database, PostgreSQL or SQLite, that hands out one short transaction at a time."""
+    """A database, PostgreSQL or SQLite, that hands out one short transaction at a time.
 
-    def __init__(self, url: str, connections: int = 8) -> None:
-        self.engine = _engine(url, connections)
+    While PostgreSQL is away or hangs, one thread at a time waits to find out; whoever else asks
+    is told at once.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        connections: int = 8,
+        limits: Limits = LIMITS,
+        clock: Callable[[], float] = time.monotonic,
+        pool_mode: PoolMode = "session",
+    ) -> None:
+        self.engine = make_engine(url, connections, limits, pool_mode)
+        self._engines = {writes: with_begin(self.engine, writes) for writes in (False, True)}
+        self._limits = limits
+        self.places = Bulkhead(
+            connections, limits.slow, busy=LibraryBusy, longest_queue=limits.queue
+        )
+        self._rest = Rest(limits.rest, limits.longest_try, clock)
         # Whoever forgets to close lets go of the connections all the same.
         weakref.finalize(self, self.engine.dispose)
 
+    @property
+    def is_up(self) -> bool:
+        """Whether the database let somebody in when it was asked last."""
+        return self._rest.is_up
+
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Give a transaction that only reads. Raises LibraryUnavailable."""
+        """Give a transaction that only reads. Raises LibraryUnavailable, LibraryBusy."""
         with self._transaction(writes=False) as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """Give a transaction that is committed at its end. Raises LibraryUnavailable."""
+        """Give a transaction that is committed at its end. Raises LibraryUnavailable, LibraryBusy.
+
+        Where the answer to the commit does not come, it may be done all the same.
+        """
         with self._transaction(writes=True) as connection:
             yield connection
 
     def ping(self) -> None:
         """Ask for a sign of life. Raises LibraryUnavailable."""
-        with self.reading() as connection:
+        # Whoever is busy is alive, or those who are waiting will find out.
+        with suppress(LibraryBusy), self.reading() as connection:
             connection.execute(text("SELECT 1"))
 
     def close(self) -> None:
@@ -53,60 +83,35 @@ class Database:
 
     @contextmanager
     def _transaction(self, *, writes: bool) -> Iterator[Connection]:
+        with self.places.place(may_queue=True), waiting_at_most(self._limits.answer):
+            try:
+                with self._connect(writes=writes) as connection, connection.begin():
+                    yield connection
+            except AWAY as error:
+                # To sqlite3 a wrong statement is operational, as if the database were away.
+                if getattr(error.__cause__, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
+                    raise
+                # One session that is cut says nothing of the server: whoever connects will know.
+                raise self._unavailable(error, is_away_by=ServerSilent) from error
+
+    def _connect(self, *, writes: bool) -> Connection:
+        if not self._rest.may_try():
+            raise LibraryUnavailable
         try:
-            with (
-                self.engine.connect().execution_options(butaca_writes=writes) as connection,
-                connection.begin(),
-            ):
-                yield connection
+            with waiting_at_most(self._limits.ping):
+                connection = self._engines[writes].connect()
         except AWAY as error:
-            # To sqlite3 a wrong statement is operational, as if the database were away.
-            if getattr(error.__cause__, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
-                raise
-            reason = type(error.__cause__ or error).__name__
-            log.error("database.failed", extra={"reason": reason})  # noqa: TRY400 - no statement
-            raise LibraryUnavailable from error
+            # A file says at once that it is not there: nobody is spared anything by a rest.
+            raise self._unavailable(error, is_away_by=psycopg.Error) from error
+        if self._rest.succeeded():
+            log.warning("database.came_back")
+        return connection
 
-
-def _engine(url: str, connections: int) -> Engine:
-    if make_url(url).get_backend_name() == "sqlite":
-        return _sqlite(url, connections)
-    return create_engine(
-        url,
-        pool_size=connections,
-        max_overflow=0,
-        pool_timeout=BUSY_SECONDS,
-        hide_parameters=True,
-        pool_pre_ping=True,
-        connect_args={
-            "connect_timeout": BUSY_SECONDS,
-            "options": f"-c statement_timeout={BUSY_SECONDS}s -c lock_timeout={BUSY_SECONDS}s",
-        },
-    )
-
-
-def _sqlite(url: str, connections: int) -> Engine:
-    engine = create_engine(
-        url,
-        pool_size=connections,
-        max_overflow=0,
-        pool_timeout=BUSY_SECONDS,
-        hide_parameters=True,
-        connect_args={"timeout": BUSY_SECONDS, "isolation_level": None},
-    )
-    event.listen(engine, "connect", _set_up_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
-    return engine
-
-
-def _set_up_sqlite(dbapi_connection: Any, _record: Any) -> None:
-    # With WAL readers and the writer do not wait for one another.
-    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
-        dbapi_connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    # A transaction that reads first and writes later fails at once when another wrote in between;
-    # one that says at its beginning that it will write waits for its turn.
-    writes = connection.get_execution_options().get("butaca_writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    def _unavailable(self, error: Exception, is_away_by: type[Exception]) -> LibraryUnavailable:
+        cause = error.__cause__
+        reason = {"reason": type(cause or error).__name__}
+        if not isinstance(cause, is_away_by):
+            log.error("database.failed", extra=reason)
+        elif self._rest.failed():
+            log.error("database.went_away", extra=reason)
+        return LibraryUnavailable()

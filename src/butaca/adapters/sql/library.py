@@ -2,16 +2,33 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import cache
+from typing import Any
 
-from sqlalchemy import Connection, case, delete, literal, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    bindparam,
+    case,
+    delete,
+    literal,
+    select,
+    update,
+)
 
 from butaca.adapters.sql.database import Database
-from butaca.adapters.sql.shelf import FAVORITES, RATINGS
-from butaca.adapters.sql.statements import insert_new, upsert
-from butaca.adapters.sql.stored import movie_row, translation_rows
-from butaca.adapters.sql.tables import favorites, movies, ratings, translations
+from butaca.adapters.sql.movies import write_movie
+from butaca.adapters.sql.shelf import FAVORITES, RATINGS, this_movie
+from butaca.adapters.sql.statements import among, as_these, insert_or_set
+from butaca.adapters.sql.stored import to_details, to_stars
+from butaca.adapters.sql.tables import movies, user_movies
 from butaca.core.listing import ListQuery
-from butaca.core.models import Favorite, Mark, MovieRecord, Page, Rating, Stars
+from butaca.core.models import Entry, Favorite, Mark, MovieRecord, Page, Rating, Stars
+from butaca.core.ports import MovieNotStored
+
+_FAVORITE = ("favorited_at",)
+_RATING = ("half_stars", "rated_at", "corrected_at")
 
 
 class SqlLibrary:
@@ -20,40 +37,28 @@ class SqlLibrary:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def has_movie(self, movie_id: int) -> bool:
-        """Tell whether the movie is stored."""
-        with self._database.reading() as connection:
-            return connection.scalar(select(movies.c.id).where(movies.c.id == movie_id)) is not None
-
     def save_movie(self, record: MovieRecord, at: datetime) -> None:
         """Store a movie whole, or replace what was stored of it."""
-        movie_id = record.details.id
         with self._database.writing() as connection:
-            upsert(connection, movies, movie_row(record, at))
-            connection.execute(delete(translations).where(translations.c.movie_id == movie_id))
-            if rows := translation_rows(record):
-                connection.execute(translations.insert(), rows)
+            write_movie(connection, record, at)
 
     def add_favorite(self, user_id: int, movie_id: int, at: datetime) -> tuple[Favorite, bool]:
-        """Make a stored movie a favorite; return it, and whether it is a new one."""
-        row = {"user_id": user_id, "movie_id": movie_id, "favorited_at": at}
+        """Make a movie a favorite; return it, and whether it is a new one."""
         with self._database.writing() as connection:
-            while True:
-                is_new = insert_new(connection, favorites, row)
-                if favorite := FAVORITES.find(connection, user_id, movie_id, language=None):
-                    return favorite, is_new
-                # It was there, and somebody removed it before it could be read: add it anew.
+            is_new = _set(connection, user_id, movie_id, favorited_at=at)
+            if favorite := FAVORITES.find(connection, user_id, movie_id, language=None):
+                return favorite, is_new
+        raise MovieNotStored
 
     def remove_favorite(self, user_id: int, movie_id: int) -> bool:
         """Tell whether there was one to remove."""
         with self._database.writing() as connection:
-            return FAVORITES.remove(connection, user_id, movie_id)
+            return _unset(connection, this_movie(user_id, movie_id), _FAVORITE) > 0
 
     def clear_favorites(self, user_id: int) -> int:
         """Remove all of somebody's favorites; return how many there were."""
         with self._database.writing() as connection:
-            gone = delete(favorites).where(favorites.c.user_id == user_id)
-            return connection.execute(gone).rowcount
+            return _unset(connection, user_movies.c.user_id == user_id, _FAVORITE)
 
     def find_favorite(
         self, user_id: int, movie_id: int, language: str | None = None
@@ -68,16 +73,14 @@ class SqlLibrary:
             return FAVORITES.page(connection, user_id, query)
 
     def rate(self, user_id: int, movie_id: int, stars: Stars, at: datetime) -> tuple[Rating, bool]:
-        """Rate a stored movie, or correct its rating; return it, and whether it is a new one."""
-        row = {"user_id": user_id, "movie_id": movie_id, "half_stars": stars.halves, "rated_at": at}
+        """Rate a movie, or correct its rating; return it, and whether it is a new one."""
         with self._database.writing() as connection:
-            while True:
-                is_new = insert_new(connection, ratings, row)
-                if not is_new:
-                    _correct(connection, user_id, movie_id, stars, at)
-                if rating := RATINGS.find(connection, user_id, movie_id, language=None):
-                    return rating, is_new
-                # It was there, and somebody took it back before it could be read: rate anew.
+            is_new = _set(connection, user_id, movie_id, half_stars=stars.halves, rated_at=at)
+            if not is_new:
+                _correct(connection, user_id, movie_id, stars, at)
+            if rating := RATINGS.find(connection, user_id, movie_id, language=None):
+                return rating, is_new
+        raise MovieNotStored
 
     def correct_rating(
         self, user_id: int, movie_id: int, stars: Stars, at: datetime
@@ -90,7 +93,7 @@ class SqlLibrary:
     def remove_rating(self, user_id: int, movie_id: int) -> bool:
         """Tell whether there was one to remove."""
         with self._database.writing() as connection:
-            return RATINGS.remove(connection, user_id, movie_id)
+            return _unset(connection, this_movie(user_id, movie_id), _RATING) > 0
 
     def find_rating(
         self, user_id: int, movie_id: int, language: str | None = None
@@ -106,27 +109,90 @@ class SqlLibrary:
 
     def marks(self, user_id: int, movie_ids: Iterable[int]) -> Mapping[int, Mark]:
         """Return what these movies are to somebody."""
-        ids = list(movie_ids)
-        kept = select(favorites.c.movie_id).where(FAVORITES.among(user_id, ids))
-        rated = select(ratings.c.movie_id, ratings.c.half_stars).where(RATINGS.among(user_id, ids))
         with self._database.reading() as connection:
-            hearts = set(connection.scalars(kept))
-            stars = {row.movie_id: Stars(row.half_stars) for row in connection.execute(rated)}
-        return {movie_id: Mark(movie_id in hearts, stars.get(movie_id)) for movie_id in ids}
+            dialect = connection.dialect.name
+            these = {"user_id": user_id, **as_these(movie_ids, dialect)}
+            rows = connection.execute(_marks(dialect), these).all()
+        return {movie_id: _mark(is_kept, halves) for movie_id, is_kept, halves in rows}
+
+    def entries(self, user_id: int, after: int, limit: int) -> tuple[Entry, ...]:
+        """Return what somebody keeps or rated, in the order of movie IDs: those above `after`."""
+        mine = user_movies.c
+        wanted = (
+            select(user_movies, movies.c.details)
+            .join(movies, movies.c.id == mine.movie_id)
+            .where(mine.user_id == user_id, mine.movie_id > after)
+            .order_by(mine.movie_id)
+            .limit(limit)
+        )
+        with self._database.reading() as connection:
+            rows = connection.execute(wanted).all()
+        return tuple(_entry(row) for row in rows)
+
+
+@cache
+def _marks(dialect: str) -> Select[Any]:
+    mine = user_movies.c
+    return select(mine.movie_id, mine.favorited_at.is_not(None), mine.half_stars).where(
+        mine.user_id == bindparam("user_id"), among(mine.movie_id, dialect)
+    )
+
+
+@cache
+def _mark(is_kept: bool, half_stars: int | None) -> Mark:
+    return Mark(favorite=is_kept, rating=to_stars(half_stars))
+
+
+def _entry(row: Any) -> Entry:
+    return Entry(
+        movie=to_details(row.details),
+        favorited_at=row.favorited_at,
+        stars=to_stars(row.half_stars),
+        rated_at=row.rated_at,
+        corrected_at=row.corrected_at,
+    )
+
+
+def _set(connection: Connection, user_id: int, movie_id: int, **values: Any) -> bool:
+    """Say what a stored movie is to somebody, unless it is that already; tell whether it was not.
+
+    The movie is locked, so that it is neither dropped nor given another title meanwhile.
+    """
+    given = {name: literal(value, user_movies.c[name].type) for name, value in values.items()}
+    row = select(
+        literal(user_id).label("user_id"),
+        movies.c.id.label("movie_id"),
+        movies.c.release_date,
+        movies.c.sort_title,
+        *(value.label(name) for name, value in given.items()),
+    )
+    stored = row.where(movies.c.id == movie_id).with_for_update(read=True)
+    return insert_or_set(connection, user_movies, stored, list(values))
+
+
+def _unset(connection: Connection, whose: ColumnElement[bool], names: tuple[str, ...]) -> int:
+    """Take back what movies are to somebody; return of how many."""
+    mine = user_movies.c
+    there = mine[names[0]].is_not(None)
+    taken_back = update(user_movies).where(whose, there).values(dict.fromkeys(names))
+    count = connection.execute(taken_back).rowcount
+    is_nothing = mine.favorited_at.is_(None) & mine.half_stars.is_(None)
+    connection.execute(delete(user_movies).where(whose, is_nothing))
+    return count
 
 
 def _correct(
-    connection: Connection, user_id: int, movie_id: int, stars: Stars, at: datetime
+    connection: Connection, user_id: int, movie_id: int, stars: Stars, moment: datetime
 ) -> None:
     # The same stars again correct nothing: a repeated PUT leaves the rating as it is.
-    is_changed = ratings.c.half_stars != stars.halves
-    now = literal(at, ratings.c.corrected_at.type)
+    mine = user_movies.c
+    now = literal(moment, mine.corrected_at.type)
     correction = (
-        update(ratings)
-        .where(ratings.c.user_id == user_id, ratings.c.movie_id == movie_id)
+        update(user_movies)
+        .where(this_movie(user_id, movie_id), mine.half_stars.is_not(None))
         .values(
             half_stars=stars.halves,
-            corrected_at=case((is_changed, now), else_=ratings.c.corrected_at),
+            corrected_at=case((mine.half_stars != stars.halves, now), else_=mine.corrected_at),
         )
     )
     connection.execute(correction)

@@ -1,15 +1,21 @@
 """The schema of the database: bringing it up to date, and telling whether it is."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import Column, MetaData, String, Table, inspect, select, text
 
 from butaca.adapters.sql.database import Database
+from butaca.adapters.sql.session import waiting_at_most
+from butaca.complaint import Complaint
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+CURRENT = "0002"
+"""The migration after which the schema is the one that this release works with."""
+
+_VERSION = Table("alembic_version", MetaData(), Column("version_num", String(32)))
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK = 0x6275_7461_6361
 """The number of PostgreSQL's advisory lock that whoever migrates holds."""
@@ -20,7 +26,10 @@ def migrate(database: Database) -> None:
 
     Raises LibraryUnavailable.
     """
-    with database.writing() as connection:
+    from alembic import command  # A tenth of the time in which a pod starts, which needs it not.
+
+    # Whoever migrates waits for others who do, and for long statements.
+    with database.writing() as connection, waiting_at_most(None):
         if connection.dialect.name == "postgresql":
             connection.execute(text("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
@@ -32,11 +41,20 @@ def migrate(database: Database) -> None:
 def is_current(database: Database) -> bool:
     """Tell whether the schema is the one that this release works with."""
     with database.reading() as connection:
-        there = MigrationContext.configure(connection).get_current_heads()
-    return set(there) == set(ScriptDirectory.from_config(_config()).get_heads())
+        if not inspect(connection).has_table(_VERSION.name):
+            return False
+        return list(connection.scalars(select(_VERSION.c.version_num))) == [CURRENT]
 
 
-def _config() -> Config:
+def check(database: Database) -> None:
+    """Raise Complaint where the schema is not current. Raises LibraryUnavailable."""
+    if not is_current(database):
+        raise Complaint("The schema of the database is not current; mend it: butaca migrate")
+
+
+def _config() -> "Config":
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")

@@ -1,134 +1,202 @@
-"""A shelf: rows of one user, each with its movie, read one by one or by the page."""
+"""A shelf: what somebody keeps, or what they rated; read one by one or by the page."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, delete, func, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Exists,
+    Integer,
+    ScalarSelect,
+    Select,
+    Table,
+    bindparam,
+    exists,
+    func,
+    null,
+    select,
+)
 
-from butaca.adapters.sql.stored import to_details, to_translation
-from butaca.adapters.sql.tables import favorites, movies, ratings, translations
-from butaca.core.listing import ListQuery, SortKey, SortOrder
-from butaca.core.models import Favorite, MovieDetails, MovieRecord, Page, Rating, Stars, Translation
-from butaca.core.translations import localized
+from butaca.adapters.sql.stored import folded, to_localized, to_stars
+from butaca.adapters.sql.tables import movie_genres, movies, translations, user_movies
+from butaca.core.listing import Filter, ListQuery, SortKey, SortOrder
+from butaca.core.models import Favorite, MovieDetails, Page, Rating, Stars
 
 T = TypeVar("T")
 
-_SORTED_BY: Mapping[SortKey, ColumnElement[Any]] = {
-    SortKey.RELEASE_DATE: movies.c.release_date,
-    SortKey.RATING: ratings.c.half_stars,
-    SortKey.TITLE: movies.c.sort_title,
-    SortKey.FAVORITED_AT: favorites.c.favorited_at,
-    SortKey.RATED_AT: ratings.c.rated_at,
+_SORTED_BY: Mapping[SortKey, str] = {
+    SortKey.RELEASE_DATE: "release_date",
+    SortKey.RATING: "half_stars",
+    SortKey.TITLE: "sort_title",
+    SortKey.FAVORITED_AT: "favorited_at",
+    SortKey.RATED_AT: "rated_at",
 }
+_mine = user_movies.c
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Shelf(Generic[T]):
-    """One table of what users have, how its rows are read, and what they become."""
+    """Which rows of `user_movies` are on it, which of their columns it needs, what they become.
 
-    table: Table
-    rows: Select[Any]
-    become: Callable[[Any, MovieDetails], T]
+    All these columns are in the shelf's index, so that choosing and sorting reads nothing else.
+    """
+
+    holds: ColumnElement[bool]
+    columns: tuple[ColumnElement[Any], ...]
+    become: Callable[[Any, MovieDetails, str], T]
 
     def find(
         self, connection: Connection, user_id: int, movie_id: int, language: str | None
     ) -> T | None:
         """Return one, with its movie's texts in a language."""
-        found = connection.execute(self.rows.where(*self._at(user_id, movie_id))).all()
-        return next(iter(self._entities(connection, found, language)), None)
+        this_one = this_movie(user_id, movie_id) & self.holds
+        this = _with_movies(select(*self.columns).where(this_one), language)
+        found = connection.execute(this).first()
+        return None if found is None else self._entity(found, language)
 
     def page(self, connection: Connection, user_id: int, query: ListQuery) -> Page[T]:
         """Return one page of a user's, in a total order."""
-        mine = self.table.c.user_id == user_id
-        total = connection.scalar(select(func.count()).select_from(self.table).where(mine)) or 0
-        rows = (
-            self.rows.where(mine)
-            .order_by(*_order(query.sort), self.table.c.movie_id)
-            .limit(query.page_size)
-            .offset((query.page - 1) * query.page_size)
-        )
-        found = connection.execute(rows).all()
+        count, page = _statements(self, query.sort, query.filter, query.language)
+        skipped = (query.page - 1) * query.page_size
+        here = {"user_id": user_id, "page_size": query.page_size, "skipped": skipped}
+        found = connection.execute(page, here).all()
+        # A page behind the last one has no row that could tell.
+        total = found[0].total if found else connection.scalar(count, here) or 0
         return Page(
-            results=tuple(self._entities(connection, found, query.language)),
+            results=tuple(self._entity(row, query.language) for row in found),
             page=query.page,
             page_size=query.page_size,
             total_results=total,
             total_pages=-(-total // query.page_size),
         )
 
-    def remove(self, connection: Connection, user_id: int, movie_id: int) -> bool:
-        """Tell whether there was one to remove."""
-        gone = delete(self.table).where(*self._at(user_id, movie_id))
-        return connection.execute(gone).rowcount > 0
-
-    def among(self, user_id: int, movie_ids: Sequence[int]) -> ColumnElement[bool]:
-        """Narrow a query to those of a user's that are of certain movies."""
-        return (self.table.c.user_id == user_id) & self.table.c.movie_id.in_(movie_ids)
-
-    def _at(self, user_id: int, movie_id: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-        return self.table.c.user_id == user_id, self.table.c.movie_id == movie_id
-
-    def _entities(
-        self, connection: Connection, rows: Sequence[Row[Any]], language: str | None
-    ) -> Iterable[T]:
-        texts = _translations(connection, [row.movie_id for row in rows], language)
-        for row in rows:
-            translations = tuple(texts.get(row.movie_id, ()))
-            record = MovieRecord(to_details(row.details), translations, row.language)
-            yield self.become(row, localized(record, language))
+    def _entity(self, row: Any, language: str | None) -> T:
+        return self.become(row, *to_localized(row.details, row.texts, row.language, language))
 
 
-def _order(sort: SortOrder) -> list[ColumnElement[Any]]:
-    columns = ((_SORTED_BY[by.key], by.descending) for by in sort)
-    return [(column.desc() if down else column.asc()).nulls_last() for column, down in columns]
+@lru_cache(maxsize=256)
+def _statements(
+    shelf: Shelf[Any], sort: SortOrder, wanted: Filter, language: str | None
+) -> tuple[Select[Any], Select[Any]]:
+    """Return how a list is counted, and how a page of it is read; its rows tell the `total`, too.
 
-
-def _translations(
-    connection: Connection, movie_ids: Sequence[int], language: str | None
-) -> Mapping[int, Sequence[Translation]]:
-    """Return the texts in a language, of whatever region, by movie ID."""
-    if language is None or not movie_ids:
-        return {}
-    wanted = select(translations.c.movie_id, translations.c.texts).where(
-        translations.c.movie_id.in_(movie_ids),
-        translations.c.language == language.partition("-")[0],
+    They take longer to build than to run, so each is built once.
+    """
+    chosen = (
+        _mine.user_id == bindparam("user_id"),
+        shelf.holds,
+        *_conditions(wanted, language),
     )
-    by_movie: dict[int, list[Translation]] = {}
-    for row in connection.execute(wanted):
-        by_movie.setdefault(row.movie_id, []).append(to_translation(row.texts))
-    return by_movie
+    page = (
+        select(*shelf.columns)
+        .where(*chosen)
+        .order_by(*_order(sort, _mine))
+        .limit(bindparam("page_size", type_=Integer))
+        .offset(bindparam("skipped", type_=Integer))
+    )
+    count = select(func.count()).where(*chosen)
+    whole = _with_movies(page, language, sort)
+    return count, whole.add_columns(count.scalar_subquery().label("total"))
 
 
-def _favorite(row: Any, movie: MovieDetails) -> Favorite:
-    stars = None if row.half_stars is None else Stars(row.half_stars)
-    return Favorite(movie=movie, rating=stars, favorited_at=row.favorited_at)
+def this_movie(user_id: int, movie_id: int) -> ColumnElement[bool]:
+    """Narrow a query to what one movie is to somebody."""
+    return (_mine.user_id == user_id) & (_mine.movie_id == movie_id)
 
 
-def _rating(row: Any, movie: MovieDetails) -> Rating:
+def _with_movies(chosen: Select[Any], language: str | None, sort: SortOrder = ()) -> Select[Any]:
+    """Add to few rows, once they are chosen, what is large of their movies."""
+    here = chosen.subquery("here")
+    texts = _texts(here.c.movie_id, language) if language else null()
+    return (
+        select(here, movies.c.details, movies.c.language, texts.label("texts"))
+        .join(movies, movies.c.id == here.c.movie_id)
+        .order_by(*_order(sort, here.c))
+    )
+
+
+def _texts(movie_id: ColumnElement[int], language: str) -> ScalarSelect[str]:
+    """Read a movie's texts in a language, of whatever region, one a line."""
+    spoken = _of_language(language)
+    lines = func.aggregate_strings(translations.c.texts, "\n")
+    return select(lines).where(translations.c.movie_id == movie_id, spoken).scalar_subquery()
+
+
+def _of_language(language: str) -> ColumnElement[bool]:
+    return translations.c.language == language.partition("-")[0]
+
+
+def _order(sort: SortOrder, columns: Any) -> list[ColumnElement[Any]]:
+    keys = ((columns[_SORTED_BY[by.key]], by.descending) for by in sort)
+    order = [(column.desc() if down else column.asc()).nulls_last() for column, down in keys]
+    return [*order, columns["movie_id"]]
+
+
+def _conditions(wanted: Filter, language: str | None) -> Iterator[ColumnElement[bool]]:
+    """Say what a row must be like to pass a filter."""
+    if wanted.rated is not None:
+        yield _mine.half_stars.is_not(None) if wanted.rated else _mine.half_stars.is_(None)
+    if wanted.min_rating is not None:
+        yield _mine.half_stars >= wanted.min_rating.halves
+    if wanted.year_from is not None:
+        yield _mine.release_date >= date(wanted.year_from, 1, 1)
+    if wanted.year_to is not None:
+        yield _mine.release_date <= date(wanted.year_to, 12, 31)
+    if wanted.genre is not None:
+        yield _of_this_movie(movie_genres).where(movie_genres.c.genre_id == wanted.genre)
+    if wanted.title is not None:
+        yield _has_title(folded(wanted.title), language)
+
+
+def _has_title(words: str, language: str | None) -> ColumnElement[bool]:
+    """Say that a title holds these words, be it as stored or in the reader's language."""
+    as_stored = _mine.sort_title.contains(words, autoescape=True)
+    if language is None:
+        return as_stored
+    translated = _of_this_movie(translations).where(
+        _of_language(language),
+        translations.c.sort_title.contains(words, autoescape=True),
+    )
+    return as_stored | translated
+
+
+def _of_this_movie(table: Table) -> Exists:
+    return exists().where(table.c.movie_id == _mine.movie_id)
+
+
+def _favorite(row: Any, movie: MovieDetails, language: str) -> Favorite:
+    return Favorite(movie, to_stars(row.half_stars), row.favorited_at, language)
+
+
+def _rating(row: Any, movie: MovieDetails, language: str) -> Rating:
     return Rating(
         movie=movie,
         stars=Stars(row.half_stars),
         rated_at=row.rated_at,
         corrected_at=row.corrected_at,
+        language=language,
     )
 
 
 FAVORITES: Shelf[Favorite] = Shelf(
-    favorites,
-    select(favorites, ratings.c.half_stars, movies.c.details, movies.c.language)
-    .join(movies, movies.c.id == favorites.c.movie_id)
-    .outerjoin(
-        ratings,
-        (ratings.c.user_id == favorites.c.user_id) & (ratings.c.movie_id == favorites.c.movie_id),
-    ),
+    _mine.favorited_at.is_not(None),
+    (_mine.movie_id, _mine.favorited_at, _mine.half_stars, _mine.release_date, _mine.sort_title),
     _favorite,
 )
 
 RATINGS: Shelf[Rating] = Shelf(
-    ratings,
-    select(ratings, movies.c.details, movies.c.language).join(
-        movies, movies.c.id == ratings.c.movie_id
+    _mine.half_stars.is_not(None),
+    (
+        _mine.movie_id,
+        _mine.half_stars,
+        _mine.rated_at,
+        _mine.corrected_at,
+        _mine.release_date,
+        _mine.sort_title,
     ),
     _rating,
 )

@@ -1,9 +1,23 @@
-"""The two statements that PostgreSQL and SQLite share without a common name."""
+"""What PostgreSQL and SQLite share without a common name."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table, literal
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Connection,
+    Integer,
+    Select,
+    Table,
+    Text,
+    any_,
+    bindparam,
+    cast,
+    func,
+    literal,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 _INSERTS: Mapping[str, Callable[[Table], sqlite.Insert | postgresql.Insert]] = {
@@ -18,7 +32,43 @@ def insert_new(connection: Connection, table: Table, row: Mapping[str, Any]) -> 
     return connection.scalar(insert.returning(literal(1))) is not None
 
 
+def insert_or_set(
+    connection: Connection, table: Table, row: Select[Any], names: Sequence[str]
+) -> bool:
+    """Insert a selected row, or set these columns of the one that has its primary key.
+
+    They are set only while the first of them is null; either way the row is locked. Tells
+    whether anything was inserted or set.
+    """
+    insert = _INSERTS[connection.dialect.name](table)
+    insert = insert.from_select(row.selected_columns.keys(), row)
+    put = insert.on_conflict_do_update(
+        index_elements=table.primary_key,
+        set_={name: insert.excluded[name] for name in names},
+        where=table.c[names[0]].is_(None),
+    )
+    return connection.scalar(put.returning(literal(1))) is not None
+
+
 def upsert(connection: Connection, table: Table, row: Mapping[str, Any]) -> None:
     """Insert a row, or replace the one that has its primary key."""
     insert = _INSERTS[connection.dialect.name](table).values(row)
     connection.execute(insert.on_conflict_do_update(index_elements=table.primary_key, set_=row))
+
+
+def among(column: ColumnElement[int], dialect: str) -> ColumnElement[bool]:
+    """Say that a column is one of `these`, a parameter that `as_these` makes of numbers.
+
+    One parameter, however many they are, and a text: psycopg takes longer to write an array than
+    PostgreSQL to read one.
+    """
+    these = bindparam("these", type_=Text)
+    if dialect == "postgresql":
+        return column == any_(cast(these, ARRAY(Integer)))
+    return column.in_(select(func.json_each(these).table_valued("value").c.value))
+
+
+def as_these(numbers: Iterable[int], dialect: str) -> dict[str, str]:
+    """Return numbers as the parameter of `among`."""
+    listed = ",".join(map(str, numbers))
+    return {"these": f"{{{listed}}}" if dialect == "postgresql" else f"[{listed}]"}

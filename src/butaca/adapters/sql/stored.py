@@ -2,11 +2,16 @@
 
 import unicodedata
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from pydantic import TypeAdapter
 
-from butaca.core.models import MovieDetails, MovieRecord, Translation
+from butaca.core.models import MovieDetails, MovieRecord, Stars, Translation
+from butaca.core.translations import localized
+
+LONGEST_TITLE = 200
+"""So much of a title is sorted and found by: what is in an index may not be of any length."""
 
 _DETAILS = TypeAdapter(MovieDetails)
 _TRANSLATION = TypeAdapter(Translation)
@@ -21,6 +26,8 @@ def movie_row(record: MovieRecord, at: datetime) -> dict[str, Any]:
         "language": record.language,
         "details": _DETAILS.dump_json(record.details).decode(),
         "fetched_at": at,
+        "checked_at": at,
+        "gone_at": None,
     }
 
 
@@ -32,15 +39,41 @@ def translation_rows(record: MovieRecord) -> list[dict[str, Any]]:
             "movie_id": record.details.id,
             "language": each.language,
             "region": each.region,
+            "sort_title": folded(each.title) if each.title else None,
             "texts": _TRANSLATION.dump_json(each, exclude_none=True).decode(),
         }
         for each in each_once.values()
     ]
 
 
+def genre_rows(record: MovieRecord) -> list[dict[str, Any]]:
+    """Return the rows that keep a movie's genres."""
+    movie_id = record.details.id
+    ids = {genre.id for genre in record.details.genres}
+    return [{"movie_id": movie_id, "genre_id": genre_id} for genre_id in sorted(ids)]
+
+
 def to_details(text: str) -> MovieDetails:
     """Read a movie's details back."""
     return _DETAILS.validate_json(text)
+
+
+@lru_cache(maxsize=1024)
+def to_localized(
+    details: str, texts: str | None, stored_in: str, language: str | None
+) -> tuple[MovieDetails, str]:
+    """Read a movie back with its texts in a language, and which language they are in.
+
+    `texts` are translations, one a line. What many people keep is read once: about 15 kB each.
+    """
+    translations = map(to_translation, texts.split("\n")) if texts else ()
+    record = MovieRecord(to_details(details), tuple(translations), stored_in)
+    return localized(record, language)
+
+
+def to_stars(half_stars: int | None) -> Stars | None:
+    """Read stars back, if there are any."""
+    return None if half_stars is None else Stars(half_stars)
 
 
 def to_translation(text: str) -> Translation:
@@ -53,4 +86,5 @@ def folded(title: str) -> str:
     # Case goes last: the capitals inside "№" and "™" only show once those are taken apart.
     letters = unicodedata.normalize("NFKD", title).casefold()
     # PostgreSQL has no room for a NUL in its texts.
-    return "".join(c for c in letters if not unicodedata.combining(c) and c != "\0")
+    kept = "".join(c for c in letters if not unicodedata.combining(c) and c != "\0")
+    return kept[:LONGEST_TITLE]

@@ -72,16 +72,29 @@ tokens = Table(
     Column("revoked_at", Moment),
 )
 
+# Folded, and compared byte by byte: the same order on every database and in every locale.
+Folded = Text().with_variant(Text(collation="C"), "postgresql")
+
 movies = Table(
     "movies",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
-    # Folded, and compared byte by byte: the same order on every database and in every locale.
-    Column("sort_title", Text().with_variant(Text(collation="C"), "postgresql"), nullable=False),
+    Column("sort_title", Folded, nullable=False),
     Column("release_date", Date),
     Column("language", String(10), nullable=False),
     Column("details", Text, nullable=False),
     Column("fetched_at", Moment, nullable=False),
+    # When it was last found to be as TMDB has it, or gone; None: when it was fetched.
+    Column("checked_at", Moment),
+    # When TMDB was first heard to know it no longer.
+    Column("gone_at", Moment),
+)
+
+movie_genres = Table(
+    "movie_genres",
+    metadata,
+    Column("movie_id", ForeignKey("movies.id", ondelete="CASCADE"), primary_key=True),
+    Column("genre_id", Integer, primary_key=True, autoincrement=False),
 )
 
 translations = Table(
@@ -90,26 +103,50 @@ translations = Table(
     Column("movie_id", ForeignKey("movies.id", ondelete="CASCADE"), primary_key=True),
     Column("language", String(10), primary_key=True),
     Column("region", String(10), primary_key=True),
+    Column("sort_title", Folded),
     Column("texts", Text, nullable=False),
 )
 
-favorites = Table(
-    "favorites",
+# What a movie is to somebody: a favorite (`favorited_at`), rated (`half_stars`), or both. A row
+# that is neither is removed. `release_date` and `sort_title` are the movie's, so that one index
+# has all that a page is chosen and sorted by.
+user_movies = Table(
+    "user_movies",
     metadata,
     Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
     Column("movie_id", ForeignKey("movies.id"), primary_key=True),
-    Column("favorited_at", Moment, nullable=False),
-    Index(None, "movie_id"),
-)
-
-ratings = Table(
-    "ratings",
-    metadata,
-    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
-    Column("movie_id", ForeignKey("movies.id"), primary_key=True),
-    Column("half_stars", SmallInteger, nullable=False),
-    Column("rated_at", Moment, nullable=False),
+    Column("favorited_at", Moment),
+    Column("half_stars", SmallInteger),
+    Column("rated_at", Moment),
     Column("corrected_at", Moment),
+    Column("release_date", Date),
+    Column("sort_title", Folded, nullable=False),
     Index(None, "movie_id"),
     CheckConstraint("half_stars BETWEEN 0 AND 10", name="half_stars"),
+    CheckConstraint("(half_stars IS NULL) = (rated_at IS NULL)", name="rated_at"),
+)
+_mine = user_movies.c
+
+Index(
+    "ix_user_movies_favorites",
+    _mine.user_id,
+    _mine.release_date.desc().nulls_last(),
+    _mine.half_stars.desc().nulls_last(),
+    _mine.movie_id,
+    _mine.favorited_at,
+    _mine.sort_title,
+    postgresql_where=_mine.favorited_at.is_not(None),
+    sqlite_where=_mine.favorited_at.is_not(None),
+)
+Index(
+    "ix_user_movies_ratings",
+    _mine.user_id,
+    _mine.rated_at.desc().nulls_last(),
+    _mine.movie_id,
+    _mine.half_stars,
+    _mine.corrected_at,
+    _mine.release_date,
+    _mine.sort_title,
+    postgresql_where=_mine.half_stars.is_not(None),
+    sqlite_where=_mine.half_stars.is_not(None),
 )

@@ -1,0 +1,157 @@
+"""One row for what a movie is to somebody, with all that a list is chosen and sorted by."""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+
+from butaca.adapters.sql.stored import folded
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+BATCH = 500
+
+_movies = sa.table("movies", sa.column("id"), sa.column("details"))
+_genres = sa.table("movie_genres", sa.column("movie_id"), sa.column("genre_id"))
+_translations = sa.table(
+    "translations",
+    *(sa.column(name) for name in ("movie_id", "language", "region", "texts", "sort_title")),
+)
+
+_COPY_FAVORITES = """
+INSERT INTO user_movies (user_id, movie_id, favorited_at, half_stars, rated_at, corrected_at,
+    release_date, sort_title)
+SELECT f.user_id, f.movie_id, f.favorited_at, r.half_stars, r.rated_at, r.corrected_at,
+    m.release_date, m.sort_title
+FROM favorites f
+JOIN movies m ON m.id = f.movie_id
+LEFT JOIN ratings r ON r.user_id = f.user_id AND r.movie_id = f.movie_id
+"""
+
+_COPY_OTHER_RATINGS = """
+INSERT INTO user_movies (user_id, movie_id, half_stars, rated_at, corrected_at,
+    release_date, sort_title)
+SELECT r.user_id, r.movie_id, r.half_stars, r.rated_at, r.corrected_at,
+    m.release_date, m.sort_title
+FROM ratings r
+JOIN movies m ON m.id = r.movie_id
+LEFT JOIN favorites f ON f.user_id = r.user_id AND f.movie_id = r.movie_id
+WHERE f.user_id IS NULL
+"""
+
+
+def upgrade() -> None:
+    """Move favorites and ratings together; write apart what movies are found by."""
+    _widen_movies()
+    _tell_genres()
+    _fold_translated_titles()
+    _make_user_movies()
+    op.execute(_COPY_FAVORITES)
+    op.execute(_COPY_OTHER_RATINGS)
+    _index_user_movies()
+    op.drop_table("favorites")
+    op.drop_table("ratings")
+
+
+def _folded_text() -> sa.types.TypeEngine[str]:
+    return sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
+
+def _widen_movies() -> None:
+    for name in ("gone_at", "checked_at"):
+        op.add_column("movies", sa.Column(name, sa.DateTime(timezone=True), nullable=True))
+    op.execute("UPDATE movies SET sort_title = substr(sort_title, 1, 200)")
+    op.add_column("translations", sa.Column("sort_title", _folded_text(), nullable=True))
+    op.create_table(
+        "movie_genres",
+        sa.Column("movie_id", sa.Integer(), nullable=False),
+        sa.Column("genre_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["movie_id"], ["movies.id"], name=op.f("fk_movie_genres_movie_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("movie_id", "genre_id", name=op.f("pk_movie_genres")),
+    )
+
+
+def _tell_genres() -> None:
+    for rows in _batches(_movies.c.id, _movies.c.details):
+        genres = {
+            (row.id, genre["id"]) for row in rows for genre in json.loads(row.details)["genres"]
+        }
+        if genres:
+            named = [{"movie_id": movie, "genre_id": genre} for movie, genre in genres]
+            op.get_bind().execute(_genres.insert(), named)
+
+
+def _fold_translated_titles() -> None:
+    t = _translations.c
+    for movies in _batches(_movies.c.id):
+        of_these = t.movie_id.in_([movie.id for movie in movies])
+        rows = op.get_bind().execute(sa.select(_translations).where(of_these)).all()
+        titles = [
+            {"m": row.movie_id, "l": row.language, "r": row.region, "title": folded(title)}
+            for row in rows
+            if (title := json.loads(row.texts).get("title"))
+        ]
+        if titles:
+            this_one = (
+                (t.movie_id == sa.bindparam("m"))
+                & (t.language == sa.bindparam("l"))
+                & (t.region == sa.bindparam("r"))
+            )
+            fold = _translations.update().where(this_one).values(sort_title=sa.bindparam("title"))
+            op.get_bind().execute(fold, titles)
+
+
+def _batches(*columns: sa.ColumnElement[Any]) -> Iterator[Sequence[sa.Row[Any]]]:
+    """Give some columns of all movies, so many rows at a time."""
+    last = -1
+    wanted = sa.select(*columns).order_by(_movies.c.id).limit(BATCH)
+    while rows := op.get_bind().execute(wanted.where(_movies.c.id > last)).all():
+        yield rows
+        last = rows[-1].id
+
+
+def _make_user_movies() -> None:
+    op.create_table(
+        "user_movies",
+        sa.Column("user_id", sa.Integer(), nullable=False),
+        sa.Column("movie_id", sa.Integer(), nullable=False),
+        sa.Column("favorited_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("half_stars", sa.SmallInteger(), nullable=True),
+        sa.Column("rated_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("corrected_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("release_date", sa.Date(), nullable=True),
+        sa.Column("sort_title", _folded_text(), nullable=False),
+        sa.CheckConstraint("half_stars BETWEEN 0 AND 10", name=op.f("ck_user_movies_half_stars")),
+        sa.CheckConstraint(
+            "(half_stars IS NULL) = (rated_at IS NULL)", name=op.f("ck_user_movies_rated_at")
+        ),
+        sa.ForeignKeyConstraint(["movie_id"], ["movies.id"], name=op.f("fk_user_movies_movie_id")),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name=op.f("fk_user_movies_user_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("user_id", "movie_id", name=op.f("pk_user_movies")),
+    )
+
+
+def _index_user_movies() -> None:
+    op.create_index(op.f("ix_user_movies_movie_id"), "user_movies", ["movie_id"])
+    # In SQLite that is where NULL is anyway, and an index may not say so.
+    is_postgresql = op.get_bind().dialect.name == "postgresql"
+    newest = "DESC NULLS LAST" if is_postgresql else "DESC"
+    favorites = f"user_id, release_date {newest}, half_stars {newest}, movie_id, favorited_at"
+    ratings = f"user_id, rated_at {newest}, movie_id, half_stars, corrected_at, release_date"
+    for name, columns, there in (
+        ("favorites", favorites, "favorited_at"),
+        ("ratings", ratings, "half_stars"),
+    ):
+        op.execute(
+            f"CREATE INDEX ix_user_movies_{name} ON user_movies ({columns}, sort_title)"
+            f" WHERE {there} IS NOT NULL"
+        )

@@ -1,0 +1,109 @@
+"""The stored movies in SQL, apart from who keeps them: each method is one short transaction."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
+
+from butaca.adapters.sql.database import Database
+from butaca.adapters.sql.statements import upsert
+from butaca.adapters.sql.stored import genre_rows, movie_row, translation_rows
+from butaca.adapters.sql.tables import movie_genres, movies, translations, user_movies
+from butaca.core.models import MovieRecord, StoredMovie
+
+
+class SqlMovies:
+    """The movies in a database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def movies(self, after: int, limit: int) -> Sequence[StoredMovie]:
+        """Return the next stored movies with an ID greater than `after`, by ID."""
+        moments = movies.c.fetched_at, movies.c.checked_at, movies.c.gone_at
+        wanted = (
+            select(movies.c.id, *moments, _is_kept().label("is_kept"))
+            .where(movies.c.id > after)
+            .order_by(movies.c.id)
+            .limit(limit)
+        )
+        with self._database.reading() as connection:
+            return [_stored(row) for row in connection.execute(wanted)]
+
+    def save_movie(self, record: MovieRecord, at: datetime) -> None:
+        """Store a movie whole, as fetched at a moment; it is not gone, if it was."""
+        with self._database.writing() as connection:
+            write_movie(connection, record, at)
+
+    def mark_unchanged(self, movie_ids: Iterable[int], at: datetime) -> None:
+        """Remember that at a moment these movies were upstream as they are here."""
+        with self._database.writing() as connection:
+            # Whoever is writing one of them just now knows better.
+            free = _among(movie_ids).with_for_update(skip_locked=True, key_share=True)
+            unchanged = movies.c.id.in_(connection.scalars(free).all())
+            connection.execute(update(movies).where(unchanged).values(checked_at=at))
+
+    def mark_gone(self, movie_id: int, at: datetime) -> None:
+        """Remember that at a moment upstream did not have this movie any more."""
+        since = func.coalesce(movies.c.gone_at, at)
+        gone = update(movies).where(movies.c.id == movie_id).values(checked_at=at, gone_at=since)
+        with self._database.writing() as connection:
+            connection.execute(gone)
+
+    def drop_unkept(self, movie_ids: Iterable[int]) -> int:
+        """Drop those of these movies that nobody keeps or rates; return how many."""
+        with self._database.writing() as connection:
+            # Locked first, so that nobody can keep one of them after the second statement has
+            # looked; whoever wanted to finds it gone. One that somebody is at is not unkept.
+            free = connection.scalars(_among(movie_ids).with_for_update(skip_locked=True)).all()
+            unkept = delete(movies).where(movies.c.id.in_(free), ~_is_kept())
+            return connection.execute(unkept).rowcount
+
+
+def write_movie(connection: Connection, record: MovieRecord, at: datetime) -> None:
+    """Write a movie whole, in place of what was stored of it."""
+    movie_id, row = record.details.id, movie_row(record, at)
+    upsert(connection, movies, row)
+    _copy_sort_keys(connection, row)
+    for table, rows in (
+        (translations, translation_rows(record)),
+        (movie_genres, genre_rows(record)),
+    ):
+        connection.execute(delete(table).where(table.c.movie_id == movie_id))
+        if rows:
+            connection.execute(table.insert(), rows)
+
+
+def _copy_sort_keys(connection: Connection, row: Mapping[str, Any]) -> None:
+    """Sort a movie anew on every shelf, where it has another date or title than before."""
+    keys = {name: row[name] for name in ("release_date", "sort_title")}
+    is_other = [user_movies.c[name].is_distinct_from(value) for name, value in keys.items()]
+    connection.execute(
+        update(user_movies).where(user_movies.c.movie_id == row["id"], or_(*is_other)).values(keys)
+    )
+
+
+def _is_kept() -> ColumnElement[bool]:
+    return exists().where(user_movies.c.movie_id == movies.c.id)
+
+
+def _among(movie_ids: Iterable[int]) -> Select[tuple[int]]:
+    return select(movies.c.id).where(movies.c.id.in_(sorted(movie_ids))).order_by(movies.c.id)
+
+
+def _stored(row: Row[Any]) -> StoredMovie:
+    return StoredMovie(
+        row.id, row.fetched_at, row.checked_at or row.fetched_at, row.gone_at, row.is_kept
+    )

