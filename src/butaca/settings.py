@@ -83,6 +83,12 @@ def _not_less_than_fresh(seconds: float, info: ValidationInfo) -> float:
     return seconds
 
 
+def _not_for_everybody(are_welcome: bool, info: ValidationInfo) -> bool:
+    if are_welcome and "*" in info.data.get("cors_origins", ()):
+        raise ValueError("browsers send credentials to none whose CORS_ORIGINS is *; name them")
+    return are_welcome
+
+
 Rate = Annotated[str, AfterValidator(_rate)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Origins = Annotated[
@@ -96,29 +102,36 @@ class DatabaseSettings(BaseSettings):
     model_config = SettingsConfigDict(env_ignore_empty=True, frozen=True)
 
     database_url: Annotated[SecretStr, AfterValidator(_database_url)]
+    database_pool_mode: Literal["session", "transaction"] = "session"
 
 
-class Settings(DatabaseSettings):
-    """What an operator chooses. Each field is an environment variable of the same name."""
+class RefreshSettings(DatabaseSettings):
+    """Where the database and TMDB are: all that refreshing needs to know."""
 
-    redis_url: Annotated[SecretStr, AfterValidator(_redis_url)]
     tmdb_token: Annotated[SecretStr, AfterValidator(_token)]
-    host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=1, le=65535)] = 8000
-    threads: Annotated[int, Field(ge=1, le=512)] = 8
     tmdb_base_url: HttpUrl = "https://api.themoviedb.org/3"
-    tmdb_image_base_url: HttpUrl = "https://image.tmdb.org/t/p"
     tmdb_connect_timeout: Seconds = 1.0
     tmdb_read_timeout: Seconds = 3.0
     tmdb_retries: Annotated[int, Field(ge=0, le=10)] = 3
     tmdb_backoff: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.2
     tmdb_deadline: Seconds = 6.0
+    default_language: Annotated[str, Field(pattern=LANGUAGE)] = "en-US"
+
+
+class Settings(RefreshSettings):
+    """What an operator chooses. Each field is an environment variable of the same name."""
+
+    redis_url: Annotated[SecretStr, AfterValidator(_redis_url)]
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    threads: Annotated[int, Field(ge=1, le=512)] = 8
+    tmdb_image_base_url: HttpUrl = "https://image.tmdb.org/t/p"
     tmdb_cooldown_seconds: Seconds = 5.0
     tmdb_max_concurrency: Annotated[int, Field(ge=1)] | None = None
     cache_ttl_seconds: Seconds = 30.0
     cache_stale_seconds: Annotated[float, AfterValidator(_not_less_than_fresh)] = 86_400.0
-    default_language: Annotated[str, Field(pattern=LANGUAGE)] = "en-US"
     cors_origins: Origins = []
+    cors_credentials: Annotated[bool, AfterValidator(_not_for_everybody)] = False
     rate_limit_reads: Rate = "600/minute"
     rate_limit_writes: Rate = "120/minute"
     trusted_proxies: Annotated[int, Field(ge=0, le=10)] = 0
@@ -130,6 +143,11 @@ class Settings(DatabaseSettings):
     def upstream_places(self) -> int:
         """How many threads may wait for TMDB at a time: by default half of them."""
         return self.tmdb_max_concurrency or max(self.threads // 2, 1)
+
+    @property
+    def database_places(self) -> int:
+        """How many threads may wait for the database at a time: those that TMDB leaves, but one."""
+        return max(self.threads - self.upstream_places - 1, 1)
 
 
 S = TypeVar("S", bound=BaseSettings)

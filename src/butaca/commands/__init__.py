@@ -1,0 +1,8 @@
+"""The commands of the command line that need room, and how all of them fail: in one line."""
+
+from butaca.commands.database import chosen_database
+from butaca.commands.movies import movies
+from butaca.commands.one_line import OneLineGroup, one_line
+from butaca.commands.people import tokens, users
+
+__all__ = ["OneLineGroup", "chosen_database", "movies", "one_line", "tokens", "users"]

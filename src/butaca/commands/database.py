@@ -1,0 +1,31 @@
+"""The database that a command works with."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+
+from butaca.complaint import Complaint
+
+if TYPE_CHECKING:
+    from butaca.adapters.sql import Database
+
+
+@contextmanager
+def chosen_database() -> Iterator["Database"]:
+    """Give the database of DATABASE_URL. Raises Complaint, LibraryUnavailable."""
+    from sqlalchemy.exc import DBAPIError
+
+    from butaca import log
+    from butaca.adapters.sql import Database
+    from butaca.settings import DatabaseSettings, read_settings
+
+    log.audit_on_stderr()
+    settings = read_settings(DatabaseSettings)
+    url, mode = settings.database_url.get_secret_value(), settings.database_pool_mode
+    with closing(Database(url, connections=1, pool_mode=mode)) as database:
+        try:
+            yield database
+        except DBAPIError as error:
+            # Its first line says what, such as a missing privilege; the others may say of whom.
+            reason, *_ = str(error.orig).splitlines()
+            raise Complaint(f"The database at DATABASE_URL refuses: {reason}") from error

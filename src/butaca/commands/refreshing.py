@@ -1,0 +1,119 @@
+"""`butaca movies refresh` as people see it: a bar on a terminal, else lines; and how it ends."""
+
+import signal
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from butaca.complaint import Complaint
+from butaca.core.errors import CatalogueFailed
+from butaca.core.refresh import Outcome, Refresh
+
+if TYPE_CHECKING:
+    from click._termui_impl import ProgressBar
+
+EVERY = 1000
+"""After how many movies a line tells how far it is, where there is no terminal."""
+
+
+class Ended(KeyboardInterrupt):
+    """A signal asks us to end. psycopg knows how to leave a statement for a KeyboardInterrupt."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.name = signal.Signals(number).name
+        self.exit_status = 128 + number
+
+
+def run(refresh: Refresh, older_than: timedelta) -> int:
+    """Refresh, and tell of it; return the exit status: 0, or 128 and the signal that ended it.
+
+    Raises Complaint when TMDB fails, and LibraryUnavailable; both after what was done is told.
+    """
+    report = Report()
+    try:
+        with _ending_in_order():
+            refresh.run(older_than, report)
+    except Ended as ended:
+        report.tell(f"Ended by {ended.name}; the next run goes on from here: ")
+        return ended.exit_status
+    except CatalogueFailed as failure:
+        report.tell("Stopped; the next run goes on from here: ")
+        raise Complaint(f"TMDB: {_told(failure)}") from failure
+    except BaseException:
+        report.tell("Stopped; the next run goes on from here: ")
+        raise
+    report.tell()
+    return 0
+
+
+class Report:
+    """The progress of a refresh: a bar on a terminal, else lines; failures are told on stderr."""
+
+    def __init__(self) -> None:
+        self._tally: Counter[Outcome] = Counter()
+        self._due = self._looked_at = 0
+        self._bar: ProgressBar[int] | None = None
+
+    def began(self, due: int) -> None:
+        """Tell how many movies are due."""
+        self._due = due
+        if due and sys.stderr.isatty():
+            self._bar = click.progressbar(
+                length=due, label="Refreshing", show_pos=True, file=sys.stderr
+            )
+            self._bar.render_progress()
+        else:
+            click.echo(f"Movies due: {due}")
+
+    def done(self, outcome: Outcome, movies: int = 1) -> None:
+        """Count what became of movies, and tell how far it is."""
+        self._tally[outcome] += movies
+        if outcome is not Outcome.DROPPED:
+            self._advance(movies)
+
+    def failed(self, movie_id: int, failure: CatalogueFailed) -> None:
+        """Tell why a movie could not be fetched."""
+        if self._bar:
+            click.echo("\r\x1b[K", nl=False, err=True)
+        click.echo(f"Movie {movie_id}: {_told(failure)}", err=True)
+
+    def tell(self, prefix: str = "") -> None:
+        """Tell all that was done, in a line."""
+        if self._bar:
+            self._bar.render_finish()
+        click.echo(prefix + ", ".join(f"{each} {self._tally[each]}" for each in Outcome))
+
+    def _advance(self, movies: int) -> None:
+        if self._bar:
+            self._bar.update(movies)
+            return
+        before, self._looked_at = self._looked_at, self._looked_at + movies
+        if self._looked_at // EVERY > before // EVERY:
+            click.echo(f"{self._looked_at} of {self._due}")
+
+
+def _told(failure: CatalogueFailed) -> str:
+    status = failure.upstream_status
+    return f"{failure} (HTTP {status})" if status else str(failure)
+
+
+@contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end what happens here. Raises Ended."""
+    before = {each: signal.signal(each, _end) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end(number: int, _frame: FrameType | None) -> NoReturn:
+    raise Ended(number)

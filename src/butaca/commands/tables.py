@@ -1,0 +1,39 @@
+"""Rows on stdout: a table for people and grep, JSON for programs."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+
+import click
+
+Row = Mapping[str, object]
+
+
+def show(rows: Iterable[Row], columns: Sequence[str], *, as_json: bool) -> None:
+    """Print rows, each with these columns; moments as in the API, in RFC 3339 and UTC."""
+    plain = [{column: _plain(row[column]) for column in columns} for row in rows]
+    if as_json:
+        click.echo(json.dumps(plain, ensure_ascii=False, indent=2))
+    else:
+        cells = [[_cell(value) for value in row.values()] for row in plain]
+        click.echo("\n".join(_lines([[column.upper() for column in columns], *cells])))
+
+
+def _lines(cells: Sequence[Sequence[str]]) -> Iterable[str]:
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for row in cells:
+        padded = (text.ljust(width) for text, width in zip(row, widths, strict=True))
+        yield "  ".join(padded).rstrip()
+
+
+def _cell(value: object) -> str:
+    return "-" if value is None else str(value)
+
+
+def _plain(value: object) -> object:
+    return moment(value) if isinstance(value, datetime) else value
+
+
+def moment(value: datetime) -> str:
+    """Return a moment to the second, such as 2026-05-01T12:00:00Z."""
+    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
