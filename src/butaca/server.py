@@ -1,40 +1,65 @@
 """The server: Granian, one worker process with threads, and a port that is ours or is not."""
 
 import logging
+import os
+import signal
 import socket
 import time
 from collections.abc import Callable
-from threading import Thread
+from contextlib import ExitStack, suppress
+from functools import partial
+from multiprocessing import Pipe, parent_process
+from multiprocessing.connection import Connection, wait
+from pkgutil import resolve_name
+from queue import SimpleQueue
+from threading import Thread, Timer, main_thread
 from typing import Any
 
 from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
+from granian.net import SocketHolder  # type: ignore[attr-defined]
 from granian.server import MPServer
-from granian.server.mp import WorkerProcess
 
+from butaca import connections
+from butaca.admission import SPARE_THREADS, Admission
 from butaca.complaint import Complaint
+from butaca.draining import Farewell, is_listening, keep_out_newcomers, wait_until_settled
 
 log = logging.getLogger("butaca.server")
 
 POLL_SECONDS = 0.02
-INSIST_SECONDS = 0.5
-GRACE_SECONDS = 20
-"""How long a worker that is told to stop may take over what it has accepted."""
+NUDGE_SECONDS = 0.25
+GRACE_SECONDS = 14
+"""How long a worker that is told to stop may take over what it has accepted.
+
+Together with the longest time until newcomers have settled it is under 20 seconds.
+"""
+
+_HTTP = HTTP1Settings(
+    header_read_timeout=int(connections.HEAD_SECONDS * 1000), max_buffer_size=64 * 1024
+)
 
 # Its lines join ours, errors only: its warnings advise against threads, which spend their time
 # waiting here, and we tell ourselves what starts and stops.
 _LOGGING = {"loggers": {"_granian": {"handlers": [], "propagate": True}}}
 
 
-def check_port(host: str, port: int) -> None:
-    """Make sure that we can listen at a port. Raises Complaint."""
+def bind(host: str, port: int) -> socket.socket:
+    """Take a port, 0 for any, that is ours from now on; it listens once it is served.
+
+    Raises Complaint.
+    """
     try:
         family, kind, proto, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        with socket.socket(family, kind, proto) as sock:
+        with ExitStack() as stack:
+            sock = stack.enter_context(socket.socket(family, kind, proto))
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.bind(address)
+            stack.pop_all()
+            return sock
     except OSError as error:
         raise Complaint(f"Port {port} of {host}: {error.strerror}") from error
 
@@ -45,10 +70,35 @@ def free_port(host: str) -> int:
         return int(sock.getsockname()[1])
 
 
+class Bell:
+    """What an Event is to Granian, but a signal handler may ring it even while it is being rung."""
+
+    def __init__(self) -> None:
+        self._rung: SimpleQueue[None] = SimpleQueue()
+
+    def set(self) -> None:
+        """Wake up who waits, or who will."""
+        self._rung.put(None)
+
+    def wait(self) -> None:
+        """Wait until it is rung; whoever has heard it may wait again."""
+        self._rung.get()
+
+    def clear(self) -> None:
+        """Do nothing: what was heard is cleared."""
+
+
 class _Server(MPServer):
-    """Granian, which tells when it really answers: its own hooks run before its socket listens."""
+    """Granian, which tells when it really answers, and ends without losing anybody."""
 
     on_listening: Callable[[], None]
+
+    def __init__(self, listener: socket.socket, farewells: Connection, **kwargs: Any) -> None:
+        address, port, *_ = listener.getsockname()
+        super().__init__("butaca.app:create_from_environment", address, port, **kwargs)
+        self._listener = listener
+        self._farewells = farewells
+        self.main_loop_interrupt = Bell()  # type: ignore[assignment]
 
     def startup(self, *args: Any, **kwargs: Any) -> None:
         """Start the workers, and a thread that waits for them."""
@@ -56,17 +106,44 @@ class _Server(MPServer):
         Thread(target=self._announce, daemon=True).start()
 
     def shutdown(self, exit_code: int = 0) -> None:
-        """Stop the workers, and say so until they heard: one that just starts may miss it."""
-        insisting = Thread(target=self._insist, args=(list(self.wrks),), daemon=True)
-        insisting.start()
+        """Stop the workers; who told us to end may say so again, until the very end."""
+        if self.interrupt_signal:
+            self._drain()
         super().shutdown(exit_code)  # type: ignore[no-untyped-call]
-        insisting.join()
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, signal.SIG_IGN)
 
-    def _insist(self, workers: list[WorkerProcess]) -> None:
-        for worker in workers:
-            while worker.is_alive():  # type: ignore[no-untyped-call]
-                worker.terminate()  # type: ignore[no-untyped-call]
-                worker.join(INSIST_SECONDS)  # type: ignore[no-untyped-call]
+    def _init_shared_socket(self) -> None:
+        # Elsewhere Granian shares a socket, too; on Linux each worker would have its own,
+        # which nobody else can drain. The worker is who listens at it, once it can answer.
+        self._listener.set_inheritable(True)
+        connections.tune(self._listener)
+        state = (self._listener.fileno(), False, self.backlog)
+        self._shd = SocketHolder(*state)  # type: ignore[call-arg, assignment]
+        self._sso = self._listener
+
+    def _drain(self) -> None:
+        keep_out_newcomers(self._listener)
+        if is_listening(self._listener):
+            self._say_farewell()
+            wait_until_settled(self._listener)
+            Thread(target=self._nudge, daemon=True).start()
+        else:
+            self._kill_workers()
+
+    def _nudge(self) -> None:
+        while any(worker.inner.is_alive() for worker in self.wrks):  # pragma: no branch
+            time.sleep(NUDGE_SECONDS)
+            self._say_farewell()
+
+    def _say_farewell(self) -> None:
+        with suppress(OSError):  # Nobody hears it any longer.
+            self._farewells.send_bytes(b"farewell")
+
+    def _kill_workers(self) -> None:
+        # While it starts, a worker is deaf, and has nothing to lose.
+        for worker in self.wrks:
+            worker.kill()  # type: ignore[no-untyped-call]
 
     def _announce(self) -> None:
         while not _answers(self.bind_addr, self.bind_port):
@@ -84,23 +161,63 @@ def _answers(host: str, port: int) -> bool:
 
 
 def serve(
-    host: str, port: int, threads: int, on_listening: Callable[[], None] = lambda: None
+    listener: socket.socket, threads: int, on_listening: Callable[[], None] = lambda: None
 ) -> None:
-    """Serve the app that the environment describes until somebody ends it. Raises Complaint."""
-    check_port(host, port)
+    """Serve the app that the environment describes, at a bound socket, until somebody ends it."""
+    heard, said = Pipe(duplex=False)
     server = _Server(
-        "butaca.app:create_from_environment",
-        factory=True,
-        address=host,
-        port=port,
+        listener,
+        said,
         interface=Interfaces.WSGI,
         http=HTTPModes.http1,
         websockets=False,
         workers=1,
-        blocking_threads=threads,
+        blocking_threads=threads + SPARE_THREADS,
+        backpressure=connections.make_room(),
+        http1_settings=_HTTP,
         workers_kill_timeout=GRACE_SECONDS,
         log_level=LogLevels.error,
         log_dictconfig=_LOGGING,
     )
     server.on_listening = on_listening
-    server.serve()
+    server.serve(
+        target_loader=partial(load, port=server.bind_port, places=threads, farewells=heard)
+    )
+
+
+def load(target: str, port: int, places: int, farewells: Connection) -> Farewell:
+    """Return the app, in the worker. It ends when the main process says so, and not by a Ctrl-C."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    signal.signal(signal.SIGUSR1, _wake_up)
+    app = Farewell(Admission(resolve_name(target)(), places))
+    Thread(target=_hear, args=(farewells, app), daemon=True).start()
+    connections.watch(port)
+    Thread(target=_end_with_main_process, daemon=True).start()
+    return app
+
+
+def _hear(farewells: Connection, app: Farewell) -> None:
+    """Say farewell when the main process does, and see that the main thread hears of its end.
+
+    CPython runs a signal's handler in the main thread. Where another thread was interrupted by it,
+    the main thread sleeps on until the next signal: seen once in fifteen on a busy machine.
+    """
+    while True:
+        farewells.recv_bytes()
+        app.say()
+        signal.pthread_kill(main_thread().ident or 0, signal.SIGUSR1)
+
+
+def _wake_up(*_: object) -> None:
+    """Do nothing: it is enough that the main thread awoke."""
+
+
+def _end_with_main_process() -> None:
+    """End this worker where nobody is left to tell it: the main process was killed."""
+    if main_process := parent_process():  # pragma: no branch - a worker has one
+        wait([main_process.sentinel])
+        killing = Timer(GRACE_SECONDS, os.kill, (os.getpid(), signal.SIGKILL))
+        killing.daemon = True
+        killing.start()
+        # To the main thread itself: who sends to a whole process may be who is interrupted.
+        signal.pthread_kill(main_thread().ident or 0, signal.SIGTERM)
