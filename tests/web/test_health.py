@@ -1,8 +1,13 @@
 """Is it alive, is it ready, and what do the metrics say."""
 
+from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
+from werkzeug.test import Client
 
 from butaca.core.errors import CatalogueUnavailable
+from butaca.draining import Farewell
+from butaca.web import WebOptions, create_web
+from butaca.web.health import Readiness
 from tests.conftest import World
 from tests.contract_client import ContractClient
 
@@ -39,9 +44,47 @@ def test_it_is_not_ready_while_the_database_is_away(
     answer = anonymous.get("/readyz")
 
     assert answer.status_code == 503
+    assert answer.mimetype == "application/problem+json"
     assert answer.headers["Retry-After"] == "5"
     assert answer.json is not None
     assert answer.json["code"] == "library-unavailable"
+    assert answer.json["database"] == "away"
+    assert answer.json["seconds_without_database"] is None
+
+
+def test_it_says_for_how_long_the_database_has_been_away(world: World) -> None:
+    client = client_on_the_clock(world)
+
+    assert client.get("/readyz").status_code == 200
+    world.database_is_away = True
+    world.clock.move(7.25)
+    answer = client.get("/readyz")
+
+    assert answer.status_code == 503
+    assert answer.json is not None
+    assert answer.json["seconds_without_database"] == 7.2
+
+
+def client_on_the_clock(world: World) -> FlaskClient:
+    """Return a client of an app that looks whether it is ready by the clock of a world."""
+    app = create_web(world.services(), WebOptions())
+    app.view_functions["health.look"] = Readiness(world.clock.monotonic).look
+    return app.test_client()
+
+
+def test_whoever_ends_is_not_ready_and_says_so(world: World) -> None:
+    app = create_web(world.services(), WebOptions())
+    farewell = Farewell(app)
+    client = Client(farewell)
+    assert client.get("/readyz").status_code == 200
+
+    farewell.say()
+    answer = client.get("/readyz")
+
+    assert answer.status_code == 503
+    assert answer.json is not None
+    assert answer.json["code"] == "ending"
+    assert client.get("/livez").status_code == 200
 
 
 def test_probes_are_not_counted_against_anybody(world: World, anonymous: ContractClient) -> None:

@@ -183,6 +183,29 @@ BAD_ORDERS = [
 ]
 
 
+BAD_FILTERS = {
+    "rated": ["", "yes", "1", "TRUE", "True", "null", "true%00", "true,false"],
+    "min_rating": ["", "5.5", "-1", "4.3", "4.50", "1e0", "+4", "%D9%A3", "nan", "true", "4.", "6"],
+    "genre": ["", "-1", "drama", "18,35", "1.0", str(2**31), "9" * 5000],
+    "year_from": ["", "1869", "2101", "99", "1999-01-01", "-1999", "9" * 5000],
+    "year_to": ["", "1869", "2101", "99", "1999-01-01", "-1999", "9" * 5000],
+    "q": ["", "+", "%20%20", "x" * 201, "%00", "a%00b", "a%0Ab", "%7F"],
+}
+
+
+@pytest.mark.parametrize("path", [FAVORITES, ANYBODYS])
+@pytest.mark.parametrize(("name", "bad"), BAD_FILTERS.items(), ids=BAD_FILTERS.keys())
+def test_a_filter_that_makes_no_sense_is_refused(
+    path: str, name: str, bad: list[str], admin: ContractClient
+) -> None:
+    assert refused(admin, path, name, bad) == bad
+
+
+@pytest.mark.parametrize("name", BAD_FILTERS)
+def test_ratings_have_no_filters(name: str, consumer: ContractClient) -> None:
+    assert mistakes(consumer.get(f"{RATINGS}?{name}=1")) == {("query", name)}
+
+
 @pytest.mark.parametrize("path", LISTS)
 def test_a_sort_order_names_known_keys_once(path: str, admin: ContractClient) -> None:
     assert refused(admin, path, "sort", BAD_ORDERS) == BAD_ORDERS

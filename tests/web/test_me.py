@@ -250,6 +250,89 @@ def test_favorites_come_in_the_order_asked_for(
 
 
 @pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("rated=true", [3, 1, 4]),
+        ("rated=false", [2]),
+        ("min_rating=3", [3, 4]),
+        ("min_rating=3.5", [3]),
+        ("min_rating=0", [3, 1, 4]),
+        ("genre=18", [2, 3, 1, 4]),
+        ("genre=1", []),
+        ("year_from=2000", [2]),
+        ("year_to=1999", [3, 1]),
+        ("year_from=1999&year_to=1999", [3, 1]),
+        ("q=ABACO", [4]),
+        ("q=l&sort=title", [2, 3, 1]),
+        ("rated=true&year_to=2000&q=ch&genre=18&min_rating=5", [3]),
+    ],
+)
+def test_favorites_can_be_narrowed_down(
+    query: str, found: list[int], world: World, consumer: ContractClient
+) -> None:
+    furnish_for_sorting(world)
+
+    answer = consumer.get(f"{FAVORITES}?{query}")
+
+    assert ids(answer) == found
+    assert shown(answer)["total_results"] == len(found)
+
+
+def test_the_other_pages_of_a_narrowed_list_are_as_narrow(
+    world: World, consumer: ContractClient
+) -> None:
+    furnish_for_sorting(world)
+
+    answer = consumer.get(f"{FAVORITES}?rated=true&q=%C3%A1&page_size=1")
+
+    assert (
+        f'<{FAVORITES}?rated=true&q=%C3%A1&page_size=1&page=3>; rel="last"'
+        in (answer.headers["Link"])
+    )
+
+
+def test_a_list_says_which_languages_it_is_in(world: World, consumer: ContractClient) -> None:
+    keep(
+        world,
+        make_record(1, make_translation("es", "MX")),
+        make_record(2, make_translation("es", "ES")),
+        make_record(3, make_translation("es", "ES")),
+        make_record(4),
+    )
+    path = f"{FAVORITES}?sort=favorited_at&language"
+
+    assert consumer.get(f"{path}=es-AR").headers["Content-Language"] == "es-MX, es-ES, en-US"
+    assert consumer.get(f"{path}=en").headers["Content-Language"] == "en-US"
+    assert "Content-Language" not in consumer.get(RATINGS).headers
+
+
+@pytest.mark.parametrize("path", [FAVORITES, RATINGS])
+def test_an_answer_says_which_language_it_is_in(
+    path: str, world: World, consumer: ContractClient
+) -> None:
+    keep(world, make_record(550, make_translation("es", "MX")))
+    rate(world, make_record(550, make_translation("es", "MX")), 3)
+
+    answer = consumer.get(f"{path}/550?language=es-AR")
+
+    assert answer.headers["Content-Language"] == "es-MX"
+
+
+def test_what_is_written_is_told_in_the_default_language(
+    world: World, consumer: ContractClient
+) -> None:
+    world.catalogue.add(make_record(550))
+
+    answers = (
+        consumer.post(FAVORITES, json={"movie_id": 550}),
+        consumer.put(f"{RATINGS}/550", json={"stars": 3}),
+        consumer.patch(f"{RATINGS}/550", json={"stars": 4}),
+    )
+
+    assert [answer.headers["Content-Language"] for answer in answers] == ["en-US"] * 3
+
+
+@pytest.mark.parametrize(
     ("query", "order"),
     [
         ("", [4, 1, 3]),

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import structlog
 from prometheus_client import CollectorRegistry
 
+from butaca import trace
 from butaca.core.errors import CatalogueUnavailable
 from butaca.core.models import Freshness, Source
 from butaca.web import WebOptions, create_web
@@ -19,6 +19,7 @@ from tests.web.scene import API, CALLS, Call, furnish
 
 ME = f"{API}/me"
 POPULAR = f"{API}/movies/popular"
+TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 MADE = re.compile(r"[0-9a-f]{32}")
 
 
@@ -28,11 +29,14 @@ class Ear(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
         self.lines: list[logging.LogRecord] = []
-        self.request_ids: list[Any] = []
+        self.request_ids: list[str | None] = []
+        self.trace_ids: list[str | None] = []
 
     def emit(self, record: logging.LogRecord) -> None:
         self.lines.append(record)
-        self.request_ids.append(structlog.contextvars.get_contextvars().get("request_id"))
+        names = trace.current()
+        self.request_ids.append(names and names.request_id)
+        self.trace_ids.append(names and names.trace_id)
 
     def answered(self) -> dict[str, Any]:
         (line,) = (line for line in self.lines if line.getMessage() == "request.answered")
@@ -79,15 +83,17 @@ def test_no_two_requests_are_given_the_same_id(consumer: ContractClient) -> None
 
 @pytest.mark.parametrize("call", CALLS, ids=str)
 @pytest.mark.parametrize("who", ["anonymous", "consumer", "admin"])
-def test_every_answer_and_every_line_of_the_log_bears_the_request_id(
+def test_every_answer_and_every_line_of_the_log_bears_the_names_of_its_request(
     call: Call, who: str, world: World, ear: Ear, request: pytest.FixtureRequest
 ) -> None:
     furnish(world)
 
-    answer = call.by(request.getfixturevalue(who), headers={"X-Request-Id": "mine"})
+    headers = {"X-Request-Id": "mine", "traceparent": f"00-{TRACE_ID}-00f067aa0ba902b7-01"}
+    answer = call.by(request.getfixturevalue(who), headers=headers)
 
     assert answer.headers["X-Request-Id"] == "mine"
     assert set(ear.request_ids) == {"mine"}
+    assert set(ear.trace_ids) == {TRACE_ID}
 
 
 def test_an_error_bears_the_request_id_in_its_body(consumer: ContractClient) -> None:
@@ -255,4 +261,4 @@ def test_answers_of_the_catalogue_are_counted_by_where_they_came_from(
         each: registry.get_sample_value("butaca_catalogue_answers_total", {"source": each.value})
         for each in Source
     }
-    assert totals == {each: 1 if each is source else None for each in Source}
+    assert totals == {each: 1 if each is source else 0 for each in Source}

@@ -5,9 +5,11 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
+from werkzeug.test import TestResponse
 
 from butaca.web import WebOptions
-from butaca.web.protection import EXPOSED, MAX_BODY
+from butaca.web.inputs import MAX_BODY
+from butaca.web.protection import EXPOSED
 from tests.builders import ADMIN, CONSUMER, CONSUMER_TOKEN
 from tests.conftest import World
 from tests.contract_client import ContractClient
@@ -356,7 +358,87 @@ def test_each_friendly_origin_is_answered_by_its_name(origin: str, world: World)
     headers = client.get(ME, headers={"Origin": origin}).headers
 
     assert headers[ALLOWED] == origin
-    assert headers["Vary"] == "Origin"
+
+
+OUTCOMES = [
+    ("GET", ME, 200),
+    ("GET", f"{API}/nope", 404),
+    ("GET", "/nope", 404),
+    ("PUT", ME, 405),
+    ("GET", f"{ME}?x=1", 422),
+    ("GET", f"{API}/movies/popular", 500),
+    ("GET", "/docs/", 200),
+    ("GET", "/openapi.json", 200),
+]
+
+
+def outcome(world: World, method: str, path: str, **headers: str) -> TestResponse:
+    """Answer a call of OUTCOMES where one origin is friendly; popular movies break."""
+    world.catalogue.failure = RuntimeError()  # type: ignore[assignment]
+    app = welcoming(world, FRIEND).application
+    authorization = {"Authorization": f"Bearer {CONSUMER_TOKEN}"}
+    return app.test_client().open(path, method=method, headers={**authorization, **headers})
+
+
+@pytest.mark.parametrize(("method", "path", "status"), OUTCOMES)
+def test_a_friendly_origin_may_read_whatever_comes_of_it(
+    method: str, path: str, status: int, world: World
+) -> None:
+    answer = outcome(world, method, path, Origin=FRIEND)
+
+    assert answer.status_code == status
+    assert answer.headers[ALLOWED] == FRIEND
+
+
+def test_a_friendly_origin_may_read_when_to_come_back(world: World) -> None:
+    world.limiter.wait = 42
+
+    answer = outcome(world, "GET", ME, Origin=FRIEND)
+
+    assert answer.status_code == 429
+    assert answer.headers[ALLOWED] == FRIEND
+    assert "Retry-After" in answer.headers["Access-Control-Expose-Headers"].split(", ")
+
+
+@pytest.mark.parametrize("origin", ["", FRIEND, STRANGER])
+@pytest.mark.parametrize(("method", "path", "status"), OUTCOMES)
+def test_every_answer_depends_on_the_origin_where_some_are_friendly(
+    method: str, path: str, status: int, origin: str, world: World
+) -> None:
+    headers = {"Origin": origin} if origin else {}
+
+    answer = outcome(world, method, path, **headers)
+
+    assert answer.status_code == status
+    assert set(answer.headers["Vary"].split(", ")) == {"Origin", "Accept-Encoding"}
+
+
+def test_an_answer_without_a_body_depends_on_the_origin_alone(world: World) -> None:
+    furnish(world)
+
+    answer = welcoming(world, FRIEND).delete(RATING)
+
+    assert answer.headers["Vary"] == "Origin"
+
+
+def test_what_is_not_sent_again_depends_on_the_same(world: World) -> None:
+    client = welcoming(world, FRIEND)
+    first = client.get(ME)
+
+    again = client.get(ME, headers={"If-None-Match": first.headers["ETag"], "Origin": FRIEND})
+
+    assert again.status_code == 304
+    assert again.headers[ALLOWED] == FRIEND
+    assert again.headers["Vary"] == first.headers["Vary"]
+
+
+@pytest.mark.parametrize("origins", [(), ("*",)])
+def test_no_answer_depends_on_the_origin_where_all_are_alike(
+    origins: tuple[str, ...], world: World
+) -> None:
+    answer = welcoming(world, *origins).get(ME, headers={"Origin": STRANGER})
+
+    assert answer.headers["Vary"] == "Accept-Encoding"
 
 
 def test_all_origins_may_be_friendly(world: World) -> None:
@@ -396,6 +478,55 @@ def test_a_browser_may_send_what_it_has_of_an_answer(world: World) -> None:
     )
 
     assert answer.headers["Access-Control-Allow-Headers"].lower() == "if-none-match"
+
+
+def asking_beforehand(origin: str, method: str = "GET") -> dict[str, str]:
+    return {"Origin": origin, "Access-Control-Request-Method": method}
+
+
+@pytest.mark.parametrize("path", [f"{API}/nope", "/nope", "/docs"])
+def test_a_browser_may_ask_for_what_is_not_there_and_read_so(path: str, world: World) -> None:
+    client = welcoming(world, FRIEND, token=None)
+
+    beforehand = client.options(path, headers=asking_beforehand(FRIEND))
+    answer = client.get(path, headers={"Origin": FRIEND})
+
+    assert beforehand.status_code == 200
+    assert beforehand.headers[ALLOWED] == FRIEND
+    assert answer.status_code in {401, 404, 308}
+    assert answer.headers[ALLOWED] == FRIEND
+
+
+def test_a_strange_origin_may_not_ask_for_what_is_not_there(world: World) -> None:
+    answer = welcoming(world, FRIEND).options(f"{API}/nope", headers=asking_beforehand(STRANGER))
+
+    assert ALLOWED not in answer.headers
+
+
+def test_what_is_not_there_has_no_options(world: World) -> None:
+    answer = welcoming(world, FRIEND).options(f"{API}/nope", headers={"Origin": FRIEND})
+
+    assert answer.status_code == 404
+
+
+@pytest.mark.parametrize("method", ["GET", "OPTIONS"])
+def test_a_friendly_origin_may_send_credentials_where_it_is_said_so(
+    method: str, world: World
+) -> None:
+    client = world.client(WebOptions(cors_origins=(FRIEND,), cors_credentials=True), CONSUMER_TOKEN)
+
+    answer = client.open(ME, method=method, headers=asking_beforehand(FRIEND))
+
+    assert answer.headers[ALLOWED] == FRIEND
+    assert answer.headers["Access-Control-Allow-Credentials"] == "true"
+
+
+def test_a_strange_origin_may_not_send_credentials_either(world: World) -> None:
+    client = world.client(WebOptions(cors_origins=(FRIEND,), cors_credentials=True), CONSUMER_TOKEN)
+
+    answer = client.get(ME, headers={"Origin": STRANGER})
+
+    assert "Access-Control-Allow-Credentials" not in answer.headers
 
 
 @pytest.mark.parametrize("call", CALLS, ids=str)

@@ -10,8 +10,12 @@ from pydantic_core import from_json
 
 from butaca import __version__
 from butaca.web import admin, docs, errors, health, me, movies, observability, protection
+from butaca.web.compression import Compression
 from butaca.web.context import Services, WebOptions, provide
-from butaca.web.contract import Contract, Routes, configure, contract_of
+from butaca.web.contract import Contract, configure, contract_of
+from butaca.web.express import Express
+from butaca.web.observability import Observer
+from butaca.web.routes import Routes
 
 __all__ = ["Services", "WebOptions", "create_web", "describe"]
 
@@ -29,26 +33,30 @@ def create_web(
     services: Services, options: WebOptions, registry: CollectorRegistry | None = None
 ) -> APIFlask:
     """Return the Flask app that answers for these services."""
-    app = _app(options, registry or CollectorRegistry())
+    observer, compression = Observer(registry or CollectorRegistry()), Compression()
+    app = _app(options, observer, compression)
     provide(app, services, options, describe())
+    if options.express:
+        app.wsgi_app = Express(app.wsgi_app, services, observer, compression)  # type: ignore[method-assign]
     return app
 
 
 @cache
 def describe() -> Contract:
     """Return the contract, for which nobody needs to answer."""
-    return contract_of(_app(WebOptions(), CollectorRegistry()))
+    return contract_of(_app(WebOptions(), Observer(CollectorRegistry()), Compression()))
 
 
-def _app(options: WebOptions, registry: CollectorRegistry) -> APIFlask:
+def _app(options: WebOptions, observer: Observer, compression: Compression) -> APIFlask:
     app = APIFlask("butaca", title="Butaca", version=__version__, spec_path=None, docs_path=None)
     app.json = _StrictJson(app)
     configure(app)
-    observability.register(app, registry)
+    observability.register(app, observer)
+    app.after_request(compression)  # They run from the last to the first: only the log is later.
     protection.register(app, options)
     errors.register(app)
     app.register_blueprint(_api())
-    app.register_blueprint(health.make_blueprint(registry))
+    app.register_blueprint(health.make_blueprint(observer.registry))
     docs.register(app)
     return app
 

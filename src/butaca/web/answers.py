@@ -1,49 +1,129 @@
 """Answers: a body in the shape of its schema, and the headers that go with it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from hashlib import blake2b
 from http import HTTPStatus
-from urllib.parse import quote, urlencode
+from typing import Any, NamedTuple, Protocol, cast
+from urllib.parse import parse_qsl, quote, urlencode
 
 from flask import Response, request
-from pydantic import BaseModel
+from werkzeug.routing import Rule
 
-from butaca.core.models import Freshness, Source
-from butaca.web.context import options, set_freshness
-from butaca.web.outputs import Page
+from butaca.core import models
+from butaca.core.models import Fetched, Freshness, Page, Source
+from butaca.web.compression import uncoded
+from butaca.web.context import set_freshness, writer
+from butaca.web.outputs import Answer, MovieDetails, MoviePage
+from butaca.web.writing import Unmarked
+
+TOLD = "butaca.told"
+"""Where in the environment of a request there is a `Told`, if its answer is the same for all."""
+
+
+class Told(NamedTuple):
+    """An answer that is the same for whoever asks: of which route, and how fresh."""
+
+    route: str
+    freshness: Freshness
+    unmarked: Unmarked | None = None
+    """What is the same, where the answer is so but for the marks of whoever asks."""
+
+
+MarksOf = Callable[[Iterable[int]], Mapping[int, models.Mark]]
+"""Tells what movies are to somebody, by their IDs."""
+
+
+class Entry(Protocol):
+    """A movie that is somebody's."""
+
+    @property
+    def movie(self) -> models.MovieDetails:
+        """All of it."""
+
+    @property
+    def language(self) -> str:
+        """The language of its texts, as `xx-YY`."""
 
 
 def answer(
-    body: BaseModel, status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None
+    body: Answer, status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None
 ) -> Response:
     """Answer with a body; what was never set of it is left out."""
-    text = body.model_dump_json(exclude_unset=True, context=options().image_base_url)
-    return Response(text, status, headers, mimetype="application/json")
+    return _answer(writer().write(body), status, headers)
+
+
+def entry_answer(
+    shape: type[Answer],
+    entry: Entry,
+    status: int = HTTPStatus.OK,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Answer with a movie of somebody's own."""
+    text = writer().write_with_movies(shape.of(entry), [entry.movie])
+    return _answer(text, status, {**_spoken([entry]), **(headers or {})})
 
 
 def own(response: Response) -> Response:
     """Let whoever asked keep an answer about themselves, if they ask each time."""
-    return _conditional(response, "private, no-cache")
+    return conditional(response, "private, no-cache")
 
 
-def own_page(page: Page) -> Response:
+def own_page(shape: type[Answer], page: Page[Any]) -> Response:
     """Answer with a page of a list of somebody's own."""
-    return own(answer(page, headers=page_links(page)))
+    text = writer().write_with_movies(shape.of(page), [entry.movie for entry in page.results])
+    return own(_answer(text, headers={**page_links(page), **_spoken(page.results)}))
 
 
-def cached(response: Response, freshness: Freshness, *, is_personal: bool = False) -> Response:
-    """Tell how an answer of the catalogue was come by, and how long it may be kept."""
+def _spoken(entries: Iterable[Entry]) -> dict[str, str]:
+    """Return the `Content-Language` of entries (RFC 9110, 8.5): each language once."""
+    languages = dict.fromkeys(entry.language for entry in entries)
+    return {"Content-Language": ", ".join(languages)} if languages else {}
+
+
+def told(
+    shape: type[MoviePage] | type[MovieDetails],
+    fetched: Fetched[Any],
+    marks_of: MarksOf | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Answer with what the catalogue tells: how it was come by, and how long it may be kept.
+
+    With `marks_of`, what each movie is to whoever asks is told, too.
+    """
+    freshness, route = fetched.freshness, cast("Rule", request.url_rule).rule
     set_freshness(freshness)
-    response.headers["Age"] = str(freshness.age)
-    response.headers["Cache-Status"] = f"butaca; {_cache_status(freshness)}"
-    seconds = max(freshness.ttl, 0)
-    return _conditional(
-        response, "private, no-cache" if is_personal else f"private, max-age={seconds}"
-    )
+    told = {"Age": str(freshness.age), "Cache-Status": cache_status(freshness), **(headers or {})}
+    if marks_of:
+        unmarked = writer().unmarked(shape, fetched.value)
+        text = unmarked.mark(marks_of(unmarked.movie_ids))
+        request.environ[TOLD] = Told(route, freshness, unmarked)
+        return own(_answer(text, headers=told))
+    request.environ[TOLD] = Told(route, freshness)
+    whole = answer(shape.of(fetched.value), headers=told)
+    return conditional(whole, f"private, max-age={_lifetime(freshness)}")
 
 
-def _cache_status(freshness: Freshness) -> str:
-    """Write a member of `Cache-Status` (RFC 9211)."""
+def _answer(
+    text: str, status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None
+) -> Response:
+    return Response(text, status, headers, mimetype="application/json")
+
+
+def _lifetime(freshness: Freshness) -> int:
+    """Return the seconds for which an answer may be kept, from its birth on (RFC 9111, 4.2).
+
+    Whoever keeps it takes `Age` off: of what is left, it would be taken off twice.
+    """
+    return freshness.age + freshness.ttl if freshness.ttl > 0 else 0
+
+
+def cache_status(freshness: Freshness) -> str:
+    """Write `Cache-Status` (RFC 9211)."""
+    return f"butaca; {_how(freshness)}"
+
+
+def _how(freshness: Freshness) -> str:
     match freshness.source:
         case Source.HIT:
             return f"hit; ttl={freshness.ttl}"
@@ -58,21 +138,36 @@ def _cache_status(freshness: Freshness) -> str:
             return f"fwd=miss{stored}{collapsed}"
 
 
-def _conditional(response: Response, cache_control: str) -> Response:
-    """Name what is answered, and spare whoever has it already (RFC 9110, 13.1.2)."""
+def conditional(response: Response, cache_control: str, tag: str | None = None) -> Response:
+    """Name what is answered, and spare whoever has it already (RFC 9110, 13.1.2).
+
+    `tag` is of these very bytes; without one, they are hashed.
+    """
     response.headers["Cache-Control"] = cache_control
-    response.set_etag(blake2b(response.get_data(), digest_size=16).hexdigest())
-    response.make_conditional(request)
+    response.set_etag(tag or tag_of(response.get_data()))
+    if "If-None-Match" in request.headers:  # Looking costs a tenth of a warm answer.
+        response.make_conditional(uncoded(request.environ))
     return response
 
 
-def page_links(page: Page) -> dict[str, str]:
+def tag_of(body: bytes) -> str:
+    """Return a name of these very bytes, for a strong `ETag` (RFC 9110, 8.8.3)."""
+    return blake2b(body, digest_size=16).hexdigest()
+
+
+def page_links(page: Page[Any]) -> dict[str, str]:
     """Return the `Link` header of a page (RFC 8288)."""
-    last = max(page.total_pages, 1)
-    numbers = {"first": 1, "prev": page.page - 1, "next": page.page + 1, "last": last}
-    links = [f'<{_at(n)}>; rel="{rel}"' for rel, n in numbers.items() if 1 <= n <= last]
-    return {"Link": ", ".join(links)}
+    query = request.query_string.decode()
+    return {"Link": _links(request.path, query, page.page, max(page.total_pages, 1))}
 
 
-def _at(page: int) -> str:
-    return f"{quote(request.path)}?{urlencode({**request.args, 'page': page})}"
+@lru_cache(maxsize=1024)
+def _links(path: str, query: str, page: int, last: int) -> str:
+    numbers = {"first": 1, "prev": page - 1, "next": page + 1, "last": last}
+    given = dict(parse_qsl(query, keep_blank_values=True))
+    links = [
+        f'<{quote(path)}?{urlencode({**given, "page": number})}>; rel="{relation}"'
+        for relation, number in numbers.items()
+        if 1 <= number <= last
+    ]
+    return ", ".join(links)

@@ -16,10 +16,16 @@ _ROLE = "butaca_role"
 
 def authenticate() -> None:
     """Recognize whoever carries the bearer token. Raises TokenRejected."""
-    given = request.authorization
-    if given is None or given.type != "bearer" or not given.token:
+    token = bearer_token(request.headers.get("Authorization", ""))
+    set_current_user(services().accounts.identify(token))
+
+
+def bearer_token(authorization: str) -> str:
+    """Return the token of an `Authorization` header. Raises TokenRejected."""
+    scheme, _, token = authorization.partition(" ")
+    if scheme.lower() != "bearer" or not token:
         raise TokenRejected
-    set_current_user(services().accounts.identify(given.token))
+    return token.strip()
 
 
 def requires(role: Role) -> Callable[[Route], Route]:

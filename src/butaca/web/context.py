@@ -14,6 +14,7 @@ from butaca.core.library import Library
 from butaca.core.models import Freshness, User
 from butaca.core.movies import Movies
 from butaca.web.contract import Contract
+from butaca.web.writing import Writer
 
 _KEY = "butaca"
 
@@ -43,7 +44,12 @@ class WebOptions:
 
     image_base_url: str = "https://image.tmdb.org/t/p"
     cors_origins: tuple[str, ...] = ()
+    cors_credentials: bool = False
     trusted_proxies: int = 0
+    demo_users: bool = False
+    """Whether the documentation page offers their tokens."""
+    express: bool = True
+    """Whether what is fresh is told again without Flask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +57,12 @@ class _Provided:
     services: Services
     options: WebOptions
     contract: Contract
+    writer: Writer
 
 
 def provide(app: Flask, services: Services, options: WebOptions, contract: Contract) -> None:
     """Put what requests stand on where they find it."""
-    app.extensions[_KEY] = _Provided(services, options, contract)
+    app.extensions[_KEY] = _Provided(services, options, contract, Writer(options.image_base_url))
 
 
 def _provided() -> _Provided:
@@ -77,51 +84,54 @@ def contract() -> Contract:
     return _provided().contract
 
 
+def writer() -> Writer:
+    """Return who writes the answers of this app."""
+    return _provided().writer
+
+
 def current_route() -> Callable[..., Any]:
     """Return the view function that is asked for."""
     return current_app.view_functions[cast("str", request.endpoint)]
 
 
+@dataclass(slots=True)
+class Visit:
+    """What is known by now of the request that is being answered.
+
+    `started` is when it came, by the performance counter.
+    """
+
+    request_id: str
+    started: float
+    user: User | None = None
+    freshness: Freshness | None = None
+
+
+def welcome(visit: Visit) -> None:
+    """Remember a request that came."""
+    g.visit = visit
+
+
+def visit() -> Visit:
+    """Return what is known of this request."""
+    return cast("Visit", g.visit)
+
+
 def set_current_user(user: User) -> None:
     """Remember who calls, for this request."""
-    g.user = user
+    visit().user = user
 
 
 def current_user() -> User:
     """Return who calls. Every route under `/api/v1` has somebody."""
-    return cast("User", g.user)
-
-
-def find_current_user() -> User | None:
-    """Return who calls, if anybody was recognized."""
-    return cast("User | None", g.get("user"))
-
-
-def set_request_id(request_id: str) -> None:
-    """Name this request."""
-    g.request_id = request_id
+    return cast("User", visit().user)
 
 
 def request_id() -> str:
     """Return the name of this request."""
-    return cast("str", g.request_id)
-
-
-def set_started(moment: float) -> None:
-    """Remember when this request came, by the performance counter."""
-    g.started = moment
-
-
-def started() -> float:
-    """Return when this request came, by the performance counter."""
-    return cast("float", g.started)
+    return visit().request_id
 
 
 def set_freshness(freshness: Freshness) -> None:
     """Remember how this request's answer was come by."""
-    g.freshness = freshness
-
-
-def find_freshness() -> Freshness | None:
-    """Return how this request's answer was come by, if the catalogue gave one."""
-    return cast("Freshness | None", g.get("freshness"))
+    visit().freshness = freshness

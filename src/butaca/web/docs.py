@@ -1,55 +1,93 @@
-"""The contract as it is served, and a page to read and try it on."""
+"""The contract as it is served, and a page to read and try it on: Swagger UI, started by us."""
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from mimetypes import guess_type
 
 from apiflask import APIFlask
-from flask import Blueprint, Response
-from flask_swagger_ui import get_swaggerui_blueprint
+from flask import Blueprint, Response, render_template, request
+from werkzeug.exceptions import NotFound
 
-from butaca.web.context import contract
+from butaca.core.accounts import DEMO_USERS
+from butaca.web.answers import conditional, tag_of
+from butaca.web.compression import ONCE, Compression
+from butaca.web.context import contract, options
 
-PATH = "/docs"
-
-# Swagger UI's page has its start in an inline script, and styles in the elements that it makes.
+_PAGE, _SWAGGER_UI = files("butaca.web") / "page", files("flask_swagger_ui") / "dist"
+_FILES = {
+    "favicon-32x32.png": _SWAGGER_UI,
+    "swagger-ui-bundle.js": _SWAGGER_UI,
+    "swagger-ui.css": _SWAGGER_UI,
+    "page.css": _PAGE,
+    "start.js": _PAGE,
+}
 _POLICY = (
-    "default-src 'none'; connect-src 'self'; img-src 'self' data: https: http:; "
-    "script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
+    "default-src 'none'; base-uri 'none'; connect-src 'self'; form-action 'none'; "
+    "frame-ancestors 'none'; img-src 'self' data:; script-src 'self'; style-src 'self'"
 )
+_ASK_EACH_TIME = "no-cache"
+_FOR_EVER = "public, max-age=31536000, immutable"
 
 bp = Blueprint("contract", __name__)
+page = Blueprint("docs", __name__, url_prefix="/docs", template_folder="page")
+
+_pack = Compression(ONCE, memory=float("inf"))  # There are eight bodies, and never more.
+for _each in (bp, page):
+    _each.after_request(_pack)
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    body: bytes
+    type: str
+    tag: str
+
+    @classmethod
+    @cache
+    def named(cls, name: str) -> "_File":
+        """Read a file of the page."""
+        body = (_FILES[name] / name).read_bytes()
+        return cls(body, guess_type(name)[0] or "", tag_of(body))
 
 
 @bp.get("/openapi.json")
 def as_json() -> Response:
     """Serve the contract as JSON."""
-    return Response(contract().as_json, mimetype="application/json")
+    return conditional(Response(contract().as_json, mimetype="application/json"), _ASK_EACH_TIME)
 
 
 @bp.get("/openapi.yaml")
 def as_yaml() -> Response:
     """Serve the contract as YAML (RFC 9512)."""
-    return Response(contract().as_yaml, mimetype="application/yaml")
+    return conditional(Response(contract().as_yaml, mimetype="application/yaml"), _ASK_EACH_TIME)
+
+
+@page.get("/")
+def show() -> Response:
+    """Serve the page; where the demo users are let in, it offers their tokens."""
+    demo_users = DEMO_USERS if options().demo_users else ()
+    html = render_template("index.html", address=_address, demo_users=demo_users)
+    policy = {"Content-Security-Policy": _POLICY}
+    return conditional(Response(html, headers=policy, mimetype="text/html"), _ASK_EACH_TIME)
+
+
+@page.get("/<name>")
+def send(name: str) -> Response:
+    """Serve a file of the page; under the address that the page has for it, for ever."""
+    if name not in _FILES:
+        raise NotFound
+    file = _File.named(name)
+    is_this_very_one = request.args.get("v") == file.tag
+    cache_control = _FOR_EVER if is_this_very_one else _ASK_EACH_TIME
+    return conditional(Response(file.body, mimetype=file.type), cache_control, file.tag)
 
 
 def register(app: APIFlask) -> None:
     """Serve the contract and its page; no file of it is of another host."""
-    ui = get_swaggerui_blueprint(
-        PATH,
-        "/openapi.json",
-        config={
-            "app_name": "Butaca",
-            "deepLinking": True,
-            "displayRequestDuration": True,
-            "filter": True,
-            "persistAuthorization": True,
-            "tryItOutEnabled": True,
-            "validatorUrl": None,
-        },
-        blueprint_name="docs",
-    )
-    ui.after_request(_let_page_run)
-    app.register_blueprint(ui)
-    app.register_blueprint(bp)
+    for blueprint in (bp, page):
+        app.register_blueprint(blueprint)
 
 
-def _let_page_run(response: Response) -> Response:
-    response.headers["Content-Security-Policy"] = _POLICY
-    return response
+def _address(name: str) -> str:
+    return f"{name}?v={_File.named(name).tag}"

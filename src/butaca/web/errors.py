@@ -1,34 +1,29 @@
 """From what was raised to what is answered."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from apiflask import APIFlask, HTTPError
 from flask import Response, request
+from pydantic_core import to_json
 from werkzeug.exceptions import HTTPException
 
 from butaca.core import errors
-from butaca.web.outputs import FieldError
+from butaca.web.context import request_id
+from butaca.web.outputs import FieldError, Problem
 from butaca.web.problems import (
     BROKEN,
+    PROBLEM_JSON,
     UNPROCESSABLE,
+    Kind,
     Unacceptable,
     of_refusal,
     of_status,
-    problem,
 )
-from butaca.web.protection import MAX_BODY
 
 log = logging.getLogger("butaca.web")
 
-_DETAILS = {
-    400: "The body is not JSON.",
-    404: "There is nothing at this path.",
-    405: "This path does not take that method.",
-    413: f"The body is larger than {MAX_BODY // 1024} KiB.",
-    415: "Send a body as application/json.",
-}
 _LOCATIONS: Mapping[str, Literal["query", "body"]] = {"query": "query", "json": "body"}
 _CHALLENGE = 'Bearer realm="butaca"'
 
@@ -43,7 +38,7 @@ def register(app: APIFlask) -> None:
 
 
 def _refused(refusal: errors.Refusal) -> Response:
-    return problem(of_refusal(refusal), str(refusal), headers=_headers(refusal))
+    return problem(of_refusal(type(refusal)), str(refusal), _headers(refusal))
 
 
 def _headers(refusal: errors.Refusal) -> dict[str, str]:
@@ -89,14 +84,37 @@ def _invalid(error: HTTPError) -> Response:
 
 
 def _http(error: HTTPException) -> Response:
-    status = error.code or BROKEN.status
+    kind = of_status(error.code or BROKEN.status)
     # Its own headers, such as Allow and Retry-After, but not its description: that may quote.
     headers = {name: value for name, value in error.get_headers() if name != "Content-Type"}
-    return problem(
-        of_status(status), _DETAILS.get(status, "The request cannot be met."), headers=headers
-    )
+    return problem(kind, kind.detail, headers)
 
 
 def _broken(error: Exception) -> Response:
     log.error("request.broke", exc_info=error)
-    return problem(BROKEN, "This is our fault, and we have been told.")
+    return problem(BROKEN, BROKEN.detail)
+
+
+def problem(
+    kind: Kind,
+    detail: str,
+    headers: Mapping[str, str] | None = None,
+    mistakes: Sequence[FieldError] = (),
+    saw: Mapping[str, object] | None = None,
+) -> Response:
+    """Answer with a problem; `saw` are members that the contract knows not of (RFC 9457, 3.2)."""
+    body = Problem(
+        type=kind.type,
+        title=kind.title,
+        status=kind.status,
+        detail=detail,
+        code=kind.code,
+        instance=request.path,
+        request_id=request_id(),
+        **({"errors": list(mistakes)} if mistakes else {}),
+    )
+    told = {**body.model_dump(mode="json", exclude_unset=True), **(saw or {})}
+    response = Response(to_json(told), kind.status, headers)
+    response.content_type = PROBLEM_JSON
+    response.headers["Cache-Control"] = "no-store"
+    return response

@@ -1,15 +1,16 @@
 """Browsing TMDB's movies."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 
 from flask import Response
 
 from butaca.core.models import Fetched, Mark, Movie, Page, Role
 from butaca.web import inputs, outputs
-from butaca.web.answers import answer, cached, page_links
+from butaca.web.answers import page_links, told
 from butaca.web.auth import requires
 from butaca.web.context import current_user, services
-from butaca.web.contract import CACHED, CATALOGUE, Routes
+from butaca.web.responses import CATALOGUE, MOVIE_NOT_FOUND
+from butaca.web.routes import CACHED, Routes
 
 bp = Routes("movies", __name__, tag="Movies")
 
@@ -19,7 +20,11 @@ bp = Routes("movies", __name__, tag="Movies")
 @bp.answers(outputs.MoviePage, headers=(*CACHED, "Link"), problems=CATALOGUE)
 @requires(Role.USER)
 def list_popular(query: inputs.PopularQuery) -> Response:
-    """List the movies that are popular now."""
+    """List the movies that are popular now.
+
+    In TMDB's order, 20 to a page, up to page 500. An answer is kept for some seconds for
+    everybody, as `Cache-Status` and `Age` tell; while TMDB is away, the last one is served on.
+    """
     found = services().movies.popular(page=query.page, language=query.language, region=query.region)
     return _page(found, query.include)
 
@@ -29,7 +34,11 @@ def list_popular(query: inputs.PopularQuery) -> Response:
 @bp.answers(outputs.MoviePage, headers=(*CACHED, "Link"), problems=CATALOGUE)
 @requires(Role.USER)
 def search_movies(query: inputs.SearchQuery) -> Response:
-    """Find movies by their title."""
+    """Find movies by their title.
+
+    TMDB's own search: original and translated titles count. What is found nothing for is an empty
+    page. It is kept and served on like the popular movies.
+    """
     found = services().movies.search(
         query.query,
         page=query.page,
@@ -42,27 +51,22 @@ def search_movies(query: inputs.SearchQuery) -> Response:
 
 @bp.get("/movies/<movie_id>")
 @bp.input(inputs.DetailsQuery, location="query", arg_name="query")
-@bp.answers(outputs.MovieDetails, headers=CACHED, problems=(404, *CATALOGUE))
+@bp.answers(outputs.MovieDetails, headers=CACHED, problems=(MOVIE_NOT_FOUND, *CATALOGUE))
 @requires(Role.USER)
 def show_movie(movie_id: int, query: inputs.DetailsQuery) -> Response:
-    """Tell all about one movie."""
+    """Tell all about one movie.
+
+    Every field of TMDB's details, and the URLs of its pictures. What TMDB does not know is null.
+    """
     found = services().movies.details(movie_id, language=query.language)
-    movie = outputs.MovieDetails.of(found.value)
-    if query.include:
-        _mark([movie])
-    return cached(answer(movie), found.freshness, is_personal=bool(query.include))
+    return told(outputs.MovieDetails, found, _marks_of if query.include else None)
 
 
 def _page(found: Fetched[Page[Movie]], include: str | None) -> Response:
-    page = outputs.MoviePage.of(found.value)
-    if include:
-        _mark(page.results)
-    response = answer(page, headers=page_links(page))
-    return cached(response, found.freshness, is_personal=bool(include))
+    links = page_links(found.value)
+    return told(outputs.MoviePage, found, _marks_of if include else None, links)
 
 
-def _mark(movies: Sequence[outputs.Movie] | Sequence[outputs.MovieDetails]) -> None:
-    """Add what each movie is to whoever asks; the shared cache never holds it."""
-    marks = services().library.marks(current_user(), [movie.id for movie in movies])
-    for movie in movies:
-        movie.me = outputs.Mark.of(marks.get(movie.id, Mark()))
+def _marks_of(movie_ids: Iterable[int]) -> Mapping[int, Mark]:
+    """Tell what movies are to whoever asks; the shared cache never holds it."""
+    return services().library.marks(current_user(), movie_ids)

@@ -1,9 +1,10 @@
 """What comes out: the answers of the contract, read off entities of the core."""
 
 from datetime import date, datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AliasPath,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -11,6 +12,7 @@ from pydantic import (
     PlainSerializer,
     SerializationInfo,
 )
+from pydantic.json_schema import SkipJsonSchema
 
 from butaca.core.models import Role
 
@@ -25,6 +27,11 @@ class Answer(BaseModel):
         """Return an entity in this shape."""
         return cls.model_validate(entity)
 
+    @classmethod
+    def gap(cls) -> Any:
+        """Return what is written as `{}`, for something else to be put there."""
+        return cls.model_construct()
+
 
 Stars = Annotated[
     float,
@@ -33,8 +40,7 @@ Stars = Annotated[
 ]
 Moment = Annotated[
     datetime,
-    PlainSerializer(lambda at: at.isoformat().replace("+00:00", "Z"), return_type=str),
-    Field(description="UTC, RFC 3339.", json_schema_extra={"format": "date-time"}),
+    Field(description="UTC, RFC 3339."),
 ]
 
 
@@ -62,7 +68,17 @@ BackdropUrl = Annotated[
     Field(validation_alias="backdrop_path", description="1280 pixels wide, ready to use."),
     _picture("w1280"),
 ]
-Me = Annotated[Mark | None, Field(description="There with `include=me`, and only then.")]
+
+
+def _no_default(schema: dict[str, Any]) -> None:
+    """Let no client take what may be left out for something that is always there."""
+    del schema["default"]
+
+
+Me = Annotated[
+    Mark | SkipJsonSchema[None],
+    Field(description="There with `include=me`, and only then.", json_schema_extra=_no_default),
+]
 
 
 class Movie(Answer):
@@ -161,10 +177,19 @@ class MovieDetails(Answer):
     me: Me = None
 
 
+def _of_movie(name: str) -> Any:
+    return Field(validation_alias=AliasPath("movie", name))
+
+
+_GAP = MovieDetails.gap()
+WholeMovie = Annotated[MovieDetails, BeforeValidator(lambda _: _GAP)]
+"""A gap until it is written: what many keep is written once for all."""
+
+
 class Favorite(Answer):
     """A movie that I keep."""
 
-    movie: MovieDetails
+    movie: WholeMovie
     rating: Stars | None
     favorited_at: Moment
 
@@ -172,7 +197,7 @@ class Favorite(Answer):
 class Rating(Answer):
     """The stars that I gave a movie."""
 
-    movie: MovieDetails
+    movie: WholeMovie
     stars: Stars
     rated_at: Moment
     corrected_at: Moment | None
@@ -213,6 +238,28 @@ class Person(Answer):
     role: Role
 
 
+class ExportedMovie(Answer):
+    """All that a movie is to me. What is null in `favorited_at` or in `stars`, it is not."""
+
+    id: Annotated[int, _of_movie("id")]
+    imdb_id: Annotated[str | None, _of_movie("imdb_id")]
+    title: Annotated[str, _of_movie("title"), Field(description="In the default language.")]
+    original_title: Annotated[str, _of_movie("original_title")]
+    release_date: Annotated[date | None, _of_movie("release_date")]
+    favorited_at: Moment | None
+    stars: Stars | None
+    rated_at: Moment | None
+    corrected_at: Moment | None
+
+
+class Export(Answer):
+    """All that is mine, in the order of movie IDs. Only what can be read as JSON is whole."""
+
+    exported_at: Moment
+    user: Person
+    movies: list[ExportedMovie]
+
+
 class Cleared(Answer):
     """How many favorites somebody had."""
 
@@ -231,11 +278,27 @@ class FieldError(Answer):
 class Problem(Answer):
     """Why a request was not met (RFC 9457)."""
 
-    type: Annotated[str, Field(examples=["urn:butaca:problem:movie-not-found"])]
+    type: Annotated[
+        str,
+        Field(
+            description="`urn:butaca:problem:` and the code.",
+            examples=["urn:butaca:problem:movie-not-found"],
+        ),
+    ]
     title: str
     status: int
     detail: str
-    code: Annotated[str, Field(description="For programs.", examples=["movie-not-found"])]
+    code: Annotated[
+        str,
+        Field(
+            description="For programs. There may be more one day: take one that you do not know "
+            "for its status.",
+            examples=["movie-not-found"],
+        ),
+    ]
     instance: Annotated[str, Field(description="The path that was asked for.")]
     request_id: Annotated[str, Field(description="What to look for in the log.")]
-    errors: Annotated[list[FieldError], Field(description="With status 422 only.")] = []
+    errors: Annotated[
+        list[FieldError],
+        Field(description="With status 422, and only then.", json_schema_extra=_no_default),
+    ] = []

@@ -1,0 +1,222 @@
+// The page: who is here, and which list is shown.
+
+import { Problem, config, get, token } from "./api.js";
+import { cardOf, screenOf } from "./movies.js";
+import { dismiss, notice, showStaleness } from "./notices.js";
+import { afterwards, fill, say } from "./parts.js";
+
+const main = document.getElementById("main");
+const top = document.getElementById("top");
+const query = document.getElementById("query");
+const language = document.getElementById("language");
+
+let sort = "-release_date,-rating";
+let visit = new AbortController();
+
+const routes = {
+  popular: () => list({ title: "Popular now", path: "/movies/popular", hasLead: true }),
+  favorites: () =>
+    list({
+      title: "My favorites",
+      path: "/me/favorites",
+      extra: { sort },
+      movieOf: ({ movie, rating }) => ({ ...movie, me: { favorite: true, rating } }),
+      tools: sorting(),
+      nothing: "Nothing yet. Give a movie your heart, and it waits for you here.",
+    }),
+  search: (words) =>
+    list({
+      title: `“${words}”`,
+      path: "/movies/search",
+      extra: { query: words },
+      nothing: "No movie has these words in its title.",
+    }),
+  movie: (id) => showMovie(id),
+};
+
+/** Show what the address says. What is still under way for the page before is broken off. */
+async function show() {
+  visit.abort();
+  visit = new AbortController();
+  showStaleness(null);
+  dismiss();
+  if (!token.get()) return showEntrance();
+  const [, name = "popular", rest = ""] = location.hash.split("/");
+  const words = decodeURIComponent(rest);
+  if (document.activeElement !== query) query.value = name === "search" ? words : "";
+  for (const link of top.querySelectorAll("nav a")) {
+    link.ariaCurrent = link.hash === `#/${name}` ? "page" : null;
+  }
+  top.hidden = false;
+  await (routes[name] ?? routes.popular)(words);
+}
+
+/** Show movies page by page. */
+function list({ title, path, extra = {}, movieOf = (movie) => movie, hasLead, tools, nothing }) {
+  const { signal } = visit;
+  const { root, parts } = fill("list");
+  const answers = [];
+  const seen = new Set(); // TMDB repeats movies from page to page.
+  const params = { language: language.value, ...extra };
+  if (path.startsWith("/movies")) params.include = "me";
+  const ask = (page) => get(path, { ...params, page }, signal);
+
+  async function load(page) {
+    parts.end.replaceChildren(waiting());
+    await attempt(signal, parts.end, () => load(page), async () => {
+      const answer = await ask(page);
+      answers.push(answer);
+      add(answer.data.results.map(movieOf));
+      const hasMore = answer.data.results.length && page < answer.data.total_pages;
+      parts.end.replaceChildren(hasMore ? more(() => load(page + 1)) : theEnd());
+      showStaleness(oldest(answers), refresh);
+    });
+  }
+
+  // What is stale stays where it is until there is something newer.
+  async function refresh() {
+    try {
+      const newer = await Promise.all(answers.map((_, index) => ask(index + 1)));
+      const isNew = newer.some(({ data }, index) => !isSame(data, answers[index].data));
+      answers.splice(0, newer.length, ...newer);
+      if (isNew) keepingFocus(repaint);
+    } catch (error) {
+      if (signal.aborted || !(error instanceof Problem)) return;
+    }
+    showStaleness(oldest(answers), refresh);
+  }
+
+  const repaint = () => {
+    seen.clear();
+    parts.lead.replaceChildren();
+    parts.grid.replaceChildren();
+    for (const { data } of answers) add(data.results.map(movieOf));
+  };
+  const add = (movies) => {
+    const unseen = movies.filter(({ id }) => !seen.has(id) && seen.add(id));
+    say(seen.size ? `${unseen.length} movies of ${title}` : nothing);
+    if (hasLead && !parts.lead.childElementCount && unseen.length) {
+      parts.lead.append(screenOf(unseen.shift(), "No. 1 right now"));
+    }
+    parts.grid.append(...unseen.map(cardOf));
+  };
+  const theEnd = () => paragraph(seen.size ? "That is all." : nothing);
+
+  parts.title.textContent = title;
+  parts.grid.lang = language.value;
+  if (tools) parts.tools.append(tools);
+  enter(root, parts.title);
+  return load(1);
+}
+
+const isSame = (one, other) => JSON.stringify(one) === JSON.stringify(other);
+
+function oldest(answers) {
+  const ages = answers.map(({ staleFor }) => staleFor).filter((age) => age !== null);
+  return ages.length ? Math.max(...ages) : null;
+}
+
+function keepingFocus(act) {
+  const label = document.activeElement.ariaLabel;
+  act();
+  if (label) main.querySelector(`[aria-label="${CSS.escape(label)}"]`)?.focus({ preventScroll: true });
+}
+
+/** Show one movie with all its details. */
+async function showMovie(id) {
+  const { signal } = visit;
+  main.replaceChildren(waiting());
+  const params = { language: language.value, include: "me" };
+  await attempt(signal, main, show, async () => {
+    const { data, staleFor } = await get(`/movies/${id}`, params, signal);
+    const screen = screenOf(data);
+    enter(screen, screen.querySelector("h1"));
+    showStaleness(staleFor, show);
+  });
+}
+
+/** Do what may fail, and show why it did in `place`. */
+async function attempt(signal, place, again, act) {
+  try {
+    await act();
+  } catch (error) {
+    if (signal.aborted) return; // Somebody is elsewhere by now.
+    if (!(error instanceof Problem)) throw error;
+    place.replaceChildren(notice(error, again, place === main ? "h1" : "h2"));
+  }
+}
+
+function showEntrance(isRefused = false) {
+  visit.abort();
+  token.forget();
+  showStaleness(null);
+  top.hidden = true;
+  const { root, parts } = fill("entrance");
+  const form = root.querySelector("form");
+  form.token.value = isRefused ? "" : (config.token ?? "");
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    token.set(form.token.value.trim());
+    show();
+  });
+  enter(root, root.querySelector("h1"));
+  if (isRefused) {
+    parts.refused.append(paragraph("That token is not known here, or no longer."));
+    form.token.focus();
+  }
+}
+
+/** Put something on the page; whoever works by keyboard or ear is taken there. */
+function enter(content, heading) {
+  document.title = `${heading.textContent} – Butaca`;
+  main.replaceChildren(content);
+  if (document.activeElement === document.body) heading.focus({ preventScroll: true });
+}
+
+function sorting() {
+  const { root } = fill("sorting");
+  const select = root.querySelector("select");
+  select.value = sort;
+  select.addEventListener("change", () => {
+    sort = select.value;
+    show().then(() => document.getElementById("sort")?.focus());
+  });
+  return root;
+}
+
+function more(load) {
+  const button = document.createElement("button");
+  button.className = "loud";
+  button.textContent = "More movies";
+  button.addEventListener("click", load);
+  return button;
+}
+
+function paragraph(text) {
+  const element = document.createElement("p");
+  element.className = "hint";
+  element.textContent = text;
+  return element;
+}
+
+function waiting() {
+  const element = paragraph("");
+  element.className = "waiting";
+  element.ariaBusy = "true";
+  return element;
+}
+
+const search = afterwards(250, (words) => {
+  history.replaceState(null, "", words ? `#/search/${encodeURIComponent(words)}` : "#/popular");
+  show();
+});
+query.addEventListener("input", () => search(query.value.trim()));
+document.getElementById("find").addEventListener("submit", (event) => event.preventDefault());
+language.addEventListener("change", show);
+document.getElementById("leave").addEventListener("click", () => {
+  token.forget();
+  show();
+});
+addEventListener("hashchange", show);
+addEventListener("refused", () => showEntrance(true));
+show();

@@ -1,0 +1,56 @@
+// Stars, 0 to 5 by halves. 0 is a rating; no rating is null.
+
+import { fill, oneAtATime } from "./parts.js";
+
+/** Return stars for a movie; `send(stars)` is called with what was chosen, and may throw. */
+export function starsOf(title, rating, send) {
+  const { root, parts } = fill("stars");
+  const { scale, back, count } = parts;
+  let confirmed = rating;
+
+  const show = (stars) => {
+    rating = stars;
+    scale.value = stars ?? 0;
+    root.classList.toggle("rated", stars !== null);
+    light(stars ?? 0);
+    scale.setAttribute("aria-valuetext", stars === null ? "not rated" : `${stars} of 5 stars`);
+    back.hidden = stars === null;
+    count.textContent = stars ?? "";
+    back.setAttribute("aria-label", `Take back ${stars} stars for ${title}`);
+  };
+  const light = (stars) => root.style.setProperty("--lit", stars / 5);
+  const sent = oneAtATime(async (stars) => {
+    try {
+      await send(stars);
+      confirmed = stars;
+    } catch {
+      show(confirmed);
+    }
+  });
+  const choose = (stars) => {
+    if (stars === rating) return;
+    show(stars);
+    sent(stars);
+  };
+
+  scale.setAttribute("aria-label", `Stars for ${title}`);
+  scale.addEventListener("input", () => light(scale.value));
+  scale.addEventListener("change", () => choose(Number(scale.value)));
+  // A slider that stands at 0 does not tell of being set to 0; not rated is not 0.
+  scale.addEventListener("pointerup", () => choose(Number(scale.value)));
+  scale.addEventListener("keydown", ({ key }) => {
+    if (/^[0-5]$/.test(key)) choose(Number(key));
+    if (/^(Home|ArrowLeft|ArrowDown|PageDown)$/.test(key) && rating === null) choose(0);
+    if (/^(Delete|Backspace)$/.test(key)) choose(null);
+  });
+  scale.addEventListener("pointermove", ({ buttons, offsetX }) => {
+    if (!buttons) light(Math.min(Math.max(Math.round((offsetX / scale.clientWidth) * 11 - 0.5), 0), 10) / 2);
+  });
+  scale.addEventListener("pointerleave", () => light(rating ?? 0));
+  back.addEventListener("click", () => {
+    choose(null);
+    scale.focus();
+  });
+  show(rating);
+  return root;
+}

@@ -1,0 +1,138 @@
+"""The example front end: where its files are, and a small server of static files for it."""
+
+import json
+import sys
+from dataclasses import dataclass
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from socketserver import TCPServer
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from butaca.complaint import Complaint
+
+HOST = "127.0.0.1"
+TMDB_IMAGES = "https://image.tmdb.org"
+CONFIG = "/config.json"
+
+_FOLDER = "examples/frontend"
+_HERE = Path(__file__).parent
+PLACES = (_HERE / _FOLDER, _HERE.parents[1] / _FOLDER)
+"""Inside of an installed wheel, and beside the sources."""
+
+_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".svg": "image/svg+xml",
+    ".woff2": "font/woff2",
+}
+_OTHER = "text/plain; charset=utf-8"
+
+
+def find_folder() -> Path | None:
+    """Return where the files are, if they came along."""
+    return next((place for place in PLACES if (place / "index.html").is_file()), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What the page is told: where the API is, and which token to begin with."""
+
+    api: str
+    images: str = TMDB_IMAGES
+    token: str = ""
+
+    def as_json(self) -> bytes:
+        """Return what the page reads."""
+        return json.dumps({"api": self.api, "token": self.token}).encode()
+
+    @property
+    def policy(self) -> str:
+        """The Content-Security-Policy: the page's own files, the API, and pictures."""
+        pictures = {origin_of(self.images): None, TMDB_IMAGES: None}
+        return (
+            "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; "
+            f"connect-src 'self' {origin_of(self.api)}; img-src 'self' {' '.join(pictures)}; "
+            "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        )
+
+
+def origin_of(url: str) -> str:
+    """Return the scheme, the host and the port of a URL."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+class Frontend(ThreadingHTTPServer):
+    """Serves the page; files are read anew at each request, so that they may be worked on."""
+
+    daemon_threads = True
+
+    def __init__(self, folder: Path, port: int, config: Config) -> None:
+        """Listen at a port of the loopback, 0 for any. Raises Complaint."""
+        self.folder, self.config = folder, config
+        try:
+            super().__init__((HOST, port), _Exchange)
+        except OSError as error:
+            raise Complaint(f"Port {port} of {HOST}: {error.strerror}") from error
+
+    @property
+    def url(self) -> str:
+        """The origin of the page."""
+        return f"http://{HOST}:{self.server_port}"
+
+    def find(self, path: str) -> tuple[str, bytes] | None:
+        """Return the type and the bytes of what is at a path.
+
+        Only what the folder holds has a name, so that no path leads out of it.
+        """
+        if path == CONFIG:
+            return _TYPES[".json"], self.config.as_json()
+        name = "index.html" if path == "/" else path.removeprefix("/")
+        file = self._files().get(name)
+        return (_TYPES.get(file.suffix, _OTHER), file.read_bytes()) if file else None
+
+    def _files(self) -> dict[str, Path]:
+        found = (file for file in self.folder.rglob("*") if file.is_file())
+        return {file.relative_to(self.folder).as_posix(): file for file in found}
+
+    def server_bind(self) -> None:
+        """Bind without asking the network for our name, which HTTPServer would do."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = HOST, self.server_address[1]
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a browser that went away; a mistake of ours must be seen."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
+
+
+class _Exchange(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Frontend
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    def do_HEAD(self) -> None:
+        self._answer()
+
+    def _answer(self) -> None:
+        found = self.server.find(unquote(urlsplit(self.path).path))
+        media_type, body = found or (_OTHER, b"There is nothing here.\n")
+        self.send_response(HTTPStatus.OK if found else HTTPStatus.NOT_FOUND)
+        self.send_header("Content-Type", media_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Cache-Control", "no-store")
+        self.send_header("Content-Security-Policy", self.server.config.policy)
+        self.send_header("Referrer-Policy", "no-referrer")
+        self.send_header("X-Content-Type-Options", "nosniff")
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        """Stay quiet: a page is not worth a line."""

@@ -1,0 +1,84 @@
+"""The examples of the contract. None is made up: the tests see that each is really answered."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from butaca.web.outputs import FieldError, Problem
+from butaca.web.problems import UNPROCESSABLE, Kind
+
+REQUEST_ID = "9f2d1c0e5b7a4c3d8e6f7a8b9c0d1e2f"
+_MISTAKE = FieldError(
+    location="body", field="stars", message="Stars are a number from 0 to 5 in steps of 0.5."
+)
+_POPULAR = "/api/v1/movies/popular"
+_OF_CODES = {
+    "movie-not-found": "/api/v1/movies/0",
+    "favorite-not-found": "/api/v1/me/favorites/13",
+    "rating-not-found": "/api/v1/me/ratings/13",
+    "user-not-found": "/api/v1/users/3/favorites",
+    "forbidden": "/api/v1/users/1/favorites",
+    "library-unavailable": "/api/v1/me/favorites",
+    "library-busy": "/api/v1/me/favorites",
+    "bad-request": "/api/v1/me/favorites",
+    "content-too-large": "/api/v1/me/favorites",
+    "unsupported-media-type": "/api/v1/me/favorites",
+    "unprocessable-content": "/api/v1/me/ratings/550",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A request, and what the service answered over the sandbox."""
+
+    name: str
+    operation: str
+    request: str
+    """Method and target."""
+
+    status: int
+    body: Any
+    """What was sent as JSON; `None` if nothing was."""
+
+    media_type: str
+    answer: Any
+
+
+@cache
+def recorded() -> tuple[Exchange, ...]:
+    """Return the exchanges with content that `make contract` has recorded."""
+    text = resources.files("butaca.web").joinpath("examples.json").read_text(encoding="utf-8")
+    return tuple(Exchange(**each) for each in json.loads(text))
+
+
+def answers_of(operation: str, status: int) -> Iterator[Exchange]:
+    """Yield what an operation has answered with a status."""
+    return (each for each in recorded() if (each.operation, each.status) == (operation, status))
+
+
+def bodies_of(operation: str) -> dict[str, Any]:
+    """Return the examples of what is sent to an operation."""
+    sent = (each for each in recorded() if each.operation == operation and each.body is not None)
+    shown: dict[str, Any] = {}
+    for each in sent:
+        if each.body not in (one["value"] for one in shown.values()):
+            shown[each.name] = {"summary": each.request, "value": each.body}
+    return shown
+
+
+def problem(kind: Kind) -> dict[str, Any]:
+    """Return a problem of a kind, as it is answered."""
+    body = Problem(
+        type=kind.type,
+        title=kind.title,
+        status=kind.status,
+        detail=kind.detail,
+        code=kind.code,
+        instance=_OF_CODES.get(kind.code, _POPULAR),
+        request_id=REQUEST_ID,
+        **({"errors": [_MISTAKE]} if kind is UNPROCESSABLE else {}),
+    )
+    return body.model_dump(exclude_unset=True)

@@ -1,0 +1,109 @@
+"""Exports: all that is somebody's as a file, page by page, in constant memory.
+
+The status is out before the last page is fetched, and our server ends even a body that raises as
+if it were whole. So an export that broke off says so in itself: neither of its formats can be
+read to the end.
+"""
+
+import csv
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from io import StringIO
+
+from flask import Response
+
+from butaca.core.errors import Refusal
+from butaca.core.models import Entry, Export
+from butaca.web import outputs
+
+log = logging.getLogger("butaca.web")
+
+CSV_MEANING = """\
+`tmdbID,Title,Year,Rating,WatchedDate`, as Letterboxd imports them. `Rating` is 0.5 to 5, and \
+empty without stars or with 0, which Letterboxd does not know; `WatchedDate` is empty. A title \
+that a spreadsheet would take for a formula is preceded by an apostrophe. An export that broke off \
+ends in a field in quotation marks that are never closed."""
+
+_COLUMNS = ("tmdbID", "Title", "Year", "Rating", "WatchedDate")
+_BROKEN_OFF = '"This export broke off. It is not whole.'
+# Source: OWASP, "CSV Injection"; the last four are the full-width ones.
+_FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+
+
+def download(export: Export, name: str) -> Response:
+    """Answer with an export, to be saved as a file; `name` is `json` or `csv`."""
+    content_type, written = _FORMATS[name]
+    file = f"butaca-export-{export.exported_at:%Y-%m-%d}.{name}"
+    headers = {
+        "Cache-Control": "private, no-store",
+        "Content-Disposition": f'attachment; filename="{file}"',
+    }
+    parts = _marked_if_broken_off(written(export), export)
+    return Response(parts, headers=headers, content_type=content_type)
+
+
+def as_json(export: Export) -> Iterator[str]:
+    """Yield an `outputs.Export`, page by page. Raises LibraryUnavailable."""
+    empty = outputs.Export(
+        exported_at=export.exported_at, user=outputs.Person.of(export.user), movies=[]
+    )
+    yield empty.model_dump_json().removesuffix("]}")
+    for number, entries in enumerate(map(_json_entries, export.pages)):
+        yield f",{entries}" if number else entries
+    yield "]}"
+
+
+def as_csv(export: Export) -> Iterator[str]:
+    """Yield what Letterboxd imports (RFC 4180), page by page. Raises LibraryUnavailable.
+
+    Whoever edits TMDB chooses titles, and people open such files in spreadsheets: a title that
+    begins like a formula gets an apostrophe (OWASP). Letterboxd does not miss the bare title, for
+    it finds a movie by its `tmdbID` first; whoever does, takes the JSON. Letterboxd knows no
+    rating of 0 stars, and no date of watching is known here: both are left empty.
+    Source: https://letterboxd.com/about/importing-data/.
+    """
+    yield _rows([_COLUMNS])
+    yield from map(_csv_entries, export.pages)
+
+
+def _marked_if_broken_off(parts: Iterator[str], export: Export) -> Iterator[str]:
+    try:
+        yield from parts
+    except Exception as error:
+        # Of what is foreseen the adapters have told why.
+        fault = None if isinstance(error, Refusal) else error
+        log.exception("export.broke_off", extra={"user_id": export.user.id}, exc_info=fault)
+        yield _BROKEN_OFF
+
+
+def _json_entries(page: Iterable[Entry]) -> str:
+    return ",".join(outputs.ExportedMovie.of(entry).model_dump_json() for entry in page)
+
+
+def _csv_entries(page: Iterable[Entry]) -> str:
+    return _rows(_row(entry) for entry in page)
+
+
+def _row(entry: Entry) -> tuple[object, ...]:
+    released = entry.movie.release_date
+    year = released.year if released else ""
+    stars = f"{entry.stars.number:g}" if entry.stars and entry.stars.halves else ""
+    return entry.movie.id, _harmless(entry.movie.title), year, stars, ""
+
+
+def _harmless(title: str) -> str:
+    """Return a title that no spreadsheet takes for a formula, without NUL, at which some stop."""
+    shown = title.replace("\0", "")
+    return f"'{shown}" if shown.startswith(_FORMULA) else shown
+
+
+def _rows(rows: Iterable[Iterable[object]]) -> str:
+    text = StringIO()
+    csv.writer(text).writerows(rows)
+    return text.getvalue()
+
+
+_FORMATS: Mapping[str, tuple[str, Callable[[Export], Iterator[str]]]] = {
+    "json": ("application/json", as_json),
+    "csv": ("text/csv; charset=utf-8; header=present", as_csv),
+}

@@ -1,0 +1,171 @@
+"""The express lane: what was told a moment ago, and is fresh, is told again without Flask.
+
+A cache of whole answers (RFC 9111) in front of the app, in this process. It asks who calls and how
+often, names, counts and logs, as the app does; whatever it cannot answer so, the app answers. Flask
+itself takes longer to find a route and to build an answer than all of this.
+"""
+
+import re
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from http import HTTPStatus
+from threading import Lock
+from typing import TYPE_CHECKING, Any, cast
+
+from cachetools import LRUCache
+from werkzeug.exceptions import ServiceUnavailable
+
+from butaca import admission
+from butaca.core.errors import Refusal
+from butaca.core.models import Freshness, User
+from butaca.web.answers import TOLD, Told, cache_status
+from butaca.web.auth import bearer_token
+from butaca.web.compression import Compression
+from butaca.web.context import Services, Visit
+from butaca.web.kept import Headers, Kept, Key
+from butaca.web.observability import Kind, Observer
+from butaca.web.protection import seconds_to_wait
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+MEMORY = 6 * 2**20
+"""Bytes that each process remembers: some 400 pages."""
+
+_STATUS_LINES = {each: f"{each} {each.phrase}" for each in (HTTPStatus.OK, HTTPStatus.NOT_MODIFIED)}
+_ONE_TAG = re.compile(r'"[^",]*"')
+
+
+class Express:
+    """A WSGI app that answers out of its memory what it may, and passes on the rest."""
+
+    def __init__(
+        self,
+        app: "WSGIApplication",
+        services: Services,
+        observer: Observer,
+        compression: Compression,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._app = app
+        self._services = services
+        self._observer = observer
+        self._compression = compression
+        self._clock = clock
+        self._kept: LRUCache[Key, Kept] = LRUCache(MEMORY, getsizeof=lambda kept: kept.size)
+        self._lock = Lock()
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        """Answer from memory, or as the app does."""
+        key = _key(environ)
+        if key is None:
+            return self._app(environ, start_response)
+        now = self._clock()  # Once: what is fresh when it is found is told as fresh.
+        if (kept := self._find(key, now)) and _asks_for(kept, environ):
+            visit = self._observer.begin(environ)
+            user = self._let_in(environ)
+            if user and (own := self._own(kept, user, environ)):
+                visit.user = user
+                visit.freshness = own.freshness_at(now)
+                return self._replay(own, visit, environ, start_response)
+        return self._learn(key, environ, start_response)
+
+    def _find(self, key: Key, now: float) -> Kept | None:
+        with self._lock:
+            kept = self._kept.get(key)
+        return kept if kept and now < kept.since + kept.told.freshness.ttl else None
+
+    def _let_in(self, environ: "WSGIEnvironment") -> User | None:
+        """Return who calls; nobody, where the app has something to say to them."""
+        try:
+            token = bearer_token(environ.get("HTTP_AUTHORIZATION", ""))
+            user = self._services.accounts.identify(token)
+        except Refusal:
+            return None
+        return None if seconds_to_wait(self._services.rate_limiter, user, "GET") else user
+
+    def _own(self, kept: Kept, user: User, environ: "WSGIEnvironment") -> Kept | None:
+        """Return the answer to somebody; nothing, where the app has something else to say."""
+        if (unmarked := kept.told.unmarked) is None:
+            return kept
+        with suppress(Refusal, ServiceUnavailable):
+            admission.enter(environ)
+            text = unmarked.mark(self._services.library.marks(user, unmarked.movie_ids))
+            return kept.marked(text, environ.get("HTTP_ACCEPT_ENCODING", ""), self._compression)
+        return None
+
+    def _replay(
+        self,
+        kept: Kept,
+        visit: Visit,
+        environ: "WSGIEnvironment",
+        start_response: "StartResponse",
+    ) -> Iterable[bytes]:
+        freshness = cast("Freshness", visit.freshness)
+        has_it = environ.get("HTTP_IF_NONE_MATCH") == kept.tag
+        status = HTTPStatus.NOT_MODIFIED if has_it else HTTPStatus.OK
+        headers = kept.bare_headers if has_it else kept.headers
+        self._observer.end(Kind("GET", kept.told.route, status), visit)
+        each_time = [
+            ("Age", str(freshness.age)),
+            ("Cache-Status", cache_status(freshness)),
+            ("X-Request-Id", visit.request_id),
+        ]
+        start_response(_STATUS_LINES[status], [*headers, *each_time])
+        return [] if has_it else [kept.body or b""]
+
+    def _learn(
+        self, key: Key, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        since = self._clock()
+        answered: list[Any] = []
+
+        def start(status: str, headers: Headers, *error: Any) -> Any:
+            answered[:] = status, headers
+            return start_response(status, headers, *error)
+
+        parts = self._app(environ, start)
+        told: Told | None = environ.get(TOLD)
+        if told is None or told.freshness.ttl <= 0:
+            return parts
+        status, headers = answered
+        body = _whole(parts)
+        has_it = status.startswith("304 ")
+        if not has_it or not (told.unmarked or self._find(key, self._clock())):
+            self._keep(key, Kept.of(None if has_it else body, headers, told, since))
+        return [body]
+
+    def _keep(self, key: Key, kept: Kept) -> None:
+        with self._lock, suppress(ValueError):  # Larger than all of the memory.
+            self._kept[key] = kept
+
+
+def _key(environ: "WSGIEnvironment") -> Key | None:
+    """Return what an answer depends on; nothing, where it is none for the lane."""
+    if environ["REQUEST_METHOD"] != "GET" or "HTTP_AUTHORIZATION" not in environ:
+        return None
+    return Key(
+        environ["PATH_INFO"],
+        environ["QUERY_STRING"],
+        environ.get("HTTP_ACCEPT_ENCODING", ""),
+        environ.get("HTTP_ORIGIN", ""),
+    )
+
+
+def _asks_for(kept: Kept, environ: "WSGIEnvironment") -> bool:
+    """Tell whether a request asks for this answer, or whether it is still this one."""
+    asked: str | None = environ.get("HTTP_IF_NONE_MATCH")
+    if kept.told.unmarked:
+        return asked is None or _ONE_TAG.fullmatch(asked) is not None
+    return kept.body is not None if asked is None else asked == kept.tag
+
+
+def _whole(parts: Iterable[bytes]) -> bytes:
+    try:
+        return b"".join(parts)
+    finally:
+        if close := getattr(parts, "close", None):  # PEP 3333
+            close()

@@ -1,0 +1,113 @@
+"""What the contract gets beside what APIFlask reads off the routes: names, examples, limits."""
+
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json_schema
+
+from butaca.core.models import MAX_ID
+from butaca.web import examples, headers, inputs, links, outputs, problems, responses
+from butaca.web.headers import Spec
+from butaca.web.responses import ref
+
+_IDS: Mapping[str, Spec] = {
+    "movie_id": {"description": "TMDB's ID of the movie.", "example": 550},
+    "user_id": {"description": "The ID of the user.", "example": 2},
+}
+
+
+def finish(spec: Spec) -> Spec:
+    """Return the contract whole, with what APIFlask leaves loose mended."""
+    spec["components"] |= {
+        "schemas": _schemas(),
+        "responses": responses.components(),
+        "headers": headers.answered(),
+        "parameters": headers.sent(),
+        "links": links.components(),
+    }
+    for _, _, operation in operations(spec):
+        _finish_operation(operation)
+    return {"openapi": spec.pop("openapi"), **spec}
+
+
+def _finish_operation(operation: Spec) -> None:
+    answers = operation["responses"]
+    sent = ("If-None-Match",) if "304" in answers else ()
+    operation["security"] = [{"bearer": []}]
+    operation["parameters"] = [
+        *(_parameter(each) for each in operation["parameters"]),
+        *(ref("parameters", name) for name in sent),
+    ]
+    operation["responses"] = {
+        status: _answered(operation["operationId"], int(status), answers[status])
+        for status in sorted(answers)
+    }
+    if "requestBody" in operation:
+        operation["requestBody"]["required"] = True
+        content = operation["requestBody"]["content"]["application/json"]
+        content["examples"] = examples.bodies_of(operation["operationId"])
+
+
+def _answered(operation: str, status: int, described: Spec) -> Spec:
+    """Return a response with its examples and links, and without the empty parts of APIFlask."""
+    if status >= HTTPStatus.BAD_REQUEST:
+        return ref("responses", described["description"])
+    content = described.pop("content", {})
+    for each in examples.answers_of(operation, status):
+        shown = content[each.media_type].setdefault("examples", {})
+        shown[each.name] = {"summary": each.request, "value": each.answer}
+    if content:
+        described["content"] = content
+        described["links"] = {name: ref("links", name) for name in links.leading_from(operation)}
+    return {key: each for key, each in described.items() if each}
+
+
+class _Schemas(GenerateJsonSchema):
+    """Schemas without the titles that pydantic makes of the names of fields."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - pydantic's
+        return False
+
+
+def _schemas() -> Spec:
+    """Return the schemas under their own names, each as it is on its side of the wire."""
+    wanted: list[tuple[type[BaseModel], JsonSchemaMode]] = [
+        *((model, "serialization") for model in _leaves(outputs.Answer)),
+        *((model, "validation") for model in _leaves(inputs.Body)),
+    ]
+    _, defined = models_json_schema(
+        wanted, ref_template="#/components/schemas/{model}", schema_generator=_Schemas
+    )
+    schemas = dict(sorted(defined["$defs"].items()))
+    schemas["Problem"]["properties"]["code"]["enum"] = sorted(kind.code for kind in problems.ALL)
+    return schemas
+
+
+def _leaves(base: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    """Yield what is really sent: families, of which others are made, are no shapes of their own."""
+    families = base.__subclasses__()
+    for model in families:
+        yield from _leaves(model)
+    if not families:
+        yield base
+
+
+def operations(spec: Spec) -> Iterator[tuple[str, str, Spec]]:
+    """Yield every path, method and operation."""
+    for path, operations in spec["paths"].items():
+        for method, operation in operations.items():
+            yield path, method, operation
+
+
+def _parameter(parameter: Spec) -> Spec:
+    if parameter["in"] == "path":
+        limits = {"type": "integer", "minimum": 0, "maximum": MAX_ID}
+        return {**parameter, "required": True, "schema": limits, **_IDS[parameter["name"]]}
+    schema = dict(parameter["schema"])
+    if "anyOf" in schema:  # A query says nothing by leaving a name out, not by null.
+        schema.update(schema.pop("anyOf")[0])
+        schema.pop("default")
+    schema.pop("title", None)
+    return {**parameter, "schema": schema}

@@ -1,0 +1,59 @@
+"use strict";
+
+const place = document.getElementById("docs");
+const buttons = document.querySelectorAll("#demo [data-token]");
+
+/** Everything by which somebody may look for an operation. */
+function textOf(tag, each) {
+  const said = ["summary", "description", "operationId"].map((name) => each.getIn(["operation", name]));
+  return [tag, each.get("method"), each.get("path"), ...said].join(" ").toLowerCase();
+}
+
+/** Swagger UI looks for tags and paths alone; here every word may be anywhere in an operation. */
+function findOperations(groups, phrase) {
+  const words = phrase.toLowerCase().split(/\s+/);
+  const isFound = (tag) => (each) => words.every((word) => textOf(tag, each).includes(word));
+  return groups
+    .map((group, tag) => group.update("operations", (all) => all.filter(isFound(tag))))
+    .filter((group) => group.get("operations").size > 0);
+}
+
+function nameSearch() {
+  const input = place.querySelector(".operation-filter-input");
+  input.placeholder = "Search paths and summaries, such as: get favorites";
+  input.setAttribute("aria-label", "Search operations");
+}
+
+function showWhoTries() {
+  const token = ui.authSelectors.authorized()?.getIn(["bearer", "value"]);
+  for (const button of buttons) {
+    button.setAttribute("aria-pressed", String(button.dataset.token === token));
+  }
+}
+
+function offerTokens() {
+  for (const button of buttons) {
+    button.addEventListener("click", () => {
+      ui.preauthorizeApiKey("bearer", button.dataset.token);
+      ui.authActions.persistAuthorizationIfNeeded();
+    });
+  }
+  ui.getStore().subscribe(showWhoTries);
+  showWhoTries();
+}
+
+const ui = SwaggerUIBundle({
+  domNode: place,
+  url: place.dataset.contract,
+  plugins: [() => ({ fn: { opsFilter: findOperations } })],
+  deepLinking: true,
+  displayRequestDuration: true,
+  filter: true,
+  persistAuthorization: true,
+  tryItOutEnabled: true,
+  validatorUrl: null,
+  onComplete: () => {
+    nameSearch();
+    offerTokens();
+  },
+});

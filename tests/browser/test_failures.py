@@ -1,0 +1,162 @@
+"""What people see while TMDB fails, is slow, or says no."""
+
+import re
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from playwright.sync_api import BrowserContext, Locator, expect
+
+from tests.browser.conftest import Stage, Visitor, staged, visiting
+
+
+def comes_to_something_never_asked(visitor: Visitor) -> None:
+    visitor.comes_in(f"#/search/{uuid4().hex}")
+
+
+def notice(visitor: Visitor, title: str) -> Locator:
+    return visitor.page.locator(".notice").filter(
+        has=visitor.page.get_by_role("heading", name=title)
+    )
+
+
+def checks_again_until_it_is_gone(visitor: Visitor) -> None:
+    again = visitor.banner.get_by_role("button", name="Check again")
+    while visitor.banner.is_visible():
+        with visitor.page.expect_response("**/movies/popular?*"):
+            again.click()
+        visitor.page.wait_for_load_state("networkidle")
+
+
+def test_what_is_stale_says_so_until_it_is_fresh(visitor: Visitor) -> None:
+    visitor.comes_in()
+    expect(visitor.heart("Inception")).to_be_visible()
+    expect(visitor.banner).to_be_hidden()
+    visitor.stage.break_tmdb("503")
+    visitor.page.get_by_role("link", name="Favorites").click()
+    expect(visitor.page.get_by_role("heading", name="My favorites")).to_be_visible()
+    visitor.page.get_by_role("link", name="Popular", exact=True).click()
+    expect(visitor.banner).to_contain_text("TMDB does not answer. This is what it said")
+    expect(visitor.heart("Inception")).to_be_visible()
+    visitor.stage.heal_tmdb()
+    checks_again_until_it_is_gone(visitor)
+    expect(visitor.heart("Inception")).to_be_visible()
+
+
+def test_focus_stays_where_it_is_when_what_was_stale_is_renewed(visitor: Visitor) -> None:
+    visitor.stage.break_tmdb("503")
+    visitor.comes_in()
+    expect(visitor.banner).to_be_visible()
+    visitor.stage.heal_tmdb()
+    visitor.stage.call("PUT", "/me/ratings/27205", {"stars": 5})
+    visitor.heart("Inception").focus()
+    visitor.page.evaluate("document.querySelector('#stale button').click()")
+    expect(visitor.banner).to_be_hidden()
+    expect(visitor.stars("Inception")).to_have_attribute("aria-valuetext", "5 of 5 stars")
+    expect(visitor.heart("Inception")).to_be_focused()
+
+
+def test_a_movie_that_is_stale_says_so(visitor: Visitor) -> None:
+    visitor.stage.call("GET", "/movies/603?language=en-US")
+    visitor.stage.break_tmdb("503")
+    visitor.comes_in("#/movie/603")
+    expect(visitor.page.get_by_role("heading", name="The Matrix")).to_be_visible()
+    expect(visitor.banner).to_contain_text("TMDB does not answer.")
+
+
+def test_with_tmdb_away_hearts_and_stars_of_kept_movies_still_work(visitor: Visitor) -> None:
+    visitor.comes_in()
+    visitor.keeps("Inception")
+    visitor.stage.break_tmdb("503")
+    visitor.page.get_by_role("link", name="Favorites").click()
+    visitor.rates("Inception", 5)
+    visitor.heart("Inception").click()
+    visitor.hears("Inception is kept no longer.")
+
+
+def test_a_503_counts_down_and_then_may_be_tried_again(visitor: Visitor) -> None:
+    visitor.may_fail = {503}
+    visitor.stage.break_tmdb("503")
+    comes_to_something_never_asked(visitor)
+    panel = notice(visitor, "The movie catalogue is away")
+    expect(panel).to_contain_text("Nothing was kept from before")
+    expect(panel).to_contain_text("Try again in 1 second")
+    visitor.stage.heal_tmdb()
+    panel.get_by_role("button", name="Try again", exact=True).click()
+    expect(visitor.page.locator("main")).to_contain_text("No movie has these words")
+
+
+def test_a_504_says_that_tmdb_is_too_slow(visitor: Visitor) -> None:
+    visitor.may_fail = {504}
+    visitor.stage.break_tmdb("hang")
+    comes_to_something_never_asked(visitor)
+    expect(notice(visitor, "The movie catalogue is too slow")).to_contain_text("504")
+
+
+@pytest.mark.parametrize(
+    ("kind", "title"),
+    [
+        ("truncated", "The movie catalogue cannot be read"),
+        ("object", "The movie catalogue makes no sense"),
+        ("401", "The movie catalogue refused to answer"),
+    ],
+)
+def test_a_502_says_what_is_wrong_with_tmdb(visitor: Visitor, kind: str, title: str) -> None:
+    visitor.may_fail = {502}
+    visitor.stage.break_tmdb(kind)
+    comes_to_something_never_asked(visitor)
+    expect(notice(visitor, title)).to_contain_text("What TMDB says cannot be used")
+
+
+def test_a_movie_that_is_not_there_is_told(visitor: Visitor) -> None:
+    visitor.may_fail = {404}
+    visitor.comes_in("#/movie/999999999")
+    expect(notice(visitor, "No such movie")).to_contain_text("There is no movie with that ID.")
+
+
+def test_what_is_not_acceptable_is_told_with_its_reason(visitor: Visitor) -> None:
+    visitor.may_fail = {422}
+    visitor.comes_in()
+    visitor.page.get_by_role("searchbox").fill("x" * 201)
+    panel = notice(visitor, "Not acceptable as it is")
+    expect(panel).to_contain_text("query: String should have at most 200 characters")
+
+
+def test_whoever_is_too_quick_is_told_for_how_long_to_wait(
+    context: BrowserContext, tmp_path: Path
+) -> None:
+    with (
+        staged(tmp_path, RATE_LIMIT_READS="2/hour") as stage,
+        visiting(context, stage) as visitor,
+    ):
+        visitor.may_fail = {429}
+        visitor.comes_in("#/search/matrix")
+        visitor.sees("The Matrix")
+        visitor.page.reload()
+        visitor.sees("The Matrix")
+        visitor.page.reload()
+        panel = notice(visitor, "Too many requests")
+        expect(panel).to_contain_text("You are quicker than we allow.")
+        button = panel.get_by_role("button")
+        expect(button).to_be_disabled()
+        expect(button).to_have_text(re.compile("Try again in (59 minutes|1 hour)"))
+
+
+def test_a_butaca_that_is_away_is_told(visitor: Visitor) -> None:
+    visitor.comes_in()
+    visitor.page.route("**/me/favorites?*", lambda route: route.abort())
+    visitor.page.get_by_role("link", name="Favorites").click()
+    expect(notice(visitor, "Butaca does not answer")).to_contain_text("CORS_ORIGINS")
+    visitor.complaints.remove("Failed to load resource: net::ERR_FAILED")
+
+
+def test_a_gateway_that_answers_a_page_is_told(visitor: Visitor, stage: Stage) -> None:
+    visitor.may_fail = {502}
+    visitor.comes_in()
+    headers = {"Access-Control-Allow-Origin": stage.page}
+    visitor.page.route(
+        "**/me/favorites?*",
+        lambda route: route.fulfill(status=502, body="<html>Bad Gateway", headers=headers),
+    )
+    visitor.page.get_by_role("link", name="Favorites").click()
+    expect(notice(visitor, "Status 502")).to_be_visible()

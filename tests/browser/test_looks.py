@@ -1,0 +1,110 @@
+"""Light and dark, wide and narrow, and for those who do not see or do not point."""
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Visitor
+
+PHONE = {"viewport": {"width": 320, "height": 640}, "has_touch": True, "is_mobile": True}
+
+in_light_and_dark = pytest.mark.parametrize(
+    "look", [{"color_scheme": "light"}, {"color_scheme": "dark"}], ids=["light", "dark"]
+)
+on_a_phone = pytest.mark.parametrize("look", [PHONE], ids=["phone"])
+
+
+@in_light_and_dark
+def test_axe_finds_nothing_in_the_lists(visitor: Visitor, look: dict[str, Any]) -> None:
+    visitor.goes_to()
+    expect(visitor.page.get_by_label("Your token")).to_be_visible()
+    visitor.finds_nothing_wrong()
+    visitor.comes_in()
+    visitor.keeps("Inception")
+    visitor.rates("Inception", 4)
+    visitor.finds_nothing_wrong()
+    visitor.page.get_by_role("link", name="Favorites").click()
+    visitor.sees("Inception")
+    visitor.finds_nothing_wrong()
+    visitor.page.get_by_role("link", name="Inception").click()
+    expect(visitor.page.get_by_role("heading", name="Inception", level=1)).to_be_visible()
+    visitor.finds_nothing_wrong()
+
+
+@in_light_and_dark
+def test_axe_finds_nothing_where_something_fails(visitor: Visitor, look: dict[str, Any]) -> None:
+    visitor.may_fail = {404, 503}
+    visitor.comes_in("#/movie/999999999")
+    expect(visitor.page.get_by_role("heading", name="No such movie")).to_be_visible()
+    visitor.finds_nothing_wrong()
+    visitor.stage.break_tmdb("503")
+    visitor.page.get_by_role("link", name="Popular", exact=True).click()
+    expect(visitor.banner).to_be_visible()
+    visitor.heart("RRR").click()
+    expect(visitor.page.get_by_role("button", name="Dismiss")).to_be_visible()
+    visitor.finds_nothing_wrong()
+
+
+@on_a_phone
+def test_on_the_narrowest_phone_nothing_is_wider_than_it(
+    visitor: Visitor, look: dict[str, Any]
+) -> None:
+    visitor.comes_in()
+    visitor.keeps("Inception")
+    visitor.rates("Inception", 4)
+    visitor.stars("Inception").press("ArrowRight")
+    visitor.hears("Inception has 4.5 stars.")
+    screens = {"Popular": "Popular now", "Favorites": "My favorites", "Inception": "Inception"}
+    for link, heading in screens.items():
+        visitor.page.get_by_role("link", name=link, exact=True).click()
+        expect(visitor.page.get_by_role("heading", level=1)).to_have_text(heading)
+        expect(visitor.heart("Inception")).to_be_visible()
+        assert visitor.page.evaluate("document.documentElement.scrollWidth") == 320
+    visitor.finds_nothing_wrong()
+
+
+@on_a_phone
+def test_fingers_give_hearts_and_stars(visitor: Visitor, look: dict[str, Any]) -> None:
+    visitor.comes_in()
+    visitor.heart("Inception").tap()
+    visitor.hears("Inception is kept.")
+    visitor.stars("Inception").tap()
+    visitor.hears("Inception has 2.5 stars.")
+
+
+def test_everything_is_reached_by_keyboard_and_seen_to_be(visitor: Visitor) -> None:
+    visitor.comes_in("#/search/matrix")
+    visitor.sees("The Matrix")
+    visitor.page.get_by_role("link", name="Skip to the movies").focus()
+    reached = []
+    for _ in range(9):
+        visitor.page.keyboard.press("Tab")
+        reached.append(visitor.page.evaluate(WHERE_I_AM))
+    assert [name for name, _ in reached] == [
+        "Butaca",
+        "Popular",
+        "Favorites",
+        "Search for a movie",
+        "Language of titles and texts",
+        "Leave",
+        "The Matrix",
+        "Stars for The Matrix",
+        "Keep The Matrix",
+    ]
+    assert all(is_seen for _, is_seen in reached)
+
+
+WHERE_I_AM = """() => {
+    const it = document.activeElement;
+    const rings = [it, it.parentElement].map((each) => getComputedStyle(each).outlineStyle);
+    const name = it.ariaLabel ?? it.labels?.[0]?.textContent ?? it.textContent.trim();
+    return [name, rings.includes("solid")];
+}"""
+
+
+def test_who_wants_no_motion_has_none(visitor: Visitor) -> None:
+    visitor.comes_in()
+    visitor.page.emulate_media(reduced_motion="reduce")
+    poster = visitor.page.locator(".poster").first
+    assert poster.evaluate("it => getComputedStyle(it).transitionDuration") == "0s"

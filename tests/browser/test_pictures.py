@@ -1,0 +1,79 @@
+"""The page as it is shown to others; `make screenshots` keeps these pictures in docs/."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Visitor
+
+KeepPicture = Callable[[str], None]
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+LIGHT = {"color_scheme": "light"}
+LEVEL = "getComputedStyle(document.body).backgroundColor.match(/[0-9]+/)[0]"
+STARS = {
+    "Oppenheimer": 4,
+    "Dune": 5,
+    "Parasite": 5,
+    "Inception": 4,
+    "The Dark Knight": 3,
+    "Spirited Away": 5,
+    "Fight Club": 0,
+    "The Matrix": 4,
+    "Pulp Fiction": 3,
+}
+
+
+def has_a_few_favorites(visitor: Visitor) -> None:
+    for title, stars in STARS.items():
+        visitor.keeps(title)
+        visitor.rates(title, stars)
+    for title in ("Oppenheimer", "Inception", "The Matrix"):
+        visitor.stars(title).press("ArrowRight")
+        visitor.hears(f"{title} has 4.5 stars.")
+    for title in ("Barbie", "Forrest Gump", "The Godfather"):
+        visitor.keeps(title)
+    visitor.page.mouse.move(0, 0)
+
+
+@pytest.mark.parametrize("look", [LIGHT], ids=["light"])
+def test_popular_in_the_light(
+    visitor: Visitor, look: dict[str, Any], keep_picture: KeepPicture
+) -> None:
+    visitor.comes_in()
+    visitor.keeps("Interstellar")
+    visitor.rates("Interstellar", 5)
+    visitor.page.evaluate("document.activeElement.blur()")
+    keep_picture("popular-light")
+    assert int(visitor.page.evaluate(LEVEL)) > 240
+
+
+def test_favorites_in_the_dark(visitor: Visitor, keep_picture: KeepPicture) -> None:
+    visitor.comes_in()
+    has_a_few_favorites(visitor)
+    visitor.page.get_by_role("link", name="Favorites").click()
+    visitor.page.get_by_label("Sorted by").select_option("best rated")
+    expect(visitor.page.locator(".card .name").first).to_have_text("Dune")
+    visitor.page.evaluate("document.activeElement.blur()")
+    keep_picture("favorites-dark")
+    assert int(visitor.page.evaluate(LEVEL)) < 20
+
+
+def test_what_is_stale_in_the_dark(visitor: Visitor, keep_picture: KeepPicture) -> None:
+    visitor.stage.break_tmdb("503")
+    visitor.comes_in()
+    expect(visitor.banner).to_contain_text("TMDB does not answer.")
+    keep_picture("stale-dark")
+
+
+@pytest.mark.parametrize("look", [PHONE], ids=["phone"])
+def test_a_movie_on_a_phone(
+    visitor: Visitor, look: dict[str, Any], keep_picture: KeepPicture
+) -> None:
+    visitor.comes_in()
+    visitor.keeps("Dune")
+    visitor.rates("Dune", 4)
+    visitor.page.get_by_role("link", name="Dune", exact=True).click()
+    expect(visitor.page.get_by_role("heading", name="Dune", level=1)).to_be_visible()
+    keep_picture("phone")

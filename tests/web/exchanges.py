@@ -1,0 +1,104 @@
+"""The exchanges that the contract shows: `python -m tests.web.exchanges` records them anew."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from butaca.adapters.sql import Database, SqlAccounts, SqlLibrary
+from butaca.adapters.sql.schema import migrate
+from butaca.adapters.tmdb import TmdbCatalogue, TmdbHttp
+from butaca.core.accounts import Accounts
+from butaca.core.library import Library
+from butaca.core.movies import Movies
+from butaca.sandbox import Sandbox
+from butaca.sandbox.server import OPEN_SESAME
+from butaca.web import Services, WebOptions, create_web
+from butaca.web.examples import Exchange
+from tests.builders import ADMIN_TOKEN, CONSUMER_TOKEN
+from tests.contract_client import ContractClient
+from tests.fakes import FakeClock, FakeRateLimiter
+
+PICTURES = "http://127.0.0.1:8001/t/p"
+"""Where `make run` has them."""
+
+FAVORITES, RATING = "/api/v1/me/favorites", "/api/v1/me/ratings/550"
+TOUR = (
+    ("me", "showMe", "GET /api/v1/me", None, 200),
+    ("popular", "listPopular", "GET /api/v1/movies/popular", None, 200),
+    ("movie", "showMovie", "GET /api/v1/movies/550", None, 200),
+    ("first", "keep", f"POST {FAVORITES}", {"movie_id": 550}, 201),
+    ("again", "keep", f"POST {FAVORITES}", {"movie_id": 550}, 200),
+    ("first", "rate", f"PUT {RATING}", {"stars": 4}, 201),
+    ("replaced", "rate", f"PUT {RATING}", {"stars": 4.5}, 200),
+    ("corrected", "correct", f"PATCH {RATING}", {"stars": 5}, 200),
+    ("favorite", "showFavorite", f"GET {FAVORITES}/550?language=es", None, 200),
+    ("rating", "showRating", f"GET {RATING}", None, 200),
+    ("marked", "searchMovies", "GET /api/v1/movies/search?query=fight&include=me", None, 200),
+    ("dramas", "listFavorites", f"GET {FAVORITES}?genre=18&sort=-rating,title", None, 200),
+    ("ratings", "listRatings", "GET /api/v1/me/ratings", None, 200),
+    ("json", "exportMine", "GET /api/v1/me/export", None, 200),
+    ("csv", "exportMine", "GET /api/v1/me/export?format=csv", None, 200),
+    ("theirs", "listFavoritesOf", "GET /api/v1/users/2/favorites", None, 200),
+    ("cleared", "clearFavoritesOf", "DELETE /api/v1/users/2/favorites", None, 200),
+)
+
+
+def exchanges() -> list[Exchange]:
+    """Return what the service answers now, over the sandbox, each a minute after the last."""
+    clock = FakeClock()
+    with Sandbox() as tmdb, empty_database() as database:
+        client = client_of(services(tmdb, database, clock))
+        return [exchanged(client, clock, *each) for each in TOUR]
+
+
+@contextmanager
+def empty_database() -> Iterator[Database]:
+    with TemporaryDirectory() as folder:
+        database = Database(f"sqlite:///{folder}/butaca.db")
+        migrate(database)
+        yield database
+        database.close()
+
+
+def services(tmdb: Sandbox, database: Database, clock: FakeClock) -> Services:
+    catalogue = TmdbCatalogue(TmdbHttp(tmdb.url, OPEN_SESAME), "en-US")
+    accounts = Accounts(SqlAccounts(database), clock.now)
+    accounts.let_in_demo_users()
+    return Services(
+        movies=Movies(catalogue),
+        library=Library(SqlLibrary(database), catalogue, clock.now),
+        accounts=accounts,
+        rate_limiter=FakeRateLimiter(),
+        check_database=database.ping,
+    )
+
+
+def client_of(services: Services) -> ContractClient:
+    app = create_web(services, WebOptions(image_base_url=PICTURES))
+    return ContractClient(app, app.response_class)
+
+
+def exchanged(
+    client: ContractClient, clock: FakeClock, name: str, operation: str, request: str, *sent: Any
+) -> Exchange:
+    body, status = sent
+    method, target = request.split()
+    token = ADMIN_TOKEN if "/users/" in target else CONSUMER_TOKEN
+    clock.move(60)
+    answer = client.open(
+        target, method=method, json=body, headers={"Authorization": f"Bearer {token}"}
+    )
+    assert answer.status_code == status, answer.text
+    shown = answer.json if answer.is_json else answer.text
+    return Exchange(name, operation, request, status, body, str(answer.mimetype), shown)
+
+
+if __name__ == "__main__":
+    kept = Path(sys.argv[1])
+    recorded = json.dumps([asdict(each) for each in exchanges()], ensure_ascii=False, indent=1)
+    kept.write_text(recorded + "\n", encoding="utf-8")

@@ -1,0 +1,385 @@
+"""The express lane tells again what was told, as it would be told, and nothing else."""
+
+import json
+import logging
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+from werkzeug.test import TestResponse
+
+from butaca.admission import Admission
+from butaca.core.accounts import digest
+from butaca.core.errors import CatalogueUnavailable, LibraryUnavailable
+from butaca.core.models import Freshness, Source
+from butaca.web import WebOptions, create_web, express
+from butaca.web.compression import Compression
+from butaca.web.express import Express
+from butaca.web.observability import Observer
+from tests.builders import ADMIN_TOKEN, CONSUMER, CONSUMER_TOKEN, NOON, make_movie, make_page
+from tests.conftest import World
+from tests.contract_client import ContractClient
+from tests.fakes import FakeClock
+from tests.web.scene import API, furnish
+
+POPULAR = f"{API}/movies/popular"
+MOVIE = f"{API}/movies/550"
+SAME = ("Content-Type", "Cache-Control", "ETag", "Link", "Vary", "X-Frame-Options")
+FRESH = Freshness(Source.MISS, ttl=30, stored=True)
+
+
+@dataclass
+class Lane:
+    """An app with an express lane whose time the test moves, and what its catalogue was asked."""
+
+    world: World
+    options: WebOptions = field(default_factory=WebOptions)
+    clock: FakeClock = field(default_factory=FakeClock)
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+
+    def __post_init__(self) -> None:
+        furnish(self.world)
+        self.world.catalogue.freshness = FRESH
+        services = self.world.services()
+        self.app = create_web(services, replace(self.options, express=False), self.registry)
+        observer, compression = Observer(CollectorRegistry()), Compression()
+        self.app.wsgi_app = Express(  # type: ignore[method-assign]
+            self.app.wsgi_app, services, observer, compression, self.clock.monotonic
+        )
+        self.client = ContractClient(self.app, self.app.response_class)
+
+    def get(self, path: str = POPULAR, token: str = CONSUMER_TOKEN, **headers: str) -> TestResponse:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.client.get(path, headers={"Authorization": f"Bearer {token}", **named})
+
+    @property
+    def asked(self) -> int:
+        return len(self.world.catalogue.calls)
+
+
+@pytest.fixture
+def lane(world: World) -> Lane:
+    return Lane(world)
+
+
+def test_what_is_told_again_is_what_was_told(lane: Lane) -> None:
+    first, again = lane.get(), lane.get()
+    assert lane.asked == 1
+    assert again.data == first.data
+    assert [again.headers[name] for name in SAME] == [first.headers[name] for name in SAME]
+    assert set(again.headers.keys()) == set(first.headers.keys())
+
+
+def test_it_says_how_old_it_is_by_now(lane: Lane) -> None:
+    lane.get()
+    lane.clock.move(12.5)
+    headers = lane.get().headers
+    assert headers["Age"] == "12"
+    assert headers["Cache-Status"] == "butaca; hit; ttl=17"
+    assert headers["Cache-Control"] == "private, max-age=30"
+
+
+def test_it_is_told_again_for_as_long_as_it_is_fresh(lane: Lane) -> None:
+    lane.get()
+    lane.clock.move(29.9)
+    lane.get()
+    assert lane.asked == 1
+    lane.clock.move(0.1)
+    lane.get()
+    assert lane.asked == 2
+
+
+def test_what_was_fresh_when_it_was_found_is_told_as_fresh(lane: Lane) -> None:
+    lane.get()
+    lane.clock.move(29.9)
+    wait = lane.world.limiter.seconds_to_wait
+
+    def count_slowly(caller: str, kind: str) -> int:
+        lane.clock.move(5)
+        return wait(caller, kind)
+
+    lane.world.limiter.seconds_to_wait = count_slowly  # type: ignore[method-assign]
+    headers = lane.get().headers
+    assert headers["Cache-Status"] == "butaca; hit; ttl=0"
+    assert lane.asked == 1
+
+
+def test_a_hit_is_as_old_as_it_was(lane: Lane) -> None:
+    lane.world.catalogue.freshness = Freshness(Source.HIT, age=20, ttl=10)
+    lane.get()
+    lane.clock.move(5)
+    assert lane.get().headers["Age"] == "25"
+    lane.clock.move(5)
+    lane.get()
+    assert lane.asked == 2
+
+
+@pytest.mark.parametrize("source", [Source.STALE, Source.COOLDOWN, Source.UPDATING, Source.BUSY])
+def test_what_is_stale_is_not_told_again(lane: Lane, source: Source) -> None:
+    lane.world.catalogue.freshness = Freshness(source, age=70, ttl=-40)
+    lane.get()
+    lane.get()
+    assert lane.asked == 2
+
+
+def test_every_request_has_a_name_of_its_own(lane: Lane) -> None:
+    lane.get()
+    assert lane.get(X_Request_Id="mine").headers["X-Request-Id"] == "mine"
+    assert lane.get().headers["X-Request-Id"] != lane.get().headers["X-Request-Id"]
+
+
+def test_it_is_the_same_for_everybody(lane: Lane) -> None:
+    assert lane.get(token=CONSUMER_TOKEN).data == lane.get(token=ADMIN_TOKEN).data
+    assert lane.asked == 1
+
+
+@pytest.mark.parametrize("authorization", ["", "Bearer nobody", "Basic eA==", "Bearer "])
+def test_nobody_hears_it_who_may_not(lane: Lane, authorization: str) -> None:
+    lane.get()
+    answer = lane.client.get(POPULAR, headers={"Authorization": authorization})
+    assert answer.status_code == 401
+
+
+def test_nobody_hears_it_without_a_token(lane: Lane) -> None:
+    lane.get()
+    assert lane.client.get(POPULAR).status_code == 401
+
+
+def test_nobody_hears_it_whose_token_was_revoked(lane: Lane) -> None:
+    lane.get()
+    lane.world.accounts.revoke(digest(CONSUMER_TOKEN), NOON)
+    assert lane.get().status_code == 401
+
+
+def test_each_call_counts_once(lane: Lane) -> None:
+    for _ in range(3):
+        lane.get()
+    assert lane.world.limiter.calls == [("user:2", "read")] * 3
+
+
+def test_whoever_calls_too_often_is_told_so(lane: Lane) -> None:
+    lane.get()
+    lane.world.limiter.wait = 7
+    answer = lane.get()
+    assert answer.status_code == 429
+    assert answer.headers["Retry-After"] == "7"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"path": f"{POPULAR}?page=1"},
+        {"path": MOVIE},
+        {"Accept_Encoding": "gzip"},
+        {"Origin": "https://friend.example"},
+    ],
+)
+def test_another_question_is_asked_anew(lane: Lane, other: dict[str, str]) -> None:
+    lane.get()
+    lane.get(**other)
+    assert lane.asked == 2
+    lane.get(**other)
+    assert lane.asked == 2
+
+
+def test_each_origin_hears_its_own_name(world: World) -> None:
+    origins = ("https://one.example", "https://two.example")
+    lane = Lane(world, WebOptions(cors_origins=origins))
+    for _ in range(2):
+        allowed = [
+            lane.get(Origin=origin).headers["Access-Control-Allow-Origin"] for origin in origins
+        ]
+        assert allowed == list(origins)
+
+
+def test_a_packed_answer_is_told_again_packed(lane: Lane) -> None:
+    lane.world.catalogue.pages[1] = make_page(*(make_movie(each) for each in range(20)))
+    first = lane.get(Accept_Encoding="gzip")
+    again = lane.get(Accept_Encoding="gzip")
+    assert again.headers["Content-Encoding"] == "gzip"
+    assert again.data == first.data
+    assert json.loads(lane.get().data)["results"]
+
+
+@pytest.mark.parametrize("path", [POPULAR, MOVIE])
+def test_whoever_has_it_is_told_so(lane: Lane, path: str) -> None:
+    tag = lane.get(path).headers["ETag"]
+    by_app = lane.client.get(
+        path,
+        headers={"Authorization": f"Bearer {CONSUMER_TOKEN}", "If-None-Match": f"{tag}, {tag}"},
+    )
+    asked = lane.asked
+    again = lane.get(path, If_None_Match=tag)
+    assert again.status_code == 304
+    assert again.data == b""
+    # Werkzeug dates what is conditional; the server dates everything.
+    assert set(again.headers.keys()) == set(by_app.headers.keys()) - {"Date"}
+    assert lane.asked == asked
+
+
+def test_what_everybody_has_is_asked_for_once(lane: Lane) -> None:
+    tag = lane.get().headers["ETag"]
+    lane.clock.move(30)
+    statuses = [lane.get(If_None_Match=tag).status_code for _ in range(3)]
+    assert statuses == [304] * 3
+    assert lane.asked == 2
+    assert lane.get().data != b""
+
+
+def test_whoever_has_another_one_is_answered_by_the_app(lane: Lane) -> None:
+    lane.get()
+    assert lane.get(If_None_Match='"another"').status_code == 200
+    assert lane.asked == 2
+
+
+MARKED = (f"{POPULAR}?include=me", f"{MOVIE}?include=me")
+
+
+def forget(lane: Lane) -> None:
+    """Let the consumer no longer keep a movie, which the ADMIN keeps."""
+    assert lane.world.store.remove_favorite(CONSUMER.id, 550)
+
+
+@pytest.mark.parametrize("path", MARKED)
+def test_what_is_the_same_of_a_marked_answer_is_told_again(lane: Lane, path: str) -> None:
+    first, again = lane.get(path), lane.get(path)
+    assert lane.asked == 1
+    assert again.data == first.data
+    same = (*SAME[:3], "Content-Length", "Vary") if path.startswith(MOVIE) else SAME
+    assert [again.headers[name] for name in same] == [first.headers[name] for name in same]
+    assert set(again.headers.keys()) == set(first.headers.keys())
+    assert again.headers["Cache-Control"] == "private, no-cache"
+
+
+@pytest.mark.parametrize("path", MARKED)
+def test_the_marks_of_an_answer_are_those_of_whoever_asks_now(lane: Lane, path: str) -> None:
+    before = lane.get(path).data
+    forget(lane)
+    mine, others = lane.get(path), lane.get(path, token=ADMIN_TOKEN)
+    assert lane.asked == 1
+    assert b'"me":{"favorite":false,"rating":4.5}' in mine.data
+    assert others.data == before
+    assert mine.headers["ETag"] != others.headers["ETag"]
+
+
+def test_marks_are_not_told_to_whoever_does_not_ask_for_them(lane: Lane) -> None:
+    lane.get(MARKED[0])
+    assert b'"me"' not in lane.get().data
+
+
+def test_whoever_has_a_marked_answer_is_told_so(lane: Lane) -> None:
+    tag = lane.get(MARKED[0]).headers["ETag"]
+    again = lane.get(MARKED[0], If_None_Match=tag)
+    assert (again.status_code, again.data) == (304, b"")
+    assert again.headers["ETag"] == tag
+    assert "Content-Length" not in again.headers
+    forget(lane)
+    changed = lane.get(MARKED[0], If_None_Match=tag)
+    assert changed.status_code == 200
+    assert lane.asked == 1
+
+
+@pytest.mark.parametrize("tags", ["*", 'W/"one"', "{0}, {0}"])
+def test_whoever_may_have_several_is_answered_by_the_app(lane: Lane, tags: str) -> None:
+    tag = lane.get(MARKED[0]).headers["ETag"]
+    lane.get(MARKED[0], If_None_Match=tags.format(tag))
+    assert lane.asked == 2
+
+
+def test_that_somebody_has_a_marked_answer_teaches_nothing(lane: Lane) -> None:
+    tag = lane.get(MARKED[0]).headers["ETag"]
+    lane.clock.move(30)
+    assert lane.get(MARKED[0], If_None_Match=tag).status_code == 304
+    assert lane.get(MARKED[0]).headers["Content-Type"] == "application/json"
+    assert lane.asked == 3
+
+
+def test_a_marked_answer_is_packed_as_the_app_packs_it(lane: Lane) -> None:
+    lane.world.catalogue.pages[1] = make_page(*(make_movie(each) for each in range(20)))
+    first, again = (lane.get(MARKED[0], Accept_Encoding="gzip") for _ in range(2))
+    assert lane.asked == 1
+    assert again.headers["Content-Encoding"] == "gzip"
+    assert (again.data, again.headers["ETag"]) == (first.data, first.headers["ETag"])
+
+
+def test_without_marks_the_app_says_why(lane: Lane) -> None:
+    lane.get(MARKED[0])
+
+    def fail(*_: object) -> Any:
+        raise LibraryUnavailable
+
+    lane.world.store.marks = fail  # type: ignore[method-assign, assignment]
+    answer = lane.get(MARKED[0])
+    assert (answer.status_code, answer.get_json()["code"]) == (503, "library-unavailable")
+
+
+def test_without_a_place_the_app_says_so(lane: Lane) -> None:
+    lane.get(MARKED[0])
+    app = lane.app.wsgi_app
+    lane.app.wsgi_app = Admission(app, places=0)  # type: ignore[method-assign]
+    answer = lane.get(MARKED[0])
+    assert (answer.status_code, answer.get_json()["code"]) == (503, "overloaded")
+    lane.app.wsgi_app = Admission(app, places=1)  # type: ignore[method-assign]
+    assert [lane.get(MARKED[0]).status_code for _ in range(3)] == [200] * 3
+    assert lane.asked == 1
+
+
+@pytest.mark.parametrize("path", [f"{API}/me", f"{API}/me/favorites", f"{API}/me/export"])
+def test_what_is_ones_own_is_never_told_to_others(lane: Lane, path: str) -> None:
+    assert lane.get(path, token=ADMIN_TOKEN).data != b""
+    answers = {lane.get(path, token=token).headers.get("ETag") for token in (ADMIN_TOKEN,) * 2}
+    mine = lane.get(path, token=CONSUMER_TOKEN)
+    assert mine.headers.get("ETag") not in answers - {None}
+
+
+def test_a_failure_is_not_told_again(lane: Lane) -> None:
+    lane.world.catalogue.failure = CatalogueUnavailable()
+    assert lane.get().status_code == 503
+    lane.world.catalogue.failure = None
+    assert lane.get().status_code == 200
+
+
+def test_that_there_is_no_such_movie_is_not_told_again(lane: Lane) -> None:
+    for _ in range(2):
+        assert lane.get(f"{API}/movies/404").status_code == 404
+    assert lane.asked == 2
+
+
+def test_head_is_answered_by_the_app(lane: Lane) -> None:
+    lane.get()
+    answer = lane.client.head(POPULAR, headers={"Authorization": f"Bearer {CONSUMER_TOKEN}"})
+    assert (answer.status_code, answer.data) == (200, b"")
+
+
+def test_a_request_in_the_lane_leaves_its_line(
+    lane: Lane, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "butaca.access")
+    lane.get()
+    lane.get(X_Request_Id="mine")
+    first, again = (vars(record) for record in caplog.records)
+    shown: Any = ("method", "route", "status", "user_id")
+    assert [again[name] for name in shown] == [first[name] for name in shown]
+    assert again["cache"] == "hit"
+    assert again["milliseconds"] >= 0
+
+
+def test_the_lane_forgets_what_it_has_no_room_for(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(express, "MEMORY", 10)
+    lane = Lane(world)
+    lane.get()
+    assert lane.get().status_code == 200
+    assert lane.asked == 2
+
+
+def test_an_app_has_a_lane_unless_it_is_told_otherwise(world: World) -> None:
+    furnish(world)
+    world.catalogue.freshness = FRESH
+    for is_wanted, asked in ((True, 1), (False, 3)):
+        client = world.client(WebOptions(express=is_wanted), CONSUMER_TOKEN)
+        for _ in range(2):
+            client.get(POPULAR)
+        assert len(world.catalogue.calls) == asked
