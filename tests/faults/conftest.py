@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ import redis
 from butaca.adapters.sql import Database, SqlAccounts
 from butaca.core.accounts import Accounts
 from butaca.sandbox import Sandbox
-from tests.faults.pods import Pod, Town, living, new_path, until
+from tests.faults.pods import Pod, Town, heal, living, new_path, until
+from tests.own_postgresql import OwnPostgresql, empty, own_postgresql
 from tests.own_valkey import own_valkey
 
 
@@ -19,6 +21,8 @@ def shared_town(
     postgresql_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Town, Pod]]:
     """A town with one pod, which no test may kill."""
+    with closing(Database(postgresql_url)) as database:
+        empty(database)  # Of the people whom other tests have left.
     folder = tmp_path_factory.mktemp("pod")
     with Sandbox() as tmdb, own_valkey() as valkey:
         redis_url = f"redis://127.0.0.1:{valkey.port}/0"
@@ -56,9 +60,7 @@ def store(shared_town: tuple[Town, Pod], pod: Pod) -> Iterator["redis.Redis"]:
 
 
 def _heal(town: Town, pod: Pod) -> None:
-    if town.tmdb._listener is None:
-        town.tmdb.start()
-    town.tmdb.heal()
+    heal(town.tmdb)
     with redis.Redis.from_url(town.redis_url) as client:
         client.flushdb()
     until(lambda: pod.get(new_path()).status == 200)
@@ -81,8 +83,20 @@ def startup(tmp_path: Path) -> Callable[[str], dict[str, str]]:
 
 
 @pytest.fixture
-def town(library: Database, empty_redis: str, tmp_path: Path) -> Iterator[Town]:
+def postgres() -> Iterator[OwnPostgresql]:
+    """A PostgreSQL of one's own, with the demo users, that a test may kill and hang."""
+    with own_postgresql() as server:
+        yield server
+
+
+@pytest.fixture
+def database_url(library: Database) -> str:
+    """Where the database of a town is: on the server that all tests share."""
+    return library.engine.url.render_as_string(hide_password=False)
+
+
+@pytest.fixture
+def town(database_url: str, empty_redis: str, tmp_path: Path) -> Iterator[Town]:
     """A healthy town, without pods."""
-    url = library.engine.url.render_as_string(hide_password=False)
     with Sandbox() as tmdb:
-        yield from living(Town(tmp_path, tmdb, empty_redis, url))
+        yield from living(Town(tmp_path, tmdb, empty_redis, database_url))

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,11 +15,11 @@ from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPMessage
 from itertools import count
 from pathlib import Path
+from random import sample
 from threading import Barrier, Event
 from typing import Any, TypeVar
 
-from butaca.sandbox import Sandbox
-from butaca.server import free_port
+from butaca.sandbox import Fault, Sandbox
 from tests.builders import ADMIN_TOKEN, CONSUMER_TOKEN
 
 T = TypeVar("T")
@@ -30,6 +31,9 @@ COOLDOWN = 0.3
 DEADLINE = 1.5
 GRACE = 0.5
 """Seconds by which a request may outlive the deadline of its calls."""
+
+PATIENCE = 0.5
+"""Seconds that a caller waits for TMDB where something is kept: as in production."""
 
 SECONDS_TO_END = 25
 SECRETS = (CONSUMER_TOKEN, ADMIN_TOKEN, "sandbox-token")
@@ -71,6 +75,21 @@ def at_once(*calls: Callable[[], T]) -> list[T]:
 
     with ThreadPoolExecutor(len(calls)) as threads:
         return list(threads.map(go, calls))
+
+
+def strike(tmdb: Sandbox, fault: Fault | None) -> None:
+    """Let TMDB fail; without a fault it is gone altogether."""
+    if fault:
+        tmdb.break_with(fault)
+    else:
+        tmdb.stop()
+
+
+def heal(tmdb: Sandbox) -> None:
+    """Let TMDB be well, wherever it was."""
+    if tmdb._listener is None:
+        tmdb.start()
+    tmdb.heal()
 
 
 _numbers = count(676)
@@ -119,14 +138,54 @@ class Answer:
         return bool(re.fullmatch(r"butaca; hit; ttl=\d+", self.cache_status))
 
 
+def ask(
+    connection: HTTPConnection,
+    method: str,
+    path: str,
+    body: object = None,
+    headers: Mapping[str, str] | None = None,
+) -> Answer:
+    """Call the API as the consumer, over a connection that may be kept."""
+    asked = time.monotonic()
+    connection.request(
+        method,
+        f"/api/v1{path}",
+        None if body is None else json.dumps(body),
+        {
+            "Authorization": f"Bearer {CONSUMER_TOKEN}",
+            "Content-Type": "application/json",
+            **(headers or {}),
+        },
+    )
+    response = connection.getresponse()
+    content = response.read()
+    seconds = time.monotonic() - asked
+    return Answer(response.status, response.headers, content, asked, seconds)
+
+
+def lasting_port() -> int:
+    """Return a free port that no connection takes while its pod restarts: the kernel gives others.
+
+    Source: ip-sysctl, `ip_local_port_range`, which begins at 32768.
+    """
+    return next(port for port in sample(range(10_240, 32_000), 100) if _is_free(port))
+
+
+def _is_free(port: int) -> bool:
+    try:
+        with socket.create_server((HOST, port)):
+            return True
+    except OSError:
+        return False
+
+
 class Pod:
     """A `butaca serve` with its worker, in a process group of its own."""
 
     def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
-        self.port = free_port(HOST)
+        self.port = lasting_port()
         self._stdout, self._stderr = (folder / f"{self.port}.{name}" for name in ("out", "err"))
         self._read = 0
-        self._was_told = False
         with self._stdout.open("ab") as stdout, self._stderr.open("ab") as stderr:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "butaca", "serve"],
@@ -148,29 +207,19 @@ class Pod:
         timeout: float = 15.0,
     ) -> Answer:
         """Call the API as the consumer, over a connection of its own."""
-        asked = time.monotonic()
-        connection = HTTPConnection(HOST, self.port, timeout=timeout)
+        connection = self.connect(timeout)
         try:
-            connection.request(
-                method,
-                f"/api/v1{path}",
-                None if body is None else json.dumps(body),
-                {
-                    "Authorization": f"Bearer {CONSUMER_TOKEN}",
-                    "Content-Type": "application/json",
-                    **(headers or {}),
-                },
-            )
-            response = connection.getresponse()
-            content = response.read()
+            return ask(connection, method, path, body, headers)
         finally:
             connection.close()
-        seconds = time.monotonic() - asked
-        return Answer(response.status, response.headers, content, asked, seconds)
+
+    def connect(self, timeout: float = 15.0) -> HTTPConnection:
+        """Return a connection that is made by its first request, and anew when it was closed."""
+        return HTTPConnection(HOST, self.port, timeout=timeout)
 
     def probe(self, path: str, timeout: float = 10.0) -> int:
         """Return the status of `/livez` or `/readyz`, as Kubernetes asks for it."""
-        connection = HTTPConnection(HOST, self.port, timeout=timeout)
+        connection = self.connect(timeout)
         try:
             connection.request("GET", path)
             return connection.getresponse().status
@@ -209,10 +258,8 @@ class Pod:
         return self
 
     def tell_to_end(self) -> None:
-        """Send SIGTERM, once: of two in a row Granian's main process may never wake up."""
-        if not self._was_told:
-            self._was_told = True
-            self.process.send_signal(signal.SIGTERM)
+        """Send SIGTERM."""
+        self.process.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
         """Kill the pod with its worker, as a node that dies does."""

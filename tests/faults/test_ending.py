@@ -1,15 +1,22 @@
 """Pods end and come while people ask; no request is lost."""
 
+import os
+import signal
+import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from http.client import HTTPConnection
 from itertools import count
 from threading import Event, Lock
 
 import pytest
 
 from butaca.sandbox import Fault
-from tests.faults.pods import Pod, Town, new_path, until
+from tests.faults.pods import Answer, Pod, Town, ask, new_path, until
+
+POPULAR = "/movies/popular"
 
 
 def test_what_is_upstream_when_a_pod_is_told_to_end_is_answered(town: Town) -> None:
@@ -25,12 +32,78 @@ def test_what_is_upstream_when_a_pod_is_told_to_end_is_answered(town: Town) -> N
     assert pod.errors() == []
 
 
-class Crowd:
-    """People who ask all the time, each next one of the pods that stand; and what they got."""
+def test_what_takes_long_when_a_pod_is_told_to_end_is_answered(town: Town) -> None:
+    pod = town.pod(TMDB_READ_TIMEOUT="3", TMDB_DEADLINE="4")
+    town.tmdb.break_with(Fault("delay", seconds=1.6))
+    with ThreadPoolExecutor(1) as threads:
+        asked = threads.submit(pod.get, new_path())
+        until(lambda: town.tmdb.calls.total == 1)
+        pod.tell_to_end()
+        assert asked.result().status == 200
 
-    def __init__(self, choose: Callable[[], Pod]) -> None:
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_pod_that_is_told_to_end_again_and_again_ends(town: Town, number: int) -> None:
+    pod = town.pod()
+
+    def tell_and_see() -> bool:
+        pod.process.send_signal(number)
+        return pod.process.poll() is not None
+
+    until(tell_and_see)
+    assert pod.process.returncode == 0
+    assert pod.errors() == []
+
+
+def test_ctrl_c_ends_a_pod_but_not_what_it_is_asked(town: Town) -> None:
+    pod = town.pod()
+    town.tmdb.break_with(Fault("delay", seconds=0.4))
+    with ThreadPoolExecutor(1) as threads:
+        asked = threads.submit(pod.get, new_path())
+        until(lambda: town.tmdb.calls.total == 1)
+        for _ in range(3):  # A terminal tells the main process and its worker.
+            os.killpg(pod.process.pid, signal.SIGINT)
+        assert asked.result().status == 200
+    until(lambda: pod.process.poll() is not None)
+    assert pod.process.returncode == 0
+
+
+def test_a_pod_that_does_not_listen_yet_ends_at_once(
+    town: Town, startup: Callable[[str], dict[str, str]]
+) -> None:
+    pod = town.launch(**startup(A_WORKER_THAT_HANGS))
+    until(lambda: pod.log() != [], seconds=30)
+    pod.tell_to_end()
+    until(lambda: pod.process.poll() is not None)
+    assert pod.process.returncode == 0
+
+
+def test_a_pod_whose_worker_dies_ends_in_failure(
+    town: Town, startup: Callable[[str], dict[str, str]]
+) -> None:
+    pod = town.launch(**startup("import os; os.register_at_fork(after_in_child=os.abort)"))
+    until(lambda: pod.process.poll() is not None, seconds=30)
+    assert pod.process.returncode == 1
+    assert [line["event"] for line in pod.errors()] == ["Unexpected exit from worker-1"]
+
+
+A_WORKER_THAT_HANGS = """
+import os, threading
+
+def hang():
+    print('{"event": "worker.hangs"}', flush=True)
+    threading.Event().wait()
+
+os.register_at_fork(after_in_child=hang)
+"""
+
+
+class Crowd:
+    """People who ask all the time; and what they got."""
+
+    def __init__(self, call: Callable[[], Answer]) -> None:
         self.got: Counter[str] = Counter()
-        self._choose = choose
+        self._call = call
         self._enough = Event()
         self._lock = Lock()
         self._threads = ThreadPoolExecutor(6)
@@ -57,7 +130,7 @@ class Crowd:
 
     def _ask(self) -> str:
         try:
-            return str(self._choose().get("/movies/popular").status)
+            return str(self._call().status)
         except ConnectionRefusedError:
             self._enough.wait(0.01)
             return "nobody there"
@@ -65,29 +138,106 @@ class Crowd:
             return repr(error)
 
 
-@pytest.mark.xfail(reason="Granian resets what waits in its backlog when it ends", strict=False)
-def test_under_load_a_pod_that_ends_loses_no_request_that_it_accepted(town: Town) -> None:
+class Regulars(threading.local):
+    """People who come back over the connection that each of them keeps."""
+
+    def __init__(self, pod: Pod) -> None:
+        self._connection: HTTPConnection = pod.connect()
+
+    def ask(self) -> Answer:
+        try:
+            return ask(self._connection, "GET", POPULAR)
+        except OSError:
+            self._connection.close()
+            raise
+
+
+@pytest.mark.parametrize("comes_back", [False, True], ids=["strangers", "regulars"])
+def test_under_load_a_pod_that_ends_loses_no_request_that_it_accepted(
+    town: Town, comes_back: bool
+) -> None:
     pod = town.pod()
-    with Crowd(lambda: pod) as crowd:
+    regulars = Regulars(pod)
+    with Crowd(lambda: regulars.ask() if comes_back else pod.get(POPULAR)) as crowd:
         until(lambda: crowd.answers > 200)
         pod.tell_to_end()
         until(lambda: pod.process.poll() is not None)
     assert set(crowd.got) <= {"200", "nobody there"}, crowd.got
     assert pod.process.returncode == 0
-    answered = [line for line in pod.log() if line.get("route") == "/api/v1/movies/popular"]
+    answered = [line for line in pod.log() if line.get("route") == f"/api/v1{POPULAR}"]
     assert len(answered) == crowd.answers
 
 
-@pytest.mark.xfail(reason="Granian resets what waits in its backlog when it ends", strict=False)
-def test_a_rolling_restart_loses_no_request(town: Town) -> None:
-    *pods, third, fourth = town.pods(4)
-    turns = count()
-    with Crowd(lambda: pods[next(turns) % 2]) as crowd:
-        until(lambda: crowd.answers > 100)
-        for n, new in enumerate((third, fourth)):
-            pods[n].tell_to_end()
-            until(lambda: pods[n].process.poll() is not None)  # noqa: B023 - called right here
-            pods[n] = new
+class Rounds:
+    """Pods that are asked in turn: as often by strangers as over connections that are kept."""
+
+    def __init__(self, pods: list[Pod]) -> None:
+        self.pods = pods
+        self._turns = count()
+        self._kept: dict[tuple[int, int], HTTPConnection] = {}
+
+    def ask(self) -> Answer:
+        """Ask the next; who finds it closed goes on to the one after."""
+        turn, number = next(self._turns), len(self.pods)
+        for n in range(turn, turn + 2 * number):
+            pod = self.pods[n % number]  # As they are by now: a refusal may have taken seconds.
+            with suppress(ConnectionRefusedError):
+                return self._ask(pod) if turn // number % 2 else pod.get(POPULAR)
+        raise ConnectionError("none of them lets anybody in")
+
+    def close(self) -> None:
+        for connection in self._kept.values():
+            connection.close()
+
+    def _ask(self, pod: Pod) -> Answer:
+        me = (threading.get_ident(), pod.port)
+        return ask(self._kept.setdefault(me, pod.connect()), "GET", POPULAR)
+
+
+def test_a_rolling_restart_of_three_pods_at_full_load_loses_no_request(town: Town) -> None:
+    old, new = town.pods(3), town.pods(3)
+    with closing(Rounds(old)) as rounds, Crowd(rounds.ask) as crowd:
+        until(lambda: crowd.answers > 200)
+        for n in range(3):
+            pod, rounds.pods[n] = rounds.pods[n], new[n]
+            pod.tell_to_end()
+            until(lambda: pod.process.poll() is not None, seconds=20)  # noqa: B023 - called here
+            assert pod.process.returncode == 0
         seen = crowd.answers
         until(lambda: crowd.answers > seen + 100)
-    assert set(crowd.got) <= {"200", "nobody there"}, crowd.got
+    assert set(crowd.got) == {"200"}, crowd.got
+
+
+LOSES_SIGTERM = """
+import os, signal, threading
+
+def lose():
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+os.register_at_fork(after_in_child=lose)
+"""
+
+
+def test_a_pod_ends_even_where_a_signal_interrupts_the_wrong_thread(
+    town: Town, startup: Callable[[str], dict[str, str]]
+) -> None:
+    pod = town.pod(**startup(LOSES_SIGTERM))
+    pod.tell_to_end()
+    until(lambda: pod.process.poll() is not None, seconds=5)
+    assert pod.process.returncode == 0
+
+
+def test_a_worker_ends_whose_main_process_was_killed(town: Town) -> None:
+    pod = town.pod()
+    pod.process.kill()
+    pod.process.wait()
+
+    def is_gone() -> bool:
+        try:
+            pod.probe("/livez", timeout=1)
+        except OSError:
+            return True
+        return False
+
+    until(is_gone, seconds=5)

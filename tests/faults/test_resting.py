@@ -85,3 +85,15 @@ def test_a_probe_that_fails_begins_the_rest_anew(
     assert pod.get(new_path()).status == 503
     assert tmdb.calls.total == calls == 6
     assert len(pod.errors()) == 2
+
+
+def test_a_movie_of_which_tmdb_tells_nonsense_rests_alone(pod: Pod, tmdb: Sandbox) -> None:
+    tmdb.break_with(Fault("object", paths="/3/movie/551"))
+    first, second = pod.get("/movies/551"), pod.get("/movies/551")
+    assert (first.status, first.json["code"]) == (502, "catalogue-answered-nonsense")
+    assert (second.status, second.json["code"]) == (503, "catalogue-unavailable")
+    assert second.retry_after == 1
+    assert pod.get("/movies/550").status == 200
+    assert pod.get(new_path()).status == 200
+    assert tmdb.calls.total == 3
+    assert len(pod.errors()) == 1

@@ -1,15 +1,17 @@
 """TMDB fails in every way: what a caller gets, how fast, and what the operator learns."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
 
 from butaca.sandbox import Fault, Sandbox
-from tests.faults.pods import DEADLINE, GRACE, Answer, Pod, Town, new_path
+from tests.black_hole import black_hole
+from tests.faults.pods import DEADLINE, GRACE, PATIENCE, Answer, Pod, Town, new_path, strike, until
 
 CODES = {
-    502: {"catalogue-answered-nonsense"},
+    502: {"catalogue-garbled", "catalogue-answered-nonsense"},
     503: {"catalogue-unavailable"},
     504: {"catalogue-timed-out"},
 }
@@ -17,32 +19,34 @@ CODES = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A way of failing, how often TMDB is asked, and what is answered with nothing kept."""
+    """A way of failing, how often TMDB is asked, and what is answered with nothing kept.
+
+    Where it cannot even be asked, `tries` are how often that was attempted.
+    """
 
     fault: Fault | None
     calls: int
     status: int
     upstream_status: int | None = None
+    is_slow: bool = False
+    tries: int = 1
 
     def strike(self, tmdb: Sandbox) -> None:
         """Let TMDB fail; without a fault it is gone altogether."""
         tmdb.calls.reset()
-        if self.fault:
-            tmdb.break_with(self.fault)
-        else:
-            tmdb.stop()
+        strike(tmdb, self.fault)
 
 
 ROWS = {
-    "refuses connections": Row(None, 0, 503),
+    "refuses connections": Row(None, 0, 503, tries=3),
     "hangs up without a word": Row(Fault("refuse"), 3, 503),
-    "never answers": Row(Fault("hang"), 3, 504),
-    "answers after the deadline": Row(Fault("delay", seconds=60), 3, 504),
-    "drips its body": Row(Fault("drip", seconds=0.1), 1, 504),
-    "drips a byte a second": Row(Fault("drip", seconds=1), 3, 504),
-    "drips its headers": Row(Fault("drip-headers", seconds=0.1), 1, 504),
+    "never answers": Row(Fault("hang"), 3, 504, is_slow=True),
+    "answers after the deadline": Row(Fault("delay", seconds=60), 3, 504, is_slow=True),
+    "drips its body": Row(Fault("drip", seconds=0.1), 1, 504, is_slow=True),
+    "drips a byte a second": Row(Fault("drip", seconds=1), 3, 504, is_slow=True),
+    "drips its headers": Row(Fault("drip-headers", seconds=0.1), 1, 504, is_slow=True),
     "429": Row(Fault("429"), 3, 503, 429),
-    "429, come back in 1 s": Row(Fault("429", retry_after=1), 2, 503, 429),
+    "429, come back in 1 s": Row(Fault("429", retry_after=1), 2, 503, 429, is_slow=True),
     "429, come back tomorrow": Row(Fault("429", retry_after=86400), 1, 503, 429),
     "429, come back in 10^20 s": Row(Fault("429", retry_after=10**20), 1, 503, 429),
     "429, come back in the year 9999": Row(
@@ -68,6 +72,11 @@ ROWS = {
 each_row = pytest.mark.parametrize("row", ROWS.values(), ids=ROWS.keys())
 
 
+def rows(*, slow: bool) -> pytest.MarkDecorator:
+    chosen = {name: row for name, row in ROWS.items() if row.is_slow is slow}
+    return pytest.mark.parametrize("row", chosen.values(), ids=chosen.keys())
+
+
 def assert_is_in_time(answer: Answer) -> None:
     assert answer.seconds < DEADLINE + GRACE
 
@@ -82,18 +91,24 @@ def assert_is_stale(answer: Answer, good: Answer, upstream_status: int | None) -
 
 
 def assert_was_told(pod: Pod, answer: Answer, row: Row, served: str) -> None:
-    """One line on stderr, and not a second one of anything else."""
-    (line,) = pod.errors()
+    """One line on stderr, and not a second one of anything else; perhaps after the answer."""
+    (line,) = until(pod.errors)
     assert line["level"] == "error"
     assert line["event"] == "tmdb.call_failed"
-    assert line["tries"] == max(row.calls, 1 if row.fault else 3)
+    assert line["tries"] == max(row.calls, row.tries)
     assert line["upstream_status"] == row.upstream_status
     assert line["served"] == served
     assert line["request_id"] == answer.headers["X-Request-Id"]
-    assert line["seconds"] <= answer.seconds
+    assert line["seconds"] <= (DEADLINE + GRACE if row.is_slow else answer.seconds)
 
 
-@each_row
+def assert_was_not_waited_for(stale: Answer, good: Answer) -> None:
+    assert (stale.status, stale.body) == (200, good.body)
+    assert re.fullmatch(r"butaca; hit; ttl=-\d; detail=updating", stale.cache_status)
+    assert stale.seconds < PATIENCE + GRACE
+
+
+@rows(slow=False)
 def test_with_something_kept_it_is_served_stale(pod: Pod, tmdb: Sandbox, row: Row) -> None:
     path = new_path()
     good = pod.get(path)
@@ -103,6 +118,19 @@ def test_with_something_kept_it_is_served_stale(pod: Pod, tmdb: Sandbox, row: Ro
     assert_is_in_time(stale)
     assert tmdb.calls.total == row.calls
     assert_was_told(pod, stale, row, served="stale")
+
+
+@rows(slow=True)
+def test_with_something_kept_a_slow_tmdb_is_not_waited_for(
+    pod: Pod, tmdb: Sandbox, row: Row
+) -> None:
+    path = new_path()
+    good = pod.get(path)
+    row.strike(tmdb)
+    stale = pod.get_after_ttl(path)
+    assert_was_not_waited_for(stale, good)
+    assert_was_told(pod, stale, row, served="stale")
+    assert tmdb.calls.total == row.calls
 
 
 @each_row
@@ -118,12 +146,13 @@ def test_with_nothing_kept_the_failure_has_its_status(pod: Pod, tmdb: Sandbox, r
     assert_was_told(pod, answer, row, served="nothing")
 
 
-def test_the_age_counts_the_time_that_the_failed_call_took(pod: Pod, tmdb: Sandbox) -> None:
+def test_the_age_counts_the_time_that_was_waited(pod: Pod, tmdb: Sandbox) -> None:
     path = new_path()
     good = pod.get(path)
     tmdb.break_with(Fault("hang"))
     stale = pod.get_after_ttl(path)
     assert stale.came - good.came - 1 < stale.age <= stale.came - good.asked
+    until(pod.errors)
 
 
 def test_a_bad_key_serves_stale_and_alarms(pod: Pod, tmdb: Sandbox) -> None:
@@ -204,36 +233,75 @@ def test_that_there_is_no_such_movie_is_an_answer_and_is_asked_once(town: Town) 
     assert pod.errors() == []
 
 
-NO_DNS = """
-import socket
+NOWHERE = """
+import socket, threading
 resolve = socket.getaddrinfo
-def fail(host, *args, **kwargs):
-    if host == "tmdb.invalid":
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-    return resolve(host, *args, **kwargs)
-socket.getaddrinfo = fail
+def fail(port):
+    {fail}
+def look_up(host, port, *args, **kwargs):
+    return fail(port) if host == "tmdb.invalid" else resolve(host, port, *args, **kwargs)
+socket.getaddrinfo = look_up
 """
 
 
-def test_with_dns_failing_what_another_pod_kept_is_served_stale(
-    town: Town, startup: Callable[[str], dict[str, str]]
+@dataclass(frozen=True, slots=True)
+class Nowhere:
+    """A way of not even reaching TMDB: how its host is looked up, and how often that is tried."""
+
+    fail: str
+    tries: int
+    is_slow: bool = True
+
+    @property
+    def row(self) -> Row:
+        return Row(None, 0, 503, is_slow=self.is_slow, tries=self.tries)
+
+
+NOWHERES = {
+    "DNS fails": Nowhere(
+        'raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")', 3, is_slow=False
+    ),
+    "DNS never answers": Nowhere("threading.Event().wait()", 3),
+    "several addresses that never answer": Nowhere(
+        'return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))] * 8', 1
+    ),
+}
+
+each_nowhere = pytest.mark.parametrize("nowhere", NOWHERES.values(), ids=NOWHERES.keys())
+
+
+@pytest.fixture
+def settings(
+    nowhere: Nowhere, startup: Callable[[str], dict[str, str]]
+) -> Iterator[dict[str, str]]:
+    """What makes a pod that does not reach TMDB."""
+    with black_hole() as port:
+        url = f"http://tmdb.invalid:{port}/3"
+        yield {"TMDB_BASE_URL": url, **startup(NOWHERE.format(fail=nowhere.fail))}
+
+
+@each_nowhere
+def test_with_tmdb_out_of_reach_what_another_pod_kept_is_served_stale(
+    town: Town, settings: dict[str, str], nowhere: Nowhere
 ) -> None:
-    nowhere = {"TMDB_BASE_URL": "http://tmdb.invalid/3", **startup(NO_DNS)}
-    seeing, blind = town.launch(), town.launch(**nowhere)
+    seeing, blind = town.launch(), town.launch(**settings)
     path = new_path()
     good = seeing.wait_until_up().get(path)
     stale = blind.wait_until_up().get_after_ttl(path)
-    assert_is_stale(stale, good, None)
-    assert_is_in_time(stale)
-    assert_was_told(blind, stale, Row(None, 0, 503), served="stale")
+    if nowhere.is_slow:
+        assert_was_not_waited_for(stale, good)
+    else:
+        assert_is_stale(stale, good, None)
+    assert_was_told(blind, stale, nowhere.row, served="stale")
 
 
-def test_with_dns_failing_and_nothing_kept_it_is_503(
-    town: Town, startup: Callable[[str], dict[str, str]]
+@each_nowhere
+def test_with_tmdb_out_of_reach_and_nothing_kept_it_is_503(
+    town: Town, settings: dict[str, str], nowhere: Nowhere
 ) -> None:
-    pod = town.pod(TMDB_BASE_URL="http://tmdb.invalid/3", **startup(NO_DNS))
+    pod = town.pod(**settings)
     answer = pod.get(new_path())
     assert (answer.status, answer.json["code"]) == (503, "catalogue-unavailable")
     assert answer.retry_after == 1
     assert_is_in_time(answer)
-    assert_was_told(pod, answer, Row(None, 0, 503), served="nothing")
+    assert_was_told(pod, answer, nowhere.row, served="nothing")

@@ -1,0 +1,128 @@
+"""OpenTelemetry: spans of requests and of what they wait for, where its standard variables ask.
+
+Without them nothing of it is imported; it need not even be installed.
+"""
+
+import os
+from importlib.util import find_spec
+from multiprocessing.util import Finalize
+from typing import TYPE_CHECKING, Any
+
+from butaca import __version__
+from butaca.complaint import Complaint
+
+if TYPE_CHECKING:
+    from flask import Flask
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.trace import Span
+    from requests import PreparedRequest
+    from sqlalchemy import Engine
+
+_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+_PROBES = "^https?://[^/]+/(livez|readyz|metrics)$"
+
+
+def is_wanted() -> bool:
+    """Tell whether the environment names somebody to send spans to.
+
+    Raises Complaint where it does, and what sends them is not installed.
+    """
+    is_off = os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true"
+    is_for_others = os.environ.get("OTEL_TRACES_EXPORTER", "otlp") != "otlp"
+    if is_off or is_for_others or not any(os.environ.get(name) for name in _ENDPOINTS):
+        return False
+    if find_spec("opentelemetry") is None:
+        raise Complaint("OTEL_EXPORTER_OTLP_ENDPOINT: needs pip install 'butaca[otel]'")
+    return True
+
+
+def start(app: "Flask", engine: "Engine") -> None:
+    """Trace the requests of an app, its calls to TMDB and Redis, and its statements."""
+    from opentelemetry import trace
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.instrumentation.redis import RedisInstrumentor
+    from opentelemetry.instrumentation.requests import RequestsInstrumentor
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    provider = TracerProvider(resource=_resource())
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    trace.set_tracer_provider(provider)
+    Finalize(None, provider.shutdown, exitpriority=0)  # A worker skips what `atexit` knows.
+    _trace_requests(app)
+    RequestsInstrumentor().instrument(request_hook=_name_call)
+    RedisInstrumentor().instrument()
+    _trace_statements(engine)
+
+
+def _resource() -> "Resource":
+    from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+
+    ours = {"service.name": "butaca", "service.version": __version__}
+    return Resource.create(ours).merge(OTELResourceDetector().detect())
+
+
+def _trace_requests(app: "Flask") -> None:
+    """Begin a span before anything else is done for a request, so that all go by its names."""
+    from flask import request
+    from opentelemetry import trace
+    from opentelemetry.instrumentation.flask import FlaskInstrumentor
+    from opentelemetry.propagate import inject
+
+    def go_on() -> None:
+        carrier: dict[str, str] = {}
+        inject(carrier)  # Nothing, for a probe.
+        request.environ["HTTP_TRACEPARENT"] = carrier.get("traceparent", "")
+        _hide_query(trace.get_current_span(), request.base_url, request.path)
+
+    others = app.before_request_funcs[None]
+    app.before_request_funcs[None] = []
+    FlaskInstrumentor().instrument_app(app, excluded_urls=_PROBES)  # type: ignore[no-untyped-call]
+    app.before_request_funcs[None] += [go_on, *others]
+
+
+def _trace_statements(engine: "Engine") -> None:
+    """Begin a span for each statement. OpenTelemetry's own package knows no SQLAlchemy 2.1."""
+    from opentelemetry import trace
+    from sqlalchemy import event
+
+    tracer, system = trace.get_tracer("butaca"), engine.dialect.name
+
+    def begin(connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        said = {"db.system.name": system, "db.query.text": statement}
+        verb = statement.split(maxsplit=1)[0]
+        span = tracer.start_span(verb, kind=trace.SpanKind.CLIENT, attributes=said)
+        connection.info[_SPAN] = span
+
+    def end(connection: Any, *_: Any) -> None:
+        connection.info.pop(_SPAN).end()
+
+    def fail(context: Any) -> None:
+        if context.connection and (span := context.connection.info.pop(_SPAN, None)):
+            span.set_status(trace.StatusCode.ERROR)
+            span.end()
+
+    event.listen(engine, "before_cursor_execute", begin)
+    event.listen(engine, "after_cursor_execute", end)
+    event.listen(engine, "handle_error", fail)
+
+
+_SPAN = "butaca.span"
+
+
+def _name_call(span: "Span", request: "PreparedRequest") -> None:
+    """Tell where a call goes, but not what it asks for."""
+    url = (request.url or "").partition("?")[0]
+    _hide_query(span, url, url)
+
+
+def _hide_query(span: Any, url: str, path: str) -> None:
+    """Let a span tell neither what somebody searches for nor what they sent by mistake."""
+    for name, value in {
+        "http.url": url,
+        "url.full": url,
+        "http.target": path,
+        "url.query": "",
+    }.items():
+        if name in (getattr(span, "attributes", None) or ()):
+            span.set_attribute(name, value)

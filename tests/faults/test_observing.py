@@ -1,0 +1,104 @@
+"""What an operator reads while things fail: probes say what they saw, no line tells a secret."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import make_url
+
+from butaca.sandbox import Fault, Sandbox
+from tests.builders import ADMIN_TOKEN, CONSUMER_TOKEN
+from tests.faults.pods import Pod, Town, new_path, strike, until
+from tests.own_postgresql import OwnPostgresql
+
+PASSWORDS = {"database": "pw-of-postgresql", "redis": "pw-of-redis", "tmdb": "pw-of-tmdb"}
+STRANGER = "butaca_of-somebody-unknown"
+TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+@pytest.fixture
+def database_url(postgres: OwnPostgresql) -> str:
+    """Where the database of the town is: on a server that a test may break."""
+    return postgres.url
+
+
+def read(pod: Pod, path: str) -> tuple[int, str, dict[str, object]]:
+    """Return the status of a probe, its content type and what it says."""
+    connection = pod.connect()
+    connection.request("GET", path)
+    response = connection.getresponse()
+    found = json.loads(response.read())
+    connection.close()
+    return response.status, response.getheader("Content-Type", ""), found
+
+
+def test_readiness_says_what_it_saw_of_a_killed_database(
+    town: Town, postgres: OwnPostgresql
+) -> None:
+    pod = town.pod()
+    assert read(pod, "/readyz") == (200, "application/json", {"status": "ok", "database": "ok"})
+    postgres.kill()
+    status, media_type, saw = read(pod, "/readyz")
+    assert (status, media_type) == (503, "application/problem+json")
+    assert (saw["database"], saw["code"]) == ("away", "library-unavailable")
+    assert read(pod, "/livez") == (200, "application/json", {"status": "ok"})
+
+
+def test_no_line_tells_a_secret_whatever_fails(town: Town, postgres: OwnPostgresql) -> None:
+    database = make_url(postgres.url).set(password=PASSWORDS["database"])
+    pod = town.pod(
+        DATABASE_URL=database.render_as_string(hide_password=False),
+        REDIS_URL=town.redis_url.replace("//", f"//nobody:{PASSWORDS['redis']}@"),
+        TMDB_TOKEN=PASSWORDS["tmdb"],
+        LOG_LEVEL="debug",
+    )
+    statuses = set(calls_with_secrets(pod))  # Redis refuses its password, and TMDB its key.
+    for kind in ("503", "truncated"):
+        strike(town.tmdb, Fault(kind))
+        statuses |= set(calls_with_secrets(pod))
+    postgres.kill()
+    statuses |= set(calls_with_secrets(pod))
+    assert statuses >= {200, 401, 404, 422, 502, 503}
+    told = pod._stdout.read_text() + pod._stderr.read_text()
+    events = {json.loads(line)["event"] for line in told.splitlines() if line.startswith("{")}
+    assert events >= {"tmdb.call_failed", "redis.went_away", "database.went_away"}
+    secrets = (*PASSWORDS.values(), ADMIN_TOKEN, CONSUMER_TOKEN, STRANGER)
+    assert [secret for secret in secrets if secret in told] == []
+
+
+def calls_with_secrets(pod: Pod) -> Iterator[int]:
+    """Call in all the ways in which people let their secrets slip; yield the statuses."""
+    secrets = (ADMIN_TOKEN, PASSWORDS["tmdb"])
+    for secret in secrets:
+        for path in (
+            new_path(),
+            f"/me?access_token={secret}",
+            f"/movies/search?query={secret}",
+            f"/movies/popular?api_key={secret}",
+            f"/movies/{secret}",
+            f"/{secret}",
+        ):
+            yield pod.get(path).status
+        yield pod.get("/me", Authorization=f"Bearer {STRANGER}").status
+        yield pod.get("/me", Authorization=f"Basic {secret}").status
+        yield pod.get("/me", Cookie=f"token={secret}").status
+        yield pod.call("POST", "/me/favorites", {"movie_id": secret}).status
+        yield pod.call("POST", "/me/favorites", {"movie_id": 550, secret: secret}).status
+        yield pod.call("PUT", "/me/ratings/550", {"stars": 4}).status
+
+
+def test_every_line_of_a_request_bears_its_trace(pod: Pod, tmdb: Sandbox) -> None:
+    tmdb.break_with(Fault("503"))
+    pod.get(new_path(), traceparent=f"00-{TRACE_ID}-00f067aa0ba902b7-01")
+    (error,) = until(lambda: pod.errors_of("tmdb.call_failed"))
+    assert error["trace_id"] == TRACE_ID
+    lines = until(
+        lambda: [
+            line
+            for line in pod.log()
+            if line.get("trace_id") == TRACE_ID and line["event"] == "request.answered"
+        ]
+    )
+    assert len(lines) == 1
+    tries = [line for line in pod.log() if line["event"] == "tmdb.tries_again"]
+    assert {line["trace_id"] for line in tries[-2:]} == {TRACE_ID}

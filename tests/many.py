@@ -1,0 +1,31 @@
+"""Long lists, put into a database at once."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, text
+
+from butaca.adapters.sql import Database
+from butaca.adapters.sql.session import waiting_at_most
+from butaca.adapters.sql.stored import movie_row
+from butaca.adapters.sql.tables import movies, user_movies
+from tests.builders import CONSUMER, NOON, make_record
+
+
+@contextmanager
+def filling(database: Database) -> Iterator[Connection]:
+    """Give a transaction that may take its time: there is much, and a machine may be busy."""
+    with database.writing() as connection, waiting_at_most(None):
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SET LOCAL statement_timeout = 0"))
+        yield connection
+
+
+def keep_many(database: Database, count: int) -> None:
+    """Let the consumer, who is there already, keep so many movies, with the IDs from 1 on."""
+    rows = [movie_row(make_record(number), NOON) for number in range(1, count + 1)]
+    mine = {"user_id": CONSUMER.id, "favorited_at": NOON}
+    kept = [{**mine, "movie_id": row["id"], "sort_title": row["sort_title"]} for row in rows]
+    with filling(database) as connection:
+        connection.execute(movies.insert(), rows)
+        connection.execute(user_movies.insert(), kept)

@@ -1,0 +1,216 @@
+"""OpenTelemetry: one trace from a caller to TMDB, sent where the standard variables say."""
+
+import gzip
+import importlib.util
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+import requests
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+
+from butaca import telemetry
+from butaca.adapters.sql import Database, SqlAccounts
+from butaca.complaint import Complaint
+from butaca.core.accounts import Accounts
+from butaca.sandbox import Sandbox
+from tests.builders import CONSUMER_TOKEN
+from tests.processes import end
+from tests.test_served import lines_of, serving
+
+TRACE_ID, SPAN_ID = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
+
+
+class Collector(ThreadingHTTPServer):
+    """Takes spans over HTTP, as OpenTelemetry's collectors do."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Taker)
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        self.spans: list[tuple[str, Span]] = []
+        self.services: set[str] = set()
+
+    def take(self, body: bytes) -> None:
+        for sent in ExportTraceServiceRequest.FromString(body).resource_spans:
+            named = {each.key: each.value.string_value for each in sent.resource.attributes}
+            self.services.add(named["service.name"])
+            for scope in sent.scope_spans:
+                self.spans += [(scope.scope.name.rpartition(".")[2], span) for span in scope.spans]
+
+    def of(self, name: str) -> list[Span]:
+        return [span for scope, span in self.spans if scope == name]
+
+
+class _Taker(BaseHTTPRequestHandler):
+    server: Collector
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        is_packed = self.headers.get("Content-Encoding") == "gzip"
+        self.server.take(gzip.decompress(body) if is_packed else body)
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@contextmanager
+def collecting() -> Iterator[Collector]:
+    with Collector() as collector:
+        Thread(target=collector.serve_forever, daemon=True).start()
+        yield collector
+        collector.shutdown()
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    with collecting() as collector:
+        yield collector
+
+
+def test_one_trace_goes_from_the_caller_to_tmdb(
+    collector: Collector, postgresql: Database, empty_redis: str
+) -> None:
+    with serving(postgresql, empty_redis, **{ENDPOINT: collector.url}) as served:
+        given = {"traceparent": f"00-{TRACE_ID}-{SPAN_ID}-01"}
+        assert served.get("/movies/search?query=fight", **given).status_code == 200
+        stdout, _ = end(served.process)
+    assert {span.trace_id.hex() for _, span in collector.spans} == {TRACE_ID}
+    (request,), (call,) = collector.of("flask"), collector.of("requests")
+    assert request.name == "GET /api/v1/movies/search"
+    assert request.parent_span_id.hex() == SPAN_ID
+    for child in (call, *collector.of("redis"), *collector.of("butaca")):
+        assert child.parent_span_id == request.span_id
+    assert {span.name for span in collector.of("butaca")} == {"SELECT"}
+    assert collector.of("redis")
+    assert collector.services == {"butaca"}
+    assert {line["trace_id"] for line in lines_of(stdout)} == {TRACE_ID}
+
+
+def test_a_request_without_a_trace_is_told_by_the_trace_of_its_span(
+    collector: Collector, postgresql: Database, empty_redis: str
+) -> None:
+    with serving(
+        postgresql, empty_redis, **{ENDPOINT: collector.url, "OTEL_SERVICE_NAME": "films"}
+    ) as served:
+        served.get("/me")
+        stdout, _ = end(served.process)
+    (request,) = collector.of("flask")
+    assert [line["trace_id"] for line in lines_of(stdout)] == [request.trace_id.hex()]
+    assert collector.services == {"films"}
+
+
+def test_no_span_tells_a_query_or_a_token_and_probes_leave_none(
+    collector: Collector, postgresql: Database, empty_redis: str
+) -> None:
+    stability = {"OTEL_SEMCONV_STABILITY_OPT_IN": "http/dup,database/dup"}
+    with serving(postgresql, empty_redis, **{ENDPOINT: collector.url}, **stability) as served:
+        served.get("/movies/search?query=unspeakable")
+        served.get("/me?access_token=unspeakable")
+        for path in ("/livez", "/readyz", "/metrics"):
+            requests.get(served.url + path, timeout=10)
+        end(served.process)
+    told = str(collector.spans)
+    assert "/api/v1/movies/search" in told
+    for secret in ("unspeakable", CONSUMER_TOKEN, "sandbox-token", "/livez"):
+        assert secret not in told
+    assert len(collector.of("flask")) == 2
+
+
+FAILING = """
+import shutil, sys
+from pathlib import Path
+from butaca.app import create_from_environment
+
+client = create_from_environment().test_client()
+client.environ_base["HTTP_AUTHORIZATION"] = "Bearer " + sys.argv[1]
+path = Path(sys.argv[3])
+assert client.get("/api/v1/me").status_code == 503  # There is no database yet.
+path.parent.mkdir()
+shutil.copy(sys.argv[2], path)
+assert client.get("/livez").status_code == 200
+assert client.get("/api/v1/movies/search?query=unspeakable").status_code == 200
+assert client.get("/api/v1/me/ratings?page=1").status_code == 500  # There is no such table.
+"""
+
+
+def test_what_fails_is_told_as_failed(
+    collector: Collector, sqlite: Database, empty_redis: str, tmp_path: Path
+) -> None:
+    Accounts(SqlAccounts(sqlite)).let_in_demo_users()
+    with sqlite.writing() as connection:
+        connection.exec_driver_sql("DROP TABLE user_movies")
+    sqlite.close()
+    path = tmp_path / "later" / "butaca.db"
+    with Sandbox() as tmdb:
+        environment = {
+            "DATABASE_URL": f"sqlite:///{path}",
+            "REDIS_URL": empty_redis,
+            "TMDB_TOKEN": "sandbox-token",
+            "TMDB_BASE_URL": tmdb.url,
+            ENDPOINT: collector.url,
+        }
+        subprocess.run(
+            [sys.executable, "-c", FAILING, CONSUMER_TOKEN, str(sqlite.engine.url.database), path],
+            env={**os.environ, **environment},
+            check=True,
+            capture_output=True,
+            timeout=60,
+        )
+    assert len(collector.of("flask")) == 3
+    assert len(collector.of("requests")) == 1
+    failed = [span for _, span in collector.spans if span.status.code == Status.STATUS_CODE_ERROR]
+    assert {span.name for span in failed} >= {"SELECT", "GET /api/v1/me/ratings"}
+    assert "unspeakable" not in str(collector.spans)
+
+
+@pytest.mark.parametrize(
+    ("variables", "is_wanted"),
+    [
+        ({}, False),
+        ({ENDPOINT: ""}, False),
+        ({ENDPOINT: "http://127.0.0.1:4318"}, True),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://127.0.0.1:4318/v1/traces"}, True),
+        ({ENDPOINT: "http://127.0.0.1:4318", "OTEL_SDK_DISABLED": "true"}, False),
+        ({ENDPOINT: "http://127.0.0.1:4318", "OTEL_TRACES_EXPORTER": "none"}, False),
+        ({ENDPOINT: "http://127.0.0.1:4318", "OTEL_TRACES_EXPORTER": "otlp"}, True),
+    ],
+)
+def test_spans_are_sent_where_the_standard_variables_ask(
+    variables: dict[str, str], is_wanted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert telemetry.is_wanted() is is_wanted
+
+
+def test_whoever_asks_without_having_it_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(ENDPOINT, "http://127.0.0.1:4318")
+    monkeypatch.setattr(telemetry, "find_spec", lambda name: None)
+    assert importlib.util.find_spec("opentelemetry") is not None
+    with pytest.raises(Complaint, match=r"butaca\[otel\]"):
+        telemetry.is_wanted()
+
+
+def test_nothing_of_it_is_imported_unless_it_is_asked_for() -> None:
+    # redis-py looks by itself whether it could tell OpenTelemetry its metrics.
+    code = (
+        "import sys; from butaca.app import create_app; from butaca.settings import Settings\n"
+        "create_app(Settings(database_url='sqlite:///x', redis_url='redis://h', tmdb_token='t'))\n"
+        "print(*(name for name in sys.modules if name.startswith(("
+        "'opentelemetry.sdk.trace', 'opentelemetry.exporter', 'opentelemetry.instrumentation'))))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout == "\n"
