@@ -1,0 +1,60 @@
+"""The Dockerfile, read as far as a test needs it."""
+
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from tests.deploy.manifests import ROOT
+
+
+@dataclass
+class Stage:
+    """What one FROM leads to."""
+
+    base: str
+    name: str | None
+    steps: list[tuple[str, str]] = field(default_factory=list)
+
+    def all(self, word: str) -> list[str]:
+        return [rest for each, rest in self.steps if each == word]
+
+    def one(self, word: str) -> str:
+        (rest,) = self.all(word)
+        return rest
+
+    def command(self, word: str) -> list[str]:
+        """Return an exec form. Raises ValueError where it is a shell's."""
+        text = self.one(word)
+        words: list[str] = json.loads(text[text.index("[") :])
+        return words
+
+    def environment(self) -> dict[str, str]:
+        return dict(pair.split("=", 1) for line in self.all("ENV") for pair in shlex.split(line))
+
+
+def stages() -> list[Stage]:
+    """Return the stages of our Dockerfile; the last one is the image."""
+    found: list[Stage] = []
+    arguments: dict[str, str] = {}
+    for word, rest in _instructions((ROOT / "Dockerfile").read_text()):
+        if word == "FROM":
+            base, _, name = rest.partition(" AS ")
+            for argument, value in arguments.items():
+                base = base.replace(f"${{{argument}}}", value)
+            found.append(Stage(base, name or None))
+        elif not found:
+            argument, _, value = rest.partition("=")
+            arguments[argument] = value
+        else:
+            found[-1].steps.append((word, rest))
+    return found
+
+
+def _instructions(text: str) -> Iterator[tuple[str, str]]:
+    lines = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
+    for line in lines.replace("\\\n", " ").splitlines():
+        if line.strip():
+            word, rest = line.split(maxsplit=1)
+            yield word, re.sub(r"  +", " ", rest)

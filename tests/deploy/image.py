@@ -1,0 +1,176 @@
+"""The image without a container engine: its steps in a folder, its processes shut in."""
+
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from tests.deploy.base import put_python
+from tests.deploy.dockerfile import Stage, stages
+from tests.deploy.manifests import ROOT
+
+HOME, PYTHON = "/opt/butaca", "/usr/local"
+SHUT_IN = """set -eu
+mount --make-rprivate /
+for place in / /tmp /var /var/tmp /run /home /root; do
+    if mountpoint -q "$place"; then mount -o remount,bind,ro "$place"; fi
+done
+! touch "$1/written" /tmp/written 2> /dev/null
+shift
+exec setpriv --reuid 10001 --regid 10001 --clear-groups --no-new-privs \\
+    --inh-caps=-all,+dac_read_search --ambient-caps=-all,+dac_read_search \\
+    --bounding-set=-all,+dac_read_search "$@"
+"""
+"""As Kubernetes does: nothing can be written, and nobody is root. It may read: our Python is
+perhaps in root's home."""
+
+
+@dataclass(frozen=True)
+class Image:
+    """What the last stage of the Dockerfile holds, but for Debian, in a folder in place of /."""
+
+    folder: Path
+    stage: Stage
+
+    @property
+    def home(self) -> Path:
+        return self.folder / HOME.lstrip("/")
+
+    @property
+    def python(self) -> Path:
+        return self.folder / PYTHON.lstrip("/")
+
+    def environment(self, settings: Mapping[str, str]) -> dict[str, str]:
+        """Return what a process in a container sees, where these settings are given to it."""
+        path = _below(self.folder, self.stage.environment()["PATH"])
+        return {**self.stage.environment(), "PATH": path, **settings}
+
+    def start(
+        self,
+        command: Sequence[str],
+        settings: Mapping[str, str],
+        stderr: int | IO[str] = subprocess.PIPE,
+    ) -> "subprocess.Popen[str]":
+        """Start a command as a container would. As root it is really shut in."""
+        environment = self.environment(settings)
+        executable = shutil.which(command[0], path=environment["PATH"])
+        assert executable
+        return subprocess.Popen(
+            [*_prison(self.home), executable, *command[1:]],
+            env=environment,
+            cwd=self.home,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+        )
+
+    def run(self, command: Sequence[str], settings: Mapping[str, str]) -> int:
+        """Run a command as a container would; return its exit status."""
+        process = self.start(command, settings)
+        process.communicate(timeout=60)
+        return process.returncode
+
+
+def _prison(home: Path) -> list[str]:
+    if os.getuid() != 0:
+        return []
+    return ["unshare", "--mount", "sh", "-c", SHUT_IN, "sh", str(home)]
+
+
+@contextmanager
+def shared(run: str, lock_file: Path) -> Iterator[Image]:
+    """Give the image, built once for all the processes of a test run, which share a lock.
+
+    Each step that a shell can do is done by the shell, but for Debian's packages. It needs the
+    package index.
+    """
+    # Not below pytest's folder: whoever runs in it is somebody else, who may not look there.
+    folder = Path(tempfile.gettempdir()) / f"butaca-image-{run}"
+    with lock_file.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        image = _built(folder)
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        try:
+            yield image
+        finally:
+            with suppress(BlockingIOError):  # Others are still in it, and clean up.
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _set_mode(folder, mode=0o755)
+                shutil.rmtree(folder)
+
+
+def _built(folder: Path) -> Image:
+    *before, last = stages()
+    if not folder.exists():
+        folder.mkdir(mode=0o755)
+        for stage in before:
+            _build(stage, folder)
+        _set_mode(folder, mode=0o555)  # Nobody may write there, not even those who built it.
+    return Image(folder, last)
+
+
+def _set_mode(folder: Path, mode: int) -> None:
+    for each in (folder, *folder.rglob("*")):
+        if each.is_dir() and not each.is_symlink():
+            each.chmod(mode)
+
+
+def _build(stage: Stage, folder: Path) -> None:
+    """Do the steps of a stage, on a Python as it comes with the base."""
+    python = folder / PYTHON.lstrip("/")
+    shutil.rmtree(python, ignore_errors=True)
+    put_python(python)
+    path = f"{python}/bin:{os.environ['PATH']}"
+    environment = {**os.environ, **stage.environment(), "PATH": path}
+    work = folder.joinpath(*(each.lstrip("/") for each in stage.all("WORKDIR")))
+    work.mkdir(exist_ok=True)
+    for word, rest in stage.steps:
+        if word == "COPY" and not rest.startswith("--from="):  # What is there already.
+            _copy(*rest.split(), work=work)
+        elif word == "RUN" and _can_be_done_here(rest):
+            step = _below(folder, rest)
+            subprocess.run(["sh", "-euc", step], check=True, cwd=work, env=environment)
+
+
+def _can_be_done_here(step: str) -> bool:
+    """Tell whether a step is about what is in the folder, and this machine has what it takes."""
+    if step.startswith("dpkg "):  # Debian's packages: here they would be the machine's.
+        return False
+    return not ("strip" in step and _has_no_gnu_strip())
+
+
+def _below(folder: Path, text: str) -> str:
+    """Return what is said of a container's places as it is said of those in a folder.
+
+    No step may name another place: here it would be the machine's.
+    """
+    assert re.findall(rf"(?<=\s)/(?!{HOME[1:]}|{PYTHON[1:]})\S+", text) == []
+    return re.sub(f"{HOME}|{PYTHON}", lambda place: f"{folder}{place[0]}", text)
+
+
+def _copy(*names: str, work: Path) -> None:
+    *sources, target = names
+    for source in sources:
+        place = work / target / ("" if target != source else "..")
+        if (ROOT / source).is_dir():
+            unwanted = shutil.ignore_patterns("__pycache__", "*.pyc")
+            shutil.copytree(ROOT / source, work / target, ignore=unwanted)
+        else:
+            place.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / source, place)
+
+
+def _has_no_gnu_strip() -> bool:
+    """Tell whether this machine lacks what takes nothing but symbols away."""
+    strip = shutil.which("strip")
+    if strip is None:
+        return True
+    said = subprocess.run([strip, "--version"], check=False, capture_output=True, text=True)
+    return "GNU" not in said.stdout

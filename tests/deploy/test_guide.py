@@ -1,0 +1,61 @@
+"""deploy/README.md promises nothing that is not there."""
+
+import re
+import shlex
+
+import yaml
+
+from butaca.settings import Settings
+from tests.deploy.manifests import ROOT, rendered
+from tests.deploy.truth import SETTINGS, parse, read
+
+GUIDE = (ROOT / "deploy" / "README.md").read_text()
+SECRETS = re.findall(r"create secret generic (\S+) .+\n((?:.+\n)+?)END", GUIDE)
+SECRET = dict(line.split("=", 1) for line in dict(SECRETS)["butaca"].splitlines())
+
+
+def test_every_file_that_is_linked_is_there() -> None:
+    links = re.findall(r"\]\((?!http)([^)#]+)\)", GUIDE)
+    assert len(links) > 5
+    assert [link for link in links if not (ROOT / "deploy" / link).exists()] == []
+
+
+def test_the_secrets_that_are_made_are_those_that_are_asked_for() -> None:
+    made = {
+        (name, line.partition("=")[0]) for name, lines in SECRETS for line in lines.splitlines()
+    }
+    text = yaml.safe_dump_all(rendered("production"))
+    asked = set(re.findall(r"secretKeyRef:\n\s+key: (\w+)\n\s+name: ([\w-]+)", text))
+    assert {(name, key) for key, name in asked} <= made
+    assert {name for name, _ in made} == set(re.findall(r"secretRef:\n\s+name: ([\w-]+)", text)) | {
+        "butaca-migration"
+    }
+
+
+def test_the_secret_of_the_service_is_all_that_it_lacks() -> None:
+    required = {name for name, each in Settings.model_fields.items() if each.is_required()}
+    assert {name.lower() for name in SECRET} == required
+    assert read(SECRET).redis_url.get_secret_value() == SECRET["REDIS_URL"]
+
+
+def test_every_command_in_a_pod_is_one_of_ours() -> None:
+    commands = re.findall(r"-- (butaca [^`]+)`", GUIDE)
+    assert commands
+    for command in commands:
+        assert parse(shlex.split(command)[1:]).parent is not None
+
+
+def test_a_pod_takes_as_many_connections_as_is_said() -> None:
+    pattern = r"up to (\d+) connections of it with `THREADS=(\d+)`, so that (\d+) pods take (\d+)"
+    ((connections, threads, pods, total),) = re.findall(pattern, GUIDE)
+    settings = read({**SECRET, "THREADS": threads})
+    assert settings.database_places == int(connections)
+    assert int(total) == int(pods) * int(connections)
+    things = {each["kind"]: each for each in rendered("production")}
+    assert things["ConfigMap"]["data"]["THREADS"] == threads
+    assert things["HorizontalPodAutoscaler"]["spec"]["maxReplicas"] == int(pods)
+
+
+def test_every_variable_that_is_named_is_a_setting() -> None:
+    named = set(re.findall(r"`([A-Z]+_[A-Z_]+)[=`]", GUIDE))
+    assert named <= SETTINGS

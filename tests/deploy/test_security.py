@@ -1,0 +1,35 @@
+"""SECURITY.md names nothing that is not there."""
+
+import ast
+import re
+
+import pytest
+
+from tests.deploy.manifests import ROOT
+
+SECURITY = (ROOT / "SECURITY.md").read_text()
+NAMED = re.findall(r"`([a-z_/]+\.py)::(\w+)`", SECURITY)
+RISKS = re.findall(r"^### (API\d+) .+\n\n((?:(?!^#).*\n)+)", SECURITY, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("file", "name"), NAMED)
+def test_every_test_that_is_named_exists(file: str, name: str) -> None:
+    tree = ast.parse((ROOT / "tests" / file).read_text())
+    assert name.startswith("test_")
+    assert name in {each.name for each in tree.body if isinstance(each, ast.FunctionDef)}
+
+
+def test_every_test_that_is_named_can_be_checked() -> None:
+    assert SECURITY.count("::") == len(NAMED)
+
+
+def test_all_ten_risks_are_answered() -> None:
+    assert [risk for risk, _ in RISKS] == [f"API{number}" for number in range(1, 11)]
+
+
+@pytest.mark.parametrize(("risk", "answer"), RISKS)
+def test_each_risk_says_what_shows_it_and_what_is_left_to_the_operator(
+    risk: str, answer: str
+) -> None:
+    assert "\n- `" in answer, risk
+    assert "\n*Left to the operator*: " in answer, risk

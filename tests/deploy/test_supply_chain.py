@@ -1,0 +1,73 @@
+"""What comes from elsewhere is named exactly, and what runs elsewhere may little."""
+
+import json
+import re
+import subprocess
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.deploy.manifests import ROOT
+
+WORKFLOWS: dict[str, dict[str, Any]] = {
+    each.name: yaml.load(each.read_text(), Loader=yaml.BaseLoader)
+    for each in sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+}
+JOBS = {
+    f"{file}: {name}": job for file, each in WORKFLOWS.items() for name, job in each["jobs"].items()
+}
+COMMIT = re.compile(r"uses: [\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
+
+
+def commands(job: dict[str, Any]) -> list[str]:
+    return [step["run"] for step in job["steps"] if "run" in step]
+
+
+def test_the_workflows_check_test_and_measure() -> None:
+    made = {each for job in JOBS.values() for each in commands(job) if each.startswith("make ")}
+    assert made == {
+        "make check",
+        "make sbom",
+        "make test",
+        "make test-browser",
+        "make test-client",
+        "make bench",
+    }
+
+
+def test_the_tests_run_on_every_python_that_is_promised() -> None:
+    matrix = WORKFLOWS["test.yml"]["jobs"]["test"]["strategy"]["matrix"]
+    assert matrix == {"python": ["3.11", "3.12", "3.13"]}
+    assert 'requires-python = ">=3.11"' in (ROOT / "pyproject.toml").read_text()
+
+
+@pytest.mark.parametrize("file", WORKFLOWS)
+def test_every_action_is_named_by_its_commit(file: str) -> None:
+    text = (ROOT / ".github" / "workflows" / file).read_text()
+    lines = [line for line in text.splitlines() if "uses:" in line]
+    assert lines
+    assert [line for line in lines if not COMMIT.search(line)] == []
+
+
+@pytest.mark.parametrize("file", WORKFLOWS)
+def test_no_two_runs_of_a_workflow_are_in_each_others_way(file: str) -> None:
+    assert WORKFLOWS[file]["permissions"] == {}
+    assert WORKFLOWS[file]["concurrency"]["group"].startswith("${{ github.workflow }}")
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_a_job_may_read_the_code_and_has_an_end(name: str) -> None:
+    assert JOBS[name]["permissions"] == {"contents": "read"}
+    assert int(JOBS[name]["timeout-minutes"]) <= 90
+
+
+def test_the_bill_of_materials_has_all_that_is_locked() -> None:
+    subprocess.run(["make", "sbom"], cwd=ROOT, check=True, capture_output=True)
+    bill = json.loads((ROOT / "dist" / "sbom.json").read_text())
+    assert bill["bomFormat"] == "CycloneDX"
+    assert bill["metadata"]["component"]["name"] == "butaca"
+    found = sorted(f"{each['name']}=={each['version']}" for each in bill["components"])
+    lock = (ROOT / "requirements" / "runtime.txt").read_text()
+    assert found == sorted(re.findall(r"^([\w.-]+==[\w.]+)", lock, re.MULTILINE))
+    assert all(each["externalReferences"][0]["hashes"] for each in bill["components"])
