@@ -1,0 +1,143 @@
+"""Charts as SVG, in light and dark, small enough to need no library."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+
+Place = tuple[float, float]
+
+_STYLE = """
+  .paper { fill: #fbf7f0 } .t { fill: #2b2138; font-size: 13px } .b { font-weight: 700 }
+  .s { fill: #6a5f78; font-size: 11px } .m { text-anchor: middle } .e { text-anchor: end }
+  .grid { stroke: #e4dacb; stroke-width: 1 } .wanted { stroke: #c0392b; stroke-dasharray: 5 4 }
+  .line { fill: none; stroke-width: 2.2 }
+  .l0 { stroke: #5b3f8c } .l1 { stroke: #c98a12 } .f0 { fill: #5b3f8c } .f1 { fill: #f2b84b }
+  @media (prefers-color-scheme: dark) {
+    .paper { fill: #17131d } .t { fill: #f1ebfa } .s { fill: #b3a6c6 } .grid { stroke: #362c44 }
+    .l0 { stroke: #a98be0 } .f0 { fill: #a98be0 } .wanted { stroke: #ff8a7a }
+  }
+"""
+_FONT = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif"
+_LEFT, _TOP, _BOTTOM = 56, 62, 44
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """A chart of lines: each has a name and places; y begins at 0, x may be logarithmic."""
+
+    title: str
+    across: str
+    upward: str
+    lines: dict[str, Sequence[Place]]
+    is_logarithmic: bool = True
+    wanted: float | None = None
+
+
+def bars(title: str, rows: Sequence[tuple[str, float, str, bool]]) -> str:
+    """Draw bars: each has a name, a length, a note, and is ours or not."""
+    longest = max(length for _, length, _, _ in rows)
+    height = 56 + 30 * len(rows)
+    return _drawing(760, height, title, _bars(title, rows, 390 / longest))
+
+
+def panels(title: str, several: Sequence[Panel], columns: int = 2) -> str:
+    """Draw panels of lines, side by side."""
+    width, height = 380, 270
+    rows = math.ceil(len(several) / columns)
+    parts = (
+        f'<g transform="translate({place % columns * width} {place // columns * height})">'
+        f"{''.join(_panel(panel, width, height))}</g>"
+        for place, panel in enumerate(several)
+    )
+    return _drawing(width * min(columns, len(several)), height * rows, title, parts)
+
+
+def _drawing(width: int, height: int, title: str, parts: Iterable[str]) -> str:
+    body = "\n".join(parts)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+        f'font-family="{_FONT}" role="img" aria-labelledby="t">\n'
+        f'<title id="t">{escape(title)}</title>\n<style>{_STYLE}</style>\n'
+        f'<rect class="paper" width="{width}" height="{height}" rx="12"/>\n{body}\n</svg>\n'
+    )
+
+
+def _bars(title: str, rows: Sequence[tuple[str, float, str, bool]], scale: float) -> Iterator[str]:
+    yield _text(20, 30, title, "t b")
+    for place, (name, length, note, is_ours) in enumerate(rows):
+        y = 48 + 30 * place
+        yield _text(200, y + 15, name, "t e")
+        width = max(length * scale, 1)
+        color, size = f"f{int(not is_ours)}", f'width="{width:.1f}" height="20"'
+        yield f'<rect class="{color}" x="210" y="{y}" {size} rx="4"/>'
+        yield _text(218 + width, y + 15, note, "s")
+
+
+def _panel(panel: Panel, width: int, height: int) -> Iterator[str]:
+    right, floor = width - 28, height - _BOTTOM
+    places = [place for line in panel.lines.values() for place in line]
+    top = _round_up(max([y for _, y in places] + [panel.wanted or 0]))
+    sizes = sorted({x for x, _ in places})
+    across = _scale(sizes[0], sizes[-1], _LEFT, right, is_logarithmic=panel.is_logarithmic)
+    upward = _scale(0, top, floor, _TOP, is_logarithmic=False)
+    yield _text(_LEFT, 24, panel.title, "t b")
+    yield _text(_LEFT, 40, panel.upward, "s")
+    for part in range(5):
+        yield _grid(_LEFT, right, upward(top * part / 4), f"{top * part / 4:g}")
+    for x in _ticks(sizes, is_logarithmic=panel.is_logarithmic):
+        yield _text(across(x), floor + 16, f"{x:,.0f}".replace(",", " "), "s m")
+    yield _text((_LEFT + right) / 2, floor + 34, panel.across, "s m")
+    if panel.wanted is not None:
+        y = upward(panel.wanted)
+        yield f'<line class="wanted" x1="{_LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>'
+    for number, (name, line) in enumerate(panel.lines.items()):
+        yield from _line(number, [(across(x), upward(y)) for x, y in line])
+        yield _legend(number, name, right)
+
+
+def _line(number: int, places: Sequence[Place]) -> Iterator[str]:
+    points = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+    yield f'<polyline class="line l{number}" points="{points}"/>'
+    for x, y in places:
+        yield f'<circle class="f{number}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>'
+
+
+def _legend(number: int, name: str, right: float) -> str:
+    y = 24 + 16 * number
+    return f'<circle class="f{number}" cx="{right}" cy="{y - 4}" r="4"/>' + _text(
+        right - 10, y, name, "s e"
+    )
+
+
+def _grid(left: float, right: float, y: float, label: str) -> str:
+    line = f'<line class="grid" x1="{left}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>'
+    return line + _text(left - 8, y + 4, label, "s e")
+
+
+def _scale(
+    least: float, most: float, start: float, end: float, *, is_logarithmic: bool
+) -> Callable[[float], float]:
+    """Return where a value lies between two ends."""
+    turn = math.log if is_logarithmic else float
+    span = (turn(most) - turn(least)) or 1.0
+    return lambda value: start + (turn(value) - turn(least)) / span * (end - start)
+
+
+def _ticks(sizes: Sequence[float], *, is_logarithmic: bool) -> Sequence[float]:
+    """Return where to write a size: at each that was measured, or at even steps."""
+    if is_logarithmic:
+        return sizes
+    return [sizes[0] + (sizes[-1] - sizes[0]) * part / 4 for part in range(5)]
+
+
+def _round_up(value: float) -> float:
+    """Return the next number of which a quarter is round, too."""
+    power = 10.0 ** math.floor(math.log10(value)) if value > 0 else 1.0
+    return next(
+        step * power for step in (1, 1.2, 1.6, 2, 2.4, 3.2, 4, 6, 8, 10) if step * power >= value
+    )
+
+
+def _text(x: float, y: float, text: str, classes: str) -> str:
+    return f'<text class="{classes}" x="{x:.1f}" y="{y:.1f}">{escape(text)}</text>'

@@ -1,0 +1,225 @@
+"""What Butaca takes: bytes in PostgreSQL, in Redis and in a process, and what a request costs all.
+
+`make bench ARGS=footprint` prints the table of docs/operations.md.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from http.client import HTTPConnection
+from itertools import islice
+from pathlib import Path
+from random import Random
+from string import ascii_lowercase
+from typing import Any
+
+import click
+import psutil  # type: ignore[import-untyped]
+import psycopg
+import redis
+from sqlalchemy import insert, make_url
+
+from butaca.adapters.sql import Database, SqlLibrary
+from butaca.adapters.sql.tables import user_movies, users
+from butaca.adapters.tmdb import Limits, TmdbCatalogue, TmdbHttp
+from butaca.app import REMEMBERED
+from butaca.core.models import MovieRecord, Translation
+from butaca.core.ports import PopularQuery
+from butaca.sandbox import Sandbox
+from tests.builders import NOON, make_record, make_translation
+from tests.faults.pods import HOST, Pod, Town, ask, living
+from tests.own_postgresql import own_postgresql
+from tests.own_valkey import own_valkey
+
+PEOPLE, FIRST, KEPT, PER_PERSON = range(2001, 3001), 1_000_000, 400, 100
+"""A thousand people keep 100 each of 400 movies."""
+
+PAGES = REMEMBERED
+"""How many answers a process remembers."""
+
+LANGUAGES = 40
+"""So many a popular movie has."""
+
+Row = tuple[str, str]
+Call = tuple[str, str, object]
+
+
+def measure(data: str | None) -> None:
+    """Measure, over the sandbox's movies or over recorded answers, and print."""
+    valkey: Any = own_valkey()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        own_postgresql() as postgres,
+        valkey,
+        Sandbox(data) as tmdb,
+        redis.Redis(port=valkey.port) as store,
+    ):
+        rows = [*_stored(postgres.url, tmdb)]
+        town = Town(Path(folder), tmdb, f"redis://{HOST}:{valkey.port}/0", postgres.url)
+        for each in living(town):
+            pod, other = each.pods(2, CACHE_TTL_SECONDS="3600")
+            rows += [*_kept(pod, store), *_costs(pod, other, store)]
+    click.echo("| what | how much |\n| - | -: |")
+    click.echo("\n".join(f"| {what} | {size} |" for what, size in rows))
+
+
+# In PostgreSQL
+
+
+def _stored(url: str, tmdb: Sandbox) -> Iterator[Row]:
+    """Store movies with all that TMDB tells of them, then let people keep and rate movies."""
+    with closing(Database(url)) as database, psycopg.connect(_dsn(url), autocommit=True) as sql:
+        library = SqlLibrary(database)
+        real = [*_records(tmdb)]
+        for record in real:
+            library.save_movie(record, NOON)
+        size = _size(sql, "movies", "translations", "movie_genres") / len(real)
+        yield f"PostgreSQL: a movie in {LANGUAGES} languages", f"{size / 1024:.0f} KiB"
+        for number in range(KEPT):
+            library.save_movie(make_record(FIRST + number), NOON)
+        with database.writing() as connection:
+            connection.execute(insert(users), [_person(number) for number in PEOPLE])
+        for person in PEOPLE:
+            with database.writing() as connection:
+                connection.execute(insert(user_movies), [*_favorites(person)])
+        favorites = len(PEOPLE) * PER_PERSON
+        size = _size(sql, "user_movies") / favorites
+        yield "PostgreSQL: a favorite, one in ten rated", f"{size:.0f} B"
+
+
+def _records(tmdb: Sandbox) -> Iterator[MovieRecord]:
+    """Return the movies of the first popular pages."""
+    catalogue = TmdbCatalogue(TmdbHttp(tmdb.url, "sandbox-token", Limits()), "en-US")
+    for page in range(1, 6):
+        for movie in catalogue.popular(PopularQuery("en-US", page=page)).value.results:
+            yield MovieRecord(catalogue.record(movie.id).value.details, (*_translations(movie.id),))
+
+
+def _translations(seed: int) -> Iterator[Translation]:
+    """Return texts of an ordinary length, which do not pack better than real ones."""
+    random = Random(seed)
+    for number in range(LANGUAGES):
+        letters = "".join(random.choices(ascii_lowercase + "    ", k=350))
+        yield make_translation(f"x{chr(97 + number % 26)}", f"X{number // 26}", overview=letters)
+
+
+def _person(number: int) -> dict[str, object]:
+    return {"id": number, "name": f"somebody-{number}", "role": "USER", "created_at": NOON}
+
+
+def _favorites(person: int) -> Iterator[dict[str, object]]:
+    for number in range(PER_PERSON):
+        is_rated = number % 10 == 0
+        yield {
+            "user_id": person,
+            "movie_id": FIRST + (person + number) % KEPT,
+            "favorited_at": NOON,
+            "half_stars": number % 11 if is_rated else None,
+            "rated_at": NOON if is_rated else None,
+            "release_date": NOON.date(),
+            "sort_title": f"a title of an ordinary length {number}",
+        }
+
+
+def _size(sql: psycopg.Connection[Any], *tables: str) -> int:
+    """Return the bytes of tables with their indexes and all."""
+    sql.execute("VACUUM FULL ANALYZE")
+    query = "SELECT sum(pg_total_relation_size(name::regclass)) FROM unnest(%s::text[]) AS t (name)"
+    return int(sql.execute(query, ([*tables],)).fetchone()[0])  # type: ignore[index]
+
+
+def _dsn(url: str) -> str:
+    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+# In Redis and in a process
+
+
+def _kept(pod: Pod, store: "redis.Redis") -> Iterator[Row]:
+    """Let a process remember all that it can, and look at what that takes."""
+    with closing(pod.connect()) as connection:
+        ask(connection, "GET", _page(0))
+        before = _memory(pod)
+        for number in range(1, PAGES):
+            ask(connection, "GET", _page(number))
+        grown = (_memory(pod) - before) / (PAGES - 1)
+        for movie in ask(connection, "GET", "/movies/popular").json["results"]:
+            ask(connection, "GET", f"/movies/{movie['id']}")
+    yield "Redis: a page of 20 movies", _used(store, "butaca:1:popular:*")
+    yield "Redis: the details of a movie", _used(store, "butaca:1:details:*")
+    yield "a process: a page that it remembers", f"{grown / 1024:.0f} KiB"
+    yield "a process: at its start", f"{before / 2**20:.0f} MiB"
+    yield f"a process: with {PAGES} pages", f"{_memory(pod) / 2**20:.0f} MiB"
+
+
+def _page(number: int) -> str:
+    page, region = number % 5 + 1, number // 5
+    return f"/movies/popular?page={page}&region={chr(65 + region // 26)}{chr(65 + region % 26)}"
+
+
+def _used(store: "redis.Redis", pattern: str) -> str:
+    keys = [*islice(store.scan_iter(pattern, count=1000), 200)]
+    return f"{sum(int(store.memory_usage(key) or 0) for key in keys) / len(keys) / 1024:.1f} KiB"
+
+
+def _processes(pod: Pod) -> list[Any]:
+    main = psutil.Process(pod.process.pid)
+    return [main, *main.children(recursive=True)]
+
+
+def _memory(pod: Pod) -> int:
+    """Return the bytes of a pod's processes; what they share is counted once."""
+    return sum(each.memory_full_info().pss for each in _processes(pod))
+
+
+# What a request costs
+
+
+def _costs(pod: Pod, other: Pod, store: "redis.Redis") -> Iterator[Row]:
+    me, warm = "/me/favorites", _page(PAGES - 1)
+    kinds: dict[str, Callable[[int], Call]] = {
+        "a warm page": lambda _: ("GET", warm, None),
+        "a warm page, include=me": lambda _: ("GET", f"{warm}&include=me", None),
+        "a page of favorites": lambda _: ("GET", me, None),
+        "rating a movie": lambda n: ("PUT", "/me/ratings/550", {"stars": n % 6}),
+        "a cold page": lambda n: ("GET", _page(PAGES + n), None),
+    }
+    with closing(pod.connect()) as connection:
+        for movie in ask(connection, "GET", "/movies/popular").json["results"]:
+            ask(connection, "POST", "/me/favorites", {"movie_id": movie["id"]})
+        ask(connection, "PUT", "/me/ratings/550", {"stars": 4})
+        for what, call in kinds.items():
+            yield what, _cost(call, pod, connection, store)
+    with closing(other.connect()) as connection:
+        ask(connection, "GET", warm)
+        yield (
+            "a page that another pod fetched",
+            _cost(lambda n: ("GET", _page(n), None), other, connection, store),
+        )
+    yield "a process: after all that", f"{_memory(pod) / 2**20:.0f} MiB"
+
+
+def _cost(
+    call: Callable[[int], Call], pod: Pod, connection: HTTPConnection, store: "redis.Redis"
+) -> str:
+    """Return what a request costs: processor time of the pod, Redis' work, and what is sent."""
+    before, asked, sent = store.info(), _seconds(pod), 0
+    for number in range(PAGES):
+        answer = ask(connection, *call(number))
+        assert answer.status in {200, 201}, answer
+        sent += len(answer.body) + len(str(answer.headers))
+    cpu, after = (_seconds(pod) - asked) / PAGES * 1000, store.info()
+    calls, *octets = (
+        (int(after[name]) - int(before[name])) / PAGES
+        for name in ("total_commands_processed", "total_net_input_bytes", "total_net_output_bytes")
+    )
+    return (
+        f"{cpu:.2f} ms; {round(calls)} commands and {sum(octets) / 1024:.1f} KiB of Redis; "
+        f"{sent / PAGES / 1024:.1f} KiB to the caller"
+    )
+
+
+def _seconds(pod: Pod) -> float:
+    """Return for how long a pod has kept processors busy."""
+    times = [each.cpu_times() for each in _processes(pod)]
+    return float(sum(each.user + each.system for each in times))

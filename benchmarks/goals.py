@@ -1,0 +1,50 @@
+"""Goals: ratios within one run, met or missed; none of them fails a command."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from benchmarks.contenders import BARE, FASTAPI, FLASK_CACHING, KEPT, MARKED, NOT_MODIFIED, WARM
+from benchmarks.rounds import Series
+from benchmarks.timings import Timings
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What is to be at least, or at most, so much."""
+
+    what: str
+    value: float
+    bound: float
+    unit: str = ""
+    is_ceiling: bool = False
+
+    @property
+    def is_met(self) -> bool:
+        """Tell whether it is."""
+        return self.value <= self.bound if self.is_ceiling else self.value >= self.bound
+
+    def row(self) -> str:
+        """Return it as a row of a table."""
+        word = "at most" if self.is_ceiling else "at least"
+        verdict = "met" if self.is_met else "**missed**"
+        value, bound = (f"{each:.3g}{self.unit}" for each in (self.value, self.bound))
+        return f"| {self.what} | {value} | {word} {bound} | {verdict} |"
+
+
+HEAD = ("| goal | measured | wanted | |", "| - | -: | - | - |")
+
+
+def goals(side: dict[str, Series], told: Timings) -> Iterator[Goal]:
+    """Return what is wanted of a GET, and what was measured."""
+    bare, warm = side[BARE], side[WARM]
+    yield Goal("warm GET ÷ bare Flask", warm.times(bare), 0.5)
+    for peer in (FASTAPI, FLASK_CACHING):
+        yield Goal(f"warm GET ÷ {peer}", warm.times(side[peer]), 4)
+    tail = warm.p99 / warm.p50
+    yield Goal("warm GET: p99 ÷ p50, 16 connections", tail, 5, is_ceiling=True)
+    alone = told.warm.p50 / warm.cost
+    yield Goal("warm GET: one alone ÷ each of many at once", alone, 5, is_ceiling=True)
+    yield Goal("`include=me` ÷ bare Flask", side[MARKED].times(bare), 0.15)
+    yield Goal("304 ÷ 200", side[NOT_MODIFIED].times(warm), 1)
+    yield Goal("cold GET: over its upstream", told.added * 1000, 3, " ms", is_ceiling=True)
+    yield Goal("20 favorites, all details ÷ bare Flask", side[KEPT].times(bare), 0.1)

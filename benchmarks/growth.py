@@ -1,0 +1,164 @@
+"""How the cost of a request grows: with connections, threads, page size, favorites, keys."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+
+from benchmarks.calls import Caller
+from benchmarks.contenders import BARE, FAVORITES, PEER_POPULAR, POPULAR, bare_flask
+from benchmarks.load import CONNECTIONS, Target
+from benchmarks.processes import Server
+from benchmarks.rounds import Series, side_by_side
+from benchmarks.stock import fill_cache, keepers
+from benchmarks.surroundings import AUTHORIZED, Surroundings
+
+LONG_FRESH = {"CACHE_TTL_SECONDS": "36000"}
+BENDS = 1.25
+"""A cost that rises to so many times its least is said to bend upward."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """At which sizes each curve is measured."""
+
+    connections: Sequence[int] = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+    threads: Sequence[int] = (1, 2, 4, 8, 16, 32)
+    page_sizes: Sequence[int] = (1, 5, 20, 50, 100)
+    favorites: Sequence[int] = (20, 100, 1_000, 10_000)
+    keys: Sequence[int] = (1, 10, 100, 1_000, 10_000, 100_000)
+
+
+FULL = Sizes()
+SMALL = Sizes((1, 16), (1, 8), (1, 20), (20, 100), (1, 100))
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Where a line of a curve is measured."""
+
+    line: str
+    size: int
+    target: Target
+    connections: int = CONNECTIONS
+
+    @property
+    def name(self) -> str:
+        """Return a name that no other point of its curve has."""
+        return f"{self.line}, {self.size}"
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """What a request costs the server at each size, in seconds; per movie, where it says so."""
+
+    title: str
+    sizes: str
+    points: Sequence[Point]
+    series: dict[str, Series]
+    is_per_movie: bool = False
+
+    def lines(self) -> dict[str, list[tuple[int, Series]]]:
+        """Return each line, from its least size to its greatest."""
+        names = dict.fromkeys(point.line for point in self.points)
+        return {
+            name: [(p.size, self.series[p.name]) for p in self.points if p.line == name]
+            for name in names
+        }
+
+    def cost(self, size: int, series: Series) -> float:
+        """Return what is drawn."""
+        return series.cost / size if self.is_per_movie else series.cost
+
+    def rise(self, line: str) -> float:
+        """Return how many times the least cost before it the greatest cost of a line is."""
+        costs = [self.cost(size, series) for size, series in self.lines()[line]]
+        return max(cost / min(costs[: place + 1]) for place, cost in enumerate(costs))
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """How curves are measured."""
+
+    around: Surroundings
+    rounds: int
+    seconds: float
+    sizes: Sizes
+
+    def curves(self, pod: Server, bare: Server) -> Iterator[Curve]:
+        """Measure all curves, one after the other."""
+        yield self.connections(pod, bare)
+        yield self.threads(Caller(bare.origin).get(PEER_POPULAR).body)
+        with self.around.pod(**LONG_FRESH) as fresh:
+            tokens = keepers(self.around.database_url, self.sizes.favorites)
+            yield self.page_sizes(fresh, tokens[max(tokens)])
+            yield self.favorites(fresh, tokens)
+            yield self.keys(fresh)
+
+    def connections(self, pod: Server, bare: Server) -> Curve:
+        """Measure how many may call at a time."""
+        targets = {"Butaca: warm GET": _target(pod, POPULAR), BARE: _bare(bare)}
+        points = [
+            Point(line, number, target, connections=number)
+            for line, target in targets.items()
+            for number in self.sizes.connections
+        ]
+        return self._measure("Connections", "connections", points)
+
+    def threads(self, body: bytes) -> Curve:
+        """Measure how many may be answered at a time; each server has its own."""
+        with ExitStack() as stack:
+            points = []
+            for number in self.sizes.threads:
+                pod = stack.enter_context(self.around.pod(**LONG_FRESH, THREADS=str(number)))
+                flask = stack.enter_context(bare_flask(self.around, body, number))
+                Caller(pod.origin).get(POPULAR)
+                points.append(Point("Butaca: warm GET", number, _target(pod, POPULAR)))
+                points.append(Point(BARE, number, _bare(flask)))
+            return self._measure("Threads", "threads", points)
+
+    def page_sizes(self, pod: Server, token: str) -> Curve:
+        """Measure how many favorites come at a time."""
+        points = [
+            Point("Butaca: favorites", size, _target(pod, f"{FAVORITES}?page_size={size}", token))
+            for size in self.sizes.page_sizes
+        ]
+        return self._measure("Page size", "movies on a page", points, is_per_movie=True)
+
+    def favorites(self, pod: Server, tokens: dict[int, str]) -> Curve:
+        """Measure how many favorites somebody may have, of whom twenty come at a time."""
+        points = [
+            Point("Butaca: 20 favorites", number, _target(pod, FAVORITES, token))
+            for number, token in tokens.items()
+        ]
+        return self._measure("Favorites per user", "favorites", points)
+
+    def keys(self, pod: Server) -> Curve:
+        """Measure how many answers may be kept, each asked for as often as any other."""
+        paths = fill_cache(self.around, pod, max(self.sizes.keys))
+        points = [
+            Point("Butaca: warm GET", number, replace(_target(pod, ""), paths=paths[:number]))
+            for number in self.sizes.keys
+        ]
+        return self._measure("Keys in the cache", "keys", points)
+
+    def _measure(
+        self, title: str, sizes: str, points: list[Point], *, is_per_movie: bool = False
+    ) -> Curve:
+        connections = {point.name: point.connections for point in points}
+        targets = [replace(point.target, name=point.name) for point in points]
+        series = side_by_side(
+            targets,
+            self.rounds,
+            lambda target: target.load(self.seconds, connections[target.name]),
+            title.lower(),
+        )
+        return Curve(title, sizes, points, series, is_per_movie)
+
+
+def _target(pod: Server, path: str, token: str | None = None) -> Target:
+    headers = {"Authorization": f"Bearer {token}"} if token else AUTHORIZED
+    return Target("", pod, (path,), headers)
+
+
+def _bare(server: Server) -> Target:
+    return Target("", server, (PEER_POPULAR,), AUTHORIZED)

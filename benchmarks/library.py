@@ -1,0 +1,195 @@
+"""How long lists of one's own take in a large library: over HTTP, and the bare SQL beside it.
+
+`make bench ARGS=library` runs it: it fills a PostgreSQL of its own with two million favorites
+(COPY), starts `butaca serve` in front of it, and asks for each list in turn, again and again, so
+that whatever else the machine does hits all of them alike.
+"""
+
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from http.client import HTTPConnection
+from pathlib import Path
+from random import Random
+from statistics import median, quantiles
+from typing import Any
+from urllib.parse import urlencode
+
+import click
+import psycopg
+from sqlalchemy import event
+
+from benchmarks.filling import Row, add_movies, copy, dsn, favorite, record
+from benchmarks.progress import bar
+from butaca.adapters.sql import Database, SqlLibrary
+from butaca.core.listing import FAVORITE_KEYS, Filter, ListQuery, sort_order
+from butaca.core.models import MovieRecord, Stars, User
+from butaca.sandbox import Sandbox
+from tests.builders import ADMIN, ADMIN_TOKEN, CONSUMER, CONSUMER_TOKEN, NOON
+from tests.faults.pods import HOST, Town, living
+from tests.own_postgresql import own_postgresql
+from tests.own_valkey import own_valkey
+
+MOVIES = int(os.environ.get("BENCH_MOVIES", "20000"))
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "200"))
+KEEPERS, FIRST_KEEPER, PEOPLE = 100, 1001, 20_000
+"""Each movie is kept by 100 of 20 000 people: 20 000 movies make 2 000 000 favorites."""
+
+HEAVY, LIGHT, LIGHT_KEEPS = ADMIN, CONSUMER, 20
+"""One keeps every other movie, the other 20; who keeps is rated by one in ten."""
+
+DEFAULT = "-release_date,-rating"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One list: whose, as HTTP asks for it, as the core does; and how long it took each time."""
+
+    name: str
+    user: User
+    path: str
+    query: ListQuery
+    http: list[float] = field(default_factory=list)
+    sql: list[float] = field(default_factory=list)
+
+
+def case(name: str, user: User, sort: str = DEFAULT, page: int = 1, **wanted: Any) -> Case:
+    """Return a case, in the words of HTTP and of the core."""
+    words = {"q" if key == "title" else key: _written(value) for key, value in wanted.items()}
+    path = urlencode({"sort": sort, "page": page, **words})
+    query = ListQuery(sort_order(sort, FAVORITE_KEYS), page, filter=Filter(**wanted))
+    return Case(name, user, f"/api/v1/me/favorites?{path}", query)
+
+
+def _written(value: Any) -> str:
+    return str(value.number if isinstance(value, Stars) else value).lower()
+
+
+CASES = (
+    case("20 favorites", LIGHT),
+    case("10 000 favorites", HEAVY),
+    case("… page 100", HEAVY, page=100),
+    case("… page 500, the last", HEAVY, page=500),
+    case("… sort=release_date", HEAVY, sort="release_date"),
+    case("… sort=-rating", HEAVY, sort="-rating"),
+    case("… sort=rating,title", HEAVY, sort="rating,title"),
+    case("… sort=title", HEAVY, sort="title"),
+    case("… sort=-favorited_at", HEAVY, sort="-favorited_at"),
+    case("… rated=true", HEAVY, rated=True),
+    case("… min_rating=4", HEAVY, min_rating=Stars.of(4)),
+    case("… genre=35", HEAVY, genre=35),
+    case("… year_from=1990, year_to=1999", HEAVY, year_from=1990, year_to=1999),
+    case("… q=movie 77", HEAVY, title="movie 77"),
+)
+
+
+def main() -> None:
+    """Fill, measure, and print."""
+    with own_postgresql() as postgres:
+        _fill(postgres.url)
+        with closing(Database(postgres.url)) as database:
+            statements = {each.name: _statements(database, each) for each in CASES}
+        with _pod(postgres.url) as ask, psycopg.connect(dsn(postgres.url)) as connection:
+            for _ in bar(range(ROUNDS), "measuring"):
+                for each in CASES:
+                    each.http.append(_seconds(ask, each))
+                    each.sql.append(_seconds(_run, connection, statements[each.name]))
+    _print()
+
+
+def _seconds(call: Callable[..., object], *args: object) -> float:
+    started = time.perf_counter()
+    call(*args)
+    return time.perf_counter() - started
+
+
+# Filling
+
+
+def _fill(url: str) -> None:
+    with psycopg.connect(dsn(url)) as connection:
+        people = range(FIRST_KEEPER, FIRST_KEEPER + PEOPLE)
+        copy(connection, "users", [_somebody(number) for number in people])
+        for first in bar(range(1, MOVIES + 1, 1000), "filling"):
+            records = [record(number) for number in range(first, first + 1000)]
+            add_movies(connection, records)
+            copy(connection, "user_movies", (row for each in records for row in _kept(each)))
+    with psycopg.connect(dsn(url), autocommit=True) as connection:
+        connection.execute("VACUUM ANALYZE")
+
+
+def _somebody(number: int) -> Row:
+    return {"id": number, "name": f"somebody-{number}", "role": "USER", "created_at": NOON}
+
+
+def _kept(movie: MovieRecord) -> Iterator[Row]:
+    number = movie.details.id
+    random = Random(-number)
+    people = {FIRST_KEEPER + person for person in random.sample(range(PEOPLE), KEEPERS)}
+    if number % 2:
+        people.add(HEAVY.id)
+    if number <= LIGHT_KEEPS:
+        people.add(LIGHT.id)
+    for person in people:
+        yield favorite(person, movie, random)
+
+
+# Measuring
+
+
+def _statements(database: Database, case: Case) -> list[tuple[str, Any]]:
+    """Return the SQL of a list, as the driver gets it."""
+    heard: list[tuple[str, Any]] = []
+
+    def hear(_connection: object, _cursor: object, sql: str, parameters: Any, *_: object) -> None:
+        heard.append((sql, parameters))
+
+    event.listen(database.engine, "before_cursor_execute", hear)
+    SqlLibrary(database).favorites(case.user.id, case.query)
+    event.remove(database.engine, "before_cursor_execute", hear)
+    return heard
+
+
+def _run(connection: psycopg.Connection[Any], statements: list[tuple[str, Any]]) -> None:
+    with connection.transaction():
+        for sql, parameters in statements:
+            connection.execute(sql, parameters).fetchall()
+
+
+@contextmanager
+def _pod(url: str) -> Iterator[Callable[[Case], None]]:
+    valkey: Any = own_valkey()
+    with tempfile.TemporaryDirectory() as folder, valkey, Sandbox() as tmdb:
+        town = Town(Path(folder), tmdb, f"redis://{HOST}:{valkey.port}/0", url)
+        for each in living(town):
+            with closing(HTTPConnection(HOST, each.pod().port, timeout=30)) as connection:
+                yield lambda case: _ask(connection, case)
+
+
+def _ask(connection: HTTPConnection, case: Case) -> None:
+    token = ADMIN_TOKEN if case.user == ADMIN else CONSUMER_TOKEN
+    connection.request("GET", case.path, headers={"Authorization": f"Bearer {token}"})
+    response = connection.getresponse()
+    response.read()
+    assert response.status == 200, response.status
+
+
+# Printing
+
+
+def _print() -> None:
+    light = CASES[0]
+    click.echo("| list of 20 | HTTP p50 | p99 | SQL p50 | p99 | HTTP / SQL | HTTP / first |")
+    click.echo("| - | -: | -: | -: | -: | -: | -: |")
+    for each in CASES:
+        http, sql = median(each.http), median(each.sql)
+        times = (http, _p99(each.http), sql, _p99(each.sql))
+        ratios = f"{http / sql:.1f} | {http / median(light.http):.2f}"
+        click.echo(f"| {each.name} | {' | '.join(f'{t * 1000:.2f}' for t in times)} | {ratios} |")
+
+
+def _p99(seconds: list[float]) -> float:
+    return quantiles(seconds, n=100)[98]

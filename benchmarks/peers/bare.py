@@ -1,0 +1,41 @@
+"""Bare Flask: one route, one answer of given bytes, under the server that Butaca runs under.
+
+`python -m benchmarks.peers.bare PORT THREADS FILE` answers with the bytes of a file.
+"""
+
+import sys
+from pathlib import Path
+
+from flask import Flask, Response
+
+from butaca import server
+from butaca.app import SWITCH_INTERVAL
+
+HOST = "127.0.0.1"
+
+
+def create(body: bytes) -> Flask:
+    """Return an app that has one answer."""
+    app = Flask(__name__)
+
+    @app.get("/movies/popular")
+    def popular() -> Response:
+        return Response(body, mimetype="application/json")
+
+    return app
+
+
+def main(port: int, threads: int, body: bytes) -> None:
+    """Serve until somebody ends it."""
+
+    def load(_: str, **__: object) -> Flask:
+        sys.setswitchinterval(SWITCH_INTERVAL)
+        return create(body)
+
+    server.load = load  # type: ignore[assignment]
+    with server.bind(HOST, port) as listener:
+        server.serve(listener, threads)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]).read_bytes())

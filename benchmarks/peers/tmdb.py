@@ -1,0 +1,20 @@
+"""What the peers fetch and keep: a page of TMDB's popular movies, with the URLs of its pictures."""
+
+import os
+from typing import Any
+
+URL = os.environ["TMDB_BASE_URL"] + "/movie/popular"
+HEADERS = {"Authorization": f"Bearer {os.environ['TMDB_TOKEN']}"}
+REDIS_URL = os.environ["REDIS_URL"]
+SECONDS = 30
+"""For how long an answer is kept: as Butaca does."""
+
+_IMAGES = "https://image.tmdb.org/t/p"
+
+
+def with_pictures(page: dict[str, Any]) -> dict[str, Any]:
+    """Add what Butaca adds, so that all answer with bodies of about the same size."""
+    for movie in page["results"]:
+        movie["poster_url"] = f"{_IMAGES}/w500{movie['poster_path']}"
+        movie["backdrop_url"] = f"{_IMAGES}/w1280{movie['backdrop_path']}"
+    return page

@@ -1,0 +1,93 @@
+"""Servers as processes: started, waited for, and ended."""
+
+import os
+import socket
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]
+
+from butaca.complaint import Complaint
+from butaca.server import free_port
+from tests.faults.pods import until
+
+HOST = "127.0.0.1"
+SECONDS_TO_END = 30
+
+
+class Server:
+    """A running server that listens at a port, with what it writes in a file."""
+
+    def __init__(
+        self, name: str, command: Sequence[str], port: int, folder: Path, env: Mapping[str, str]
+    ) -> None:
+        self.name = name
+        self.port = port
+        self._log = folder / f"{port}.log"
+        with self._log.open("wb") as file:
+            self._process = subprocess.Popen(  # noqa: S603
+                command, env={**os.environ, **env}, stdout=file, stderr=subprocess.STDOUT
+            )
+
+    @property
+    def origin(self) -> str:
+        """Return what its URLs begin with."""
+        return f"http://{HOST}:{self.port}"
+
+    def cpu_seconds(self) -> float:
+        """Return for how long it has kept processors busy, all its processes together."""
+        process = psutil.Process(self._process.pid)
+        times = [each.cpu_times() for each in (process, *process.children(recursive=True))]
+        return sum(float(each.user + each.system) for each in times)
+
+    def memory(self) -> int:
+        """Return the bytes in memory (RSS) of its worker: the one that answers, its child."""
+        workers = psutil.Process(self._process.pid).children()
+        return max(int(each.memory_info().rss) for each in workers)
+
+    def wait_until_it_listens(self) -> None:
+        """Wait until somebody listens at its port. Raises Complaint when it ended before."""
+
+        def listens() -> bool:
+            if self._process.poll() is not None:
+                raise Complaint(f"{self.name} ended: {self._log.read_text()[-2000:]}")
+            return _is_open(self.port)
+
+        until(listens, seconds=60)
+
+    def end(self) -> None:
+        """End it."""
+        self._process.terminate()
+        try:
+            self._process.wait(SECONDS_TO_END)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+@contextmanager
+def serving(
+    name: str, command: Sequence[str], port: int, folder: Path, env: Mapping[str, str] | None = None
+) -> Iterator[Server]:
+    """Give a server that listens at a port, and end it afterwards."""
+    server = Server(name, command, port, folder, env or {})
+    try:
+        server.wait_until_it_listens()
+        yield server
+    finally:
+        server.end()
+
+
+def new_port() -> int:
+    """Return a port that is free now."""
+    return free_port(HOST)
+
+
+def _is_open(port: int) -> bool:
+    try:
+        socket.create_connection((HOST, port), timeout=1).close()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,345 @@
+"""Which server for Butaca? The same app behind each candidate, in turns: `make bench-servers`.
+
+The candidates that are not ours are installed by name into a virtual environment of this run. All
+are up all the time and asked one after the other, again and again, so that whatever else the
+machine does hits all of them alike; printed are medians, with the lowest and the highest.
+"""
+# ruff: noqa: S603 - what is run is written here
+
+import json
+import os
+import platform
+import socket
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from http.client import HTTPConnection, HTTPException
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median, quantiles
+
+import click
+
+from benchmarks.crowd import REQUEST
+from butaca.adapters.sql import Database, schema
+from butaca.sandbox import Sandbox
+from butaca.server import free_port
+from tests.builders import CONSUMER_TOKEN
+from tests.faults.pods import HOST, SETTINGS, until
+from tests.own_valkey import own_valkey
+
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "7"))
+SECONDS = float(os.environ.get("BENCH_SECONDS", "1.0"))
+CROWDS = (2, 16, 64)
+IDLE, SLOW, STRANGERS = 300, 16, 20
+PATIENCE, CUT = 3.0, 40.0
+"""Seconds: how long a stranger waits for an answer, and we for the end of a slow client."""
+
+THREADS = 8
+OTHERS = ("gunicorn", "waitress", "cheroot", "hypercorn", "pyuwsgi")
+SLOW_HEAD = REQUEST[:40]
+SLOW_BODY = (
+    "PUT /api/v1/me/ratings/550 HTTP/1.1\r\nHost: butaca\r\nContent-Type: application/json\r\n"
+    f"Authorization: Bearer {CONSUMER_TOKEN}\r\nContent-Length: 14\r\n\r\n{{"
+).encode()
+
+CHEROOT = """
+import os, signal, threading
+from cheroot.wsgi import Server
+from target import app
+server = Server(("127.0.0.1", int(os.environ["PORT"])), app, numthreads=8, max=8)
+server.request_queue_size = 1024
+signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.stop).start())
+server.start()
+"""
+
+
+def commands(port: int) -> dict[str, list[str]]:
+    """Return how each candidate is started, with eight threads in one process."""
+    at = f"{HOST}:{port}"
+    own = ["-m", "butaca", "serve"]
+    gthread = ["-m", "gunicorn", "-k", "gthread", "--threads", "8", "-b", at, "target:app"]
+    waitress = ["-m", "waitress", "--threads=8", "--connection-limit=1000", f"--listen={at}"]
+    uwsgi = ["--master", "--lazy-apps", "--enable-threads", "--threads", "8", "--need-app"]
+    ending = ["--hook-master-start", "unix_signal:15 gracefully_kill_them_all"]
+    return {
+        "Granian": own,
+        "gunicorn gthread": gthread,
+        "waitress": [*waitress, "target:app"],
+        "cheroot": ["-c", CHEROOT],
+        "uWSGI": ["uwsgi", "--http11-socket", at, "-w", "target:app", "-L", *uwsgi, *ending],
+        "Hypercorn": ["-m", "hypercorn", "-b", at, "wsgi:target:app"],
+    }
+
+
+@dataclass(slots=True)
+class Candidate:
+    """A server, and what was seen of it."""
+
+    name: str
+    port: int
+    process: "subprocess.Popen[bytes]"
+    rates: dict[int, list[float]] = field(default_factory=dict)
+    p99s: dict[int, list[float]] = field(default_factory=dict)
+    fairness: dict[int, list[float]] = field(default_factory=dict)
+    reconnected: dict[int, float] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def measure(self, crowd: int) -> None:
+        """Let a crowd ask, and keep its rate, its p99 and what the slowest got of the fastest."""
+        command = [sys.executable, "-m", "benchmarks.crowd", str(self.port), str(crowd)]
+        told = subprocess.run([*command, str(SECONDS)], stdout=subprocess.PIPE, check=True)
+        got = json.loads(told.stdout)
+        assert got["bad"] == 0, f"{self.name}: {got['bad']} answers were no 200"
+        counts = [len(each) for each in got["seconds"]]
+        seconds = [each for person in got["seconds"] for each in person]
+        self.rates.setdefault(crowd, []).append(len(seconds) / SECONDS)
+        self.p99s.setdefault(crowd, []).append(quantiles(seconds, n=100)[98] * 1000)
+        self.fairness.setdefault(crowd, []).append(min(counts) / max(counts))
+        self.reconnected[crowd] = got["reconnected"] / len(seconds)
+
+
+def main() -> None:
+    """Start them all, measure in turns, and print."""
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        python = _others(Path(folder))
+        env = stack.enter_context(_town(Path(folder)))
+        names = os.environ.get("BENCH_SERVERS", ",".join(commands(0))).split(",")
+        candidates = [stack.enter_context(_started(name, python, env)) for name in names]
+        _measure_speed(candidates)
+        for each in candidates:
+            each.notes += [_beside(each, IDLE, REQUEST)]
+            each.notes += [_beside(each, SLOW, SLOW_HEAD), _beside(each, SLOW, SLOW_BODY)]
+        _in_parallel([partial(_cut, each) for each in candidates])
+        for each in candidates:
+            each.notes.append(_end(each))
+        _print(candidates, python)
+
+
+def _measure_speed(candidates: list[Candidate]) -> None:
+    for each in candidates:  # Once for nothing, so that everything is warm.
+        each.measure(CROWDS[0])
+        for kept in (each.rates, each.p99s, each.fairness):
+            kept.clear()
+    with click.progressbar(range(ROUNDS), label="measuring", file=sys.stderr) as rounds:
+        for _ in rounds:
+            for crowd in CROWDS:
+                for each in candidates:
+                    each.measure(crowd)
+
+
+# Starting
+
+
+def _others(folder: Path) -> str:
+    """Install the others; return the Python that has them, and all that we have."""
+    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
+    python = str(folder / "venv" / "bin" / "python")
+    subprocess.run([python, "-m", "pip", "install", "-qq", *OTHERS], check=True)
+    ask = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    site = subprocess.run([python, "-c", ask], stdout=subprocess.PIPE, text=True, check=True)
+    ours = "import site; site.addsitedir({!r})".format(sysconfig.get_path("purelib"))
+    (Path(site.stdout.strip()) / "ours.pth").write_text(ours)
+    return python
+
+
+@contextmanager
+def _town(folder: Path) -> Iterator[dict[str, str]]:
+    """Start what Butaca needs; yield its environment, in which nothing gets old."""
+    url = f"sqlite:///{folder / 'butaca.db'}"
+    with closing(Database(url)) as database:
+        schema.migrate(database)
+    (folder / "target.py").write_text(
+        "from butaca.app import create_from_environment\napp = create_from_environment()\n"
+    )
+    valkey = own_valkey()
+    with valkey, Sandbox() as tmdb:
+        places = {"DATABASE_URL": url, "REDIS_URL": f"redis://{HOST}:{valkey.port}/0"}
+        own = {"TMDB_BASE_URL": tmdb.url, "CACHE_TTL_SECONDS": "80000", "THREADS": str(THREADS)}
+        others = {"LOG_LEVEL": "error", "HOST": HOST, "PYTHONPATH": str(folder)}
+        yield {**os.environ, **SETTINGS, **places, **own, **others}
+
+
+@contextmanager
+def _started(name: str, python: str, env: dict[str, str]) -> Iterator[Candidate]:
+    port = free_port(HOST)
+    first, *rest = commands(port)[name]
+    by_name = first in {"uwsgi"}
+    command = [
+        str(Path(python).with_name(first)) if by_name else python,
+        *([] if by_name else [first]),
+    ]
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(
+            [*command, *rest], env={**env, "PORT": str(port)}, stdout=log, stderr=log
+        )
+        candidate = Candidate(name, port, process)
+        try:
+            until(lambda: process.poll() is not None or _seconds(port) is not None, seconds=30)
+            if process.poll() is not None:
+                log.seek(0)
+                raise SystemExit(f"{name} did not start: {log.read().decode()}")
+            yield candidate
+        finally:
+            process.kill()
+            process.wait()
+
+
+# Strangers, and those who are in their way
+
+
+def _seconds(port: int) -> float | None:
+    """Return how long a stranger waits for an answer: none, when there is none in time."""
+    started = time.perf_counter()
+    connection = HTTPConnection(HOST, port, timeout=PATIENCE)
+    with closing(connection), suppress(OSError, HTTPException):
+        connection.request("GET", "/livez")
+        return time.perf_counter() - started if connection.getresponse().status == 200 else None
+    return None
+
+
+def _beside(candidate: Candidate, number: int, said: bytes) -> str:
+    """Return what strangers get beside so many connections that said this, and then nothing."""
+    with ExitStack() as stack:
+        for _ in range(number):
+            sock = stack.enter_context(socket.create_connection((HOST, candidate.port), timeout=5))
+            sock.sendall(said)
+            if said == REQUEST:
+                sock.recv(262_144)
+        got: list[float] = []
+        for _ in range(STRANGERS):
+            if (seconds := _seconds(candidate.port)) is None:
+                return f"no answer in {PATIENCE:.0f} s"
+            got.append(seconds)
+    return f"{median(got) * 1000:.1f} ms"
+
+
+def _cut(candidate: Candidate) -> None:
+    """Note after how long slow heads, slow bodies and those who say nothing are cut."""
+    found: dict[bytes, str] = {}
+
+    def wait(said: bytes) -> None:
+        found[said] = _life(candidate.port, said)
+
+    kinds = (SLOW_HEAD, SLOW_BODY, REQUEST)
+    _in_parallel([partial(wait, said) for said in kinds])
+    candidate.notes += [found[said] for said in kinds]
+
+
+def _life(port: int, said: bytes) -> str:
+    """Return how long a connection lives that says a byte a second, and a REQUEST nothing more."""
+    started = time.monotonic()
+    with socket.create_connection((HOST, port), timeout=1) as sock, suppress(ConnectionError):
+        sock.sendall(said)
+        while time.monotonic() - started < CUT:
+            with suppress(TimeoutError):
+                if not sock.recv(262_144):
+                    break
+            if said == SLOW_HEAD:
+                sock.sendall(b"x")
+        else:
+            return f"> {CUT:.0f} s"
+    return f"{time.monotonic() - started:.0f} s"
+
+
+def _end(candidate: Candidate) -> str:
+    """Tell a candidate to end while eight ask; return what they lost, and how long it took."""
+    asked, lost = [0] * THREADS, [0] * THREADS
+
+    def ask_on(number: int) -> None:
+        connection = HTTPConnection(HOST, candidate.port, timeout=10)
+        with suppress(ConnectionRefusedError):
+            while True:
+                asked[number] += 1
+                try:
+                    connection.request("GET", "/livez")
+                    connection.getresponse().read()
+                except ConnectionRefusedError:
+                    raise
+                except (OSError, HTTPException):
+                    lost[number] += 1
+                    connection.close()
+
+    people = [threading.Thread(target=ask_on, args=(n,), daemon=True) for n in range(THREADS)]
+    for each in people:
+        each.start()
+    until(lambda: min(asked) > 10)
+    started = time.monotonic()
+    candidate.process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        candidate.process.wait(30)
+    took = time.monotonic() - started
+    candidate.process.kill()
+    for each in people:
+        each.join(10)
+    return f"{sum(lost)} lost, {took:.1f} s, exit {candidate.process.returncode}"
+
+
+def _in_parallel(calls: list[Callable[[], None]]) -> None:
+    threads = [threading.Thread(target=each) for each in calls]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+
+
+# Printing
+
+
+def _print(candidates: list[Candidate], python: str) -> None:
+    cores, load = os.cpu_count(), os.getloadavg()[0]
+    versions = _versions(python)
+    click.echo(
+        f"{ROUNDS} rounds of {SECONDS} s on {cores} cores of a {platform.machine()}, "
+        f"{platform.system()} {platform.release()}, Python {platform.python_version()}; "
+        f"load {load:.1f}. Granian {version('granian')}; {versions}.\n"
+    )
+    base = candidates[0]
+    click.echo(
+        "| server | connections | requests/s | ratio | p99 ms | slowest / fastest | reconnected |"
+    )
+    click.echo("| - | -: | -: | -: | -: | -: | -: |")
+    for crowd in CROWDS:
+        for each in candidates:
+            pairs = zip(each.rates[crowd], base.rates[crowd], strict=True)
+            ratio = median(mine / theirs for mine, theirs in pairs)
+            cells = (
+                _spread(each.rates[crowd], 0),
+                f"{ratio:.2f}",
+                _spread(each.p99s[crowd], 1),
+                f"{median(each.fairness[crowd]):.2f}",
+                f"{each.reconnected[crowd]:.0%}",
+            )
+            click.echo(f"| {each.name} | {crowd} | {' | '.join(cells)} |")
+    click.echo(
+        f"\n| server | a stranger beside {IDLE} idle | beside {SLOW} slow heads | "
+        f"beside {SLOW} half bodies | a slow head lives | a half body | an idle one | ended |"
+    )
+    click.echo("| - | -: | -: | -: | -: | -: | -: | - |")
+    for each in candidates:
+        click.echo(f"| {each.name} | {' | '.join(each.notes)} |")
+
+
+def _spread(values: list[float], digits: int) -> str:
+    ordered = (median(values), min(values), max(values))
+    return "{} ({} to {})".format(*(f"{each:.{digits}f}" for each in ordered))
+
+
+def _versions(python: str) -> str:
+    ask = "import sys; from importlib.metadata import version as v; print(*map(v, sys.argv[1:]))"
+    told = subprocess.run(
+        [python, "-c", ask, *OTHERS], stdout=subprocess.PIPE, text=True, check=True
+    )
+    pairs = zip(OTHERS, told.stdout.split(), strict=True)
+    return ", ".join(f"{name} {number}" for name, number in pairs)
+
+
+if __name__ == "__main__":
+    main()

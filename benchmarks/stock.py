@@ -1,0 +1,71 @@
+"""What is stored before it is asked for: answers in Redis, and favorites in PostgreSQL."""
+
+from collections.abc import Sequence
+from contextlib import closing
+from random import Random
+from typing import Any
+
+import psycopg
+import redis
+
+from benchmarks.calls import Caller
+from benchmarks.contenders import POPULAR
+from benchmarks.filling import add_movies, copy, dsn, favorite, record
+from benchmarks.processes import Server
+from benchmarks.surroundings import Surroundings
+from butaca.adapters.sql import Database, SqlAccounts
+from butaca.core.accounts import digest
+from butaca.core.clock import utc_now
+from butaca.core.models import Role, User
+
+FIRST_MOVIE, FIRST_USER = 5_000_000, 500_000
+
+
+def fill_cache(around: Surroundings, pod: Server, number: int) -> tuple[str, ...]:
+    """Put so many answers into Redis, all of them fresh; return the paths that they answer."""
+    paths = tuple(popular_path(each) for each in range(number))
+    Caller(pod.origin).get(paths[0])
+    with closing(redis.Redis.from_url(around.redis_url)) as client:
+        first_key = next(client.scan_iter("butaca:*:popular:1:*:AA", count=10_000)).decode()
+        body: Any = client.get(first_key)
+        milliseconds: Any = client.pttl(first_key)
+        with client.pipeline(transaction=False) as pipeline:
+            for each in range(number):
+                page, region = _page_and_region(each)
+                key = first_key.replace(":popular:1:", f":popular:{page}:")[:-2] + region
+                pipeline.set(key, body, px=milliseconds)
+                if each % 1_000 == 0:
+                    pipeline.execute()
+            pipeline.execute()
+    return paths
+
+
+def popular_path(number: int) -> str:
+    """Return one of 338 000 paths to popular movies."""
+    page, region = _page_and_region(number)
+    return f"{POPULAR}?page={page}&region={region}"
+
+
+def _page_and_region(number: int) -> tuple[int, str]:
+    region, page = divmod(number, 500)
+    first, second = divmod(region, 26)
+    return page + 1, f"{chr(65 + first)}{chr(65 + second)}"
+
+
+def keepers(url: str, numbers: Sequence[int]) -> dict[int, str]:
+    """Let somebody keep each of these numbers of movies; return the tokens."""
+    movies = [record(FIRST_MOVIE + number) for number in range(max(numbers))]
+    tokens = {number: f"keeps-{number}" for number in numbers}
+    with closing(Database(url, connections=1)) as database:
+        for number, token in tokens.items():
+            user = User(FIRST_USER + number, f"keeper of {number}", Role.USER)
+            SqlAccounts(database).let_in(user, digest(token), utc_now())
+    with psycopg.connect(dsn(url)) as connection:
+        add_movies(connection, movies)
+        for number in numbers:
+            random = Random(number)
+            rows = (favorite(FIRST_USER + number, each, random) for each in movies[:number])
+            copy(connection, "user_movies", rows)
+    with psycopg.connect(dsn(url), autocommit=True) as connection:
+        connection.execute("VACUUM ANALYZE")
+    return tokens

@@ -1,0 +1,73 @@
+"""What every contender has around it: a TMDB that is 50 ms away, a Redis, a PostgreSQL."""
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.processes import HOST, Server, new_port, serving
+from butaca.sandbox import Fault, Sandbox
+from tests.builders import CONSUMER_TOKEN
+from tests.own_postgresql import own_postgresql
+from tests.own_valkey import own_valkey
+
+UPSTREAM_SECONDS = 0.05
+THREADS = 8
+AUTHORIZED = {"Authorization": f"Bearer {CONSUMER_TOKEN}"}
+TMDB_TOKEN = "sandbox-token"  # noqa: S105 - any is good there
+AS_MUCH_AS_ONE_LIKES = "100000000/minute"
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Where the others are, and a folder for what is written."""
+
+    folder: Path
+    tmdb: Sandbox
+    redis_url: str
+    database_url: str
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return where the others are, in the words of Butaca's settings."""
+        return {
+            "TMDB_BASE_URL": self.tmdb.url,
+            "TMDB_TOKEN": TMDB_TOKEN,
+            "REDIS_URL": self.redis_url,
+            "DATABASE_URL": self.database_url,
+        }
+
+    @contextmanager
+    def pod(self, **settings: str) -> Iterator[Server]:
+        """Start a `butaca serve`, with every setting but the rate limits as shipped."""
+        port = new_port()
+        environment = {
+            **self.environment,
+            "DEMO_USERS": "true",
+            "RATE_LIMIT_READS": AS_MUCH_AS_ONE_LIKES,
+            "RATE_LIMIT_WRITES": AS_MUCH_AS_ONE_LIKES,
+            "THREADS": str(THREADS),
+            "PORT": str(port),
+            **settings,
+        }
+        command = [sys.executable, "-m", "butaca", "serve"]
+        with serving("Butaca", command, port, self.folder, environment) as server:
+            yield server
+
+
+@contextmanager
+def surroundings() -> Iterator[Surroundings]:
+    """Start all of them, and end them afterwards."""
+    valkey: Any = own_valkey()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        valkey,
+        own_postgresql() as postgres,
+        Sandbox() as tmdb,
+    ):
+        tmdb.break_with(Fault("delay", seconds=UPSTREAM_SECONDS))
+        redis_url = f"redis://{HOST}:{valkey.port}/0"
+        yield Surroundings(Path(folder), tmdb, redis_url, postgres.url)

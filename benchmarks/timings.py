@@ -1,0 +1,80 @@
+"""What is timed call by call, over one connection: cold answers, and what is written."""
+
+from dataclasses import dataclass, field
+from statistics import median, quantiles
+from urllib.parse import urlsplit
+
+from benchmarks.calls import Answer, Caller
+from benchmarks.contenders import FAVORITES, PEER_POPULAR, POPULAR
+from benchmarks.processes import Server
+from benchmarks.progress import bar
+from benchmarks.surroundings import TMDB_TOKEN, Surroundings
+from butaca.complaint import Complaint
+from tests.faults.pods import new_path
+
+_AS_BUTACA = {"Authorization": f"Bearer {TMDB_TOKEN}"}
+
+
+@dataclass(slots=True)
+class Timing:
+    """How many seconds a kind of call took, each time."""
+
+    name: str
+    seconds: list[float] = field(default_factory=list)
+
+    @property
+    def p50(self) -> float:
+        """Return the median."""
+        return median(self.seconds)
+
+    @property
+    def p99(self) -> float:
+        """Return what 99 of 100 keep within."""
+        return quantiles(self.seconds, n=100)[98]
+
+
+@dataclass(slots=True)
+class Timings:
+    """All that is timed so, over the same rounds."""
+
+    bare: Timing = field(default_factory=lambda: Timing("bare Flask"))
+    warm: Timing = field(default_factory=lambda: Timing("Butaca: warm GET"))
+    upstream: Timing = field(default_factory=lambda: Timing("the sandbox itself"))
+    cold: Timing = field(default_factory=lambda: Timing("Butaca: cold GET"))
+    post: Timing = field(default_factory=lambda: Timing("Butaca: POST of a favorite"))
+    delete: Timing = field(default_factory=lambda: Timing("Butaca: DELETE of a favorite"))
+
+    @property
+    def added(self) -> float:
+        """Return the seconds that Butaca adds to its upstream's when it has to ask."""
+        return self.cold.p50 - self.upstream.p50
+
+
+def timings(around: Surroundings, pod: Server, bare: Server, rounds: int) -> Timings:
+    """Time each kind of call once a round. Raises Complaint when one fails."""
+    told = Timings()
+    butaca, flask, tmdb = Caller(pod.origin), Caller(bare.origin), Caller(around.tmdb.url)
+    prefix = urlsplit(around.tmdb.url).path
+    movie_id = _not_kept(butaca)
+    for _ in bar(range(rounds), "one call at a time"):
+        path = new_path()
+        _note(told.bare, 200, flask.get(PEER_POPULAR))
+        _note(told.warm, 200, butaca.get(POPULAR))
+        _note(told.upstream, 200, tmdb.get(f"{prefix}/movie{path[7:]}", _AS_BUTACA))
+        _note(told.cold, 200, butaca.get(f"/api/v1{path}"))
+        _note(told.post, 201, butaca.ask("POST", FAVORITES, {"movie_id": movie_id}))
+        _note(told.delete, 204, butaca.ask("DELETE", f"{FAVORITES}/{movie_id}"))
+    return told
+
+
+def _not_kept(butaca: Caller) -> int:
+    """Return a movie that is not among the twenty that are kept."""
+    kept = {each["movie"]["id"] for each in butaca.get(FAVORITES).json["results"]}
+    movies = butaca.get(f"{POPULAR}?page=2").json["results"]
+    return next(int(movie["id"]) for movie in movies if movie["id"] not in kept)
+
+
+def _note(timing: Timing, status: int, answer: Answer) -> None:
+    if answer.status != status:
+        raise Complaint(f"{timing.name}: {answer.status} {answer.body[:200]!r}")
+    timing.seconds.append(answer.seconds)
