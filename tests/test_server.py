@@ -5,13 +5,24 @@ import socket
 import pytest
 
 from butaca.complaint import Complaint
-from butaca.server import check_port, free_port
+from butaca.server import bind, free_port
 
 
-def test_a_free_port_can_be_listened_at() -> None:
+def test_a_free_port_can_be_had() -> None:
     port = free_port("127.0.0.1")
-    check_port("127.0.0.1", port)
-    socket.create_server(("127.0.0.1", port)).close()
+    with bind("127.0.0.1", port) as sock:
+        assert sock.getsockname() == ("127.0.0.1", port)
+
+
+def test_a_port_that_is_ours_is_given_to_nobody_else_who_wants_any() -> None:
+    with bind("127.0.0.1", 0) as ours:
+        others = {free_port("127.0.0.1") for _ in range(100)}
+        assert ours.getsockname()[1] not in others
+
+
+def test_a_port_that_is_ours_refuses_connections_until_it_is_served() -> None:
+    with bind("127.0.0.1", 0) as ours, pytest.raises(ConnectionRefusedError):
+        socket.create_connection(ours.getsockname(), timeout=10)
 
 
 def test_a_taken_port_is_a_complaint() -> None:
@@ -19,9 +30,9 @@ def test_a_taken_port_is_a_complaint() -> None:
         socket.create_server(("127.0.0.1", 0)) as taken,
         pytest.raises(Complaint, match="Address already in use"),
     ):
-        check_port("127.0.0.1", taken.getsockname()[1])
+        bind("127.0.0.1", taken.getsockname()[1])
 
 
 def test_a_host_that_is_not_ours_is_a_complaint() -> None:
     with pytest.raises(Complaint, match="Port 8000 of 192\\.0\\.2\\.1: "):
-        check_port("192.0.2.1", 8000)
+        bind("192.0.2.1", 8000)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from butaca.complaint import Complaint
-from butaca.settings import DatabaseSettings, Settings, read_settings
+from butaca.settings import DatabaseSettings, RefreshSettings, Settings, read_settings
 
 REQUIRED = {
     "DATABASE_URL": "sqlite:///butaca.db",
@@ -29,9 +29,15 @@ def test_three_settings_are_enough(environment: pytest.MonkeyPatch) -> None:
     assert settings.tmdb_token.get_secret_value() == "a-token"
 
 
+def test_refreshing_needs_no_redis(environment: pytest.MonkeyPatch) -> None:
+    environment.delenv("REDIS_URL")
+    assert read_settings(RefreshSettings).tmdb_deadline == 6.0
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("database_pool_mode", "session"),
         ("host", "127.0.0.1"),
         ("port", 8000),
         ("threads", 8),
@@ -48,6 +54,7 @@ def test_three_settings_are_enough(environment: pytest.MonkeyPatch) -> None:
         ("cache_stale_seconds", 86_400.0),
         ("default_language", "en-US"),
         ("cors_origins", []),
+        ("cors_credentials", False),
         ("rate_limit_reads", "600/minute"),
         ("rate_limit_writes", "120/minute"),
         ("trusted_proxies", 0),
@@ -78,10 +85,36 @@ def test_how_many_may_wait_for_tmdb_can_be_set(environment: pytest.MonkeyPatch) 
     assert read_settings(Settings).upstream_places == 6
 
 
+@pytest.mark.parametrize(
+    ("threads", "for_tmdb", "places"),
+    [("8", "", 3), ("8", "7", 1), ("8", "1", 6), ("2", "", 1), ("1", "", 1)],
+)
+def test_the_database_gets_the_threads_that_tmdb_leaves_but_one(
+    environment: pytest.MonkeyPatch, threads: str, for_tmdb: str, places: int
+) -> None:
+    environment.setenv("THREADS", threads)
+    environment.setenv("TMDB_MAX_CONCURRENCY", for_tmdb)
+    assert read_settings(Settings).database_places == places
+
+
 def test_origins_are_a_comma_list(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("CORS_ORIGINS", "https://a.example, http://localhost:5173,")
     origins = read_settings(Settings).cors_origins
     assert origins == ["https://a.example", "http://localhost:5173"]
+
+
+@pytest.mark.parametrize("origins", ["*", "https://a.example, *"])
+def test_credentials_are_not_for_everybody(environment: pytest.MonkeyPatch, origins: str) -> None:
+    environment.setenv("CORS_ORIGINS", origins)
+    environment.setenv("CORS_CREDENTIALS", "true")
+    with pytest.raises(Complaint, match=r"^CORS_CREDENTIALS: .*CORS_ORIGINS"):
+        read_settings(Settings)
+
+
+def test_credentials_are_for_origins_that_are_named(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("CORS_ORIGINS", "https://a.example")
+    environment.setenv("CORS_CREDENTIALS", "true")
+    assert read_settings(Settings).cors_credentials is True
 
 
 @pytest.mark.parametrize(
@@ -91,6 +124,7 @@ def test_origins_are_a_comma_list(environment: pytest.MonkeyPatch) -> None:
         ("DATABASE_URL", "nonsense"),
         ("DATABASE_URL", "postgresql+psycopg://butaca:secret@host:port/butaca"),
         ("DATABASE_URL", "sqlite:///"),
+        ("DATABASE_POOL_MODE", "statement"),
         ("REDIS_URL", "http://somewhere"),
         ("REDIS_URL", "redis://host:port"),
         ("REDIS_URL", "redis://host:0"),
@@ -118,6 +152,7 @@ def test_origins_are_a_comma_list(environment: pytest.MonkeyPatch) -> None:
         ("CORS_ORIGINS", "https://example.org/path"),
         ("CORS_ORIGINS", "https://*.example.org"),
         ("CORS_ORIGINS", "http://[::1]:3000"),
+        ("CORS_CREDENTIALS", "perhaps"),
         ("RATE_LIMIT_READS", "many"),
         ("TRUSTED_PROXIES", "-1"),
         ("DEMO_USERS", "perhaps"),

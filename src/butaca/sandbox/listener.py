@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
-from threading import Lock, Thread, current_thread
+from threading import Thread
 from typing import Any, Protocol
 
 from butaca.sandbox.answers import Answer
@@ -54,7 +54,6 @@ class Listener(ThreadingHTTPServer):
     def __init__(self, address: tuple[str, int], desk: Desk) -> None:
         """Bind the address. Raises OSError when somebody else has it."""
         self.desk = desk
-        self._lock = Lock()
         self._open: dict[Thread, socket.socket] = {}
         super().__init__(address, Exchange)
 
@@ -68,17 +67,14 @@ class Listener(ThreadingHTTPServer):
         thread = Thread(
             target=self.process_request_thread, args=(request, client_address), daemon=True
         )
-        with self._lock:
-            self._open[thread] = request
+        self._forget_who_is_gone()
+        self._open[thread] = request
         thread.start()
 
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Serve a connection to its end, and forget it."""
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            with self._lock:
-                del self._open[current_thread()]
+    def _forget_who_is_gone(self) -> None:
+        # Not by the threads themselves: one that is about to end must still be waited for.
+        for thread in [thread for thread in self._open if not thread.is_alive()]:
+            del self._open[thread]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of a caller who went away; a mistake of ours must be seen."""
@@ -86,10 +82,11 @@ class Listener(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
     def hang_up(self) -> None:
-        """End every connection, idle ones too, and wait until their threads are gone."""
-        with self._lock:
-            connections = dict(self._open)
-        for thread, connection in connections.items():
+        """End every connection, idle ones too, and wait until their threads are gone.
+
+        Nothing may be listening any longer.
+        """
+        for thread, connection in self._open.items():
             _shut(connection)
             thread.join(LONGEST_FAREWELL)
 

@@ -1,0 +1,47 @@
+"""What `butaca dev` greets with."""
+
+from collections.abc import Iterator
+
+from sqlalchemy import make_url
+
+from butaca.core.accounts import DEMO_USERS
+from butaca.settings import Settings
+
+
+def banner(settings: Settings, page: str | None) -> str:
+    """Return what a newcomer needs: where everything is, who may call, and what to try."""
+    api = api_of(settings)
+    database = make_url(settings.database_url.get_secret_value()).render_as_string()
+    lines = [
+        f"  Butaca is at {api}",
+        "",
+        f"    front end   {page or 'did not come along'}",
+        f"    try it      {api.removesuffix('/api/v1')}/docs",
+        f"    TMDB        {settings.tmdb_base_url}",
+        f"    database    {database}",
+        *(_tour(api) if settings.demo_users else ()),
+        "",
+        "  Ctrl-C ends it.",
+    ]
+    return "\n".join(["", *lines, ""])
+
+
+def api_of(settings: Settings) -> str:
+    """Return where the API is."""
+    return f"http://{settings.host}:{settings.port}/api/v1"
+
+
+def _tour(api: str) -> Iterator[str]:
+    (_, admin), (_, consumer) = DEMO_USERS
+    me = f"curl -s -H 'Authorization: Bearer {consumer}'"
+    json = "-H 'Content-Type: application/json'"
+    yield f"    admin       {admin}   (user 1, ADMIN)"
+    yield f"    consumer    {consumer}         (user 2, USER)"
+    yield ""
+    yield "  Some lines to paste:"
+    yield ""
+    yield f"    {me} {api}/movies/popular"
+    yield f"    {me} {json} -d '{{\"movie_id\": 550}}' {api}/me/favorites"
+    yield f"    {me} {json} -X PUT -d '{{\"stars\": 4.5}}' {api}/me/ratings/550"
+    yield f"    {me} '{api}/me/favorites?sort=-release_date,-rating&language=es'"
+    yield f"    curl -s -H 'Authorization: Bearer {admin}' -X DELETE {api}/users/2/favorites"
