@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from typing import Any
 
@@ -51,6 +52,25 @@ def test_who_waits_gets_the_place_that_is_given_back() -> None:
     places.give_back()
     waiting.join(10)
     assert not waiting.is_alive()
+
+
+def test_who_finds_others_quicker_waits_on_while_places_are_given_back() -> None:
+    class Overtaken(SimpleQueue[None]):
+        times = 0
+
+        def get(self, block: bool = True, timeout: float | None = None) -> None:
+            if self.times < 3:
+                self.times += 1
+                places.give_back()
+                super().get()  # Somebody else has it.
+                raise Empty
+            super().get(timeout=0)
+
+    places = Places(0, patience=0.01)
+    places._free = Overtaken()
+    with pytest.raises(ServiceUnavailable):
+        places.take()
+    assert places._free.times == 3
 
 
 def test_once_a_place_was_given_back_people_are_patient_again() -> None:

@@ -52,6 +52,7 @@ class Places:
     def __init__(self, number: int, patience: float = PATIENCE) -> None:
         self._patience = patience
         self._is_stuck = False
+        self._given_back = 0
         # Waiting at a queue, which is of C, costs a tenth of waiting at a Semaphore.
         self._free: SimpleQueue[None] = SimpleQueue()
         for _ in range(number):
@@ -59,15 +60,21 @@ class Places:
 
     def take(self) -> None:
         """Take a place. Raises ServiceUnavailable: they are stuck."""
-        try:
-            self._free.get(timeout=0 if self._is_stuck else self._patience)
-        except Empty:
-            self._is_stuck = True
-            raise ServiceUnavailable(retry_after=RETRY_AFTER) from None
+        while True:
+            given_back = self._given_back
+            try:
+                self._free.get(timeout=0 if self._is_stuck else self._patience)
+            except Empty:
+                if self._given_back != given_back:  # Others were quicker; it goes on.
+                    continue
+                self._is_stuck = True
+                raise ServiceUnavailable(retry_after=RETRY_AFTER) from None
+            return
 
     def give_back(self) -> None:
         """Let the next one in."""
         self._is_stuck = False
+        self._given_back += 1  # Where two do it at once it may count one: it is another number.
         self._free.put(None)
 
 

@@ -77,6 +77,21 @@ def at_once(*calls: Callable[[], T]) -> list[T]:
         return list(threads.map(go, calls))
 
 
+def crowd(pods: list["Pod"], path: str, number: int = 500) -> list["Answer"]:
+    """Return what so many callers get who ask for one thing in one moment, and each pod equally.
+
+    One thread sends it all before it reads the first answer: threads would take turns with those
+    that are TMDB here.
+    """
+    connections = [pods[n % len(pods)].connect() for n in range(number)]
+    with ExitStack() as stack:
+        for connection in connections:
+            stack.callback(connection.close)
+            connection.connect()
+        asked = [send(connection, "GET", path) for connection in connections]
+        return [receive(*each) for each in zip(connections, asked, strict=True)]
+
+
 def strike(tmdb: Sandbox, fault: Fault | None) -> None:
     """Let TMDB fail; without a fault it is gone altogether."""
     if fault:
@@ -146,6 +161,17 @@ def ask(
     headers: Mapping[str, str] | None = None,
 ) -> Answer:
     """Call the API as the consumer, over a connection that may be kept."""
+    return receive(connection, send(connection, method, path, body, headers))
+
+
+def send(
+    connection: HTTPConnection,
+    method: str,
+    path: str,
+    body: object = None,
+    headers: Mapping[str, str] | None = None,
+) -> float:
+    """Send a call of the API; return when."""
     asked = time.monotonic()
     connection.request(
         method,
@@ -157,6 +183,11 @@ def ask(
             **(headers or {}),
         },
     )
+    return asked
+
+
+def receive(connection: HTTPConnection, asked: float) -> Answer:
+    """Wait for the answer to what was sent."""
     response = connection.getresponse()
     content = response.read()
     seconds = time.monotonic() - asked

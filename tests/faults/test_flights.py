@@ -8,7 +8,7 @@ from http.client import HTTPException
 import pytest
 
 from butaca.sandbox import Fault
-from tests.faults.pods import GRACE, Answer, Pod, Town, at_once, new_path, until
+from tests.faults.pods import GRACE, Answer, Pod, Town, at_once, crowd, new_path, until
 
 FRESH = 5.0
 """Seconds that an answer is fresh in front of a crowd: longer than it takes to serve them all."""
@@ -18,10 +18,6 @@ FRESH = 5.0
 def four(town: Town) -> list[Pod]:
     """Four processes."""
     return town.pods(4, CACHE_TTL_SECONDS=str(FRESH))
-
-
-def crowd(pods: list[Pod], path: str, number: int = 500) -> list[Answer]:
-    return at_once(*(partial(pods[n % len(pods)].get, path) for n in range(number)))
 
 
 def test_500_requests_for_one_cold_key_over_4_processes_make_1_upstream_call(
