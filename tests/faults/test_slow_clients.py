@@ -139,13 +139,12 @@ def test_where_all_places_are_taken_the_next_are_told_so_and_probes_are_answered
         until(lambda: town.tmdb.calls.total == 2)
         first = pod.get("/movies/popular")
         second = pod.get("/movies/popular")
-        assert pod.probe("/livez", timeout=0.5) == 200
+        assert pod.probe("/livez", timeout=0.9) == 200
         assert slow.result().status == 200
     for refused in (first, second):
         assert (refused.status, refused.retry_after) == (503, 1)
         assert refused.json["code"] == "overloaded"
-    assert 0.9 < first.seconds < 2
-    assert second.seconds < 0.5
+    assert second.seconds < 0.9 <= first.seconds < 2
     assert pod.get("/movies/popular").status == 200
 
 
