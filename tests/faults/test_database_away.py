@@ -10,10 +10,11 @@ import pytest
 from sqlalchemy import text
 
 from butaca.adapters.sql import Database
-from butaca.sandbox import Fault
+from butaca.sandbox import Fault, Sandbox
 from tests.builders import ADMIN_TOKEN
-from tests.faults.pods import Answer, Pod, Town, at_once, new_path, until
-from tests.own_postgresql import OwnPostgresql
+from tests.faults.pods import Answer, Pod, Town, at_once, heal, living, new_path, until
+from tests.own_postgresql import OwnPostgresql, own_postgresql
+from tests.own_valkey import own_valkey
 
 AT_ONCE = 1.0
 """Seconds. What does not need the database does not wait for it."""
@@ -22,17 +23,45 @@ LONGEST = 3.5
 """Seconds that a call may wait for the database: 2.5, and what a busy machine adds."""
 
 
-@pytest.fixture
-def database_url(postgres: OwnPostgresql) -> str:
-    """Where the database of the town is: on a server that a test may break."""
-    return postgres.url
+@pytest.fixture(scope="session")
+def fragile_town(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[Town, Pod, OwnPostgresql]]:
+    """A town with one pod, and a database that all tests of one process break in turn."""
+    folder = tmp_path_factory.mktemp("fragile")
+    with own_postgresql() as postgres, own_valkey() as valkey, Sandbox() as tmdb:
+        redis_url = f"redis://127.0.0.1:{valkey.port}/0"
+        for town in living(Town(folder, tmdb, redis_url, postgres.url)):
+            yield town, town.pod(), postgres
 
 
 @pytest.fixture
-def pod(town: Town) -> Pod:
+def postgres(fragile_town: tuple[Town, Pod, OwnPostgresql]) -> OwnPostgresql:
+    """The database, up again, whatever was done to it."""
+    postgres = fragile_town[2]
+    postgres.wake()
+    postgres.start()
+    return postgres
+
+
+@pytest.fixture
+def town(fragile_town: tuple[Town, Pod, OwnPostgresql], postgres: OwnPostgresql) -> Town:
+    """The town, with nothing kept in it."""
+    town = fragile_town[0]
+    heal(town.tmdb)
+    with closing(Database(postgres.url)) as database, database.writing() as connection:
+        connection.execute(text("TRUNCATE movies CASCADE"))
+    return town
+
+
+@pytest.fixture
+def pod(fragile_town: tuple[Town, Pod, OwnPostgresql], town: Town) -> Pod:
     """A pod that has seen the consumer, who keeps a movie."""
-    pod = town.pod()
-    assert pod.call("POST", "/me/favorites", {"movie_id": 550}).status == 201
+    pod = fragile_town[1]
+    until(lambda: _keep(pod, 550) in {200, 201})
+    until(lambda: pod.get(new_path()).status == 200)
+    town.tmdb.calls.reset()
+    pod.forget()
     return pod
 
 
@@ -170,7 +199,6 @@ def test_with_the_database_hung_only_the_first_own_lists_wait_for_it(
 def test_a_database_that_hung_is_told_once_on_the_way_down_and_once_on_the_way_up(
     pod: Pod, postgres: OwnPostgresql
 ) -> None:
-    pod.forget()
     postgres.hang()
     for _ in range(3):
         pod.get("/me/favorites")
@@ -311,6 +339,8 @@ def slow_favorites(postgres: OwnPostgresql, seconds: float) -> Iterator[None]:
     with closing(Database(postgres.url)) as database:
         with database.writing() as connection:
             connection.execute(text(slowness))
-        yield
-        with database.writing() as connection:
-            connection.execute(text("DROP FUNCTION be_slow CASCADE"))
+        try:
+            yield
+        finally:
+            with database.writing() as connection:
+                connection.execute(text("DROP FUNCTION be_slow CASCADE"))
