@@ -12,7 +12,7 @@ from benchmarks.surroundings import TMDB_TOKEN, Surroundings
 from butaca.complaint import Complaint
 from tests.faults.pods import new_path
 
-_AS_BUTACA = {"Authorization": f"Bearer {TMDB_TOKEN}"}
+_AS_BUTACA = {"Authorization": f"Bearer {TMDB_TOKEN}", "Accept-Encoding": "gzip, deflate"}
 
 
 @dataclass(slots=True)

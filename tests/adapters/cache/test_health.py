@@ -149,13 +149,35 @@ def test_a_probe_of_a_pod_that_died_is_replaced_by_another_pod(
 
 
 def test_a_success_of_one_pod_is_known_to_whoever_asks(
+    one: SharedHealth, other: SharedHealth, pass_seconds: Callable[[float], None]
+) -> None:
+    one.failed()
+    pass_seconds(COOLDOWN)
+    other.claim()
+    other.answered()
+
+    assert [one.claim() for _ in range(3)] == [0, 0, 0]
+    assert one.seconds_of_rest(KEY) == 0
+
+
+def test_a_call_that_left_before_another_failed_ends_no_rest(
     one: SharedHealth, other: SharedHealth
 ) -> None:
+    other.claim()
     one.failed()
     other.answered()
 
-    assert one.claim() == 0
-    assert one.seconds_of_rest(KEY) == 0
+    assert one.claim() > COOLDOWN - 5
+
+
+def test_whoever_never_heard_of_a_failure_tells_redis_of_no_success(
+    one: SharedHealth, client: Any
+) -> None:
+    one.claim()
+    client.config_resetstat()
+    one.answered()
+
+    assert not {"cmdstat_del", "cmdstat_unlink"} & client.info("commandstats").keys()
 
 
 def test_a_failure_is_forgotten_after_an_hour(

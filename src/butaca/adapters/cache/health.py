@@ -21,11 +21,13 @@ AILING_SECONDS = 3600
 NONSENSE = 512
 """How many calls may rest alone at a time."""
 
+# Returns how long the rest lasts, and whether it is a probe: of somebody else's, or the caller's.
 _CLAIM = """
 local left = redis.call('PTTL', KEYS[1])
 if left > 0 then return {left, redis.call('GET', KEYS[1])} end
-if redis.call('EXISTS', KEYS[2]) == 1 then redis.call('SET', KEYS[1], 'probe', 'PX', ARGV[1]) end
-return {0, ''}
+if redis.call('EXISTS', KEYS[2]) == 0 then return {0, ''} end
+redis.call('SET', KEYS[1], 'probe', 'PX', ARGV[1])
+return {0, 'probe'}
 """
 
 
@@ -55,6 +57,7 @@ class SharedHealth:
         self._rests_until = 0.0
         self._refused_until = 0.0
         self._is_ailing = False
+        self._is_known_to_ail = False
         self._verdicts = 0
         self._nonsense = Memory(NONSENSE, cooldown, clock)
         self._cooldowns = Counter(
@@ -82,6 +85,7 @@ class SharedHealth:
             return self._claim_here()
         left, is_probed = claimed
         with self._lock:
+            self._is_known_to_ail |= left == 0 and is_probed
             # A verdict of this process is newer than the answer that it overtook.
             if verdicts == self._verdicts:
                 # A probe may end at any moment, so it is no rest to remember.
@@ -92,7 +96,7 @@ class SharedHealth:
         """Let upstream rest, for all pods."""
         with self._lock:
             self._verdicts += 1
-            self._is_ailing = True
+            self._is_ailing = self._is_known_to_ail = True
             self._rests_until = self._clock() + self._cooldown
         self._cooldowns.inc()
         self._link.attempt(self._tell_failure, otherwise=None)
@@ -110,12 +114,14 @@ class SharedHealth:
         self.answered()
 
     def answered(self) -> None:
-        """Let everybody go again."""
+        """Let everybody go again; whoever never heard that upstream ails has nothing to tell."""
         with self._lock:
             self._verdicts += 1
+            was_known, self._is_known_to_ail = self._is_known_to_ail, False
             self._is_ailing = False
             self._rests_until = self._refused_until = 0.0
-        self._link.attempt(lambda: self._link.client.delete(RESTING, AILING), otherwise=None)
+        if was_known:
+            self._link.attempt(self._tell_recovery, otherwise=None)
 
     def _seconds_until(self, moment: float) -> float:
         return max(moment - self._clock(), 0.0)
@@ -132,6 +138,9 @@ class SharedHealth:
             if self._is_ailing:
                 self._rests_until = self._clock() + self._probe
             return 0.0
+
+    def _tell_recovery(self) -> None:
+        self._link.client.delete(RESTING, AILING)
 
     def _tell_failure(self) -> None:
         pipeline = self._link.client.pipeline()
