@@ -48,7 +48,7 @@ PATIENCE = 0.5
 
 log = logging.getLogger("butaca")
 
-SWITCH_INTERVAL = 0.0002
+SWITCH_INTERVAL = 0.0003
 """Seconds. With the default of 0.005 a saturated worker starves some connections for a second."""
 
 
