@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from http.client import HTTPConnection
 from pathlib import Path
 from random import Random
 from statistics import median, quantiles
@@ -22,6 +21,7 @@ import click
 import psycopg
 from sqlalchemy import event
 
+from benchmarks.calls import Wire
 from benchmarks.filling import Row, add_movies, copy, dsn, favorite, record
 from benchmarks.progress import bar
 from butaca.adapters.sql import Database, SqlLibrary
@@ -165,16 +165,12 @@ def _pod(url: str) -> Iterator[Callable[[Case], None]]:
     with tempfile.TemporaryDirectory() as folder, valkey, Sandbox() as tmdb:
         town = Town(Path(folder), tmdb, f"redis://{HOST}:{valkey.port}/0", url)
         for each in living(town):
-            with closing(HTTPConnection(HOST, each.pod().port, timeout=30)) as connection:
-                yield lambda case: _ask(connection, case)
+            with closing(Wire(HOST, each.pod().port)) as wire:
+                yield lambda case: _ask(wire, case)
 
 
-def _ask(connection: HTTPConnection, case: Case) -> None:
-    token = ADMIN_TOKEN if case.user == ADMIN else CONSUMER_TOKEN
-    connection.request("GET", case.path, headers={"Authorization": f"Bearer {token}"})
-    response = connection.getresponse()
-    response.read()
-    assert response.status == 200, response.status
+def _ask(wire: Wire, case: Case) -> None:
+    wire.get(case.path, ADMIN_TOKEN if case.user == ADMIN else CONSUMER_TOKEN)
 
 
 # Printing
