@@ -5,7 +5,7 @@ import sqlite3
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 
 import psycopg
 from sqlalchemy import Connection, text
@@ -56,11 +56,9 @@ class Database:
         """Whether the database let somebody in when it was asked last."""
         return self._rest.is_up
 
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def reading(self) -> AbstractContextManager[Connection]:
         """Give a transaction that only reads. Raises LibraryUnavailable, LibraryBusy."""
-        with self._transaction(writes=False) as connection:
-            yield connection
+        return self._connected(writes=False)  # It begins by itself, and has nothing to commit.
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -68,7 +66,7 @@ class Database:
 
         Where the answer to the commit does not come, it may be done all the same.
         """
-        with self._transaction(writes=True) as connection:
+        with self._connected(writes=True) as connection, connection.begin():
             yield connection
 
     def ping(self) -> None:
@@ -82,10 +80,10 @@ class Database:
         self.engine.dispose()
 
     @contextmanager
-    def _transaction(self, *, writes: bool) -> Iterator[Connection]:
+    def _connected(self, *, writes: bool) -> Iterator[Connection]:
         with self.places.place(may_queue=True), waiting_at_most(self._limits.answer):
             try:
-                with self._connect(writes=writes) as connection, connection.begin():
+                with self._connect(writes=writes) as connection:
                     yield connection
             except AWAY as error:
                 # To sqlite3 a wrong statement is operational, as if the database were away.
