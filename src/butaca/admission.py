@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 PATIENCE = 1.0
-"""Seconds that a request waits for a place. If none was given back in them, the others do not."""
+"""Seconds that a request waits for a place while none is given back. After them, nobody waits."""
 
 SPARE_THREADS = 4
 """How many threads there are beyond the places. Each costs a busy server a percent or two."""

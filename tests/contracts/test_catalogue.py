@@ -46,7 +46,7 @@ def sandbox() -> Iterator[Sandbox]:
 def tmdb(sandbox: Sandbox) -> Iterator[TmdbCatalogue]:
     http = TmdbHttp(sandbox.url, OPEN_SESAME, sleep=lambda _: None)
     yield TmdbCatalogue(http)
-    http._adapter.close()
+    http._session.close()
 
 
 @pytest.fixture(params=["fake", "tmdb", "cached fake", "cached tmdb"])

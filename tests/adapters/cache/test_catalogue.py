@@ -646,7 +646,7 @@ def test_a_real_failure_tells_neither_token_nor_address(
         http = TmdbHttp(sandbox.url, OPEN_SESAME, Limits(retries=1), sleep=lambda _: None)
         with pytest.raises(CatalogueFailed):
             Scene().pod(TmdbCatalogue(http)).popular(POPULAR)
-        http._adapter.close()
+        http._session.close()
 
     (line,) = lines(caplog)
     assert line["msg"] == "tmdb.call_failed"

@@ -49,7 +49,7 @@ def large(postgresql: Database) -> Database:
         for each in others:
             connection.execute(each)
     # VACUUM suffers no BEGIN, and takes its time.
-    with postgresql.engine.execution_options(butaca_begin="").connect() as connection:
+    with postgresql.engine.connect() as connection:
         connection.execute(text("SET statement_timeout = 0"))
         connection.execute(text("VACUUM ANALYZE"))
     return postgresql

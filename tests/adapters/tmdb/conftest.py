@@ -45,7 +45,7 @@ def connect(pauses: list[float]) -> Iterator[Connect]:
 
     yield connect
     for http in opened:
-        http._adapter.close()
+        http._session.close()
 
 
 @pytest.fixture

@@ -576,7 +576,7 @@ def counted(wire: Wire, registry: CollectorRegistry) -> Iterator[TmdbHttp]:
     """A session with the wire, which tries twice and counts."""
     tmdb = TmdbHttp(wire.url, OPEN_SESAME, Limits(retries=1, backoff=0), registry=registry)
     yield tmdb
-    tmdb._adapter.close()
+    tmdb._session.close()
 
 
 def test_calls_are_timed_by_outcome(

@@ -14,7 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from butaca.adapters.bulkhead import Bulkhead
 from butaca.adapters.rest import Rest
-from butaca.adapters.sql.engine import Limits, PoolMode, make_engine, with_begin
+from butaca.adapters.sql.engine import Limits, PoolMode, begin, make_engine
 from butaca.adapters.sql.session import ServerSilent, waiting_at_most
 from butaca.core.errors import LibraryBusy, LibraryUnavailable
 
@@ -42,7 +42,6 @@ class Database:
         pool_mode: PoolMode = "session",
     ) -> None:
         self.engine = make_engine(url, connections, limits, pool_mode)
-        self._engines = {writes: with_begin(self.engine, writes) for writes in (False, True)}
         self._limits = limits
         self.places = Bulkhead(
             connections, limits.slow, busy=LibraryBusy, longest_queue=limits.queue
@@ -58,7 +57,7 @@ class Database:
 
     def reading(self) -> AbstractContextManager[Connection]:
         """Give a transaction that only reads. Raises LibraryUnavailable, LibraryBusy."""
-        return self._connected(writes=False)  # It begins by itself, and has nothing to commit.
+        return self._transaction(writes=False)  # It has nothing to commit.
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -66,8 +65,9 @@ class Database:
 
         Where the answer to the commit does not come, it may be done all the same.
         """
-        with self._connected(writes=True) as connection, connection.begin():
+        with self._transaction(writes=True) as connection:
             yield connection
+            connection.commit()
 
     def ping(self) -> None:
         """Ask for a sign of life. Raises LibraryUnavailable."""
@@ -80,10 +80,11 @@ class Database:
         self.engine.dispose()
 
     @contextmanager
-    def _connected(self, *, writes: bool) -> Iterator[Connection]:
+    def _transaction(self, *, writes: bool) -> Iterator[Connection]:
         with self.places.place(may_queue=True), waiting_at_most(self._limits.answer):
             try:
-                with self._connect(writes=writes) as connection:
+                with self._connect() as connection:
+                    begin(connection, writes=writes)
                     yield connection
             except AWAY as error:
                 # To sqlite3 a wrong statement is operational, as if the database were away.
@@ -92,12 +93,12 @@ class Database:
                 # One session that is cut says nothing of the server: whoever connects will know.
                 raise self._unavailable(error, is_away_by=ServerSilent) from error
 
-    def _connect(self, *, writes: bool) -> Connection:
+    def _connect(self) -> Connection:
         if not self._rest.may_try():
             raise LibraryUnavailable
         try:
             with waiting_at_most(self._limits.ping):
-                connection = self._engines[writes].connect()
+                connection = self.engine.connect()
         except AWAY as error:
             # A file says at once that it is not there: nobody is spared anything by a rest.
             raise self._unavailable(error, is_away_by=psycopg.Error) from error

@@ -87,13 +87,17 @@ _BEGIN = {
 }
 
 
-def with_begin(engine: Engine, writes: bool) -> Engine:
-    """Return an engine on the same pool, whose transactions begin as what they do needs it."""
-    return engine.execution_options(butaca_begin=_BEGIN[engine.dialect.name][writes])
+def begin(connection: Connection, *, writes: bool) -> None:
+    """Begin a transaction, by the first statement that it needs on this database.
+
+    Not by a listener: while an engine has one, each statement asks for all that there might be.
+    """
+    if statement := _BEGIN[connection.dialect.name][writes]:
+        connection.exec_driver_sql(statement)
 
 
 def _pooled(url: str, connections: int, limits: Limits, **more: Any) -> Engine:
-    engine = create_engine(
+    return create_engine(
         url,
         pool_size=connections,
         max_overflow=0,
@@ -101,8 +105,6 @@ def _pooled(url: str, connections: int, limits: Limits, **more: Any) -> Engine:
         hide_parameters=True,
         **more,
     )
-    event.listen(engine, "begin", _begin)
-    return engine
 
 
 def _open_session(_dialect: Any, _record: Any, args: Any, parameters: Any) -> Session:
@@ -132,8 +134,3 @@ def _set_up_sqlite(dbapi_connection: Any, _record: Any) -> None:
     # With WAL readers and the writer do not wait for one another.
     for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
         dbapi_connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin(connection: Connection) -> None:
-    if begin := connection.get_execution_options().get("butaca_begin", "BEGIN"):
-        connection.exec_driver_sql(begin)

@@ -18,7 +18,7 @@ from pydantic_core import from_json
 from urllib3.exceptions import InvalidHeader, ReadTimeoutError
 from urllib3.util.retry import Retry
 
-from butaca import __version__, trace
+from butaca import trace
 from butaca.adapters.deadline import seconds_left, within
 from butaca.adapters.tmdb.deadline import DeadlineAdapter
 from butaca.core.errors import (
@@ -70,6 +70,11 @@ class _Passing(Exception):
         self.retry_after = retry_after
 
 
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Follow no redirect, and do not even look: a Location may be unreadable."""
+
+
 class TmdbHttp:
     """TMDB over HTTP. Safe to share between threads.
 
@@ -87,15 +92,14 @@ class TmdbHttp:
         self._base_url = base_url.rstrip("/")
         self._limits = limits or Limits()
         self._sleep = sleep
-        self._headers = {
-            "Authorization": f"Bearer {token}",
-            "Accept": "application/json",
-            "Accept-Encoding": "gzip, deflate",
-            "User-Agent": f"butaca/{__version__}",
-        }
-        # Past the Session of requests, which follows redirects, keeps cookies and reads ~/.netrc:
-        # nothing of it is wanted, and it takes longer than all else before a call is on its way.
-        self._adapter = DeadlineAdapter(pool_maxsize=self._limits.connections)
+        self._session = _Session()
+        self._session.trust_env = False  # A ~/.netrc would replace our Authorization header.
+        self._session.headers.update(
+            {"Authorization": f"Bearer {token}", "Accept": "application/json"}
+        )
+        adapter = DeadlineAdapter(pool_maxsize=self._limits.connections)
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
         self._seconds = Histogram(
             "butaca_tmdb_call_duration_seconds",
             "How long calls to TMDB took, with all their tries, by outcome.",
@@ -169,23 +173,17 @@ class TmdbHttp:
 
     def _send(self, path: str, params: Mapping[str, str | int]) -> tuple[requests.Response, bytes]:
         timeout = (self._limits.connect_timeout, self._limits.read_timeout)
+        request = trace.current()
+        headers = {"traceparent": request.onward()} if request else None
         try:
-            request = self._request(path, params)
             # Streamed, so that a body that cannot be unpacked does not leave its socket open.
-            with self._adapter.send(request, stream=True, timeout=timeout) as response:
+            with self._session.get(
+                self._base_url + path, params=params, headers=headers, timeout=timeout, stream=True
+            ) as response:
                 return response, _body(response)
         # A chunk of negative size leaves requests as a bare ValueError.
         except (requests.RequestException, ValueError) as error:
             _explain(error)
-
-    def _request(self, path: str, params: Mapping[str, str | int]) -> requests.PreparedRequest:
-        traced = trace.current()
-        onward = {"traceparent": traced.onward()} if traced else {}
-        request = requests.PreparedRequest()
-        request.prepare(
-            "GET", self._base_url + path, headers={**self._headers, **onward}, params=params
-        )
-        return request
 
 
 @contextmanager
