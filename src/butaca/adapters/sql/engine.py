@@ -90,7 +90,8 @@ _BEGIN = {
 def begin(connection: Connection, *, writes: bool) -> None:
     """Begin a transaction, by the first statement that it needs on this database.
 
-    Not by a listener: while an engine has one, each statement asks for all that there might be.
+    Not by a listener: while an engine has one, each statement asks for all that there might be,
+    which is a twentieth of a page of favorites.
     """
     if statement := _BEGIN[connection.dialect.name][writes]:
         connection.exec_driver_sql(statement)
