@@ -11,7 +11,7 @@ import redis
 from butaca.adapters.sql import Database, SqlAccounts
 from butaca.core.accounts import Accounts
 from butaca.sandbox import Sandbox
-from tests.faults.pods import Pod, Town, heal, living, new_path, until
+from tests.faults.pods import Pod, Town, living, recover
 from tests.own_postgresql import OwnPostgresql, empty, own_postgresql
 from tests.own_valkey import own_valkey
 
@@ -60,10 +60,9 @@ def store(shared_town: tuple[Town, Pod], pod: Pod) -> Iterator["redis.Redis"]:
 
 
 def _heal(town: Town, pod: Pod) -> None:
-    heal(town.tmdb)
     with redis.Redis.from_url(town.redis_url) as client:
         client.flushdb()
-    until(lambda: pod.get(new_path()).status == 200)
+    recover(pod, town.tmdb)
     town.tmdb.calls.reset()
     pod.forget()
 

@@ -19,9 +19,9 @@ from tests.faults.pods import (
     Answer,
     Pod,
     Town,
-    heal,
     living,
     new_path,
+    recover,
     strike,
     until,
 )
@@ -85,23 +85,18 @@ def _city(folder: Path) -> Iterator[tuple[Town, Any, OwnPostgresql]]:
 
 def _tmdb(pod: Pod, tmdb: Sandbox, fault: Fault | None) -> Iterator[str]:
     path = new_path()
-    _heal(pod, tmdb)
+    recover(pod, tmdb)
     pod.get(path)
     strike(tmdb, fault)
     stale = pod.get_after_ttl(path)
     yield _told(stale)
     until(lambda: "miss" in stale.cache_status or pod.errors_of("tmdb.call_failed"))
-    _heal(pod, tmdb)
+    recover(pod, tmdb)
     tmdb.calls.reset()
     strike(tmdb, fault)
     yield _told(pod.get(new_path()))
     yield str(tmdb.calls.total)
     pod.forget()
-
-
-def _heal(pod: Pod, tmdb: Sandbox) -> None:
-    heal(tmdb)
-    until(lambda: pod.get(new_path()).status == 200, seconds=30)
 
 
 Change = Callable[[], object]

@@ -107,6 +107,12 @@ def heal(tmdb: Sandbox) -> None:
     tmdb.heal()
 
 
+def recover(pod: "Pod", tmdb: Sandbox) -> None:
+    """Let TMDB be well, and wait until a pod has found out."""
+    heal(tmdb)
+    until(lambda: pod.get(new_path()).status == 200, seconds=30)
+
+
 _numbers = count(676)
 
 

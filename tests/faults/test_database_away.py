@@ -12,7 +12,7 @@ from sqlalchemy import text
 from butaca.adapters.sql import Database
 from butaca.sandbox import Fault, Sandbox
 from tests.builders import ADMIN_TOKEN
-from tests.faults.pods import Answer, Pod, Town, at_once, heal, living, new_path, until
+from tests.faults.pods import Answer, Pod, Town, at_once, heal, living, new_path, recover, until
 from tests.own_postgresql import OwnPostgresql, own_postgresql
 from tests.own_valkey import own_valkey
 
@@ -59,7 +59,7 @@ def pod(fragile_town: tuple[Town, Pod, OwnPostgresql], town: Town) -> Pod:
     """A pod that has seen the consumer, who keeps a movie."""
     pod = fragile_town[1]
     until(lambda: _keep(pod, 550) in {200, 201})
-    until(lambda: pod.get(new_path()).status == 200)
+    recover(pod, town.tmdb)
     town.tmdb.calls.reset()
     pod.forget()
     return pod
