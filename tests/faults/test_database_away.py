@@ -22,6 +22,10 @@ AT_ONCE = 1.0
 LONGEST = 3.5
 """Seconds that a call may wait for the database: 2.5, and what a busy machine adds."""
 
+SILENCES = {"ServerSilent", "ConnectionTimeout"}
+"""How a hung database is told: by a connection of the pool, or by a new one if none outlived the
+tests before."""
+
 
 @pytest.fixture(scope="session")
 def fragile_town(
@@ -205,11 +209,8 @@ def test_a_database_that_hung_is_told_once_on_the_way_down_and_once_on_the_way_u
     postgres.wake()
     until(lambda: pod.get("/me/favorites").status == 200)
     down, up = pod.errors()
-    assert (down["level"], down["event"], down["reason"]) == (
-        "error",
-        "database.went_away",
-        "ServerSilent",
-    )
+    assert (down["level"], down["event"]) == ("error", "database.went_away")
+    assert down["reason"] in SILENCES
     assert (up["level"], up["event"]) == ("warning", "database.came_back")
 
 
