@@ -3,7 +3,7 @@
 import logging
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,10 +24,19 @@ from tests.contract_client import ContractClient
 from tests.fakes import FakeAccounts, FakeCatalogue, FakeClock, FakeLibrary, FakeRateLimiter
 from tests.own_postgresql import empty, running_postgresql
 from tests.own_valkey import own_valkey
+from tests.turns import turn
 
 # How long an example takes says something of the machine, and nothing of the code.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Let tests that are marked `alone` run while no other process of this run has a test."""
+    folder = item.config.cache.mkdir("turns")
+    with turn(folder, alone=item.get_closest_marker("alone") is not None):
+        return (yield)
 
 
 @pytest.fixture(scope="session")

@@ -29,6 +29,7 @@ def complaints(pods: list[Pod]) -> set[tuple[str, str | None]]:
     return {(line["event"], line.get("reason")) for pod in pods for line in pod.errors()} - HELD_UP
 
 
+@pytest.mark.alone
 def test_500_requests_for_one_cold_key_over_4_processes_make_1_upstream_call(
     town: Town, four: list[Pod]
 ) -> None:
@@ -41,6 +42,7 @@ def test_500_requests_for_one_cold_key_over_4_processes_make_1_upstream_call(
     assert complaints(four) == set()
 
 
+@pytest.mark.alone
 def test_500_requests_for_one_expired_key_over_4_processes_make_1_upstream_call(
     town: Town, four: list[Pod]
 ) -> None:
