@@ -4,7 +4,6 @@ import csv
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +18,7 @@ from butaca.sandbox import Sandbox
 from butaca.server import free_port
 from tests.builders import ADMIN_TOKEN, CONSUMER_TOKEN
 from tests.contract_client import UNPACK
+from tests.faults.pods import at_once
 from tests.many import keep_many
 from tests.processes import Process, end, line_with, running
 
@@ -123,9 +123,8 @@ def test_of_32_people_who_keep_the_same_movie_at_once_one_makes_it_a_favorite(
     served: Served,
 ) -> None:
     _warm_up(served)
-    with ThreadPoolExecutor(32) as threads:
-        keep = partial(served.post, "/me/favorites", {"movie_id": 550})
-        answers = [each.result() for each in [threads.submit(_insist, keep) for _ in range(32)]]
+    keep = partial(served.post, "/me/favorites", {"movie_id": 550})
+    answers = at_once(*[partial(_insist, keep)] * 32)
     assert sorted(answer.status_code for answer in answers) == [200] * 31 + [201]
     assert len({answer.content for answer in answers}) == 1
     assert served.get("/me/favorites").json()["total_results"] == 1
@@ -135,9 +134,8 @@ def test_of_32_people_who_keep_the_same_movie_at_once_one_makes_it_a_favorite(
 @pytest.mark.alone
 def test_of_32_people_who_rate_the_same_movie_at_once_one_makes_the_rating(served: Served) -> None:
     _warm_up(served)
-    with ThreadPoolExecutor(32) as threads:
-        rate = partial(served.put, "/me/ratings/550", {"stars": 4.5})
-        answers = [each.result() for each in [threads.submit(_insist, rate) for _ in range(32)]]
+    rate = partial(served.put, "/me/ratings/550", {"stars": 4.5})
+    answers = at_once(*[partial(_insist, rate)] * 32)
     assert sorted(answer.status_code for answer in answers) == [200] * 31 + [201]
     assert served.get("/me/ratings").json()["total_results"] == 1
 
