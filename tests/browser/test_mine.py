@@ -2,7 +2,7 @@
 
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Visitor
+from tests.browser.conftest import NEVER_KEPT, Visitor
 
 
 def test_a_heart_keeps_a_movie_and_another_lets_it_go(visitor: Visitor) -> None:
@@ -36,14 +36,14 @@ def test_of_a_flurry_of_clicks_the_last_one_counts(visitor: Visitor) -> None:
 
 def test_a_heart_that_cannot_be_given_is_taken_back_and_told(visitor: Visitor) -> None:
     visitor.may_fail = {503}
-    # A movie that no other test keeps: what is stored needs no TMDB.
-    visitor.comes_in("#/search/gremlins")
-    visitor.sees("Gremlins")
+    title = NEVER_KEPT[0]
+    visitor.comes_in(f"#/search/{title}")
+    visitor.sees(title)
     visitor.stage.break_tmdb("503")
-    visitor.heart("Gremlins").click()
-    message = visitor.page.get_by_role("alert").filter(has_text="Gremlins: that did not work.")
+    visitor.heart(title).click()
+    message = visitor.page.get_by_role("alert").filter(has_text=f"{title}: that did not work.")
     expect(message).to_contain_text("The movie catalogue cannot be reached right now. Try again in")
-    expect(visitor.heart("Gremlins")).to_have_attribute("aria-pressed", "false")
+    expect(visitor.heart(title)).to_have_attribute("aria-pressed", "false")
     visitor.page.get_by_role("button", name="Dismiss").click()
     expect(message).to_be_hidden()
 
@@ -92,13 +92,14 @@ def test_the_half_of_a_star_that_is_clicked_counts(visitor: Visitor) -> None:
 
 def test_stars_that_cannot_be_given_are_taken_back_and_told(visitor: Visitor) -> None:
     visitor.may_fail = {503}
-    visitor.comes_in("#/search/barbie")
-    visitor.sees("Barbie")
+    title = NEVER_KEPT[1]
+    visitor.comes_in(f"#/search/{title}")
+    visitor.sees(title)
     visitor.stage.break_tmdb("503")
-    visitor.stars("Barbie").press("5")
-    message = visitor.page.get_by_role("alert").filter(has_text="Barbie: that did not work.")
+    visitor.stars(title).press("5")
+    message = visitor.page.get_by_role("alert").filter(has_text=f"{title}: that did not work.")
     expect(message).to_be_visible()
-    expect(visitor.stars("Barbie")).to_have_attribute("aria-valuetext", "not rated")
+    expect(visitor.stars(title)).to_have_attribute("aria-valuetext", "not rated")
 
 
 def test_favorites_are_sorted_by_date_and_by_rating_in_a_language(visitor: Visitor) -> None:
