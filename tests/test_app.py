@@ -7,7 +7,7 @@ from sqlalchemy import Engine, event
 
 from butaca import app
 from butaca.adapters.sql import Database, SqlAccounts
-from butaca.commands import chosen_database
+from butaca.commands import chosen_database, refreshing
 from butaca.complaint import Complaint
 from butaca.core.accounts import digest
 from butaca.core.models import Role, User
@@ -118,7 +118,7 @@ def test_behind_a_pooler_nothing_is_asked_of_a_session(
     try:
         app.prepare(settings)
         assert app.create_app(settings).test_client().get("/readyz").status_code == 200
-        app.create_refresh(settings, rate=1.0)
+        refreshing.create(settings, rate=1.0)
         with chosen_database() as database:
             database.ping()
     finally:

@@ -7,7 +7,7 @@ from apiflask import APIFlask
 from prometheus_client import CollectorRegistry
 
 from butaca import log as logs
-from butaca import telemetry
+from butaca import resources, telemetry
 from butaca.adapters import metrics
 from butaca.adapters.bulkhead import Bulkhead
 from butaca.adapters.cache import (
@@ -22,16 +22,13 @@ from butaca.adapters.rate_limits import RateLimits
 from butaca.adapters.redis import RedisLink
 from butaca.adapters.remembered_accounts import RememberedAccounts
 from butaca.adapters.rest import Rest
-from butaca.adapters.sql import Database, SqlAccounts, SqlLibrary, SqlMovies, schema
-from butaca.adapters.tmdb import Limits, TmdbCatalogue, TmdbHttp
+from butaca.adapters.sql import SqlAccounts, SqlLibrary, schema
+from butaca.adapters.tmdb import TmdbCatalogue
 from butaca.complaint import Complaint
 from butaca.core.accounts import Accounts
-from butaca.core.changes import Changes
 from butaca.core.library import Library
 from butaca.core.movies import Movies
-from butaca.core.pace import Pace
-from butaca.core.refresh import Refresh
-from butaca.settings import DatabaseSettings, RefreshSettings, Settings, read_settings
+from butaca.settings import Settings, read_settings
 from butaca.web import Services, WebOptions, create_web
 
 BEARERS, BEARERS_KEPT_FOR = 10_000, 900.0
@@ -55,7 +52,7 @@ SWITCH_INTERVAL = 0.0003
 def create_app(settings: Settings) -> APIFlask:
     """Return the app that these settings describe."""
     registry = CollectorRegistry()
-    database = _database(settings, settings.database_places)
+    database = resources.database(settings, settings.database_places)
     link = RedisLink(settings.redis_url.get_secret_value())
     health = SharedHealth(
         link, settings.tmdb_cooldown_seconds, probe=settings.tmdb_deadline, registry=registry
@@ -67,7 +64,9 @@ def create_app(settings: Settings) -> APIFlask:
         pools={"database": database.places, "tmdb": upstream},
     )
     catalogue = CachedCatalogue(
-        TmdbCatalogue(_tmdb(settings, settings.threads, registry), settings.default_language),
+        TmdbCatalogue(
+            resources.tmdb(settings, settings.threads, registry), settings.default_language
+        ),
         _layers(settings, link, registry),
         health,
         upstream,
@@ -105,24 +104,12 @@ def create_from_environment() -> APIFlask:
 def prepare(settings: Settings) -> None:
     """Make sure that the database is fit to serve. Raises Complaint, LibraryUnavailable."""
     telemetry.is_wanted()
-    database = _database(settings, settings.database_places)
+    database = resources.database(settings, settings.database_places)
     try:
         schema.check(database)
         _admit_demo_users(Accounts(SqlAccounts(database)), settings.demo_users)
     finally:
         database.close()  # A server that forks must not hand connections on.
-
-
-def create_refresh(settings: RefreshSettings, rate: float) -> Refresh:
-    """Return the refresh that asks TMDB at most so often a second, past cache and Redis.
-
-    Raises Complaint, LibraryUnavailable.
-    """
-    database = _database(settings, connections=1)
-    schema.check(database)
-    tmdb = TmdbCatalogue(_tmdb(settings, connections=1), settings.default_language)
-    wait_turn = Pace(rate).wait_turn
-    return Refresh(SqlMovies(database), tmdb, Changes(tmdb, wait_turn), wait_turn)
 
 
 def _admit_demo_users(accounts: Accounts, are_welcome: bool) -> None:
@@ -146,11 +133,6 @@ def _web_options(settings: Settings, *, express: bool) -> WebOptions:
     )
 
 
-def _database(settings: DatabaseSettings, connections: int) -> Database:
-    url, mode = settings.database_url.get_secret_value(), settings.database_pool_mode
-    return Database(url, connections, pool_mode=mode)
-
-
 def _remembered(accounts: SqlAccounts) -> RememberedAccounts:
     memory = Memory(BEARERS, kept_for=BEARERS_KEPT_FOR)
     return RememberedAccounts(accounts, memory, Rest(LOOK_UP_REST, longest_try=LOOK_UP_REST))
@@ -160,18 +142,3 @@ def _layers(settings: Settings, link: RedisLink, registry: CollectorRegistry) ->
     kept_for = settings.cache_stale_seconds
     memory, cache = Memory(REMEMBERED, kept_for), RedisCache(link, kept_for)
     return Layers(memory, cache, settings.cache_ttl_seconds, registry)
-
-
-def _tmdb(
-    settings: RefreshSettings, connections: int, registry: CollectorRegistry | None = None
-) -> TmdbHttp:
-    limits = Limits(
-        connect_timeout=settings.tmdb_connect_timeout,
-        read_timeout=settings.tmdb_read_timeout,
-        retries=settings.tmdb_retries,
-        backoff=settings.tmdb_backoff,
-        deadline=settings.tmdb_deadline,
-        connections=connections,
-    )
-    token = settings.tmdb_token.get_secret_value()
-    return TmdbHttp(settings.tmdb_base_url, token, limits, registry=registry)

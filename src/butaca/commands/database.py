@@ -15,14 +15,12 @@ def chosen_database() -> Iterator["Database"]:
     """Give the database of DATABASE_URL. Raises Complaint, LibraryUnavailable."""
     from sqlalchemy.exc import DBAPIError
 
-    from butaca import log
-    from butaca.adapters.sql import Database
+    from butaca import log, resources
     from butaca.settings import DatabaseSettings, read_settings
 
     log.audit_on_stderr()
     settings = read_settings(DatabaseSettings)
-    url, mode = settings.database_url.get_secret_value(), settings.database_pool_mode
-    with closing(Database(url, connections=1, pool_mode=mode)) as database:
+    with closing(resources.database(settings, connections=1)) as database:
         try:
             yield database
         except DBAPIError as error:

@@ -35,10 +35,10 @@ def refresh(older_than: timedelta, rate: float) -> None:
     A movie that TMDB's lists of changes do not name needs no fetching, until it nears the 180
     days that TMDB permits. Safe to stop, to repeat, and to run at once from many places.
     """
-    from butaca.app import create_refresh
     from butaca.commands import refreshing
     from butaca.settings import RefreshSettings, read_settings
 
     with one_line():
-        status = refreshing.run(create_refresh(read_settings(RefreshSettings), rate), older_than)
+        settings = read_settings(RefreshSettings)
+        status = refreshing.run(refreshing.create(settings, rate), older_than)
     sys.exit(status)

@@ -11,9 +11,15 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from butaca import resources
+from butaca.adapters.sql import SqlMovies, schema
+from butaca.adapters.tmdb import TmdbCatalogue
 from butaca.complaint import Complaint
+from butaca.core.changes import Changes
 from butaca.core.errors import CatalogueFailed
+from butaca.core.pace import Pace
 from butaca.core.refresh import Outcome, Refresh
+from butaca.settings import RefreshSettings
 
 if TYPE_CHECKING:
     from click._termui_impl import ProgressBar
@@ -29,6 +35,18 @@ class Ended(KeyboardInterrupt):
         super().__init__()
         self.name = signal.Signals(number).name
         self.exit_status = 128 + number
+
+
+def create(settings: RefreshSettings, rate: float) -> Refresh:
+    """Return the refresh that asks TMDB at most so often a second, past cache and Redis.
+
+    Raises Complaint, LibraryUnavailable.
+    """
+    database = resources.database(settings, connections=1)
+    schema.check(database)
+    tmdb = TmdbCatalogue(resources.tmdb(settings, connections=1), settings.default_language)
+    wait_turn = Pace(rate).wait_turn
+    return Refresh(SqlMovies(database), tmdb, Changes(tmdb, wait_turn), wait_turn)
 
 
 def run(refresh: Refresh, older_than: timedelta) -> int:
