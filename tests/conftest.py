@@ -24,19 +24,34 @@ from tests.contract_client import ContractClient
 from tests.fakes import FakeAccounts, FakeCatalogue, FakeClock, FakeLibrary, FakeRateLimiter
 from tests.own_postgresql import empty, running_postgresql
 from tests.own_valkey import own_valkey
-from tests.turns import turn
+from tests.turns import Alone, Turns
 
 # How long an example takes says something of the machine, and nothing of the code.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
 
+TURNS = pytest.StashKey[Turns]()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Let the processes of this run take turns."""
+    config = session.config
+    turns = config.stash[TURNS] = Turns(config.cache.mkdir("turns"))
+    config.add_cleanup(turns.close)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Let tests that are marked `alone` run while no other process of this run has a test."""
-    folder = item.config.cache.mkdir("turns")
-    with turn(folder, alone=item.get_closest_marker("alone") is not None):
+    """Let no test begin while a crowd of another process has the machine."""
+    with item.config.stash[TURNS].beside_others():
         return (yield)
+
+
+@pytest.fixture
+def alone(request: pytest.FixtureRequest) -> Alone:
+    """Return what keeps all other tests waiting: for a crowd that takes all processors."""
+    return request.config.stash[TURNS].alone
 
 
 @pytest.fixture(scope="session")

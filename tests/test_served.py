@@ -21,6 +21,7 @@ from tests.contract_client import UNPACK
 from tests.faults.pods import at_once
 from tests.many import keep_many
 from tests.processes import Process, end, line_with, running
+from tests.turns import Alone
 
 TIMEOUT = 10
 
@@ -118,24 +119,26 @@ def test_a_favorite_is_readable_with_tmdb_stopped(served: Served) -> None:
     assert favorite["movie"]["title"] == "El club de la lucha"
 
 
-@pytest.mark.alone
 def test_of_32_people_who_keep_the_same_movie_at_once_one_makes_it_a_favorite(
-    served: Served,
+    served: Served, alone: Alone
 ) -> None:
     _warm_up(served)
     keep = partial(served.post, "/me/favorites", {"movie_id": 550})
-    answers = at_once(*[partial(_insist, keep)] * 32)
+    with alone():
+        answers = at_once(*[partial(_insist, keep)] * 32)
     assert sorted(answer.status_code for answer in answers) == [200] * 31 + [201]
     assert len({answer.content for answer in answers}) == 1
     assert served.get("/me/favorites").json()["total_results"] == 1
     assert served.tmdb.calls.total == 1
 
 
-@pytest.mark.alone
-def test_of_32_people_who_rate_the_same_movie_at_once_one_makes_the_rating(served: Served) -> None:
+def test_of_32_people_who_rate_the_same_movie_at_once_one_makes_the_rating(
+    served: Served, alone: Alone
+) -> None:
     _warm_up(served)
     rate = partial(served.put, "/me/ratings/550", {"stars": 4.5})
-    answers = at_once(*[partial(_insist, rate)] * 32)
+    with alone():
+        answers = at_once(*[partial(_insist, rate)] * 32)
     assert sorted(answer.status_code for answer in answers) == [200] * 31 + [201]
     assert served.get("/me/ratings").json()["total_results"] == 1
 

@@ -9,6 +9,7 @@ import pytest
 
 from butaca.sandbox import Fault
 from tests.faults.pods import GRACE, PATIENCE, Answer, Pod, Town, at_once, crowd, new_path, until
+from tests.turns import Alone
 
 FRESH = 5.0
 """Seconds that an answer is fresh in front of a crowd: longer than it takes to serve them all."""
@@ -29,12 +30,12 @@ def complaints(pods: list[Pod]) -> set[tuple[str, str | None]]:
     return {(line["event"], line.get("reason")) for pod in pods for line in pod.errors()} - HELD_UP
 
 
-@pytest.mark.alone
 def test_500_requests_for_one_cold_key_over_4_processes_make_1_upstream_call(
-    town: Town, four: list[Pod]
+    town: Town, four: list[Pod], alone: Alone
 ) -> None:
     town.tmdb.break_with(Fault("delay", seconds=0.1))
-    answers = crowd(four, new_path())
+    with alone():
+        answers = crowd(four, new_path())
     assert {answer.status for answer in answers} == {200}
     assert len({answer.body for answer in answers}) == 1
     assert town.tmdb.calls.total == 1
@@ -42,16 +43,16 @@ def test_500_requests_for_one_cold_key_over_4_processes_make_1_upstream_call(
     assert complaints(four) == set()
 
 
-@pytest.mark.alone
 def test_500_requests_for_one_expired_key_over_4_processes_make_1_upstream_call(
-    town: Town, four: list[Pod]
+    town: Town, four: list[Pod], alone: Alone
 ) -> None:
     path = new_path()
     filled = [pod.get(path) for pod in four]
     assert town.tmdb.calls.total == 1
     until(lambda: time.monotonic() > filled[0].came + FRESH)
     town.tmdb.break_with(Fault("delay", seconds=0.2))
-    answers = crowd(four, path)
+    with alone():
+        answers = crowd(four, path)
     assert {answer.status for answer in answers} == {200}
     assert {answer.body for answer in answers} == {filled[0].body}
     assert town.tmdb.calls.total == 2
