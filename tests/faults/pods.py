@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPMessage
 from itertools import count
 from pathlib import Path
-from random import sample
+from random import SystemRandom
 from threading import Barrier, Event
 from typing import Any, TypeVar
 
@@ -205,7 +205,9 @@ def lasting_port() -> int:
 
     Source: ip-sysctl, `ip_local_port_range`, which begins at 32768.
     """
-    return next(port for port in sample(range(10_240, 32_000), 100) if _is_free(port))
+    # Of the system's dice: pytest-randomly lets all others fall alike for tests that run at once.
+    chosen = SystemRandom().sample(range(10_240, 32_000), 100)
+    return next(port for port in chosen if _is_free(port))
 
 
 def _is_free(port: int) -> bool:
