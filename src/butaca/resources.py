@@ -1,10 +1,14 @@
 """The database and the TMDB that settings describe, for those who serve and for commands."""
 
-from prometheus_client import CollectorRegistry
+from typing import TYPE_CHECKING
 
 from butaca.adapters.sql import Database
-from butaca.adapters.tmdb import Limits, TmdbHttp
 from butaca.settings import DatabaseSettings, RefreshSettings
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
+    from butaca.adapters.tmdb import TmdbHttp
 
 
 def database(settings: DatabaseSettings, connections: int) -> Database:
@@ -14,9 +18,12 @@ def database(settings: DatabaseSettings, connections: int) -> Database:
 
 
 def tmdb(
-    settings: RefreshSettings, connections: int, registry: CollectorRegistry | None = None
-) -> TmdbHttp:
+    settings: RefreshSettings, connections: int, registry: "CollectorRegistry | None" = None
+) -> "TmdbHttp":
     """Return TMDB, which keeps so many connections, and is counted where there is a registry."""
+    # Not for the commands that need the database alone: an HTTP client takes its time to import.
+    from butaca.adapters.tmdb import Limits, TmdbHttp
+
     limits = Limits(
         connect_timeout=settings.tmdb_connect_timeout,
         read_timeout=settings.tmdb_read_timeout,
