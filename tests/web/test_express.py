@@ -17,11 +17,19 @@ from butaca.web import WebOptions, create_web, express
 from butaca.web.compression import Compression
 from butaca.web.express import Express
 from butaca.web.observability import Observer
-from tests.builders import ADMIN_TOKEN, CONSUMER, CONSUMER_TOKEN, NOON, make_movie, make_page
+from tests.builders import (
+    ADMIN_TOKEN,
+    CONSUMER,
+    CONSUMER_TOKEN,
+    NOON,
+    make_movie,
+    make_page,
+    make_record,
+)
 from tests.conftest import World
 from tests.contract_client import ContractClient
 from tests.fakes import FakeClock
-from tests.web.scene import API, furnish
+from tests.web.scene import API, furnish, keep
 
 POPULAR = f"{API}/movies/popular"
 MOVIE = f"{API}/movies/550"
@@ -44,8 +52,15 @@ class Lane:
         services = self.world.services()
         self.app = create_web(services, replace(self.options, express=False), self.registry)
         observer, compression = Observer(CollectorRegistry()), Compression()
+        flask = self.app.wsgi_app
+        self.by_flask: list[str] = []
+
+        def counted(environ: Any, start_response: Any) -> Any:
+            self.by_flask.append(environ["PATH_INFO"])
+            return flask(environ, start_response)
+
         self.app.wsgi_app = Express(  # type: ignore[method-assign]
-            self.app.wsgi_app, services, observer, compression, self.clock.monotonic
+            counted, services, observer, compression, self.clock.monotonic
         )
         self.client = ContractClient(self.app, self.app.response_class)
 
@@ -323,6 +338,100 @@ def test_without_a_place_the_app_says_so(lane: Lane) -> None:
     lane.app.wsgi_app = Admission(app, places=1)  # type: ignore[method-assign]
     assert [lane.get(MARKED[0]).status_code for _ in range(3)] == [200] * 3
     assert lane.asked == 1
+
+
+FAVORITES, RATINGS = f"{API}/me/favorites", f"{API}/me/ratings"
+MINE = (
+    FAVORITES,
+    f"{FAVORITES}?sort=title&page_size=1&min_rating=4",
+    f"{FAVORITES}?page=2",
+    f"{FAVORITES}?language=es-AR",
+    RATINGS,
+)
+
+
+@pytest.mark.parametrize("path", MINE)
+def test_a_list_of_my_own_is_told_again_without_flask(lane: Lane, path: str) -> None:
+    first, again = lane.get(path), lane.get(path)
+    assert len(lane.by_flask) == 1
+    assert again.data == first.data
+    once = {"X-Request-Id", "Date"}
+    assert {(name, value) for name, value in again.headers if name not in once} == {
+        (name, value) for name, value in first.headers if name not in once
+    }
+
+
+def test_a_list_of_my_own_is_told_as_it_is_now(lane: Lane) -> None:
+    lane.get(f"{FAVORITES}?page_size=1")
+    keep(lane.world, make_record(13))
+    now = lane.get(f"{FAVORITES}?page_size=1")
+    assert now.get_json()["total_results"] == 2
+    assert 'page_size=1&page=2>; rel="last"' in now.headers["Link"]
+    assert len(lane.by_flask) == 1
+
+
+def test_a_list_of_my_own_says_in_which_languages_it_is_now(lane: Lane) -> None:
+    forget(lane)
+    assert "Content-Language" not in lane.get(FAVORITES).headers
+    keep(lane.world, make_record(550))
+    assert lane.get(FAVORITES).headers["Content-Language"] == "en-US"
+    forget(lane)
+    assert "Content-Language" not in lane.get(FAVORITES).headers
+    assert len(lane.by_flask) == 1
+
+
+def test_a_list_of_my_own_is_never_told_to_others(lane: Lane) -> None:
+    lane.get(FAVORITES)
+    forget(lane)
+    theirs, mine = lane.get(FAVORITES, token=ADMIN_TOKEN), lane.get(FAVORITES)
+    assert [each.get_json()["total_results"] for each in (theirs, mine)] == [1, 0]
+    assert len(lane.by_flask) == 1
+
+
+def test_a_list_of_my_own_is_told_again_for_as_long_as_there_is_room(lane: Lane) -> None:
+    lane.get(FAVORITES)
+    lane.clock.move(1e9)
+    again = lane.get(FAVORITES)
+    assert {"Age", "Cache-Status"}.isdisjoint(again.headers.keys())
+    assert len(lane.by_flask) == 1
+
+
+@pytest.mark.parametrize(("takes", "took"), [("", ""), ("", "gzip"), ("gzip", "zstd")])
+def test_whoever_has_a_list_of_their_own_is_told_so(lane: Lane, takes: str, took: str) -> None:
+    keep(lane.world, *(make_record(number) for number in range(1, 20)))
+    tag = lane.get(FAVORITES, Accept_Encoding=took).headers["ETag"]
+    lane.get(FAVORITES, Accept_Encoding=takes)
+    asked = len(lane.by_flask)
+    again = lane.get(FAVORITES, Accept_Encoding=takes, If_None_Match=tag)
+    assert (again.status_code, again.data) == (304, b"")
+    assert again.headers["ETag"].startswith(tag.rstrip('"').partition("-")[0])
+    assert "Content-Language" not in again.headers
+    assert len(lane.by_flask) == asked
+    forget(lane)
+    assert lane.get(FAVORITES, Accept_Encoding=takes, If_None_Match=tag).status_code == 200
+
+
+@pytest.mark.parametrize("path", [FAVORITES, MARKED[0]])
+def test_a_library_that_refuses_is_asked_once(lane: Lane, path: str) -> None:
+    lane.get(path)
+    asked = []
+
+    def fail(*_: object) -> Any:
+        asked.append(path)
+        raise LibraryUnavailable
+
+    lane.world.store.favorites = fail  # type: ignore[method-assign, assignment]
+    lane.world.store.marks = fail  # type: ignore[method-assign, assignment]
+    answer = lane.get(path)
+    assert (answer.status_code, answer.get_json()["code"]) == (503, "library-unavailable")
+    assert asked == [path]
+
+
+def test_what_an_admin_asks_for_is_answered_by_the_app(lane: Lane) -> None:
+    path = f"{API}/users/{CONSUMER.id}/favorites"
+    statuses = [lane.get(path, token=token).status_code for token in (ADMIN_TOKEN, CONSUMER_TOKEN)]
+    assert statuses == [200, 403]
+    assert len(lane.by_flask) == 2
 
 
 @pytest.mark.parametrize("path", [f"{API}/me", f"{API}/me/favorites", f"{API}/me/export"])

@@ -13,24 +13,35 @@ from werkzeug.routing import Rule
 from butaca.core import models
 from butaca.core.models import Fetched, Freshness, Page, Source
 from butaca.web.compression import uncoded
-from butaca.web.context import set_freshness, writer
+from butaca.web.context import current_user, set_freshness, writer
 from butaca.web.outputs import Answer, MovieDetails, MoviePage
-from butaca.web.writing import Unmarked
+from butaca.web.writing import Writer
 
 TOLD = "butaca.told"
-"""Where in the environment of a request there is a `Told`, if its answer is the same for all."""
+"""Where in the environment of a request there is a `Told`, if it may be answered again by that."""
+
+REFUSED = "butaca.refused"
+"""Where in it there is a Refusal, if one came of that: whoever refuses is not asked twice."""
+
+Anew = Callable[[models.User], tuple[str, Mapping[str, str]]]
+"""Writes an answer for somebody: its text, and the headers that go with it. Raises Refusal."""
 
 
 class Told(NamedTuple):
-    """An answer that is the same for whoever asks: of which route, and how fresh."""
+    """An answer to everybody who may call: of which route, and how fresh."""
 
     route: str
-    freshness: Freshness
-    unmarked: Unmarked | None = None
-    """What is the same, where the answer is so but for the marks of whoever asks."""
+    freshness: Freshness | None
+    """Nothing, where it is read anew each time."""
+
+    anew: Anew | None = None
+    """How it is written for whoever asks, where it is not the same for all."""
+
+    size: int = 0
+    """Bytes that `anew` holds on to."""
 
 
-MarksOf = Callable[[Iterable[int]], Mapping[int, models.Mark]]
+MarksOf = Callable[[models.User, Iterable[int]], Mapping[int, models.Mark]]
 """Tells what movies are to somebody, by their IDs."""
 
 
@@ -71,8 +82,43 @@ def own(response: Response) -> Response:
 
 def own_page(shape: type[Answer], page: Page[Any]) -> Response:
     """Answer with a page of a list of somebody's own."""
-    text = writer().write_with_movies(shape.of(page), [entry.movie for entry in page.results])
-    return own(_answer(text, headers={**page_links(page), **_spoken(page.results)}))
+    text, headers = _written_page(writer(), shape, page, *_asked())
+    return own(_answer(text, headers=headers))
+
+
+def my_page(shape: type[Answer], read: Callable[[models.User], Page[Any]]) -> Response:
+    """Answer with a page of a list of whoever asks: read now, and whenever it is told again."""
+    by, asked = writer(), _asked()
+
+    def anew(user: models.User) -> tuple[str, Mapping[str, str]]:
+        return _written_page(by, shape, read(user), *asked)
+
+    return _told_anew(anew)
+
+
+def _written_page(
+    by: Writer, shape: type[Answer], page: Page[Any], path: str, query: str
+) -> tuple[str, Mapping[str, str]]:
+    text = by.write_with_movies(shape.of(page), [entry.movie for entry in page.results])
+    return text, {**_page_links(page, path, query), **_spoken(page.results)}
+
+
+def _told_anew(
+    anew: Anew,
+    freshness: Freshness | None = None,
+    size: int = 0,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Answer whoever asks as others may be answered without the app."""
+    if refusal := request.environ.get(REFUSED):
+        raise refusal
+    text, of_text = anew(current_user())
+    request.environ[TOLD] = Told(_rule(), freshness, anew, size)
+    return own(_answer(text, headers={**(headers or {}), **of_text}))
+
+
+def _rule() -> str:
+    return cast("Rule", request.url_rule).rule
 
 
 def _spoken(entries: Iterable[Entry]) -> dict[str, str]:
@@ -91,16 +137,18 @@ def told(
 
     With `marks_of`, what each movie is to whoever asks is told, too.
     """
-    freshness, route = fetched.freshness, cast("Rule", request.url_rule).rule
-    set_freshness(freshness)
-    told = {"Age": str(freshness.age), "Cache-Status": cache_status(freshness), **(headers or {})}
+    set_freshness(freshness := fetched.freshness)
+    found = {"Age": str(freshness.age), "Cache-Status": cache_status(freshness)}
+    always = headers or {}
     if marks_of:
         unmarked = writer().unmarked(shape, fetched.value)
-        text = unmarked.mark(marks_of(unmarked.movie_ids))
-        request.environ[TOLD] = Told(route, freshness, unmarked)
-        return own(_answer(text, headers=told))
-    request.environ[TOLD] = Told(route, freshness)
-    whole = answer(shape.of(fetched.value), headers=told)
+
+        def anew(user: models.User) -> tuple[str, Mapping[str, str]]:
+            return unmarked.mark(marks_of(user, unmarked.movie_ids)), always
+
+        return _told_anew(anew, freshness, unmarked.size, found)
+    request.environ[TOLD] = Told(_rule(), freshness)
+    whole = answer(shape.of(fetched.value), headers={**found, **always})
     return conditional(whole, f"private, max-age={_lifetime(freshness)}")
 
 
@@ -157,8 +205,16 @@ def tag_of(body: bytes) -> str:
 
 def page_links(page: Page[Any]) -> dict[str, str]:
     """Return the `Link` header of a page (RFC 8288)."""
-    query = request.query_string.decode()
-    return {"Link": _links(request.path, query, page.page, max(page.total_pages, 1))}
+    return _page_links(page, *_asked())
+
+
+def _page_links(page: Page[Any], path: str, query: str) -> dict[str, str]:
+    return {"Link": _links(path, query, page.page, max(page.total_pages, 1))}
+
+
+def _asked() -> tuple[str, str]:
+    """Return the path and the query of this request."""
+    return request.path, request.query_string.decode()
 
 
 @lru_cache(maxsize=1024)

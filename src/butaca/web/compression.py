@@ -103,6 +103,11 @@ def coded_tag(tag: str, coding: str) -> str:
     return f'{tag[:-1]}-{coding}"'
 
 
+def plain_tags(tags: str) -> str:
+    """Return the tags of plain bodies, for tags of the same bodies in whatever coding."""
+    return _CODED.sub('"', tags)
+
+
 def uncoded(environ: "WSGIEnvironment") -> "WSGIEnvironment":
     """Return the `If-None-Match` of a request, and no other condition, in tags of plain bodies.
 
@@ -110,7 +115,7 @@ def uncoded(environ: "WSGIEnvironment") -> "WSGIEnvironment":
     """
     return {
         "REQUEST_METHOD": environ["REQUEST_METHOD"],
-        "HTTP_IF_NONE_MATCH": _CODED.sub('"', environ["HTTP_IF_NONE_MATCH"]),
+        "HTTP_IF_NONE_MATCH": plain_tags(environ["HTTP_IF_NONE_MATCH"]),
     }
 
 

@@ -1,8 +1,9 @@
-"""The express lane: what was told a moment ago, and is fresh, is told again without Flask.
+"""The express lane: what was told before, and is fresh or read anew, is told again without Flask.
 
-A cache of whole answers (RFC 9111) in front of the app, in this process. It asks who calls and how
-often, names, counts and logs, as the app does; whatever it cannot answer so, the app answers. Flask
-itself takes longer to find a route and to build an answer than all of this.
+A cache of whole answers (RFC 9111) in front of the app, in this process; of what is not the same
+for all it keeps how to write it. It asks who calls and how often, names, counts and logs, as the
+app does; whatever it cannot answer so, the app answers. Flask itself takes longer to find a route
+and to build an answer than all of this.
 """
 
 import re
@@ -11,15 +12,15 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from http import HTTPStatus
 from threading import Lock
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from cachetools import LRUCache
 from werkzeug.exceptions import ServiceUnavailable
 
 from butaca import admission
 from butaca.core.errors import Refusal
-from butaca.core.models import Freshness, User
-from butaca.web.answers import TOLD, Told, cache_status
+from butaca.core.models import User
+from butaca.web.answers import REFUSED, TOLD, Told, cache_status
 from butaca.web.auth import bearer_token
 from butaca.web.compression import Compression
 from butaca.web.context import Services, Visit
@@ -76,7 +77,7 @@ class Express:
     def _find(self, key: Key, now: float) -> Kept | None:
         with self._lock:
             kept = self._kept.get(key)
-        return kept if kept and now < kept.since + kept.told.freshness.ttl else None
+        return kept if kept and now < kept.until else None
 
     def _let_in(self, environ: "WSGIEnvironment") -> User | None:
         """Return who calls; nobody, where the app has something to say to them."""
@@ -89,13 +90,18 @@ class Express:
 
     def _own(self, kept: Kept, user: User, environ: "WSGIEnvironment") -> Kept | None:
         """Return the answer to somebody; nothing, where the app has something else to say."""
-        if (unmarked := kept.told.unmarked) is None:
+        if kept.told.anew is None:
             return kept
-        with suppress(Refusal, ServiceUnavailable):
+        try:
             admission.enter(environ)
-            text = unmarked.mark(self._services.library.marks(user, unmarked.movie_ids))
-            return kept.marked(text, environ.get("HTTP_ACCEPT_ENCODING", ""), self._compression)
-        return None
+            text, headers = kept.told.anew(user)
+        except ServiceUnavailable:
+            return None
+        except Refusal as refusal:
+            environ[REFUSED] = refusal
+            return None
+        accepted = environ.get("HTTP_ACCEPT_ENCODING", "")
+        return kept.with_text(text, headers, accepted, self._compression)
 
     def _replay(
         self,
@@ -104,16 +110,13 @@ class Express:
         environ: "WSGIEnvironment",
         start_response: "StartResponse",
     ) -> Iterable[bytes]:
-        freshness = cast("Freshness", visit.freshness)
-        has_it = environ.get("HTTP_IF_NONE_MATCH") == kept.tag
+        has_it = kept.is_with(environ.get("HTTP_IF_NONE_MATCH"))
         status = HTTPStatus.NOT_MODIFIED if has_it else HTTPStatus.OK
         headers = kept.bare_headers if has_it else kept.headers
         self._observer.end(Kind("GET", kept.told.route, status), visit)
-        each_time = [
-            ("Age", str(freshness.age)),
-            ("Cache-Status", cache_status(freshness)),
-            ("X-Request-Id", visit.request_id),
-        ]
+        each_time = [("X-Request-Id", visit.request_id)]
+        if freshness := visit.freshness:
+            each_time += [("Age", str(freshness.age)), ("Cache-Status", cache_status(freshness))]
         start_response(_STATUS_LINES[status], [*headers, *each_time])
         return [] if has_it else [kept.body or b""]
 
@@ -129,12 +132,12 @@ class Express:
 
         parts = self._app(environ, start)
         told: Told | None = environ.get(TOLD)
-        if told is None or told.freshness.ttl <= 0:
+        if told is None or (told.freshness and told.freshness.ttl <= 0):
             return parts
         status, headers = answered
         body = _whole(parts)
         has_it = status.startswith("304 ")
-        if not has_it or not (told.unmarked or self._find(key, self._clock())):
+        if not has_it or not (told.anew or self._find(key, self._clock())):
             self._keep(key, Kept.of(None if has_it else body, headers, told, since))
         return [body]
 
@@ -158,7 +161,7 @@ def _key(environ: "WSGIEnvironment") -> Key | None:
 def _asks_for(kept: Kept, environ: "WSGIEnvironment") -> bool:
     """Tell whether a request asks for this answer, or whether it is still this one."""
     asked: str | None = environ.get("HTTP_IF_NONE_MATCH")
-    if kept.told.unmarked:
+    if kept.told.anew:
         return asked is None or _ONE_TAG.fullmatch(asked) is not None
     return kept.body is not None if asked is None else asked == kept.tag
 

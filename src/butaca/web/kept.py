@@ -1,13 +1,13 @@
 """What the express lane keeps: answers as they went out, but for what differs each time."""
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from butaca.core.models import Freshness, Source
 from butaca.web.answers import Told, tag_of
-from butaca.web.compression import SMALLEST, Compression, choose, coded_tag
+from butaca.web.compression import SMALLEST, Compression, choose, coded_tag, plain_tags
 
 Headers = list[tuple[str, str]]
 
@@ -15,8 +15,8 @@ _HEADERS_SIZE = 4096
 """Bytes that the headers of an answer take here."""
 
 _EACH_TIME = {"Age", "Cache-Status", "Date", "X-Request-Id"}
-_OF_BYTES = {"Content-Encoding", "Content-Length", "ETag"}
-_OF_CONTENT = {"Content-Encoding", "Content-Length", "Content-Type"}
+_OF_TEXT = {"Content-Encoding", "Content-Language", "Content-Length", "ETag", "Link"}
+_OF_CONTENT = {"Content-Encoding", "Content-Language", "Content-Length", "Content-Type"}
 
 
 class Key(NamedTuple):
@@ -30,7 +30,7 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """An answer that is good for whoever asks; or would be, once their marks are in it."""
+    """An answer that is good for whoever asks; or would be, once it has a text for them."""
 
     body: bytes | None
     """Nothing, where the app has said no more than that a client has it already."""
@@ -49,32 +49,54 @@ class Kept:
         """Return what is kept of an answer."""
         tag = dict(headers)["ETag"]
         headers = _without(_EACH_TIME, headers)
-        if told.unmarked:
-            body, headers = None, _without(_OF_BYTES, headers)
+        if told.anew:
+            body, headers = None, _without(_OF_TEXT, headers)
         return cls(body, headers, _without(_OF_CONTENT, headers), tag, told, since)
 
     @property
     def size(self) -> int:
         """How many bytes it takes, about."""
-        text = self.told.unmarked.size if self.told.unmarked else len(self.body or b"")
-        return text + _HEADERS_SIZE
+        return self.told.size + len(self.body or b"") + _HEADERS_SIZE
 
-    def freshness_at(self, now: float) -> Freshness:
+    @property
+    def until(self) -> float:
+        """Until when it may be told again, by the clock of the lane."""
+        return self.since + self.told.freshness.ttl if self.told.freshness else math.inf
+
+    def is_with(self, asked: str | None) -> bool:
+        """Tell whether a client that has what is tagged so has this, in whatever coding."""
+        return asked is not None and (
+            asked == self.tag or plain_tags(asked) == plain_tags(self.tag)
+        )
+
+    def freshness_at(self, now: float) -> Freshness | None:
         """Return how fresh it is now."""
-        seconds, then = now - self.since, self.told.freshness
+        if (then := self.told.freshness) is None:
+            return None
+        seconds = now - self.since
         return Freshness(Source.HIT, then.age + int(seconds), then.ttl - math.ceil(seconds))
 
-    def marked(self, text: str, accept_encoding: str, compression: Compression) -> "Kept":
-        """Return the answer that has this text, which is marked by now."""
-        body = text.encode()
+    def with_text(
+        self,
+        text: str,
+        of_text: Mapping[str, str],
+        accept_encoding: str,
+        compression: Compression,
+    ) -> "Kept":
+        """Return the answer that has this text, and the headers that go with it."""
+        body, own = text.encode(), list(of_text.items())
         tag = f'"{tag_of(body)}"'
-        headers = list(self.headers)
         if coding := choose(accept_encoding, is_small=len(body) < SMALLEST):
             body, tag = compression.pack(tag, coding, body), coded_tag(tag, coding)
-            headers.append(("Content-Encoding", coding))
-        headers += [("Content-Length", str(len(body))), ("ETag", tag)]
-        bare = [*self.bare_headers, ("ETag", tag)]
-        return replace(self, body=body, headers=headers, bare_headers=bare, tag=tag)
+            own.append(("Content-Encoding", coding))
+        own += [("Content-Length", str(len(body))), ("ETag", tag)]
+        return replace(
+            self,
+            body=body,
+            headers=[*self.headers, *own],
+            bare_headers=[*self.bare_headers, *_without(_OF_CONTENT, own)],
+            tag=tag,
+        )
 
 
 def _without(names: Collection[str], headers: Headers) -> Headers:

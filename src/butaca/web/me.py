@@ -6,7 +6,7 @@ from flask import Response, request
 
 from butaca.core.models import Role
 from butaca.web import exports, inputs, outputs
-from butaca.web.answers import answer, entry_answer, own, own_page
+from butaca.web.answers import answer, entry_answer, my_page, own
 from butaca.web.auth import requires
 from butaca.web.context import current_user, services
 from butaca.web.responses import (
@@ -42,8 +42,8 @@ def list_favorites(query: inputs.FavoritesQuery) -> Response:
     Sorted and filtered as asked; the filters add up. It needs neither TMDB nor the cache: what is
     kept stays readable while TMDB is away.
     """
-    page = services().library.favorites(current_user(), query.to_core())
-    return own_page(outputs.FavoritePage, page)
+    favorites, wanted = services().library.favorites, query.to_core()
+    return my_page(outputs.FavoritePage, lambda user: favorites(user, wanted))
 
 
 @bp.post("/me/favorites")
@@ -101,8 +101,8 @@ def list_ratings(query: inputs.RatingsQuery) -> Response:
 
     Those that I keep and those that I do not, sorted as asked. It needs neither TMDB nor the cache.
     """
-    page = services().library.ratings(current_user(), query.to_core())
-    return own_page(outputs.RatingPage, page)
+    ratings, wanted = services().library.ratings, query.to_core()
+    return my_page(outputs.RatingPage, lambda user: ratings(user, wanted))
 
 
 @bp.get("/me/ratings/<movie_id>")

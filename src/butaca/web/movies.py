@@ -1,14 +1,12 @@
 """Browsing TMDB's movies."""
 
-from collections.abc import Iterable, Mapping
-
 from flask import Response
 
-from butaca.core.models import Fetched, Mark, Movie, Page, Role
+from butaca.core.models import Fetched, Movie, Page, Role
 from butaca.web import inputs, outputs
-from butaca.web.answers import page_links, told
+from butaca.web.answers import MarksOf, page_links, told
 from butaca.web.auth import requires
-from butaca.web.context import current_user, services
+from butaca.web.context import services
 from butaca.web.responses import CATALOGUE, MOVIE_NOT_FOUND
 from butaca.web.routes import CACHED, Routes
 
@@ -59,14 +57,14 @@ def show_movie(movie_id: int, query: inputs.DetailsQuery) -> Response:
     Every field of TMDB's details, and the URLs of its pictures. What TMDB does not know is null.
     """
     found = services().movies.details(movie_id, language=query.language)
-    return told(outputs.MovieDetails, found, _marks_of if query.include else None)
+    return told(outputs.MovieDetails, found, _marks_of(query.include))
 
 
 def _page(found: Fetched[Page[Movie]], include: str | None) -> Response:
     links = page_links(found.value)
-    return told(outputs.MoviePage, found, _marks_of if include else None, links)
+    return told(outputs.MoviePage, found, _marks_of(include), links)
 
 
-def _marks_of(movie_ids: Iterable[int]) -> Mapping[int, Mark]:
-    """Tell what movies are to whoever asks; the shared cache never holds it."""
-    return services().library.marks(current_user(), movie_ids)
+def _marks_of(include: str | None) -> MarksOf | None:
+    """Tell what movies are to whoever asks, if they want to know: no shared cache holds it."""
+    return services().library.marks if include else None
