@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from threading import Lock
 from typing import Any
 
-from butaca.adapters.cache.entries import Kept
+from butaca.adapters.cache.entries import Kept, Lease
 from butaca.core.errors import CatalogueFailed, MovieNotFound, NameTaken
 from butaca.core.listing import ListQuery, SortBy, SortKey
 from butaca.core.models import (
@@ -444,11 +444,11 @@ class FakeCache:
         return not self.is_away
 
     @contextmanager
-    def lease(self, key: str, seconds: float) -> Iterator[bool]:
+    def lease(self, key: str, seconds: float) -> Iterator[Lease[bytes]]:
         leads = self.is_away or key not in self.leased
         self.leased |= {key} if leads else set()
         try:
-            yield leads
+            yield Lease(leads, self.get(key))
         finally:
             self.leased -= {key} if leads else set()
 

@@ -126,34 +126,54 @@ def test_an_entry_is_kept_for_long(subject: Subject) -> None:
 
 
 def test_whoever_asks_first_leads(cache: Cache) -> None:
-    with cache.lease("popular:1", 60) as leads:
-        assert leads
+    with cache.lease("popular:1", 60) as lease:
+        assert lease.leads
 
 
 def test_while_one_leads_nobody_else_does(cache: Cache) -> None:
     with cache.lease("popular:1", 60):
         for _ in range(2):
-            with cache.lease("popular:1", 60) as leads:
-                assert not leads
+            with cache.lease("popular:1", 60) as lease:
+                assert not lease.leads
 
 
 def test_every_key_is_led_on_its_own(cache: Cache) -> None:
-    with cache.lease("popular:1", 60), cache.lease("popular:2", 60) as leads:
-        assert leads
+    with cache.lease("popular:1", 60), cache.lease("popular:2", 60) as lease:
+        assert lease.leads
 
 
 def test_after_a_lead_the_next_one_leads(cache: Cache) -> None:
     for _ in range(3):
-        with cache.lease("popular:1", 60) as leads:
-            assert leads
+        with cache.lease("popular:1", 60) as lease:
+            assert lease.leads
+
+
+def test_a_lease_tells_what_is_kept(subject: Subject) -> None:
+    with subject.cache.lease("popular:1", 60) as lease:
+        assert lease.found is None
+
+    subject.cache.put("popular:1", b"one")
+    subject.let_pass(100)
+    with subject.cache.lease("popular:1", 60) as lease:
+        assert lease.found
+        assert lease.found.value == b"one"
+        assert 100 <= lease.found.age < 105
+
+
+def test_whoever_does_not_lead_is_told_what_is_kept(cache: Cache) -> None:
+    with cache.lease("popular:1", 60):
+        cache.put("popular:1", b"one")
+        with cache.lease("popular:1", 60) as lease:
+            assert lease.found
+            assert (lease.leads, lease.found.value) == (False, b"one")
 
 
 def test_a_failure_ends_a_lead(cache: Cache) -> None:
     with pytest.raises(ZeroDivisionError), cache.lease("popular:1", 60):
         raise ZeroDivisionError
 
-    with cache.lease("popular:1", 60) as leads:
-        assert leads
+    with cache.lease("popular:1", 60) as lease:
+        assert lease.leads
 
 
 def test_a_lead_touches_no_entry(cache: Cache) -> None:
@@ -172,5 +192,5 @@ def test_a_lead_is_no_entry(cache: Cache) -> None:
 def test_an_entry_touches_no_lead(cache: Cache) -> None:
     with cache.lease("popular:1", 60):
         cache.put("popular:1", b"one")
-        with cache.lease("popular:1", 60) as leads:
-            assert not leads
+        with cache.lease("popular:1", 60) as lease:
+            assert not lease.leads

@@ -204,8 +204,8 @@ def test_an_answer_is_fresh_for_the_ttl(pods: Pods) -> None:
 
 
 def test_leading_is_leading_over_all_pods(pods: Pods) -> None:
-    with pods.one.lease("a", 10) as one, pods.other.lease("a", 10) as other:
-        assert (one, other) == (True, False)
+    with pods.one.lease(CALL, 10) as one, pods.other.lease(CALL, 10) as other:
+        assert (one.leads, other.leads) == (True, False)
 
 
 @given(st.none() | st.builds(lambda n, t: make_record(n, title=t), st.integers(1), st.text()))

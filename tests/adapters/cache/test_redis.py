@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from butaca.adapters.cache import RedisCache
-from butaca.adapters.cache.entries import Kept
+from butaca.adapters.cache.entries import Kept, Lease
 from butaca.adapters.cache.redis import LEASE, PREFIX
 from butaca.adapters.redis import RedisLink
 from tests.adapters.cache.scene import REST
@@ -164,13 +164,13 @@ def other(empty_redis: str) -> Iterator[RedisCache]:
 
 def leads(cache: RedisCache, key: str = "popular:1") -> bool:
     """Tell whether a cache may lead now, and let go at once."""
-    with cache.lease(key, 60) as is_leading:
-        return is_leading
+    with cache.lease(key, 60) as lease:
+        return lease.leads
 
 
 def test_one_pod_leads_at_a_time(cache: RedisCache, other: RedisCache) -> None:
-    with cache.lease("popular:1", 60) as is_leading:
-        assert is_leading
+    with cache.lease("popular:1", 60) as lease:
+        assert lease.leads
         assert not leads(other)
         assert not leads(cache)
 
@@ -213,8 +213,8 @@ def test_a_lease_that_ran_out_does_not_end_the_next_one(
     first = cache.lease("popular:1", 60)
     first.__enter__()
     client.pexpire(f"{LEASE}popular:1", 0)
-    with other.lease("popular:1", 60) as is_leading:
-        assert is_leading
+    with other.lease("popular:1", 60) as lease:
+        assert lease.leads
         first.__exit__(None, None, None)
 
         assert not leads(cache)
@@ -242,9 +242,9 @@ def test_of_many_threads_one_leads(cache: RedisCache, other: RedisCache) -> None
 
     def lead(cache: RedisCache) -> bool:
         barrier.wait()
-        with cache.lease("popular:1", 60) as is_leading:
+        with cache.lease("popular:1", 60) as lease:
             barrier.wait()
-            return is_leading
+            return lease.leads
 
     with ThreadPoolExecutor(16) as pool:
         futures = [pool.submit(lead, each) for each in [cache, other] * 8]
@@ -252,10 +252,10 @@ def test_of_many_threads_one_leads(cache: RedisCache, other: RedisCache) -> None
 
 
 def test_a_redis_that_goes_away_ends_no_lead(server: Any, ruined: RedisLink) -> None:
-    with RedisCache(ruined, kept_for=DAY).lease("popular:1", 60) as is_leading:
+    with RedisCache(ruined, kept_for=DAY).lease("popular:1", 60) as lease:
         server.stop()
 
-        assert is_leading
+        assert lease.leads
     server.start()  # For the fixture, which stops it.
 
 
@@ -266,7 +266,7 @@ def assert_useless(cache: RedisCache) -> None:
     assert cache.get("popular:1") is None
     assert cache.put("popular:1", b"one") is False
     with cache.lease("popular:1", 60) as one, cache.lease("popular:1", 60) as other:
-        assert (one, other) == (True, True)
+        assert (one, other) == (Lease(True, None), Lease(True, None))
 
 
 def test_without_redis_the_cache_is_empty_and_says_nothing(server: Any, ruined: RedisLink) -> None:

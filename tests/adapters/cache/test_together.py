@@ -19,6 +19,7 @@ from butaca.adapters.cache import (
     RedisCache,
     SharedHealth,
 )
+from butaca.adapters.cache.entries import Lease
 from butaca.adapters.deadline import seconds_left, within
 from butaca.adapters.redis import RedisLink
 from butaca.core.errors import (
@@ -308,12 +309,12 @@ class BusyCache(FakeCache):
     events: list[Callable[[], object]] = field(default_factory=list)
 
     @contextmanager
-    def lease(self, key: str, seconds: float) -> Iterator[bool]:
+    def lease(self, key: str, seconds: float) -> Iterator[Lease[bytes]]:
         if not self.events:
-            with super().lease(key, seconds) as leads:
-                yield leads
+            with super().lease(key, seconds) as lease:
+                yield lease
             return
-        yield False
+        yield Lease(False, self.get(key))
         self.events.pop(0)()
 
 
@@ -324,10 +325,10 @@ class LateCache(FakeCache):
     event: Callable[[], object] = lambda: None
 
     @contextmanager
-    def lease(self, key: str, seconds: float) -> Iterator[bool]:
+    def lease(self, key: str, seconds: float) -> Iterator[Lease[bytes]]:
         self.event()
-        with super().lease(key, seconds) as leads:
-            yield leads
+        with super().lease(key, seconds) as lease:
+            yield lease
 
 
 def test_while_another_pod_goes_what_is_kept_is_served(scene: Scene) -> None:

@@ -144,22 +144,19 @@ class CachedCatalogue:
     def _lead_over_pods(self, call: Call[T], kept: Kept[T | None] | None) -> Fetched[T]:
         """Go, unless another pod does: then serve what is kept, or wait for it to land."""
         while seconds_left() > 0:
-            with self._layers.lease(call.key, self._flights.deadline + LANDING_SECONDS) as leads:
+            longest = self._flights.deadline + LANDING_SECONDS
+            with self._layers.lease(call, longest) as (leads, found):
+                if found and self._layers.is_fresh(found):
+                    return self._serve(found, Source.HIT)
                 if leads:
-                    return self._go(call)
+                    return self._go(call, found)
             if kept:
                 return self._serve(kept, Source.UPDATING)
             time.sleep(POLL_SECONDS)
-            found = self._layers.find(call)
-            if found and self._layers.is_fresh(found):
-                return self._serve(found, Source.HIT)
         raise CatalogueTimedOut
 
-    def _go(self, call: Call[T]) -> Fetched[T]:
-        """Go, if it is still needed, and if upstream may be called."""
-        kept = self._layers.find(call)
-        if kept and self._layers.is_fresh(kept):
-            return self._serve(kept, Source.HIT)
+    def _go(self, call: Call[T], kept: Kept[T | None] | None) -> Fetched[T]:
+        """Go, if upstream may be called."""
         if seconds := self._health.claim():
             return self._instead(kept, Source.COOLDOWN, _resting(seconds))
         return self._fetch(call, kept)

@@ -2,8 +2,9 @@
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
+T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 
@@ -15,6 +16,13 @@ class Kept(Generic[T_co]):
     age: float
 
 
+class Lease(NamedTuple, Generic[T]):
+    """Whether one leads for a key, and what was kept under it at that very moment."""
+
+    leads: bool
+    found: Kept[T] | None
+
+
 class Cache(Protocol):
     """Where bodies are kept for all pods. Nothing here raises."""
 
@@ -24,8 +32,8 @@ class Cache(Protocol):
     def put(self, key: str, body: bytes) -> bool:
         """Keep a body; tell whether it is kept."""
 
-    def lease(self, key: str, seconds: float) -> AbstractContextManager[bool]:
-        """Lead for a key, for some seconds at most; give whether nobody else does."""
+    def lease(self, key: str, seconds: float) -> AbstractContextManager[Lease[bytes]]:
+        """Lead for a key, for some seconds at most, if nobody else does."""
 
 
 class Health(Protocol):

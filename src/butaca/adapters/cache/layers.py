@@ -1,14 +1,14 @@
 """Two layers of what is kept: the memory of this process, and the Redis of all pods."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
 from prometheus_client import CollectorRegistry, Counter
 from pydantic import TypeAdapter, ValidationError
 
-from butaca.adapters.cache.entries import Cache, Kept
+from butaca.adapters.cache.entries import Cache, Kept, Lease
 from butaca.adapters.cache.memory import Memory
 from butaca.core.models import Fetched
 
@@ -66,26 +66,26 @@ class Layers:
 
     def find(self, call: Call[T]) -> Kept[T | None] | None:
         """Return the newest answer that is kept, fresh or stale."""
-        remembered = cast("Kept[T | None] | None", self._memory.get(call.key))
+        remembered = self._remembered(call)
         self._count("memory", remembered)
         if remembered and self.is_fresh(remembered):
             return remembered
-        shared = self._shared(call)
+        shared = _read(call, self._cache.get(call.key))
         self._count("redis", shared)
-        # Redis may have been away when the younger one was kept.
-        if shared is None or (remembered and remembered.age < shared.age):
-            return remembered
-        self._memory.put(call.key, shared.value, shared.age)
-        return shared
+        return self._newer(call, remembered, shared)
 
     def keep(self, call: Call[T], value: T | None) -> bool:
         """Keep an answer; tell whether all pods have it."""
         self._memory.put(call.key, value)
         return self._cache.put(call.key, call.form.write(value))
 
-    def lease(self, key: str, seconds: float) -> AbstractContextManager[bool]:
-        """Lead for a key over all pods; give whether nobody else does."""
-        return self._cache.lease(key, seconds)
+    @contextmanager
+    def lease(self, call: Call[T], seconds: float) -> Iterator[Lease[T | None]]:
+        """Lead for a call over all pods, if nobody else does; find what is kept by then."""
+        with self._cache.lease(call.key, seconds) as lease:
+            remembered, shared = self._remembered(call), _read(call, lease.found)
+            found = self._newer(call, remembered, shared)
+            yield Lease(lease.leads, found)
 
     def is_fresh(self, kept: Kept[object]) -> bool:
         """Tell whether an answer is one for which nobody needs to go out."""
@@ -95,10 +95,23 @@ class Layers:
         result = "miss" if kept is None else "fresh" if self.is_fresh(kept) else "stale"
         self._lookups[layer, result].inc()
 
-    def _shared(self, call: Call[T]) -> Kept[T | None] | None:
-        if (entry := self._cache.get(call.key)) is None:
-            return None
-        try:
-            return Kept(call.form.read(entry.value), entry.age)
-        except ValidationError:  # Of another release, or corrupt.
-            return None
+    def _remembered(self, call: Call[T]) -> Kept[T | None] | None:
+        return cast("Kept[T | None] | None", self._memory.get(call.key))
+
+    def _newer(
+        self, call: Call[T], remembered: Kept[T | None] | None, shared: Kept[T | None] | None
+    ) -> Kept[T | None] | None:
+        # Redis may have been away when the younger one was kept.
+        if shared is None or (remembered and remembered.age < shared.age):
+            return remembered
+        self._memory.put(call.key, shared.value, shared.age)
+        return shared
+
+
+def _read(call: Call[T], entry: Kept[bytes] | None) -> Kept[T | None] | None:
+    if entry is None:
+        return None
+    try:
+        return Kept(call.form.read(entry.value), entry.age)
+    except ValidationError:  # Of another release, or corrupt.
+        return None

@@ -3,13 +3,15 @@
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+from uuid import uuid4
 
 from redis import Redis
-from redis.exceptions import LockNotOwnedError
-from redis.lock import Lock
+from redis.client import Pipeline
 
-from butaca.adapters.cache.entries import Kept
+from butaca.adapters.cache.entries import Kept, Lease
 from butaca.adapters.redis import RedisLink, milliseconds
 
 PREFIX = "butaca:1:"
@@ -17,6 +19,9 @@ PREFIX = "butaca:1:"
 
 LEASE = "butaca:lease:"
 """Not below the prefix, where it could be an entry's key."""
+
+# A lease that ran out may be another's by now. Source: https://redis.io/docs/latest/commands/set/.
+_RELEASE = 'return redis.call("GET", KEYS[1]) == ARGV[1] and redis.call("DEL", KEYS[1])'
 
 _KEPT_MS = re.compile(rb"(\d{1,15})\n")
 
@@ -33,6 +38,7 @@ class RedisCache:
     ) -> None:
         self._link = link
         self._redis: Redis = link.client
+        self._release = link.client.register_script(_RELEASE)
         self._kept_ms = milliseconds(kept_for)
         self._clock = clock
 
@@ -48,34 +54,42 @@ class RedisCache:
         )
 
     @contextmanager
-    def lease(self, key: str, seconds: float) -> Iterator[bool]:
+    def lease(self, key: str, seconds: float) -> Iterator[Lease[bytes]]:
         """Lead for a key over all pods, with `SET NX PX` and a token of our own.
 
         Without Redis everybody leads: the flights of each process are all that there is then.
         """
-        lock = self._redis.lock(LEASE + key, timeout=seconds, blocking=False, thread_local=False)
-        is_ours = self._link.attempt(lock.acquire, otherwise=None)
+        token = uuid4().hex
+        taken = self._link.attempt(lambda: self._take(key, token, seconds), otherwise=None)
         try:
-            yield is_ours is not False
+            yield taken or Lease(leads=True, found=None)
         finally:
-            if is_ours:
-                self._link.attempt(lambda: _release(lock), otherwise=None)
+            if taken and taken.leads:
+                release = partial(self._release, keys=[LEASE + key], args=[token])
+                self._link.attempt(release, otherwise=None)
+
+    def _take(self, key: str, token: str, seconds: float) -> Lease[bytes]:
+        asked, pipeline = self._clock(), self._redis.pipeline()
+        pipeline.set(LEASE + key, token, nx=True, px=milliseconds(seconds))
+        is_ours, *entry = _look(pipeline, PREFIX + key).execute()
+        return Lease(bool(is_ours), self._kept(entry, asked))
 
     def _get(self, key: str) -> Kept[bytes] | None:
         asked = self._clock()
-        # Both in one transaction, lest the body and the countdown be of two entries.
-        pipeline = self._redis.pipeline()
-        pipeline.get(key)
-        pipeline.pttl(key)
-        entry, left_ms = pipeline.execute()
-        head = _KEPT_MS.match(entry or b"")
+        return self._kept(_look(self._redis.pipeline(), key).execute(), asked)
+
+    def _kept(self, entry: list[Any], asked: float) -> Kept[bytes] | None:
+        body, left_ms = entry
+        head = _KEPT_MS.match(body or b"")
         if not head or left_ms < 0:
             return None
         # The countdown went on while the answer was on its way.
         age = (int(head[1]) - left_ms) / 1000 + self._clock() - asked
-        return Kept(entry[head.end() :], age)
+        return Kept(body[head.end() :], age)
 
 
-def _release(lock: Lock) -> None:
-    with suppress(LockNotOwnedError):  # It ran out, or Redis forgot it: Redis itself is well.
-        lock.release()
+def _look(pipeline: Pipeline, key: str) -> Pipeline:
+    """Ask for a body and its countdown: in one transaction, lest they be of two entries."""
+    pipeline.get(key)
+    pipeline.pttl(key)
+    return pipeline
