@@ -30,6 +30,7 @@ from tests.builders import NOON, make_record, make_translation
 from tests.faults.pods import HOST, Pod, Town, ask, living
 from tests.own_postgresql import own_postgresql
 from tests.own_valkey import own_valkey
+from tests.processes import started
 
 PEOPLE, FIRST, KEPT, PER_PERSON = range(2001, 3001), 1_000_000, 400, 100
 """A thousand people keep 100 each of 400 movies."""
@@ -55,7 +56,7 @@ def measure(data: str | None) -> None:
         redis.Redis(port=valkey.port) as store,
     ):
         rows = [*_stored(postgres.url, tmdb)]
-        town = Town(Path(folder), tmdb, f"redis://{HOST}:{valkey.port}/0", postgres.url)
+        town = Town(Path(folder), tmdb, f"redis://{HOST}:{valkey.port}/0", postgres.url, started)
         for each in living(town):
             pod, other = each.pods(2, CACHE_TTL_SECONDS="3600")
             rows += [*_kept(pod, store), *_costs(pod, other, store)]

@@ -7,11 +7,31 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
+
+from tests.nursery import Fork
 
 SECONDS_TO_END = 20
 
-Process = subprocess.Popen[str]
+Process = Fork | subprocess.Popen[str]
+
+
+def started(
+    *words: str,
+    environment: Mapping[str, str],
+    stdout: int | IO[Any] = subprocess.PIPE,
+    stderr: int | IO[Any] = subprocess.PIPE,
+    new_session: bool = False,
+) -> subprocess.Popen[str]:
+    """Start Python, and `butaca` in it."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "butaca", *words],
+        env=environment,
+        stdout=stdout,
+        stderr=stderr,
+        text=True,
+        start_new_session=new_session,
+    )
 
 
 @contextmanager
@@ -20,19 +40,13 @@ def running(
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
     stderr: int | IO[str] = subprocess.PIPE,
-) -> Iterator[Process]:
+) -> Iterator[Fork]:
     """Run `butaca` with these words; end it with SIGTERM, and see that it obeys.
 
     Whoever lets it say much, and does not read that, holds it up: a pipe takes 64 KiB.
     """
-    process = subprocess.Popen(
-        [sys.executable, "-m", "butaca", *words],
-        env={**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})},
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=stderr,
-        text=True,
-    )
+    environment = {**os.environ, **(environment or {})}
+    process = Fork(*words, environment=environment, folder=folder, stderr=stderr)
     try:
         yield process
     finally:

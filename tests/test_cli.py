@@ -1,5 +1,6 @@
 """The command line: what it does, and the one line that it says when it cannot."""
 
+import os
 import re
 import socket
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from butaca.adapters.sql import Database
 from butaca.adapters.sql.schema import is_current
 from butaca.cli import main
 from butaca.settings import Settings
-from tests.processes import SECONDS_TO_END, line_with, running
+from tests.processes import SECONDS_TO_END, line_with, running, started
 
 
 @pytest.fixture(autouse=True)
@@ -171,7 +172,7 @@ def test_the_sandbox_says_where_it_is_and_ends_when_told() -> None:
 
 
 def test_the_module_is_the_command() -> None:
-    with running("--version") as process:
+    with started("--version", environment=os.environ) as process:
         assert __version__ in line_with(process, "version")
 
 

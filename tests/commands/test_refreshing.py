@@ -4,7 +4,6 @@ import os
 import pty
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -23,13 +22,12 @@ from butaca.core.refresh import Outcome
 from butaca.sandbox import Fault, Sandbox
 from butaca.sandbox.films.movies import own_movies
 from tests.builders import CONSUMER, make_record
+from tests.nursery import Fork
 
 IDS = sorted(movie.id for movie in own_movies()[:30])
 CHANGED = sorted({movie.id for movie in own_movies()[::3]} & set(IDS))
 UNCHANGED = sorted(set(IDS) - set(CHANGED))
 SECONDS_TO_END = 30
-
-Process = subprocess.Popen[str]
 
 
 @dataclass
@@ -48,20 +46,17 @@ class Stored:
 
     def start(
         self, *words: str, stderr: int = subprocess.PIPE, changes: Mapping[str, str] | None = None
-    ) -> Process:
+    ) -> Fork:
         environment = {
             "DATABASE_URL": self.database.engine.url.render_as_string(hide_password=False),
             "TMDB_TOKEN": "sandbox-token",
             "TMDB_BASE_URL": self.tmdb.url,
             "TMDB_RETRIES": "0",
-            "PYTHONUNBUFFERED": "1",
         }
-        return subprocess.Popen(
-            [sys.executable, "-m", "butaca", "movies", "refresh", "--rate", "40", *words],
-            env={**os.environ, **environment, **(changes or {})},
-            stdout=subprocess.PIPE,
+        return Fork(
+            *("movies", "refresh", "--rate", "40", *words),
+            environment={**os.environ, **environment, **(changes or {})},
             stderr=stderr,
-            text=True,
         )
 
     def refresh(self, *words: str, **changes: str) -> "Told":
@@ -97,7 +92,7 @@ class Told:
         return self.lines[-1]
 
 
-def told(process: Process) -> Told:
+def told(process: Fork) -> Told:
     output, errors = process.communicate(timeout=SECONDS_TO_END)
     return Told(process.returncode, output.splitlines(), (errors or "").splitlines())
 

@@ -6,7 +6,6 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +20,8 @@ from typing import Any, TypeVar
 
 from butaca.sandbox import Fault, Sandbox
 from tests.builders import ADMIN_TOKEN, CONSUMER_TOKEN
+from tests.nursery import Fork
+from tests.processes import Process, started
 
 T = TypeVar("T")
 Line = dict[str, Any]
@@ -218,20 +219,21 @@ def _is_free(port: int) -> bool:
         return False
 
 
+Start = Callable[..., Process]
+"""Starts a `butaca`: Fork, or `started` for one that begins with nothing, as in production."""
+
+
 class Pod:
     """A `butaca serve` with its worker, in a process group of its own."""
 
-    def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, str], start: Start = Fork) -> None:
         self.port = lasting_port()
         self._stdout, self._stderr = (folder / f"{self.port}.{name}" for name in ("out", "err"))
         self._read = 0
         with self._stdout.open("ab") as stdout, self._stderr.open("ab") as stderr:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "butaca", "serve"],
-                env={**os.environ, **settings, "HOST": HOST, "PORT": str(self.port)},
-                stdout=stdout,
-                stderr=stderr,
-                start_new_session=True,
+            environment = {**os.environ, **settings, "HOST": HOST, "PORT": str(self.port)}
+            self.process = start(
+                "serve", environment=environment, stdout=stdout, stderr=stderr, new_session=True
             )
 
     def get(self, path: str, **headers: str) -> Answer:
@@ -277,9 +279,7 @@ class Pod:
     def errors(self) -> list[Line]:
         """Return the lines of stderr since the last `forget`, but those of every start and end."""
         lines = self._new_on_stderr().splitlines()
-        # What is measured while it is tested says so when it ends, and is no line of ours.
-        ours = [json.loads(line) for line in lines if "module-not-measured" not in line]
-        return [line for line in ours if line["event"] != "demo_users.are_let_in"]
+        return [line for line in map(json.loads, lines) if line["event"] != "demo_users.are_let_in"]
 
     def errors_of(self, event: str) -> list[Line]:
         return [line for line in self.errors() if line["event"] == event]
@@ -336,11 +336,19 @@ class Pod:
 class Town:
     """One TMDB, one Redis, one database, and the pods that a test starts among them."""
 
-    def __init__(self, folder: Path, tmdb: Sandbox, redis_url: str, database_url: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        tmdb: Sandbox,
+        redis_url: str,
+        database_url: str,
+        start: Start = Fork,
+    ) -> None:
         self.tmdb = tmdb
         self.redis_url = redis_url
         self.database_url = database_url
         self._folder = folder
+        self._start = start
         self._pods: list[Pod] = []
 
     def pod(self, **settings: str) -> Pod:
@@ -358,7 +366,9 @@ class Town:
             "REDIS_URL": self.redis_url,
             "DATABASE_URL": self.database_url,
         }
-        pod = Pod(self._folder, {**SETTINGS, **places, **settings})
+        # What is on a path of its own is only found by a Python that starts.
+        start = started if "PYTHONPATH" in settings else self._start
+        pod = Pod(self._folder, {**SETTINGS, **places, **settings}, start)
         self._pods.append(pod)
         return pod
 

@@ -1,0 +1,145 @@
+"""Processes of `butaca` that need not import it: forks of one that has, one for each test process.
+
+To start Python, to import all that serves and to measure that takes two seconds, or four: longer
+than most tests. That it starts from nothing, too, is for the tests of the README and of the image.
+"""
+
+import multiprocessing
+import os
+import runpy
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.reduction import DupFd
+from pathlib import Path
+from typing import IO, Any, Self
+
+_forks = multiprocessing.get_context("forkserver")
+_forks.set_forkserver_preload(
+    [
+        "butaca.cli",
+        "butaca.app",
+        "butaca.dev",
+        "butaca.server",
+        "butaca.commands.refreshing",
+        "butaca.sandbox",
+    ]
+)
+
+
+class _Stream:
+    """An open file that a fork gets."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __getstate__(self) -> Any:
+        return DupFd(self.number)
+
+    def __setstate__(self, copy: Any) -> None:
+        self.number = copy.detach()
+
+
+class Fork:
+    """A process of `butaca`, with as much of what `subprocess.Popen` has as tests use."""
+
+    def __init__(
+        self,
+        *words: str,
+        environment: Mapping[str, str],
+        folder: Path | None = None,
+        stdout: int | IO[Any] = subprocess.PIPE,
+        stderr: int | IO[Any] = subprocess.PIPE,
+        new_session: bool = False,
+    ) -> None:
+        self.stdout, out = _pipe(stdout)
+        self.stderr, error = _pipe(stderr)
+        args = words, dict(environment), str(folder or Path.cwd()), out, error, new_session
+        self._process = _forks.Process(target=_live, args=args)
+        self._process.start()
+        for pipe, stream in ((self.stdout, out), (self.stderr, error)):
+            if pipe:
+                os.close(stream.number)
+
+    @property
+    def pid(self) -> int:
+        return int(self._process.pid or 0)
+
+    @property
+    def returncode(self) -> Any:
+        return self._process.exitcode
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def wait(self, timeout: float | None = None) -> int:
+        self._process.join(timeout)
+        if self.returncode is None:
+            raise subprocess.TimeoutExpired(f"process {self.pid}", timeout or 0.0)
+        return int(self.returncode)
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def communicate(self, timeout: float) -> tuple[str, str]:
+        """Return what else it says on stdout and stderr, once it has ended."""
+        with ThreadPoolExecutor(2) as threads:
+            said = [threads.submit(_rest, pipe) for pipe in (self.stdout, self.stderr)]
+            try:
+                self.wait(timeout)
+            except subprocess.TimeoutExpired:
+                self.kill()
+                raise
+            return said[0].result(), said[1].result()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for pipe in (self.stdout, self.stderr):
+            if pipe:
+                pipe.close()
+        self.wait()
+
+
+def _pipe(wanted: int | IO[Any]) -> tuple[IO[str] | None, _Stream]:
+    """Return our end of a stream, if there is one, and that of the fork."""
+    if wanted == subprocess.PIPE:
+        ours, theirs = os.pipe()
+        return os.fdopen(ours), _Stream(theirs)
+    return None, _Stream(wanted if isinstance(wanted, int) else wanted.fileno())
+
+
+def _rest(pipe: IO[str] | None) -> str:
+    if pipe is None or pipe.closed:
+        return ""
+    with pipe:
+        return pipe.read()
+
+
+def _live(
+    words: tuple[str, ...],
+    environment: dict[str, str],
+    folder: str,
+    out: _Stream,
+    error: _Stream,
+    new_session: bool,
+) -> None:
+    if new_session:
+        os.setsid()
+    for stream, number in ((out, 1), (error, 2)):
+        os.dup2(stream.number, number)
+        os.close(stream.number)
+    sys.stdout, sys.stderr = (os.fdopen(number, "w", 1, closefd=False) for number in (1, 2))
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    multiprocessing.set_start_method(None, force=True)  # It is ours, and not that of `butaca`.
+    sys.argv = ["butaca", *words]
+    runpy.run_module("butaca", run_name="__main__", alter_sys=True)
