@@ -2,7 +2,7 @@
 
 import click
 
-from benchmarks import footprint, library, memory, performance, smoke
+from benchmarks import footprint, layers, library, memory, performance, smoke
 from benchmarks.document import Document
 from benchmarks.load import check_wrk
 from benchmarks.performance import Plan
@@ -17,6 +17,7 @@ def bench(context: click.Context) -> None:
     """Measure Butaca; without a command, all but the memory."""
     if context.invoked_subcommand is None:
         context.invoke(run_performance)
+        context.invoke(run_layers)
         context.invoke(run_library)
 
 
@@ -30,6 +31,12 @@ def run_performance(rounds: int, seconds: float, growth_rounds: int) -> None:
         check_wrk()
         plan = Plan(rounds=rounds, seconds=seconds, growth_rounds=growth_rounds)
         performance.measure(plan, Document())
+
+
+@bench.command("layers")
+def run_layers() -> None:
+    """Measure where the time of a warm GET goes: the table of docs/performance.md."""
+    layers.measure(layers.ROUNDS, layers.CALLS, Document())
 
 
 @bench.command("library")

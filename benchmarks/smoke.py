@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 import click
 
-from benchmarks import memory, performance
+from benchmarks import layers, memory, performance
 from benchmarks.document import DOCS, Document
 from benchmarks.growth import SMALL
 from benchmarks.performance import Plan
@@ -23,6 +23,7 @@ def run() -> None:
         document = Document(Path(folder))
         shutil.copy(DOCS / document.name, document.path)
         performance.measure(PLAN, document)
+        layers.measure(rounds=1, calls=5, document=document)
         memory.measure(requests=1_000, keys=20, document=document)
         for drawing in document.folder.glob("*.svg"):
             ET.parse(drawing)  # noqa: S314 - we wrote it ourselves a moment ago

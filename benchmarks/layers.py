@@ -1,0 +1,169 @@
+"""Where the time of a warm GET goes, by layer: through Flask, and in the express lane.
+
+In this process, one call after the other, so that no socket is in it. A layer is what its functions
+take without the layers within. To watch them takes time as well, as much for each: so the shares
+are those that are seen, and what they are shares of is the time of calls that nobody watches.
+"""
+
+import io
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, redirect_stdout
+from statistics import median
+from typing import Any
+from unittest.mock import patch
+
+import click
+from apiflask import APIFlask
+from werkzeug.datastructures import Headers
+from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.test import EnvironBuilder
+
+from benchmarks.contenders import POPULAR
+from benchmarks.document import Document
+from benchmarks.growth import LONG_FRESH
+from benchmarks.progress import bar
+from benchmarks.surroundings import AS_MUCH_AS_ONE_LIKES, AUTHORIZED, surroundings
+from butaca.admission import Admission
+from butaca.app import create_from_environment, prepare
+from butaca.core.accounts import Accounts
+from butaca.core.movies import Movies
+from butaca.draining import Farewell
+from butaca.settings import Settings, read_settings
+from butaca.web import express, movies, observability, protection
+from butaca.web.compression import Compression
+
+ROUNDS, CALLS, THREADS = 40, 250, 8
+WAYS = ("through Flask", "in the lane")
+LEAST = 0.5e-6
+"""Seconds. What takes less is not there."""
+
+REST = "Admission, and the end of a pod"
+
+LAYERS: Mapping[str, tuple[tuple[Any, str], ...]] = {
+    "Proxies, security headers": ((ProxyFix, "__call__"),),
+    "Flask: contexts, routing, the query, an answer": ((APIFlask, "wsgi_app"),),
+    "What may come in": ((protection, "_guard"),),
+    "The lane: look-up, and what differs each time": ((express.Express, "__call__"),),
+    "Who calls": ((Accounts, "identify"),),
+    "How often": ((protection, "seconds_to_wait"), (express, "seconds_to_wait")),
+    "What is kept": ((Movies, "popular"),),
+    "Body, tag, how long it may be kept": ((movies, "told"),),
+    "Coding": ((Compression, "__call__"),),
+    "Name and trace": ((observability.Observer, "begin"),),
+    "Metrics": ((observability.Metrics, "count"),),
+    "Log": ((observability, "_log"),),
+}
+
+Call = Callable[[], None]
+
+
+class Watch:
+    """Sees for how long each layer works, without the layers within it."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, dict[str, float]] = {}
+        self._at_work = [REST]
+        self._since = 0.0
+
+    @contextmanager
+    def watching(self, way: str) -> Iterator[None]:
+        """Watch every layer on the way that calls go."""
+        self._seconds = self.seconds.setdefault(way, dict.fromkeys((REST, *LAYERS), 0.0))
+        with ExitStack() as stack:
+            for layer, functions in LAYERS.items():
+                for owner, name in functions:
+                    watched = self._watched(layer, getattr(owner, name))
+                    stack.enter_context(patch.object(owner, name, watched))
+            self._since = time.perf_counter()
+            yield
+            self._pass_on()
+
+    def _watched(self, layer: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def watched(*args: Any, **kwargs: Any) -> Any:
+            self._pass_on()
+            self._at_work.append(layer)
+            try:
+                return function(*args, **kwargs)
+            finally:
+                self._pass_on()
+                self._at_work.pop()
+
+        return watched
+
+    def _pass_on(self) -> None:
+        now = time.perf_counter()
+        self._seconds[self._at_work[-1]] += now - self._since
+        self._since = now
+
+
+def measure(rounds: int, calls: int, document: Document) -> None:
+    """Call, with and without a watch, and write where the time went into a document."""
+    with surroundings() as around, _environment(around.environment):
+        prepare(read_settings(Settings))
+        plain = _ways()
+        watch = Watch()
+        with watch.watching("made"):  # What Flask is given as it is made is watched then, or never.
+            seen = _ways()
+        whole: dict[str, list[float]] = {way: [] for way in WAYS}
+        for _ in bar(range(rounds), "layers"):
+            for way in WAYS:
+                whole[way].append(_seconds(plain[way], calls))
+                with watch.watching(way):
+                    _seconds(seen[way], calls)
+    lines = list(_rows({way: median(whole[way]) for way in WAYS}, watch))
+    click.echo("\n".join(["\nLayers", *lines]))
+    document.write("layers", lines)
+
+
+@contextmanager
+def _environment(places: Mapping[str, str]) -> Iterator[None]:
+    limits = dict.fromkeys(("RATE_LIMIT_READS", "RATE_LIMIT_WRITES"), AS_MUCH_AS_ONE_LIKES)
+    with patch.dict(os.environ, {**places, **limits, **LONG_FRESH, "DEMO_USERS": "true"}):
+        yield
+
+
+def _ways() -> dict[str, Call]:
+    """Return how to ask an app of our own, either way."""
+    with redirect_stdout(io.StringIO()):  # Its log: no disk is in this.
+        app = create_from_environment()
+    lane: Any = app.wsgi_app
+    by_flask = lane._app  # noqa: SLF001 - nobody else goes past the lane
+    return dict(zip(WAYS, (_call(by_flask), _call(lane)), strict=True))
+
+
+def _call(app: Any) -> Call:
+    whole = Farewell(Admission(app, THREADS))
+    environ = EnvironBuilder(POPULAR, headers=Headers(AUTHORIZED)).get_environ()
+
+    def call() -> None:
+        said: list[str] = []
+        parts: Any = whole(dict(environ), lambda status, *_: said.append(status))  # type: ignore[arg-type]
+        body = b"".join(parts)
+        if close := getattr(parts, "close", None):  # It gives its place back.
+            close()
+        assert said == ["200 OK"], body
+
+    return call
+
+
+def _seconds(call: Call, calls: int) -> float:
+    started = time.perf_counter()
+    for _ in range(calls):
+        call()
+    return (time.perf_counter() - started) / calls
+
+
+def _rows(whole: Mapping[str, float], watch: Watch) -> Iterator[str]:
+    yield f"| layer | {' | '.join(WAYS)} |"
+    yield "| - | -: | -: |"
+    for layer in (REST, *LAYERS):
+        cells = (_told(whole[way], watch.seconds[way], layer) for way in WAYS)
+        yield f"| {layer} | {' | '.join(cells)} |"
+    yield f"| **all of it** | {' | '.join(f'**{whole[way] * 1e6:.0f} µs**' for way in WAYS)} |"
+
+
+def _told(whole: float, seconds: Mapping[str, float], layer: str) -> str:
+    taken = whole * seconds[layer] / sum(seconds.values())
+    return f"{taken * 1e6:.0f} µs" if taken > LEAST else ""
