@@ -3,14 +3,15 @@
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from threading import Event, Thread
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from werkzeug.exceptions import ServiceUnavailable
 
 from butaca.admission import ASIDE_OF_ONE, Admission, Places, Room, aside, enter
+from tests.faults.pods import until
 
 Environ = dict[str, Any]
 
@@ -54,23 +55,43 @@ def test_who_waits_gets_the_place_that_is_given_back() -> None:
     assert not waiting.is_alive()
 
 
-def test_who_finds_others_quicker_waits_on_while_places_are_given_back() -> None:
-    class Overtaken(SimpleQueue[None]):
+def test_whoever_came_first_goes_first() -> None:
+    places, came = Places(1, patience=10), SimpleQueue[int]()
+    places.take()
+
+    def come(number: int) -> None:
+        places.take()
+        came.put(number)
+
+    waiting = [Thread(target=come, args=(number,)) for number in range(4)]
+    for number, each in enumerate(waiting):
+        each.start()
+        until(lambda: len(places._turns) > number)  # noqa: B023 - called here
+    for number, each in enumerate(waiting):
+        places.give_back()
+        assert came.get(timeout=10) == number
+        each.join()
+
+
+def test_who_waits_waits_on_while_others_have_their_turn() -> None:
+    class Overtaken:
         times = 0
 
-        def get(self, block: bool = True, timeout: float | None = None) -> None:
-            if self.times < 3:
-                self.times += 1
-                places.give_back()
-                super().get()  # Somebody else has it.
-                raise Empty
-            super().get(timeout=0)
+        def acquire(self, timeout: float) -> bool:
+            self.times += 1
+            if self.times < 4:
+                places.give_back()  # To one of those who came before.
+            return False
 
-    places = Places(0, patience=0.01)
-    places._free = Overtaken()
-    with pytest.raises(ServiceUnavailable):
-        places.take()
-    assert places._free.times == 3
+    places, turn = Places(0, patience=0.01), cast("Any", Overtaken())
+    with ThreadPoolExecutor(3) as others:
+        for number in range(3):
+            others.submit(places.take)
+            until(lambda: len(places._turns) > number)  # noqa: B023 - called here
+        places._turns.append(turn)
+        assert not places._comes(turn)
+    assert turn.times == 4
+    assert not places._turns
 
 
 def test_once_a_place_was_given_back_people_are_patient_again() -> None:
