@@ -11,9 +11,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from multiprocessing.reduction import DupFd
 from pathlib import Path
+from threading import Thread
 from typing import IO, Any, Self
 
 _forks = multiprocessing.get_context("forkserver")
@@ -81,22 +82,34 @@ class Fork:
         return int(self.returncode)
 
     def send_signal(self, number: int) -> None:
-        if self.poll() is None:
-            os.kill(self.pid, number)
+        with suppress(ProcessLookupError):  # It ended a moment ago.
+            if self.poll() is None:
+                os.kill(self.pid, number)
 
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)
 
     def communicate(self, timeout: float) -> tuple[str, str]:
         """Return what else it says on stdout and stderr, once it has ended."""
-        with ThreadPoolExecutor(2) as threads:
-            said = [threads.submit(_rest, pipe) for pipe in (self.stdout, self.stderr)]
-            try:
-                self.wait(timeout)
-            except subprocess.TimeoutExpired:
-                self.kill()
-                raise
-            return said[0].result(), said[1].result()
+        pipes = [self.stdout, self.stderr]
+        said = ["", ""]
+
+        def read(number: int) -> None:
+            said[number] = _rest(pipes[number])
+
+        readers = [Thread(target=read, args=(number,), daemon=True) for number in range(2)]
+        for each in readers:
+            each.start()
+        try:
+            self.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+        for each in readers:
+            each.join(timeout)
+        if any(each.is_alive() for each in readers):  # Somebody who outlives it has the other end.
+            raise subprocess.TimeoutExpired(f"process {self.pid}", timeout)
+        return said[0], said[1]
 
     def __enter__(self) -> Self:
         return self

@@ -34,6 +34,7 @@ from tests.web.scene import API, furnish, keep
 POPULAR = f"{API}/movies/popular"
 MOVIE = f"{API}/movies/550"
 SAME = ("Content-Type", "Cache-Control", "ETag", "Link", "Vary", "X-Frame-Options")
+AUTHORIZED = {"Authorization": f"Bearer {CONSUMER_TOKEN}"}
 FRESH = Freshness(Source.MISS, ttl=30, stored=True)
 
 
@@ -51,7 +52,7 @@ class Lane:
         self.world.catalogue.freshness = FRESH
         services = self.world.services()
         self.app = create_web(services, replace(self.options, express=False), self.registry)
-        observer, compression = Observer(CollectorRegistry()), Compression()
+        observer, self.compression = Observer(CollectorRegistry()), Compression()
         flask = self.app.wsgi_app
         self.by_flask: list[str] = []
 
@@ -60,7 +61,7 @@ class Lane:
             return flask(environ, start_response)
 
         self.app.wsgi_app = Express(  # type: ignore[method-assign]
-            counted, services, observer, compression, self.clock.monotonic
+            counted, services, observer, self.compression, self.clock.monotonic
         )
         self.client = ContractClient(self.app, self.app.response_class)
 
@@ -425,6 +426,63 @@ def test_a_library_that_refuses_is_asked_once(lane: Lane, path: str) -> None:
     answer = lane.get(path)
     assert (answer.status_code, answer.get_json()["code"]) == (503, "library-unavailable")
     assert asked == [path]
+
+
+@pytest.mark.parametrize("path", [FAVORITES, MARKED[0]])
+def test_what_breaks_in_the_lane_is_told_by_the_app(
+    lane: Lane, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    lane.get(path)
+    lane.world.store.favorites = lane.world.store.marks = None  # type: ignore[method-assign, assignment]
+    # Not by the client that holds answers against the contract: it wants no such answer.
+    answer = lane.app.test_client().get(path, headers=AUTHORIZED)
+    assert (answer.status_code, answer.get_json()["code"]) == (500, "internal-server-error")
+    assert "X-Frame-Options" in answer.headers
+    assert [record.getMessage() for record in caplog.records] == ["request.broke"]
+
+
+@pytest.mark.parametrize("failure", [LibraryUnavailable, RuntimeError])
+def test_what_the_lane_passes_on_is_counted_once(lane: Lane, failure: type[Exception]) -> None:
+    lane.get(FAVORITES)
+
+    def fail(*_: object) -> Any:
+        raise failure
+
+    lane.world.store.favorites = fail  # type: ignore[method-assign, assignment]
+    lane.world.limiter.calls.clear()
+    lane.app.test_client().get(FAVORITES, headers=AUTHORIZED)
+    assert lane.world.limiter.calls == [("user:2", "read")]
+
+
+def test_whoever_is_turned_away_is_counted_once(lane: Lane) -> None:
+    lane.get(FAVORITES)
+    lane.world.limiter.calls.clear()
+    lane.world.limiter.wait = 7
+    assert lane.get(FAVORITES).status_code == 429
+    assert lane.world.limiter.calls == [("user:2", "read")]
+
+
+def test_whoever_finds_no_place_is_not_counted(lane: Lane) -> None:
+    lane.get(FAVORITES)
+    lane.world.limiter.calls.clear()
+    lane.app.wsgi_app = Admission(lane.app.wsgi_app, places=0)  # type: ignore[method-assign]
+    assert lane.get(FAVORITES).status_code == 503
+    assert lane.world.limiter.calls == []
+
+
+def test_what_is_very_long_is_answered_by_the_app(lane: Lane) -> None:
+    for _ in range(2):
+        assert lane.get(f"{FAVORITES}?page=1{'&' * 2048}").status_code == 200
+    assert len(lane.by_flask) == 2
+
+
+def test_what_a_client_has_is_not_packed_again(lane: Lane) -> None:
+    keep(lane.world, *(make_record(number) for number in range(1, 20)))
+    tag = lane.get(FAVORITES, Accept_Encoding="gzip").headers["ETag"]
+    lane.compression._packed.clear()
+    again = lane.get(FAVORITES, Accept_Encoding="gzip", If_None_Match=tag)
+    assert (again.status_code, again.headers["ETag"]) == (304, tag)
+    assert len(lane.compression._packed) == 0
 
 
 def test_what_an_admin_asks_for_is_answered_by_the_app(lane: Lane) -> None:

@@ -21,7 +21,7 @@ TOLD = "butaca.told"
 """Where in the environment of a request there is a `Told`, if it may be answered again by that."""
 
 REFUSED = "butaca.refused"
-"""Where in it there is a Refusal, if one came of that: whoever refuses is not asked twice."""
+"""Where in it there is what that failed with, if it did: what fails is not tried twice."""
 
 Anew = Callable[[models.User], tuple[str, Mapping[str, str]]]
 """Writes an answer for somebody: its text, and the headers that go with it. Raises Refusal."""
@@ -32,7 +32,7 @@ class Told(NamedTuple):
 
     route: str
     freshness: Freshness | None
-    """Nothing, where it is read anew each time."""
+    """Nothing, where nothing of it ages."""
 
     anew: Anew | None = None
     """How it is written for whoever asks, where it is not the same for all."""
@@ -110,8 +110,8 @@ def _told_anew(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """Answer whoever asks as others may be answered without the app."""
-    if refusal := request.environ.get(REFUSED):
-        raise refusal
+    if failure := request.environ.get(REFUSED):
+        raise failure
     text, of_text = anew(current_user())
     request.environ[TOLD] = Told(_rule(), freshness, anew, size)
     return own(_answer(text, headers={**(headers or {}), **of_text}))

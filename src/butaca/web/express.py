@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 MEMORY = 6 * 2**20
 """Bytes that each process remembers: some 400 pages."""
 
+LONGEST_KEY = 2048
+"""Characters: what anybody may make longer would take more memory than is counted."""
+
 _STATUS_LINES = {each: f"{each} {each.phrase}" for each in (HTTPStatus.OK, HTTPStatus.NOT_MODIFIED)}
 _ONE_TAG = re.compile(r'"[^",]*"')
 
@@ -67,9 +70,7 @@ class Express:
         now = self._clock()  # Once: what is fresh when it is found is told as fresh.
         if (kept := self._find(key, now)) and _asks_for(kept, environ):
             visit = self._observer.begin(environ)
-            user = self._let_in(environ)
-            if user and (own := self._own(kept, user, environ)):
-                visit.user = user
+            if own := self._own(kept, visit, environ):
                 visit.freshness = own.freshness_at(now)
                 return self._replay(own, visit, environ, start_response)
         return self._learn(key, environ, start_response)
@@ -86,22 +87,24 @@ class Express:
             user = self._services.accounts.identify(token)
         except Refusal:
             return None
-        return None if seconds_to_wait(self._services.rate_limiter, user, "GET") else user
+        return None if seconds_to_wait(self._services.rate_limiter, user, environ) else user
 
-    def _own(self, kept: Kept, user: User, environ: "WSGIEnvironment") -> Kept | None:
-        """Return the answer to somebody; nothing, where the app has something else to say."""
-        if kept.told.anew is None:
-            return kept
+    def _own(self, kept: Kept, visit: Visit, environ: "WSGIEnvironment") -> Kept | None:
+        """Return the answer to whoever asks; nothing, where the app has something else to say."""
+        anew = kept.told.anew
         try:
-            admission.enter(environ)
-            text, headers = kept.told.anew(user)
+            if anew:
+                admission.enter(environ)
+            visit.user = user = self._let_in(environ)
+            if user is None or anew is None:
+                return kept if user else None
+            text, headers = anew(user)
         except ServiceUnavailable:
             return None
-        except Refusal as refusal:
-            environ[REFUSED] = refusal
+        except Exception as failure:  # noqa: BLE001 - Whatever it is, the app tells it.
+            environ[REFUSED] = failure
             return None
-        accepted = environ.get("HTTP_ACCEPT_ENCODING", "")
-        return kept.with_text(text, headers, accepted, self._compression)
+        return kept.with_text(text, headers, environ, self._compression)
 
     def _replay(
         self,
@@ -110,7 +113,7 @@ class Express:
         environ: "WSGIEnvironment",
         start_response: "StartResponse",
     ) -> Iterable[bytes]:
-        has_it = kept.is_with(environ.get("HTTP_IF_NONE_MATCH"))
+        has_it = kept.matches(environ.get("HTTP_IF_NONE_MATCH"))
         status = HTTPStatus.NOT_MODIFIED if has_it else HTTPStatus.OK
         headers = kept.bare_headers if has_it else kept.headers
         self._observer.end(Kind("GET", kept.told.route, status), visit)
@@ -150,12 +153,13 @@ def _key(environ: "WSGIEnvironment") -> Key | None:
     """Return what an answer depends on; nothing, where it is none for the lane."""
     if environ["REQUEST_METHOD"] != "GET" or "HTTP_AUTHORIZATION" not in environ:
         return None
-    return Key(
+    key = Key(
         environ["PATH_INFO"],
         environ["QUERY_STRING"],
         environ.get("HTTP_ACCEPT_ENCODING", ""),
         environ.get("HTTP_ORIGIN", ""),
     )
+    return key if sum(map(len, key)) <= LONGEST_KEY else None
 
 
 def _asks_for(kept: Kept, environ: "WSGIEnvironment") -> bool:

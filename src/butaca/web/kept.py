@@ -3,11 +3,14 @@
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from butaca.core.models import Freshness, Source
 from butaca.web.answers import Told, tag_of
 from butaca.web.compression import SMALLEST, Compression, choose, coded_tag, plain_tags
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 Headers = list[tuple[str, str]]
 
@@ -63,8 +66,8 @@ class Kept:
         """Until when it may be told again, by the clock of the lane."""
         return self.since + self.told.freshness.ttl if self.told.freshness else math.inf
 
-    def is_with(self, asked: str | None) -> bool:
-        """Tell whether a client that has what is tagged so has this, in whatever coding."""
+    def matches(self, asked: str | None) -> bool:
+        """Tell whether an `If-None-Match` has its tag, that of whatever coding."""
         return asked is not None and (
             asked == self.tag or plain_tags(asked) == plain_tags(self.tag)
         )
@@ -80,14 +83,17 @@ class Kept:
         self,
         text: str,
         of_text: Mapping[str, str],
-        accept_encoding: str,
+        environ: "WSGIEnvironment",
         compression: Compression,
     ) -> "Kept":
-        """Return the answer that has this text, and the headers that go with it."""
+        """Return the answer to a request that has this text, and the headers that go with it."""
         body, own = text.encode(), list(of_text.items())
         tag = f'"{tag_of(body)}"'
-        if coding := choose(accept_encoding, is_small=len(body) < SMALLEST):
-            body, tag = compression.pack(tag, coding, body), coded_tag(tag, coding)
+        accepted = environ.get("HTTP_ACCEPT_ENCODING", "")
+        if coding := choose(accepted, is_small=len(body) < SMALLEST):
+            if plain_tags(environ.get("HTTP_IF_NONE_MATCH", "")) != tag:
+                body = compression.pack(tag, coding, body)
+            tag = coded_tag(tag, coding)
             own.append(("Content-Encoding", coding))
         own += [("Content-Length", str(len(body))), ("ETag", tag)]
         return replace(

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from functools import cache
 from http import HTTPMethod
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from flask import Flask, Response, request
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -24,6 +24,7 @@ BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 """Seconds: a hit takes less than the first, and nothing more than the last but one."""
 
 _METHODS = {str(method): str(method) for method in HTTPMethod}
+_VISIT = "butaca.observed"
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 
@@ -75,12 +76,15 @@ class Observer:
         self._metrics = Metrics(registry)
 
     def begin(self, environ: "WSGIEnvironment") -> Visit:
-        """Return what is known of a request when it comes."""
+        """Return what is known of a request when it comes, and the same whenever it is asked."""
+        if known := environ.get(_VISIT):
+            return cast("Visit", known)
         started = time.perf_counter()
         given = environ.get("HTTP_X_REQUEST_ID", "")
         request_id = given if _SANE_ID.fullmatch(given) else None
         named = trace.begin(request_id, environ.get("HTTP_TRACEPARENT", ""))
-        return Visit(named.request_id, started)
+        environ[_VISIT] = visit = Visit(named.request_id, started)
+        return visit
 
     def end(self, kind: Kind, known: Visit) -> None:
         """Tell of a request that is answered."""

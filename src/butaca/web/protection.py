@@ -50,6 +50,7 @@ EXPOSED = (
     "WWW-Authenticate",
     "X-Request-Id",
 )
+_WAIT = "butaca.seconds_to_wait"
 _READS = {HTTPMethod.GET, HTTPMethod.HEAD}
 _WITH_BODY = {HTTPMethod.POST, HTTPMethod.PUT, HTTPMethod.PATCH}
 
@@ -123,13 +124,16 @@ def _guard() -> None:
 
 
 def _limit_rate() -> None:
-    if seconds := seconds_to_wait(services().rate_limiter, current_user(), request.method):
+    if seconds := seconds_to_wait(services().rate_limiter, current_user(), request.environ):
         raise TooManyRequests(retry_after=seconds)
 
 
-def seconds_to_wait(limiter: RateLimiter, user: User, method: str) -> int:
-    """Count a call of somebody; return 0, or the seconds to wait."""
-    return limiter.seconds_to_wait(f"user:{user.id}", "read" if method in _READS else "write")
+def seconds_to_wait(limiter: RateLimiter, user: User, environ: "WSGIEnvironment") -> int:
+    """Count a request of somebody, whoever asks first; return 0, or the seconds to wait."""
+    if (seconds := environ.get(_WAIT)) is None:
+        kind = "read" if environ["REQUEST_METHOD"] in _READS else "write"
+        seconds = environ[_WAIT] = limiter.seconds_to_wait(f"user:{user.id}", kind)
+    return int(seconds)
 
 
 def _read_ids() -> None:

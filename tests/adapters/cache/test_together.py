@@ -342,6 +342,15 @@ def test_while_another_pod_goes_what_is_kept_is_served(scene: Scene) -> None:
     assert scene.calls == 1
 
 
+def test_what_turns_up_while_another_pod_goes_is_served() -> None:
+    cache = LateCache(leased={KEY})
+    cache.event = lambda: cache.entries.update({KEY: (body_of_another_pod(), -40.0)})
+    scene = Scene(cache)
+
+    assert scene.popular().freshness == Freshness(Source.UPDATING, age=40, ttl=-10)
+    assert scene.calls == 0
+
+
 @pytest.fixture
 def scene() -> Scene:
     return Scene()

@@ -148,8 +148,9 @@ class CachedCatalogue:
             with self._layers.lease(call, longest) as (leads, found):
                 if found and self._layers.is_fresh(found):
                     return self._serve(found, Source.HIT)
+                kept = found or kept
                 if leads:
-                    return self._go(call, found)
+                    return self._go(call, kept)
             if kept:
                 return self._serve(kept, Source.UPDATING)
             time.sleep(POLL_SECONDS)
