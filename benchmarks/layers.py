@@ -24,7 +24,7 @@ from benchmarks.contenders import POPULAR
 from benchmarks.document import Document
 from benchmarks.growth import LONG_FRESH
 from benchmarks.progress import bar
-from benchmarks.surroundings import AS_MUCH_AS_ONE_LIKES, AUTHORIZED, surroundings
+from benchmarks.surroundings import AUTHORIZED, THREADS, surroundings
 from butaca.admission import Admission
 from butaca.app import create_from_environment, prepare
 from butaca.core.accounts import Accounts
@@ -34,7 +34,7 @@ from butaca.settings import Settings, read_settings
 from butaca.web import express, movies, observability, protection
 from butaca.web.compression import Compression
 
-ROUNDS, CALLS, THREADS = 40, 250, 8
+ROUNDS, CALLS = 40, 250
 WAYS = ("through Flask", "in the lane")
 LEAST = 0.5e-6
 """Seconds. What takes less is not there."""
@@ -100,7 +100,7 @@ class Watch:
 
 def measure(rounds: int, calls: int, document: Document) -> None:
     """Call, with and without a watch, and write where the time went into a document."""
-    with surroundings() as around, _environment(around.environment):
+    with surroundings() as around, patch.dict(os.environ, {**around.settings, **LONG_FRESH}):
         prepare(read_settings(Settings))
         plain = _ways()
         watch = Watch()
@@ -115,13 +115,6 @@ def measure(rounds: int, calls: int, document: Document) -> None:
     lines = list(_rows({way: median(whole[way]) for way in WAYS}, watch))
     click.echo("\n".join(["\nLayers", *lines]))
     document.write("layers", lines)
-
-
-@contextmanager
-def _environment(places: Mapping[str, str]) -> Iterator[None]:
-    limits = dict.fromkeys(("RATE_LIMIT_READS", "RATE_LIMIT_WRITES"), AS_MUCH_AS_ONE_LIKES)
-    with patch.dict(os.environ, {**places, **limits, **LONG_FRESH, "DEMO_USERS": "true"}):
-        yield
 
 
 def _ways() -> dict[str, Call]:

@@ -40,19 +40,22 @@ class Surroundings:
             "DATABASE_URL": self.database_url,
         }
 
-    @contextmanager
-    def pod(self, **settings: str) -> Iterator[Server]:
-        """Start a `butaca serve`, with every setting but the rate limits as shipped."""
-        port = new_port()
-        environment = {
+    @property
+    def settings(self) -> dict[str, str]:
+        """Return those of a Butaca here: all but the rate limits are as shipped."""
+        return {
             **self.environment,
             "DEMO_USERS": "true",
             "RATE_LIMIT_READS": AS_MUCH_AS_ONE_LIKES,
             "RATE_LIMIT_WRITES": AS_MUCH_AS_ONE_LIKES,
             "THREADS": str(THREADS),
-            "PORT": str(port),
-            **settings,
         }
+
+    @contextmanager
+    def pod(self, **changes: str) -> Iterator[Server]:
+        """Start a `butaca serve`, with some settings changed."""
+        port = new_port()
+        environment = {**self.settings, "PORT": str(port), **changes}
         command = [sys.executable, "-m", "butaca", "serve"]
         with serving("Butaca", command, port, self.folder, environment) as server:
             yield server

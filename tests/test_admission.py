@@ -83,7 +83,7 @@ def test_who_waits_waits_on_while_others_have_their_turn() -> None:
                 places.give_back()  # To one of those who came before.
             return False
 
-    places, turn = Places(0, patience=0.01), cast("Any", Overtaken())
+    places, turn = Places(0, patience=10), cast("Any", Overtaken())
     with ThreadPoolExecutor(3) as others:
         for number in range(3):
             others.submit(places.take)

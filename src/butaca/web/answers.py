@@ -20,7 +20,7 @@ from butaca.web.writing import Writer
 TOLD = "butaca.told"
 """Where in the environment of a request there is a `Told`, if it may be answered again by that."""
 
-REFUSED = "butaca.refused"
+FAILURE = "butaca.failure"
 """Where in it there is what that failed with, if it did: what fails is not tried twice."""
 
 Anew = Callable[[models.User], tuple[str, Mapping[str, str]]]
@@ -110,7 +110,7 @@ def _told_anew(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """Answer whoever asks as others may be answered without the app."""
-    if failure := request.environ.get(REFUSED):
+    if failure := request.environ.get(FAILURE):
         raise failure
     text, of_text = anew(current_user())
     request.environ[TOLD] = Told(_rule(), freshness, anew, size)

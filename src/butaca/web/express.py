@@ -20,7 +20,7 @@ from werkzeug.exceptions import ServiceUnavailable
 from butaca import admission
 from butaca.core.errors import Refusal
 from butaca.core.models import User
-from butaca.web.answers import REFUSED, TOLD, Told, cache_status
+from butaca.web.answers import FAILURE, TOLD, Told, cache_status
 from butaca.web.auth import bearer_token
 from butaca.web.compression import Compression
 from butaca.web.context import Services, Visit
@@ -96,13 +96,15 @@ class Express:
             if anew:
                 admission.enter(environ)
             visit.user = user = self._let_in(environ)
-            if user is None or anew is None:
-                return kept if user else None
+            if user is None:
+                return None
+            if anew is None:
+                return kept
             text, headers = anew(user)
         except ServiceUnavailable:
             return None
         except Exception as failure:  # noqa: BLE001 - Whatever it is, the app tells it.
-            environ[REFUSED] = failure
+            environ[FAILURE] = failure
             return None
         return kept.with_text(text, headers, environ, self._compression)
 
