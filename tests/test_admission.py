@@ -103,6 +103,22 @@ def test_once_a_place_was_given_back_people_are_patient_again() -> None:
     places.take()
 
 
+def test_while_places_are_stuck_one_may_go_without() -> None:
+    places = Places(1, patience=0.01)
+    with places.if_not_stuck():
+        with places.if_not_stuck():
+            pass
+        with pytest.raises(ServiceUnavailable):
+            places.take()  # Who had no place gave none back.
+    places.take()
+
+
+def test_who_may_go_without_has_a_place_where_there_is_one() -> None:
+    places = Places(1, patience=0.01)
+    with places.if_not_stuck(), pytest.raises(ServiceUnavailable):
+        places.take()
+
+
 def test_who_has_a_place_takes_no_other() -> None:
     admission = Admission(silent, places=2)
     first = visitor(admission)
