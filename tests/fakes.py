@@ -438,19 +438,27 @@ class FakeCache:
         body, put_at = self.entries[key]
         return Kept(body, self.clock.seconds - put_at)
 
-    def put(self, key: str, body: bytes) -> bool:
-        if not self.is_away:
-            self.entries[key] = (body, self.clock.seconds)
-        return not self.is_away
+    def put(self, key: str, body: bytes, lease: Lease | None = None) -> bool:
+        if self.is_away:
+            return False
+        self.entries[key] = (body, self.clock.seconds)
+        if lease:
+            self._give_back(lease)
+        return True
 
     @contextmanager
-    def lease(self, key: str, seconds: float) -> Iterator[Lease[bytes]]:
+    def lease(self, key: str, seconds: float) -> Iterator[Lease]:
         leads = self.is_away or key not in self.leased
         self.leased |= {key} if leads else set()
+        lease = Lease(leads, self.get(key), token=key if leads else None)
         try:
-            yield Lease(leads, self.get(key))
+            yield lease
         finally:
-            self.leased -= {key} if leads else set()
+            self._give_back(lease)
+
+    def _give_back(self, lease: Lease) -> None:
+        self.leased -= {lease.token}
+        lease.token = None
 
 
 @dataclass

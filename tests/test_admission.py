@@ -103,20 +103,10 @@ def test_once_a_place_was_given_back_people_are_patient_again() -> None:
     places.take()
 
 
-def test_while_places_are_stuck_one_may_go_without() -> None:
+def test_who_can_do_without_a_place_is_told_whether_there_is_one() -> None:
     places = Places(1, patience=0.01)
-    with places.if_not_stuck():
-        with places.if_not_stuck():
-            pass
-        with pytest.raises(ServiceUnavailable):
-            places.take()  # Who had no place gave none back.
-    places.take()
-
-
-def test_who_may_go_without_has_a_place_where_there_is_one() -> None:
-    places = Places(1, patience=0.01)
-    with places.if_not_stuck(), pytest.raises(ServiceUnavailable):
-        places.take()
+    assert places.take_unless_stuck()
+    assert not places.take_unless_stuck()
 
 
 def test_who_has_a_place_takes_no_other() -> None:

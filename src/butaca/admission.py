@@ -61,18 +61,13 @@ class Places:
 
     def take(self) -> None:
         """Take a place. Raises ServiceUnavailable: they are stuck."""
-        if not self._take():
+        if not self.take_unless_stuck():
             raise ServiceUnavailable(retry_after=RETRY_AFTER)
 
-    @contextmanager
-    def if_not_stuck(self) -> Iterator[None]:
-        """Have a place meanwhile; while they are stuck, go without."""
-        has_place = self._take()
-        try:
-            yield
-        finally:
-            if has_place:
-                self.give_back()
+    def take_unless_stuck(self) -> bool:
+        """Take a place; tell whether there was one in time."""
+        turn = self._turn()
+        return turn is None or self._comes(turn)
 
     def give_back(self) -> None:
         """Let the next one in."""
@@ -83,11 +78,6 @@ class Places:
                 self._turns.popleft().release()
             else:
                 self._free += 1
-
-    def _take(self) -> bool:
-        """Take a place; tell whether there was one in time."""
-        turn = self._turn()
-        return turn is None or self._comes(turn)
 
     def _turn(self) -> "threading.Lock | None":
         """Take a place; where there is none, queue, and return what is open once there is one."""

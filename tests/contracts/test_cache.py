@@ -168,6 +168,32 @@ def test_whoever_does_not_lead_is_told_what_is_kept(cache: Cache) -> None:
             assert (lease.leads, lease.found.value) == (False, b"one")
 
 
+def test_what_was_fetched_under_a_lease_gives_it_back(cache: Cache) -> None:
+    with cache.lease("popular:1", 60) as lease:
+        assert cache.put("popular:1", b"one", lease)
+        with cache.lease("popular:1", 60) as next_one:
+            assert next_one.leads
+            assert next_one.found
+            assert next_one.found.value == b"one"
+
+
+def test_a_lease_that_was_given_back_ends_no_other(cache: Cache) -> None:
+    with cache.lease("popular:1", 60) as lease:
+        cache.put("popular:1", b"one", lease)
+        next_one = cache.lease("popular:1", 60)
+        next_one.__enter__()
+    with cache.lease("popular:1", 60) as third:
+        assert not third.leads
+    next_one.__exit__(None, None, None)
+
+
+def test_what_is_kept_without_a_lead_ends_no_lead_of_others(cache: Cache) -> None:
+    with cache.lease("popular:1", 60), cache.lease("popular:1", 60) as mine:
+        cache.put("popular:1", b"one", mine)
+        with cache.lease("popular:1", 60) as lease:
+            assert not lease.leads
+
+
 def test_a_failure_ends_a_lead(cache: Cache) -> None:
     with pytest.raises(ZeroDivisionError), cache.lease("popular:1", 60):
         raise ZeroDivisionError

@@ -9,7 +9,7 @@ and to build an answer than all of this.
 import re
 import time
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from http import HTTPStatus
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -78,11 +78,18 @@ class Express:
         if (kept := self._find(key, now)) and _asks_for(kept, environ):
             self._observer.begin(environ)  # Waiting for a turn is part of how long it takes.
             # What is read anew has to wait for the database, and may not hold up the others.
-            with nullcontext() if kept.told.anew else self._turns.if_not_stuck():
-                answer = self._tell(kept, now, environ, start_response)
-            if answer is not None:
+            tell = self._tell if kept.told.anew else self._tell_in_turn
+            if (answer := tell(kept, now, environ, start_response)) is not None:
                 return answer
         return self._learn(key, environ, start_response)
+
+    def _tell_in_turn(self, *args: Any) -> Iterable[bytes] | None:
+        has_turn = self._turns.take_unless_stuck()
+        try:
+            return self._tell(*args)
+        finally:
+            if has_turn:
+                self._turns.give_back()
 
     def _tell(
         self,

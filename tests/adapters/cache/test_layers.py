@@ -204,7 +204,7 @@ def test_an_answer_is_fresh_for_the_ttl(pods: Pods) -> None:
 
 
 def test_leading_is_leading_over_all_pods(pods: Pods) -> None:
-    with pods.one.lease(CALL, 10) as one, pods.other.lease(CALL, 10) as other:
+    with pods.one.lease(CALL, 10) as (one, _), pods.other.lease(CALL, 10) as (other, _):
         assert (one.leads, other.leads) == (True, False)
 
 

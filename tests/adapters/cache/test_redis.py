@@ -220,6 +220,26 @@ def test_a_lease_that_ran_out_does_not_end_the_next_one(
         assert not leads(cache)
 
 
+def test_what_was_fetched_for_too_long_does_not_end_the_next_lease(
+    cache: RedisCache, other: RedisCache, client: Any
+) -> None:
+    with cache.lease("popular:1", 60) as late:
+        client.pexpire(f"{LEASE}popular:1", 0)
+        with other.lease("popular:1", 60):
+            assert cache.put("popular:1", b"one", late)
+            assert not leads(cache)
+
+
+def test_a_lease_that_was_given_back_costs_no_other_trip(cache: RedisCache, client: Any) -> None:
+    def commands() -> int:
+        return int(client.info("stats")["total_commands_processed"])
+
+    with cache.lease("popular:1", 60) as lease:
+        cache.put("popular:1", b"one", lease)
+        before = commands()
+    assert commands() == before + 1  # That of looking.
+
+
 def test_whoever_does_not_lead_ends_no_lease(cache: RedisCache, other: RedisCache) -> None:
     with cache.lease("popular:1", 60):
         leads(other)
@@ -317,6 +337,20 @@ def test_a_full_redis_keeps_nothing_more(ruined: RedisLink, clock: FakeClock) ->
     clock.move(REST)
     assert cache.get("popular:1") is not None
     assert cache.get("popular:2") is None
+
+
+def test_a_lease_under_which_nothing_could_be_kept_ends_nonetheless(
+    ruined: RedisLink, clock: FakeClock
+) -> None:
+    client: Any = ruined.client
+    cache = RedisCache(ruined, kept_for=DAY)
+    with cache.lease("popular:1", 60) as lease:
+        client.config_set("maxmemory", "1mb")
+        assert cache.put("popular:1", b"one", lease) is False
+        client.config_set("maxmemory", "0")
+        clock.move(REST)
+
+    assert leads(cache)
 
 
 def test_a_redis_with_room_again_keeps_again(ruined: RedisLink, clock: FakeClock) -> None:

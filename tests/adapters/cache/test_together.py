@@ -309,7 +309,7 @@ class BusyCache(FakeCache):
     events: list[Callable[[], object]] = field(default_factory=list)
 
     @contextmanager
-    def lease(self, key: str, seconds: float) -> Iterator[Lease[bytes]]:
+    def lease(self, key: str, seconds: float) -> Iterator[Lease]:
         if not self.events:
             with super().lease(key, seconds) as lease:
                 yield lease
@@ -325,7 +325,7 @@ class LateCache(FakeCache):
     event: Callable[[], object] = lambda: None
 
     @contextmanager
-    def lease(self, key: str, seconds: float) -> Iterator[Lease[bytes]]:
+    def lease(self, key: str, seconds: float) -> Iterator[Lease]:
         self.event()
         with super().lease(key, seconds) as lease:
             yield lease

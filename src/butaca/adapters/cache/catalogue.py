@@ -10,7 +10,7 @@ from typing import TypeVar
 from urllib.parse import quote
 
 from butaca.adapters.bulkhead import Bulkhead
-from butaca.adapters.cache.entries import Health, Kept, told
+from butaca.adapters.cache.entries import Health, Kept, Lease, told
 from butaca.adapters.cache.flights import Flight, Flights
 from butaca.adapters.cache.layers import Call, Form, Layers
 from butaca.adapters.deadline import seconds_left, within
@@ -145,30 +145,30 @@ class CachedCatalogue:
         """Go, unless another pod does: then serve what is kept, or wait for it to land."""
         while seconds_left() > 0:
             longest = self._flights.deadline + LANDING_SECONDS
-            with self._layers.lease(call, longest) as (leads, found):
+            with self._layers.lease(call, longest) as (lease, found):
                 if found and self._layers.is_fresh(found):
                     return self._serve(found, Source.HIT)
                 kept = found or kept
-                if leads:
-                    return self._go(call, kept)
+                if lease.leads:
+                    return self._go(call, kept, lease)
             if kept:
                 return self._serve(kept, Source.UPDATING)
             time.sleep(POLL_SECONDS)
         raise CatalogueTimedOut
 
-    def _go(self, call: Call[T], kept: Kept[T | None] | None) -> Fetched[T]:
+    def _go(self, call: Call[T], kept: Kept[T | None] | None, lease: Lease) -> Fetched[T]:
         """Go, if upstream may be called."""
         if seconds := self._health.claim():
             return self._instead(kept, Source.COOLDOWN, _resting(seconds))
-        return self._fetch(call, kept)
+        return self._fetch(call, kept, lease)
 
-    def _fetch(self, call: Call[T], kept: Kept[T | None] | None) -> Fetched[T]:
+    def _fetch(self, call: Call[T], kept: Kept[T | None] | None, lease: Lease) -> Fetched[T]:
         started = self._clock()
         try:
             value = call.fetch().value
         except MovieNotFound:
             self._health.answered()
-            self._layers.keep(call, None)
+            self._layers.keep(call, None, lease)
             raise
         except CatalogueFailed as failure:
             self._let_rest(call.key, failure)
@@ -179,7 +179,7 @@ class CachedCatalogue:
         log.info(
             "tmdb.call_answered", extra={"call": told(call.key), "seconds": self._since(started)}
         )
-        is_stored = self._layers.keep(call, value)
+        is_stored = self._layers.keep(call, value, lease)
         return Fetched(value, Freshness(Source.MISS, ttl=int(self._layers.ttl), stored=is_stored))
 
     def _since(self, started: float) -> float:

@@ -2,9 +2,8 @@
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
-T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 
@@ -16,11 +15,14 @@ class Kept(Generic[T_co]):
     age: float
 
 
-class Lease(NamedTuple, Generic[T]):
+@dataclass(slots=True)
+class Lease:
     """Whether one leads for a key, and what was kept under it at that very moment."""
 
     leads: bool
-    found: Kept[T] | None
+    found: Kept[bytes] | None
+    token: str | None = None
+    """By which it is given back; nothing, where there is nothing to give back."""
 
 
 class Cache(Protocol):
@@ -29,10 +31,10 @@ class Cache(Protocol):
     def get(self, key: str) -> Kept[bytes] | None:
         """Return what was put last under a key, fresh or stale."""
 
-    def put(self, key: str, body: bytes) -> bool:
-        """Keep a body; tell whether it is kept."""
+    def put(self, key: str, body: bytes, lease: Lease | None = None) -> bool:
+        """Keep a body, and give back the lease that it is of; tell whether it is kept."""
 
-    def lease(self, key: str, seconds: float) -> AbstractContextManager[Lease[bytes]]:
+    def lease(self, key: str, seconds: float) -> AbstractContextManager[Lease]:
         """Lead for a key, for some seconds at most, if nobody else does."""
 
 

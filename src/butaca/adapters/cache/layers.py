@@ -74,18 +74,18 @@ class Layers:
         self._count("redis", shared)
         return self._newer(call, remembered, shared)
 
-    def keep(self, call: Call[T], value: T | None) -> bool:
-        """Keep an answer; tell whether all pods have it."""
+    def keep(self, call: Call[T], value: T | None, lease: Lease | None = None) -> bool:
+        """Keep an answer, and give back the lease that it is of; tell whether all pods have it."""
         self._memory.put(call.key, value)
-        return self._cache.put(call.key, call.form.write(value))
+        return self._cache.put(call.key, call.form.write(value), lease)
 
     @contextmanager
-    def lease(self, call: Call[T], seconds: float) -> Iterator[Lease[T | None]]:
+    def lease(self, call: Call[T], seconds: float) -> Iterator[tuple[Lease, Kept[T | None] | None]]:
         """Lead for a call over all pods, if nobody else does; find what is kept by then."""
         with self._cache.lease(call.key, seconds) as lease:
             remembered, shared = self._remembered(call), _read(call, lease.found)
             found = self._newer(call, remembered, shared)
-            yield Lease(lease.leads, found)
+            yield lease, found
 
     def is_fresh(self, kept: Kept[object]) -> bool:
         """Tell whether an answer is one for which nobody needs to go out."""

@@ -46,33 +46,37 @@ class RedisCache:
         """Return what was put last under a key."""
         return self._link.attempt(lambda: self._get(PREFIX + key), otherwise=None)
 
-    def put(self, key: str, body: bytes) -> bool:
-        """Keep a body for `kept_for` seconds."""
-        entry = b"%d\n%s" % (self._kept_ms, body)
-        return self._link.attempt(
-            lambda: bool(self._redis.set(PREFIX + key, entry, px=self._kept_ms)), otherwise=False
-        )
+    def put(self, key: str, body: bytes, lease: Lease | None = None) -> bool:
+        """Keep a body for `kept_for` seconds; give back its lease in the same trip to Redis."""
+        pipeline = self._redis.pipeline()
+        pipeline.set(PREFIX + key, b"%d\n%s" % (self._kept_ms, body), px=self._kept_ms)
+        if lease and lease.token:
+            pipeline.eval(_RELEASE, 1, LEASE + key, lease.token)
+        is_kept = self._link.attempt(lambda: bool(pipeline.execute()[0]), otherwise=False)
+        if lease and is_kept:
+            lease.token = None
+        return is_kept
 
     @contextmanager
-    def lease(self, key: str, seconds: float) -> Iterator[Lease[bytes]]:
+    def lease(self, key: str, seconds: float) -> Iterator[Lease]:
         """Lead for a key over all pods, with `SET NX PX` and a token of our own.
 
         Without Redis everybody leads: the flights of each process are all that there is then.
         """
-        token = uuid4().hex
-        taken = self._link.attempt(lambda: self._take(key, token, seconds), otherwise=None)
+        taken = self._link.attempt(lambda: self._take(key, seconds), otherwise=None)
+        lease = taken or Lease(leads=True, found=None)
         try:
-            yield taken or Lease(leads=True, found=None)
+            yield lease
         finally:
-            if taken and taken.leads:
-                release = partial(self._release, keys=[LEASE + key], args=[token])
+            if lease.token:
+                release = partial(self._release, keys=[LEASE + key], args=[lease.token])
                 self._link.attempt(release, otherwise=None)
 
-    def _take(self, key: str, token: str, seconds: float) -> Lease[bytes]:
-        asked, pipeline = self._clock(), self._redis.pipeline()
+    def _take(self, key: str, seconds: float) -> Lease:
+        token, asked, pipeline = uuid4().hex, self._clock(), self._redis.pipeline()
         pipeline.set(LEASE + key, token, nx=True, px=milliseconds(seconds))
         is_ours, *entry = _look(pipeline, PREFIX + key).execute()
-        return Lease(bool(is_ours), self._kept(entry, asked))
+        return Lease(bool(is_ours), self._kept(entry, asked), token if is_ours else None)
 
     def _get(self, key: str) -> Kept[bytes] | None:
         asked = self._clock()
