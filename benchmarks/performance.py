@@ -58,7 +58,7 @@ def _findings(plan: Plan) -> Findings:
     with surroundings() as around, contenders(around) as (pod, trials):
         bare = trials[0].target.server
         side = _side_by_side(plan, [each.target for each in trials], neighbors)
-        told = timings(around, pod, bare, plan.calls)
+        told = timings(around, bare, plan.calls)
         neighbors.look()
         growth = Growth(around, plan.growth_rounds, plan.growth_seconds, plan.sizes)
         curves = list(growth.curves(pod, bare))

@@ -1,5 +1,6 @@
 """What every contender has around it: a TMDB that is 50 ms away, a Redis, a PostgreSQL."""
 
+import json
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -58,6 +59,19 @@ class Surroundings:
         environment = {**self.settings, "PORT": str(port), **changes}
         command = [sys.executable, "-m", "butaca", "serve"]
         with serving("Butaca", command, port, self.folder, environment) as server:
+            yield server
+
+    @contextmanager
+    def tmdb_apart(self) -> Iterator[Server]:
+        """Start another TMDB, as far away, in a process of its own.
+
+        Where one process has both the TMDB and whoever measures, they find each other faster than
+        anybody else finds either.
+        """
+        port, far = new_port(), [{"kind": "delay", "seconds": UPSTREAM_SECONDS}]
+        command = [sys.executable, "-m", "butaca", "sandbox", "--port", str(port)]
+        environment = {"SANDBOX_FAULTS": json.dumps(far)}
+        with serving("The sandbox", command, port, self.folder, environment) as server:
             yield server
 
 

@@ -50,12 +50,20 @@ class Timings:
         return self.cold.p50 - self.upstream.p50
 
 
-def timings(around: Surroundings, pod: Server, bare: Server, rounds: int) -> Timings:
+def timings(around: Surroundings, bare: Server, rounds: int) -> Timings:
     """Time each kind of call once a round. Raises Complaint when one fails."""
-    told = Timings()
-    butaca, flask, tmdb = Caller(pod.origin), Caller(bare.origin), Caller(around.tmdb.url)
     prefix = urlsplit(around.tmdb.url).path
-    movie_id = _not_kept(butaca)
+    with (
+        around.tmdb_apart() as tmdb,
+        around.pod(TMDB_BASE_URL=f"{tmdb.origin}{prefix}") as pod,
+    ):
+        return _timings(
+            Caller(pod.origin), Caller(bare.origin), Caller(tmdb.origin), prefix, rounds
+        )
+
+
+def _timings(butaca: Caller, flask: Caller, tmdb: Caller, prefix: str, rounds: int) -> Timings:
+    told, movie_id = Timings(), _not_kept(butaca)
     for _ in bar(range(rounds), "one call at a time"):
         path = new_path()
         _note(told.bare, 200, flask.get(PEER_POPULAR))

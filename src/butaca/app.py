@@ -1,7 +1,6 @@
 """The hall: settings, adapters, services and the web are introduced to one another here, once."""
 
 import logging
-import sys
 
 from apiflask import APIFlask
 from prometheus_client import CollectorRegistry
@@ -44,9 +43,6 @@ PATIENCE = 0.5
 """Seconds. TMDB answers well within; whoever is away for longer is not worth waiting for."""
 
 log = logging.getLogger("butaca")
-
-SWITCH_INTERVAL = 0.0003
-"""Seconds. With the default of 0.005 a saturated worker starves some connections for a second."""
 
 
 def create_app(settings: Settings) -> APIFlask:
@@ -97,7 +93,6 @@ def create_from_environment() -> APIFlask:
     """Return the app that the environment describes: what each worker of the server calls."""
     settings = read_settings(Settings)
     logs.configure(settings.log_format, settings.log_level)
-    sys.setswitchinterval(SWITCH_INTERVAL)
     return create_app(settings)
 
 
