@@ -42,8 +42,9 @@ FROM scratch
 # All of it anew, so that what was removed weighs nothing.
 # hadolint ignore=DL3067
 COPY --from=trimmed / /
+# With an arena for each thread malloc keeps 4 MB more, and the threads allocate one at a time anyway.
 ENV PATH=/opt/butaca/bin:/usr/local/bin:/usr/bin:/bin LANG=C.UTF-8 HOST=0.0.0.0 PORT=8000 \
-    PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+    PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 MALLOC_ARENA_MAX=2
 
 # A number, so that Kubernetes can tell that it is not root.
 USER 10001:10001

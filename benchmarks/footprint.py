@@ -19,6 +19,7 @@ import psycopg
 import redis
 from sqlalchemy import insert, make_url
 
+from benchmarks.surroundings import MALLOC
 from butaca.adapters.sql import Database, SqlLibrary
 from butaca.adapters.sql.tables import user_movies, users
 from butaca.adapters.tmdb import Limits, TmdbCatalogue, TmdbHttp
@@ -58,7 +59,7 @@ def measure(data: str | None) -> None:
         rows = [*_stored(postgres.url, tmdb)]
         town = Town(Path(folder), tmdb, f"redis://{HOST}:{valkey.port}/0", postgres.url, started)
         for each in living(town):
-            pod, other = each.pods(2, CACHE_TTL_SECONDS="3600")
+            pod, other = each.pods(2, CACHE_TTL_SECONDS="3600", **MALLOC)
             rows += [*_kept(pod, store), *_costs(pod, other, store)]
     click.echo("| what | how much |\n| - | -: |")
     click.echo("\n".join(f"| {what} | {size} |" for what, size in rows))

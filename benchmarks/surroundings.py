@@ -19,6 +19,9 @@ UPSTREAM_SECONDS = 0.05
 THREADS = 8
 AUTHORIZED = {"Authorization": f"Bearer {CONSUMER_TOKEN}"}
 TMDB_TOKEN = "sandbox-token"  # noqa: S105 - any is good there
+MALLOC = {"MALLOC_ARENA_MAX": "2"}
+"""As the image sets it."""
+
 AS_MUCH_AS_ONE_LIKES = "100000000/minute"
 
 
@@ -46,6 +49,7 @@ class Surroundings:
         """Return those of a Butaca here: all but the rate limits are as shipped."""
         return {
             **self.environment,
+            **MALLOC,
             "DEMO_USERS": "true",
             "RATE_LIMIT_READS": AS_MUCH_AS_ONE_LIKES,
             "RATE_LIMIT_WRITES": AS_MUCH_AS_ONE_LIKES,

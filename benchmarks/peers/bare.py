@@ -9,7 +9,6 @@ from pathlib import Path
 from flask import Flask, Response
 
 from butaca import server
-from butaca.app import SWITCH_INTERVAL
 
 HOST = "127.0.0.1"
 
@@ -29,7 +28,6 @@ def main(port: int, threads: int, body: bytes) -> None:
     """Serve until somebody ends it."""
 
     def load(_: str, **__: object) -> Flask:
-        sys.setswitchinterval(SWITCH_INTERVAL)
         return create(body)
 
     server.load = load  # type: ignore[assignment]

@@ -12,6 +12,7 @@ from urllib.request import urlopen
 import pytest
 from packaging.requirements import Requirement
 
+from benchmarks.surroundings import MALLOC
 from butaca.adapters.sql import Database
 from butaca.server import free_port
 from tests.deploy.base import weight_without
@@ -21,7 +22,8 @@ from tests.deploy.manifests import ROOT
 from tests.deploy.truth import SECONDS_TO_END, SETTINGS, parse
 from tests.processes import line_with
 
-PYTHONS = {"PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "PATH", "LANG"}
+PYTHONS = {"PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "PATH", "LANG", *MALLOC}
+"""What Python and the libraries below it read."""
 
 BASE = 125_000_000
 """What python:3.13-slim-trixie is taken to weigh. Trixie's packages and a Python came to 115 MB."""
@@ -142,6 +144,10 @@ def test_sigterm_reaches_the_server() -> None:
 
 def test_the_image_sets_nothing_that_nobody_reads() -> None:
     assert set(stages()[-1].environment()) <= SETTINGS | PYTHONS
+
+
+def test_a_bench_measures_with_the_malloc_of_the_image() -> None:
+    assert MALLOC.items() <= stages()[-1].environment().items()
 
 
 def test_the_image_is_a_slim_one_without_what_nobody_needs() -> None:
