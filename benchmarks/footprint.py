@@ -147,8 +147,8 @@ def _kept(pod: Pod, store: "redis.Redis") -> Iterator[Row]:
         grown = (_memory(pod) - before) / (PAGES - 1)
         for movie in ask(connection, "GET", "/movies/popular").json["results"]:
             ask(connection, "GET", f"/movies/{movie['id']}")
-    yield "Redis: a page of 20 movies", _used(store, "butaca:1:popular:*")
-    yield "Redis: the details of a movie", _used(store, "butaca:1:details:*")
+    yield "Redis: a page of 20 movies", _used(store, "butaca:1:{popular:*")
+    yield "Redis: the details of a movie", _used(store, "butaca:1:{details:*")
     yield "a process: a page that it remembers", f"{grown / 1024:.0f} KiB"
     yield "a process: at its start", f"{before / 2**20:.0f} MiB"
     yield f"a process: with {PAGES} pages", f"{_memory(pod) / 2**20:.0f} MiB"

@@ -11,14 +11,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from butaca.adapters.cache import RedisCache
+from butaca.adapters.cache import RedisCache, SharedHealth
 from butaca.adapters.cache.entries import Kept, Lease
-from butaca.adapters.cache.redis import LEASE, PREFIX
+from butaca.adapters.cache.redis import FORMAT, entry_key, lease_key
+from butaca.adapters.rate_limits import RateLimits
 from butaca.adapters.redis import RedisLink
 from tests.adapters.cache.scene import REST
 from tests.fakes import FakeClock
+from tests.faults.pods import until
+from tests.own_valkey import own_valkey
 
 DAY = 86_400
+ENTRY, HELD = entry_key("popular:1"), lease_key("popular:1")
 
 
 @pytest.fixture
@@ -44,7 +48,7 @@ def cache(link: RedisLink) -> RedisCache:
 def test_redis_drops_an_entry_when_it_was_kept_long_enough(cache: RedisCache, client: Any) -> None:
     cache.put("popular:1", b"one")
 
-    assert DAY - 5 < client.ttl(f"{PREFIX}popular:1") <= DAY
+    assert DAY - 5 < client.ttl(ENTRY) <= DAY
 
 
 def test_an_entry_has_aged_by_what_its_answer_took(link: RedisLink) -> None:
@@ -60,7 +64,7 @@ def test_an_entry_has_aged_by_what_its_answer_took(link: RedisLink) -> None:
 
 def test_an_entry_is_gone_when_redis_dropped_it(cache: RedisCache, client: Any) -> None:
     cache.put("popular:1", b"one")
-    client.pexpire(f"{PREFIX}popular:1", 0)
+    client.pexpire(ENTRY, 0)
 
     assert cache.get("popular:1") is None
 
@@ -100,7 +104,7 @@ def test_an_age_is_right_for_a_pod_that_keeps_for_longer(
     cache: RedisCache, link: RedisLink, client: Any
 ) -> None:
     cache.put("popular:1", b"one")
-    client.pexpire(f"{PREFIX}popular:1", (DAY - 100) * 1000)
+    client.pexpire(ENTRY, (DAY - 100) * 1000)
 
     entry = RedisCache(link, kept_for=10 * DAY).get("popular:1")
 
@@ -117,7 +121,7 @@ def test_an_age_is_right_for_a_pod_that_keeps_for_longer(
 def test_an_entry_of_another_format_is_a_miss(
     cache: RedisCache, client: Any, written: bytes
 ) -> None:
-    client.set(f"{PREFIX}popular:1", written, px=60_000)
+    client.set(ENTRY, written, px=60_000)
 
     assert cache.get("popular:1") is None
 
@@ -127,25 +131,25 @@ def test_an_entry_of_another_format_is_a_miss(
 def test_whatever_is_written_is_an_entry_or_a_miss(
     cache: RedisCache, client: Any, written: bytes
 ) -> None:
-    client.set(f"{PREFIX}popular:1", written, px=60_000)
+    client.set(ENTRY, written, px=60_000)
 
     assert isinstance(cache.get("popular:1"), Kept | None)
 
 
 def test_an_entry_that_never_expires_is_not_ours(cache: RedisCache, client: Any) -> None:
-    client.set(f"{PREFIX}popular:1", b"86400000\nbody")
+    client.set(ENTRY, b"86400000\nbody")
 
     assert cache.get("popular:1") is None
 
 
 def test_an_entry_of_another_release_is_a_miss(cache: RedisCache, client: Any) -> None:
-    client.set("butaca:0:popular:1", b"86400000\nbody", px=60_000)
+    client.set(ENTRY.replace(f":{FORMAT}:", ":0:"), b"86400000\nbody", px=60_000)
 
     assert cache.get("popular:1") is None
 
 
 def test_a_miss_can_be_put_right(cache: RedisCache, client: Any) -> None:
-    client.set(f"{PREFIX}popular:1", b"garbage", px=60_000)
+    client.set(ENTRY, b"garbage", px=60_000)
 
     assert cache.put("popular:1", b"one")
     assert cache.get("popular:1") is not None
@@ -182,14 +186,14 @@ def test_when_a_pod_has_led_another_one_leads(cache: RedisCache, other: RedisCac
 
 def test_a_lease_lasts_for_as_long_as_it_is_taken(cache: RedisCache, client: Any) -> None:
     with cache.lease("popular:1", 7.5):
-        assert 2_500 < client.pttl(f"{LEASE}popular:1") <= 7_500
+        assert 2_500 < client.pttl(HELD) <= 7_500
 
 
 def test_every_lease_has_an_owner_of_its_own(cache: RedisCache, client: Any) -> None:
     owners = set()
     for _ in range(3):
         with cache.lease("popular:1", 60):
-            owners.add(client.get(f"{LEASE}popular:1"))
+            owners.add(client.get(HELD))
 
     assert len(owners) == 3
 
@@ -202,7 +206,7 @@ def test_a_lease_that_was_let_go_leaves_nothing(cache: RedisCache, client: Any) 
 
 def test_a_lease_runs_out(cache: RedisCache, other: RedisCache, client: Any) -> None:
     with cache.lease("popular:1", 60):
-        client.pexpire(f"{LEASE}popular:1", 0)
+        client.pexpire(HELD, 0)
 
         assert leads(other)
 
@@ -212,7 +216,7 @@ def test_a_lease_that_ran_out_does_not_end_the_next_one(
 ) -> None:
     first = cache.lease("popular:1", 60)
     first.__enter__()
-    client.pexpire(f"{LEASE}popular:1", 0)
+    client.pexpire(HELD, 0)
     with other.lease("popular:1", 60) as lease:
         assert lease.leads
         first.__exit__(None, None, None)
@@ -224,7 +228,7 @@ def test_what_was_fetched_for_too_long_does_not_end_the_next_lease(
     cache: RedisCache, other: RedisCache, client: Any
 ) -> None:
     with cache.lease("popular:1", 60) as late:
-        client.pexpire(f"{LEASE}popular:1", 0)
+        client.pexpire(HELD, 0)
         with other.lease("popular:1", 60):
             assert cache.put("popular:1", b"one", late)
             assert not leads(cache)
@@ -362,3 +366,35 @@ def test_a_redis_with_room_again_keeps_again(ruined: RedisLink, clock: FakeClock
     clock.move(REST)
 
     assert cache.put("popular:1", b"one")
+
+
+# --- a cluster -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def slotted() -> Iterator[RedisLink]:
+    """A link to a cluster of one node, which refuses a call about keys of two slots."""
+    with own_valkey(**{"cluster-enabled": "yes"}) as server:
+        link = RedisLink(f"redis://127.0.0.1:{server.port}/0", timeout=5.0)
+        client: Any = link.client
+        client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
+        until(lambda: client.execute_command("CLUSTER INFO")["cluster_state"] == "ok")
+        yield link
+        client.close()
+
+
+def test_each_call_is_about_keys_of_one_slot(slotted: RedisLink) -> None:
+    cache = RedisCache(slotted, kept_for=DAY)
+    health = SharedHealth(slotted, cooldown=5, probe=6)
+    with cache.lease("popular:1", 60) as lease:
+        assert health.claim() == 0
+        assert cache.put("popular:1", b"one", lease)
+    assert cache.get("popular:1")
+    health.failed()
+    assert health.claim() > 0
+    health.answered()
+    assert health.claim() == 0
+    assert (
+        RateLimits(slotted, reads="9/minute", writes="9/minute").seconds_to_wait("1", "read") == 0
+    )
+    assert slotted.is_up

@@ -14,16 +14,26 @@ from redis.client import Pipeline
 from butaca.adapters.cache.entries import Kept, Lease
 from butaca.adapters.redis import RedisLink, milliseconds
 
-PREFIX = "butaca:1:"
-"""The format of what is kept is part of every key: another release's entry is a miss."""
-
-LEASE = "butaca:lease:"
-"""Not below the prefix, where it could be an entry's key."""
+FORMAT = 1
+"""Of what is kept. It is part of every key: another release's entry is a miss."""
 
 # A lease that ran out may be another's by now. Source: https://redis.io/docs/latest/commands/set/.
 _RELEASE = 'return redis.call("GET", KEYS[1]) == ARGV[1] and redis.call("DEL", KEYS[1])'
 
 _KEPT_MS = re.compile(rb"(\d{1,15})\n")
+
+
+def entry_key(key: str) -> str:
+    """Return under which key Redis keeps an entry."""
+    return f"butaca:{FORMAT}:{{{key}}}"
+
+
+def lease_key(key: str) -> str:
+    """Return the key of a lease: in the slot of the entry's, for one transaction has both.
+
+    Source: https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags.
+    """
+    return f"butaca:lease:{{{key}}}"
 
 
 class RedisCache:
@@ -44,14 +54,14 @@ class RedisCache:
 
     def get(self, key: str) -> Kept[bytes] | None:
         """Return what was put last under a key."""
-        return self._link.attempt(lambda: self._get(PREFIX + key), otherwise=None)
+        return self._link.attempt(lambda: self._get(key), otherwise=None)
 
     def put(self, key: str, body: bytes, lease: Lease | None = None) -> bool:
         """Keep a body for `kept_for` seconds; give back its lease in the same trip to Redis."""
         pipeline = self._redis.pipeline()
-        pipeline.set(PREFIX + key, b"%d\n%s" % (self._kept_ms, body), px=self._kept_ms)
+        pipeline.set(entry_key(key), b"%d\n%s" % (self._kept_ms, body), px=self._kept_ms)
         if lease and lease.token:
-            pipeline.eval(_RELEASE, 1, LEASE + key, lease.token)
+            pipeline.eval(_RELEASE, 1, lease_key(key), lease.token)
         is_kept = self._link.attempt(lambda: bool(pipeline.execute()[0]), otherwise=False)
         if lease and is_kept:
             lease.token = None
@@ -69,13 +79,13 @@ class RedisCache:
             yield lease
         finally:
             if lease.token:
-                release = partial(self._release, keys=[LEASE + key], args=[lease.token])
+                release = partial(self._release, keys=[lease_key(key)], args=[lease.token])
                 self._link.attempt(release, otherwise=None)
 
     def _take(self, key: str, seconds: float) -> Lease:
         token, asked, pipeline = uuid4().hex, self._clock(), self._redis.pipeline()
-        pipeline.set(LEASE + key, token, nx=True, px=milliseconds(seconds))
-        is_ours, *entry = _look(pipeline, PREFIX + key).execute()
+        pipeline.set(lease_key(key), token, nx=True, px=milliseconds(seconds))
+        is_ours, *entry = _look(pipeline, key).execute()
         return Lease(bool(is_ours), self._kept(entry, asked), token if is_ours else None)
 
     def _get(self, key: str) -> Kept[bytes] | None:
@@ -94,6 +104,6 @@ class RedisCache:
 
 def _look(pipeline: Pipeline, key: str) -> Pipeline:
     """Ask for a body and its countdown: in one transaction, lest they be of two entries."""
-    pipeline.get(key)
-    pipeline.pttl(key)
+    pipeline.get(entry_key(key))
+    pipeline.pttl(entry_key(key))
     return pipeline
