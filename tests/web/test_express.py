@@ -17,7 +17,7 @@ from werkzeug.test import TestResponse
 from butaca.admission import Admission
 from butaca.core.accounts import digest
 from butaca.core.errors import CatalogueUnavailable, LibraryUnavailable
-from butaca.core.models import Freshness, Source
+from butaca.core.models import Freshness, Role, Source
 from butaca.web import WebOptions, create_web, express
 from butaca.web.compression import Compression
 from butaca.web.express import Express
@@ -496,6 +496,16 @@ def test_what_an_admin_asks_for_is_answered_by_the_app(lane: Lane) -> None:
     statuses = [lane.get(path, token=token).status_code for token in (ADMIN_TOKEN, CONSUMER_TOKEN)]
     assert statuses == [200, 403]
     assert len(lane.by_flask) == 2
+
+
+def test_what_only_admins_may_hear_is_told_to_nobody_else(
+    lane: Lane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = lane.app.view_functions["api.movies.list_popular"]
+    monkeypatch.setattr(view, "butaca_role", Role.ADMIN)
+    assert [lane.get(token=ADMIN_TOKEN).status_code for _ in range(2)] == [200, 200]
+    assert lane.by_flask == [POPULAR]
+    assert ask(lane).status_code == 403
 
 
 @pytest.mark.parametrize("path", [f"{API}/me", f"{API}/me/favorites", f"{API}/me/export"])

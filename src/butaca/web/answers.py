@@ -12,8 +12,9 @@ from werkzeug.routing import Rule
 
 from butaca.core import models
 from butaca.core.models import Fetched, Freshness, Page, Source
+from butaca.web.auth import required_role
 from butaca.web.compression import uncoded
-from butaca.web.context import current_user, set_freshness, writer
+from butaca.web.context import current_route, current_user, set_freshness, writer
 from butaca.web.outputs import Answer, MovieDetails, MoviePage
 from butaca.web.writing import Writer
 
@@ -28,9 +29,12 @@ Anew = Callable[[models.User], tuple[str, Mapping[str, str]]]
 
 
 class Told(NamedTuple):
-    """An answer to everybody who may call: of which route, and how fresh."""
+    """An answer to everybody who may call: of which route, to whom, and how fresh."""
 
     route: str
+    role: models.Role
+    """Without which nobody may hear it."""
+
     freshness: Freshness | None
     """Nothing, where nothing of it ages."""
 
@@ -113,12 +117,14 @@ def _told_anew(
     if failure := request.environ.get(FAILURE):
         raise failure
     text, of_text = anew(current_user())
-    request.environ[TOLD] = Told(_rule(), freshness, anew, size)
+    _tell(freshness, anew, size)
     return own(_answer(text, headers={**(headers or {}), **of_text}))
 
 
-def _rule() -> str:
-    return cast("Rule", request.url_rule).rule
+def _tell(freshness: Freshness | None, anew: Anew | None = None, size: int = 0) -> None:
+    """Let this request be answered again by what is told."""
+    rule, role = cast("Rule", request.url_rule).rule, required_role(current_route())
+    request.environ[TOLD] = Told(rule, role, freshness, anew, size)
 
 
 def _spoken(entries: Iterable[Entry]) -> dict[str, str]:
@@ -147,7 +153,7 @@ def told(
             return unmarked.mark(marks_of(user, unmarked.movie_ids)), always
 
         return _told_anew(anew, freshness, unmarked.size, found)
-    request.environ[TOLD] = Told(_rule(), freshness)
+    _tell(freshness)
     whole = answer(shape.of(fetched.value), headers={**found, **always})
     return conditional(whole, f"private, max-age={_lifetime(freshness)}")
 

@@ -38,6 +38,12 @@ def requires(role: Role) -> Callable[[Route], Route]:
     return mark
 
 
+def required_role(route: Callable[..., Any]) -> Role:
+    """Return the role without which nobody may call a route."""
+    role: Role = getattr(route, _ROLE)
+    return role
+
+
 def authorize(route: Callable[..., Any]) -> None:
     """Let only those pass who may call a route. Raises RoleMissing."""
-    permit(current_user(), getattr(route, _ROLE))
+    permit(current_user(), required_role(route))

@@ -18,8 +18,9 @@ from cachetools import LRUCache
 from werkzeug.exceptions import ServiceUnavailable
 
 from butaca import admission
+from butaca.core.accounts import permit
 from butaca.core.errors import Refusal
-from butaca.core.models import User
+from butaca.core.models import Role, User
 from butaca.web.answers import FAILURE, TOLD, Told, cache_status
 from butaca.web.auth import bearer_token
 from butaca.web.compression import Compression
@@ -110,11 +111,12 @@ class Express:
             kept = self._kept.get(key)
         return kept if kept and now < kept.until else None
 
-    def _let_in(self, environ: "WSGIEnvironment") -> User | None:
+    def _let_in(self, role: Role, environ: "WSGIEnvironment") -> User | None:
         """Return who calls; nobody, where the app has something to say to them."""
         try:
             token = bearer_token(environ.get("HTTP_AUTHORIZATION", ""))
             user = self._services.accounts.identify(token)
+            permit(user, role)
         except Refusal:
             return None
         return None if seconds_to_wait(self._services.rate_limiter, user, environ) else user
@@ -125,7 +127,7 @@ class Express:
         try:
             if anew:
                 admission.enter(environ)
-            visit.user = user = self._let_in(environ)
+            visit.user = user = self._let_in(kept.told.role, environ)
             if user is None:
                 return None
             if anew is None:
