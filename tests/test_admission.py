@@ -103,12 +103,6 @@ def test_once_a_place_was_given_back_people_are_patient_again() -> None:
     places.take()
 
 
-def test_who_can_do_without_a_place_is_told_whether_there_is_one() -> None:
-    places = Places(1, patience=0.01)
-    assert places.take_unless_stuck()
-    assert not places.take_unless_stuck()
-
-
 def test_who_has_a_place_takes_no_other() -> None:
     admission = Admission(silent, places=2)
     first = visitor(admission)

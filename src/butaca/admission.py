@@ -61,13 +61,9 @@ class Places:
 
     def take(self) -> None:
         """Take a place. Raises ServiceUnavailable: they are stuck."""
-        if not self.take_unless_stuck():
-            raise ServiceUnavailable(retry_after=RETRY_AFTER)
-
-    def take_unless_stuck(self) -> bool:
-        """Take a place; tell whether there was one in time."""
         turn = self._turn()
-        return turn is None or self._comes(turn)
+        if turn and not self._comes(turn):
+            raise ServiceUnavailable(retry_after=RETRY_AFTER)
 
     def give_back(self) -> None:
         """Let the next one in."""

@@ -41,8 +41,9 @@ def _origin(text: str) -> str:
 
 
 def _http_url(text: str) -> str:
-    if not text.startswith(("http://", "https://")):
-        raise ValueError("it starts with http:// or https://")
+    url = urlsplit(text)
+    if url.scheme not in {"http", "https"} or not url.hostname or not _has_good_port(url):
+        raise ValueError("it looks like https://host or http://host")
     return text.rstrip("/")
 
 

@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
@@ -34,13 +34,13 @@ from tests.builders import (
 from tests.conftest import World
 from tests.contract_client import ContractClient
 from tests.fakes import FakeClock
-from tests.faults.pods import until
 from tests.web.scene import API, furnish, keep
 
 POPULAR = f"{API}/movies/popular"
 MOVIE = f"{API}/movies/550"
 SAME = ("Content-Type", "Cache-Control", "ETag", "Link", "Vary", "X-Frame-Options")
 AUTHORIZED = {"Authorization": f"Bearer {CONSUMER_TOKEN}"}
+HELD_UP = 4
 FRESH = Freshness(Source.MISS, ttl=30, stored=True)
 
 
@@ -59,6 +59,7 @@ class Lane:
         services = self.world.services()
         self.app = create_web(services, replace(self.options, express=False), self.registry)
         observer, self.compression = Observer(CollectorRegistry()), Compression()
+        self.store: Any = services.accounts.store
         flask = self.app.wsgi_app
         self.by_flask: list[str] = []
 
@@ -559,60 +560,44 @@ def test_the_lane_forgets_what_it_has_no_room_for(
 
 
 @contextmanager
-def crowded(lane: Lane) -> Iterator["list[Future[TestResponse]]"]:
-    """Let as many be held up within the lane as have a turn, until the block is left."""
-    lane.get()
-    wait, came, go_on = lane.world.limiter.seconds_to_wait, SimpleQueue[str](), Event()
+def held_up(lane: Lane, owner: object, name: str) -> Iterator[None]:
+    """Let some be held up in a function on their way through the lane, until the block is left."""
+    function, came, go_on = getattr(owner, name), SimpleQueue[None](), Event()
 
-    def hang(caller: str, kind: str) -> int:
-        came.put(kind)
+    def hang(*args: Any) -> Any:
+        came.put(None)
         assert go_on.wait(10)
-        return wait(caller, kind)
+        return function(*args)
 
-    with ThreadPoolExecutor(express.TURNS) as pool:
-        lane.world.limiter.seconds_to_wait = hang  # type: ignore[method-assign]
-        held_up = [pool.submit(ask, lane) for _ in range(express.TURNS)]
-        for _ in held_up:
+    ask(lane)
+    with ThreadPoolExecutor(HELD_UP) as pool:
+        setattr(owner, name, hang)
+        asked = [pool.submit(ask, lane) for _ in range(HELD_UP)]
+        for _ in asked:
             came.get(timeout=10)
-        lane.world.limiter.seconds_to_wait = wait  # type: ignore[method-assign]
+        setattr(owner, name, function)
         try:
-            yield held_up
+            yield
+            assert not any(each.done() for each in asked)
         finally:
             go_on.set()
-    assert {each.result().status_code for each in held_up} == {200}
+    assert {each.result().status_code for each in asked} == {200}
 
 
-def ask(lane: Lane, path: str = POPULAR) -> TestResponse:
-    return lane.app.test_client().get(path, headers=AUTHORIZED)
+def ask(lane: Lane) -> TestResponse:
+    return lane.app.test_client().get(POPULAR, headers=AUTHORIZED)
 
 
-def test_so_many_at_a_time_are_answered_in_the_lane(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(express, "PATIENCE", 10)
-    lane = Lane(world)
-    turns: Any = lane.app.wsgi_app
-    with ThreadPoolExecutor(1) as pool:
-        with crowded(lane):
-            next_one = pool.submit(ask, lane)
-            until(lambda: len(turns._turns._turns) == 1)
-            assert not next_one.done()
-        assert next_one.result(10).status_code == 200
-
-
-def test_who_is_held_up_in_the_lane_does_not_hold_up_the_others(lane: Lane) -> None:
-    with crowded(lane) as held_up:
+def test_who_waits_for_redis_holds_up_nobody(lane: Lane) -> None:
+    with held_up(lane, lane.world.limiter, "seconds_to_wait"):
         assert ask(lane).status_code == 200
-        assert not any(each.done() for each in held_up)
+    assert lane.by_flask == [POPULAR]
 
 
-def test_a_list_of_my_own_waits_for_no_turn(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(express, "PATIENCE", 3600)
-    lane = Lane(world)
-    ask(lane, FAVORITES)
-    with crowded(lane):
-        assert ask(lane, FAVORITES).status_code == 200
-    assert lane.by_flask == [FAVORITES, POPULAR]
+def test_who_waits_for_the_database_holds_up_nobody(lane: Lane) -> None:
+    with held_up(lane, lane.store, "find_bearer"):
+        assert ask(lane).status_code == 200
+    assert lane.by_flask == [POPULAR]
 
 
 def test_an_app_has_a_lane_unless_it_is_told_otherwise(world: World) -> None:

@@ -38,12 +38,6 @@ MEMORY = 6 * 2**20
 LONGEST_KEY = 2048
 """Characters: what anybody may make longer would take more memory than is counted."""
 
-TURNS, PATIENCE = 2, 0.01
-"""So many are answered from memory at a time, for whom each other waits so many seconds at most.
-
-Where all at once contend for Python's lock, who is unlucky waits several times as long.
-"""
-
 _STATUS_LINES = {each: f"{each} {each.phrase}" for each in (HTTPStatus.OK, HTTPStatus.NOT_MODIFIED)}
 _ONE_TAG = re.compile(r'"[^",]*"')
 
@@ -66,7 +60,6 @@ class Express:
         self._clock = clock
         self._kept: LRUCache[Key, Kept] = LRUCache(MEMORY, getsizeof=lambda kept: kept.size)
         self._lock = Lock()
-        self._turns = admission.Places(TURNS, PATIENCE)
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
@@ -77,34 +70,11 @@ class Express:
             return self._app(environ, start_response)
         now = self._clock()  # Once: what is fresh when it is found is told as fresh.
         if (kept := self._find(key, now)) and _asks_for(kept, environ):
-            self._observer.begin(environ)  # Waiting for a turn is part of how long it takes.
-            # What is read anew has to wait for the database, and may not hold up the others.
-            tell = self._tell if kept.told.anew else self._tell_in_turn
-            if (answer := tell(kept, now, environ, start_response)) is not None:
-                return answer
+            visit = self._observer.begin(environ)
+            if own := self._own(kept, visit, environ):
+                visit.freshness = own.freshness_at(now)
+                return self._replay(own, visit, environ, start_response)
         return self._learn(key, environ, start_response)
-
-    def _tell_in_turn(self, *args: Any) -> Iterable[bytes] | None:
-        has_turn = self._turns.take_unless_stuck()
-        try:
-            return self._tell(*args)
-        finally:
-            if has_turn:
-                self._turns.give_back()
-
-    def _tell(
-        self,
-        kept: Kept,
-        now: float,
-        environ: "WSGIEnvironment",
-        start_response: "StartResponse",
-    ) -> Iterable[bytes] | None:
-        """Answer with what is kept; nothing, where the app has something else to say."""
-        visit = self._observer.begin(environ)
-        if (own := self._own(kept, visit, environ)) is None:
-            return None
-        visit.freshness = own.freshness_at(now)
-        return self._replay(own, visit, environ, start_response)
 
     def _find(self, key: Key, now: float) -> Kept | None:
         with self._lock:

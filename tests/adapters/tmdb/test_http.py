@@ -64,6 +64,21 @@ def test_the_token_is_in_the_header_and_nowhere_else(wire: Wire, bare: TmdbHttp)
     ]
 
 
+def test_no_cookie_goes_back(wire: Wire, bare: TmdbHttp) -> None:
+    wire.answer = OK + b"Set-Cookie: known=1\r\n\r\n{}"
+
+    for _ in range(2):
+        bare.get("/movie/550", {})
+
+    assert b"cookie" not in wire.requests[1].lower()
+
+
+@pytest.mark.parametrize("url", ["http://", "http://host:port/3", "http://[::1/3", "http://a b/3"])
+def test_a_url_that_is_none_is_unavailable(connect: Connect, url: str) -> None:
+    with pytest.raises(CatalogueUnavailable):
+        connect(url, retries=0).get("/movie/550", {})
+
+
 def test_json_is_asked_for(wire: Wire, bare: TmdbHttp) -> None:
     wire.answer = OK + b"\r\n{}"
 

@@ -17,12 +17,12 @@ class Kept(Generic[T_co]):
 
 @dataclass(slots=True)
 class Lease:
-    """Whether one leads for a key, and what was kept under it at that very moment."""
+    """Whether one leads for a key, and what was kept under it when that was asked."""
 
     leads: bool
     found: Kept[bytes] | None
     token: str | None = None
-    """By which it is given back; nothing, where there is nothing to give back."""
+    """By which it is given back; nothing, where that was done or there is nothing to give back."""
 
 
 class Cache(Protocol):

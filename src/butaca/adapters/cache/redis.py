@@ -62,10 +62,10 @@ class RedisCache:
         pipeline.set(entry_key(key), b"%d\n%s" % (self._kept_ms, body), px=self._kept_ms)
         if lease and lease.token:
             pipeline.eval(_RELEASE, 1, lease_key(key), lease.token)
-        is_kept = self._link.attempt(lambda: bool(pipeline.execute()[0]), otherwise=False)
-        if lease and is_kept:
+        is_kept, *given_back = self._link.attempt(pipeline.execute, otherwise=[False])
+        if lease and any(given_back):
             lease.token = None
-        return is_kept
+        return bool(is_kept)
 
     @contextmanager
     def lease(self, key: str, seconds: float) -> Iterator[Lease]:

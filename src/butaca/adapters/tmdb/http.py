@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from http import HTTPStatus
 from typing import Any, NoReturn
 from urllib.parse import urlencode
@@ -90,6 +91,7 @@ class TmdbHttp:
         sleep: Callable[[float], None] = time.sleep,
         registry: CollectorRegistry | None = None,
     ) -> None:
+        self._base_url = base_url
         self._limits = limits or Limits()
         self._sleep = sleep
         self._session = _Session()
@@ -97,7 +99,6 @@ class TmdbHttp:
         self._session.headers.update(
             {"Authorization": f"Bearer {token}", "Accept": "application/json"}
         )
-        self._blank = self._session.prepare_request(requests.Request("GET", base_url))
         adapter = DeadlineAdapter(pool_maxsize=self._limits.connections)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
@@ -174,8 +175,8 @@ class TmdbHttp:
 
     def _send(self, path: str, params: Mapping[str, str | int]) -> tuple[requests.Response, bytes]:
         timeout = (self._limits.connect_timeout, self._limits.read_timeout)
-        request = self._request(path, params)
         try:
+            request = self._request(path, params)
             # Streamed, so that a body that cannot be unpacked does not leave its socket open.
             with self._session.send(request, timeout=timeout, stream=True) as response:
                 return response, _body(response)
@@ -183,8 +184,15 @@ class TmdbHttp:
         except (requests.RequestException, ValueError) as error:
             _explain(error)
 
+    @cached_property
+    def _blank(self) -> requests.PreparedRequest:
+        return self._session.prepare_request(requests.Request("GET", self._base_url))
+
     def _request(self, path: str, params: Mapping[str, str | int]) -> requests.PreparedRequest:
-        """Return a request made out of what is the same of all: to prepare each took 0.2 ms."""
+        """Make a request out of what all have in common; to prepare each one took 0.2 ms.
+
+        No cookie of TMDB's goes back to it: it knows us by our token.
+        """
         request = self._blank.copy()
         request.url = f"{str(request.url).rstrip('/')}{path}?{urlencode(params)}"
         if current := trace.current():
