@@ -13,11 +13,13 @@ from benchmarks.contenders import POPULAR
 from benchmarks.filling import add_movies, copy, dsn, favorite, record
 from benchmarks.processes import Server
 from benchmarks.surroundings import Surroundings
+from butaca.adapters.cache.redis import entry_key
 from butaca.adapters.sql import Database, SqlAccounts
 from butaca.core.accounts import digest
 from butaca.core.clock import utc_now
 from butaca.core.models import Role, User
 
+DEFAULT_LANGUAGE = "en-US"
 FIRST_MOVIE, FIRST_USER = 5_000_000, 500_000
 
 
@@ -26,14 +28,11 @@ def fill_cache(around: Surroundings, pod: Server, number: int) -> tuple[str, ...
     paths = tuple(popular_path(each) for each in range(number))
     Caller(pod.origin).get(paths[0])
     with closing(redis.Redis.from_url(around.redis_url)) as client:
-        first_key = next(client.scan_iter("butaca:*:popular:1:*:AA", count=10_000)).decode()
-        body: Any = client.get(first_key)
-        milliseconds: Any = client.pttl(first_key)
+        body: Any = client.get(_entry_key(0))
+        milliseconds: Any = client.pttl(_entry_key(0))
         with client.pipeline(transaction=False) as pipeline:
             for each in range(number):
-                page, region = _page_and_region(each)
-                key = first_key.replace(":popular:1:", f":popular:{page}:")[:-2] + region
-                pipeline.set(key, body, px=milliseconds)
+                pipeline.set(_entry_key(each), body, px=milliseconds)
                 if each % 1_000 == 0:
                     pipeline.execute()
             pipeline.execute()
@@ -44,6 +43,11 @@ def popular_path(number: int) -> str:
     """Return one of 338 000 paths to popular movies."""
     page, region = _page_and_region(number)
     return f"{POPULAR}?page={page}&region={region}"
+
+
+def _entry_key(number: int) -> str:
+    page, region = _page_and_region(number)
+    return entry_key(f"popular:{page}:{DEFAULT_LANGUAGE}:{region}")
 
 
 def _page_and_region(number: int) -> tuple[int, str]:
