@@ -19,18 +19,18 @@ def writer() -> Writer:
 
 
 def test_gaps_are_filled_in_their_order() -> None:
-    gapped = Gapped('[{"a":1,"it":null},{"it":null}]', "it", "null")
-    assert gapped.fill(["1", "[2]"]) == '[{"a":1,"it":1},{"it":[2]}]'
+    gapped = Gapped(b'[{"a":1,"it":null},{"it":null}]', b"it", b"null")
+    assert gapped.fill([b"1", b"[2]"]) == b'[{"a":1,"it":1},{"it":[2]}]'
 
 
 def test_a_text_without_gaps_stays_as_it_is() -> None:
-    assert Gapped('{"results":[]}', "it", "null").fill([]) == '{"results":[]}'
+    assert Gapped(b'{"results":[]}', b"it", b"null").fill([]) == b'{"results":[]}'
 
 
-@pytest.mark.parametrize("values", [[], ["1", "2"]])
-def test_there_is_one_value_for_each_gap(values: list[str]) -> None:
+@pytest.mark.parametrize("values", [[], [b"1", b"2"]])
+def test_there_is_one_value_for_each_gap(values: list[bytes]) -> None:
     with pytest.raises(ValueError, match="zip"):
-        Gapped('{"it":null}', "it", "null").fill(values)
+        Gapped(b'{"it":null}', b"it", b"null").fill(values)
 
 
 @pytest.mark.parametrize("trick", TRICKS)

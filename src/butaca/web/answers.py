@@ -24,8 +24,8 @@ TOLD = "butaca.told"
 FAILURE = "butaca.failure"
 """Where in it there is what that failed with, if it did: what fails is not tried twice."""
 
-Anew = Callable[[models.User], tuple[str, Mapping[str, str]]]
-"""Writes an answer for somebody: its text, and the headers that go with it. Raises Refusal."""
+Anew = Callable[[models.User], tuple[bytes, Mapping[str, str]]]
+"""Writes an answer for somebody: its body, and the headers that go with it. Raises Refusal."""
 
 
 class Told(NamedTuple):
@@ -75,8 +75,8 @@ def entry_answer(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """Answer with a movie of somebody's own."""
-    text = writer().write_with_movies(shape.of(entry), [entry.movie])
-    return _answer(text, status, {**_spoken([entry]), **(headers or {})})
+    body = writer().write_with_movies(shape.of(entry), [entry.movie])
+    return _answer(body, status, {**_spoken([entry]), **(headers or {})})
 
 
 def own(response: Response) -> Response:
@@ -86,15 +86,15 @@ def own(response: Response) -> Response:
 
 def own_page(shape: type[Answer], page: Page[Any]) -> Response:
     """Answer with a page of a list of somebody's own."""
-    text, headers = _written_page(writer(), shape, page, *_asked())
-    return own(_answer(text, headers=headers))
+    body, headers = _written_page(writer(), shape, page, *_asked())
+    return own(_answer(body, headers=headers))
 
 
 def my_page(shape: type[Answer], read: Callable[[models.User], Page[Any]]) -> Response:
     """Answer with a page of a list of whoever asks: read now, and whenever it is told again."""
     by, asked = writer(), _asked()
 
-    def anew(user: models.User) -> tuple[str, Mapping[str, str]]:
+    def anew(user: models.User) -> tuple[bytes, Mapping[str, str]]:
         return _written_page(by, shape, read(user), *asked)
 
     return _told_anew(anew)
@@ -102,9 +102,9 @@ def my_page(shape: type[Answer], read: Callable[[models.User], Page[Any]]) -> Re
 
 def _written_page(
     by: Writer, shape: type[Answer], page: Page[Any], path: str, query: str
-) -> tuple[str, Mapping[str, str]]:
-    text = by.write_with_movies(shape.of(page), [entry.movie for entry in page.results])
-    return text, {**_page_links(page, path, query), **_spoken(page.results)}
+) -> tuple[bytes, Mapping[str, str]]:
+    body = by.write_with_movies(shape.of(page), [entry.movie for entry in page.results])
+    return body, {**_page_links(page, path, query), **_spoken(page.results)}
 
 
 def _told_anew(
@@ -116,9 +116,9 @@ def _told_anew(
     """Answer whoever asks as others may be answered without the app."""
     if failure := request.environ.get(FAILURE):
         raise failure
-    text, of_text = anew(current_user())
+    body, of_body = anew(current_user())
     _tell(freshness, anew, size)
-    return own(_answer(text, headers={**(headers or {}), **of_text}))
+    return own(_answer(body, headers={**(headers or {}), **of_body}))
 
 
 def _tell(freshness: Freshness | None, anew: Anew | None = None, size: int = 0) -> None:
@@ -149,7 +149,7 @@ def told(
     if marks_of:
         unmarked = writer().unmarked(shape, fetched.value)
 
-        def anew(user: models.User) -> tuple[str, Mapping[str, str]]:
+        def anew(user: models.User) -> tuple[bytes, Mapping[str, str]]:
             return unmarked.mark(marks_of(user, unmarked.movie_ids)), always
 
         return _told_anew(anew, freshness, unmarked.size, found)
@@ -159,9 +159,9 @@ def told(
 
 
 def _answer(
-    text: str, status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None
+    body: bytes, status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None
 ) -> Response:
-    return Response(text, status, headers, mimetype="application/json")
+    return Response(body, status, headers, mimetype="application/json")
 
 
 def _lifetime(freshness: Freshness) -> int:

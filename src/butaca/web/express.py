@@ -102,13 +102,13 @@ class Express:
                 return None
             if anew is None:
                 return kept
-            text, headers = anew(user)
+            body, headers = anew(user)
         except ServiceUnavailable:
             return None
         except Exception as failure:  # noqa: BLE001 - Whatever it is, the app tells it.
             environ[FAILURE] = failure
             return None
-        return kept.with_text(text, headers, environ, self._compression)
+        return kept.with_body(body, headers, environ, self._compression)
 
     def _replay(
         self,

@@ -18,7 +18,7 @@ _HEADERS_SIZE = 4096
 """Bytes that the headers of an answer take here."""
 
 _EACH_TIME = {"Age", "Cache-Status", "Date", "X-Request-Id"}
-_OF_TEXT = {"Content-Encoding", "Content-Language", "Content-Length", "ETag", "Link"}
+_OF_BODY = {"Content-Encoding", "Content-Language", "Content-Length", "ETag", "Link"}
 _OF_CONTENT = {"Content-Encoding", "Content-Language", "Content-Length", "Content-Type"}
 
 
@@ -33,7 +33,7 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """An answer that is good for whoever asks; or would be, once it has a text for them."""
+    """An answer that is good for whoever asks; or would be, once it has a body for them."""
 
     body: bytes | None
     """Nothing, where the app has said no more than that a client has it already."""
@@ -53,7 +53,7 @@ class Kept:
         tag = dict(headers)["ETag"]
         headers = _without(_EACH_TIME, headers)
         if told.anew:
-            body, headers = None, _without(_OF_TEXT, headers)
+            body, headers = None, _without(_OF_BODY, headers)
         return cls(body, headers, _without(_OF_CONTENT, headers), tag, told, since)
 
     @property
@@ -79,15 +79,15 @@ class Kept:
         seconds = now - self.since
         return Freshness(Source.HIT, then.age + int(seconds), then.ttl - math.ceil(seconds))
 
-    def with_text(
+    def with_body(
         self,
-        text: str,
-        of_text: Mapping[str, str],
+        body: bytes,
+        of_body: Mapping[str, str],
         environ: "WSGIEnvironment",
         compression: Compression,
     ) -> "Kept":
-        """Return the answer to a request that has this text, and the headers that go with it."""
-        body, own = text.encode(), list(of_text.items())
+        """Return the answer to a request that has this body, and the headers that go with it."""
+        own = list(of_body.items())
         tag = f'"{tag_of(body)}"'
         accepted = environ.get("HTTP_ACCEPT_ENCODING", "")
         if coding := choose(accepted, is_small=len(body) < SMALLEST):

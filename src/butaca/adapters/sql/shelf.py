@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
@@ -50,7 +50,8 @@ class Shelf(Generic[T]):
 
     holds: ColumnElement[bool]
     columns: tuple[ColumnElement[Any], ...]
-    become: Callable[[Any, MovieDetails, str], T]
+    become: Callable[..., T]
+    """Makes what is on it of a movie, the language of its texts, and these columns."""
 
     def find(
         self, connection: Connection, user_id: int, movie_id: int, language: str | None
@@ -82,7 +83,10 @@ class Shelf(Generic[T]):
         return select(*self.columns, *_SORTED_ALWAYS).where(*conditions)
 
     def _entity(self, row: Any, language: str | None) -> T:
-        return self.become(row, *to_localized(row.details, row.texts, row.language, language))
+        # By place: by name it takes twice as long, which is a twentieth of a page of favorites.
+        own = len(self.columns)
+        details, stored_in, texts = row[own : own + 3]
+        return self.become(*to_localized(details, texts, stored_in, language), *row[:own])
 
 
 @lru_cache(maxsize=256)
@@ -180,18 +184,20 @@ def _of_this_movie(table: Table) -> Exists:
     return exists().where(table.c.movie_id == _mine.movie_id)
 
 
-def _favorite(row: Any, movie: MovieDetails, language: str) -> Favorite:
-    return Favorite(movie, to_stars(row.half_stars), row.favorited_at, language)
+def _favorite(
+    movie: MovieDetails, language: str, favorited_at: datetime, half_stars: int | None
+) -> Favorite:
+    return Favorite(movie, to_stars(half_stars), favorited_at, language)
 
 
-def _rating(row: Any, movie: MovieDetails, language: str) -> Rating:
-    return Rating(
-        movie=movie,
-        stars=Stars(row.half_stars),
-        rated_at=row.rated_at,
-        corrected_at=row.corrected_at,
-        language=language,
-    )
+def _rating(
+    movie: MovieDetails,
+    language: str,
+    half_stars: int,
+    rated_at: datetime,
+    corrected_at: datetime | None,
+) -> Rating:
+    return Rating(movie, Stars(half_stars), rated_at, corrected_at, language)
 
 
 FAVORITES: Shelf[Favorite] = Shelf(
