@@ -20,6 +20,7 @@ import redis
 from sqlalchemy import insert, make_url
 
 from benchmarks.surroundings import MALLOC
+from butaca.adapters.cache.redis import entry_key
 from butaca.adapters.sql import Database, SqlLibrary
 from butaca.adapters.sql.tables import user_movies, users
 from butaca.adapters.tmdb import Limits, TmdbCatalogue, TmdbHttp
@@ -147,8 +148,8 @@ def _kept(pod: Pod, store: "redis.Redis") -> Iterator[Row]:
         grown = (_memory(pod) - before) / (PAGES - 1)
         for movie in ask(connection, "GET", "/movies/popular").json["results"]:
             ask(connection, "GET", f"/movies/{movie['id']}")
-    yield "Redis: a page of 20 movies", _used(store, "butaca:1:{popular:*")
-    yield "Redis: the details of a movie", _used(store, "butaca:1:{details:*")
+    yield "Redis: a page of 20 movies", _used(store, entry_key("popular:*"))
+    yield "Redis: the details of a movie", _used(store, entry_key("details:*"))
     yield "a process: a page that it remembers", f"{grown / 1024:.0f} KiB"
     yield "a process: at its start", f"{before / 2**20:.0f} MiB"
     yield f"a process: with {PAGES} pages", f"{_memory(pod) / 2**20:.0f} MiB"
