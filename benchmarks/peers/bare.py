@@ -26,11 +26,7 @@ def create(body: bytes) -> Flask:
 
 def main(port: int, threads: int, body: bytes) -> None:
     """Serve until somebody ends it."""
-
-    def load(_: str, **__: object) -> Flask:
-        return create(body)
-
-    server.load = load  # type: ignore[assignment]
+    server.load = lambda *_, **__: create(body)  # type: ignore[assignment]
     with server.bind(HOST, port) as listener:
         server.serve(listener, threads)
 

@@ -68,9 +68,7 @@ class Kept:
 
     def matches(self, asked: str | None) -> bool:
         """Tell whether an `If-None-Match` has its tag, that of whatever coding."""
-        if asked is None:
-            return False
-        return asked == self.tag or plain_tags(asked) == plain_tags(self.tag)
+        return asked is not None and plain_tags(asked) == plain_tags(self.tag)
 
     def freshness_at(self, now: float) -> Freshness | None:
         """Return how fresh it is now."""
