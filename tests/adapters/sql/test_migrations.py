@@ -1,9 +1,10 @@
 """What an earlier release left in the database is there after the migrations."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 from alembic import command
-from sqlalchemy import select, text
+from sqlalchemy import TextClause, select, text
 
 from butaca.adapters.sql import Database, SqlLibrary, schema
 from butaca.adapters.sql.schema import migrate
@@ -31,29 +32,35 @@ def migrate_to(database: Database, revision: str) -> None:
 def as_0001_left_it(database: Database) -> None:
     """Make the tables of the first release: 1 is kept and rated, 2 is kept, 3 is rated."""
     migrate_to(database, "0001")
-    moment = {"noon": NOON, "later": LATER}
     with database.writing() as connection:
         for record in RECORDS:
             row = {**movie_row(record, NOON), "sort_title": record.details.title.lower()}
             connection.execute(
-                text(
+                _typed(
                     "INSERT INTO movies VALUES"
-                    " (:id, :sort_title, :release_date, :language, :details, :fetched_at)"
-                ),
-                row,
+                    " (:id, :sort_title, :release_date, :language, :details, :fetched_at)",
+                    row,
+                )
             )
             for translation in translation_rows(record):
                 connection.execute(
-                    text("INSERT INTO translations VALUES (:movie_id, :language, :region, :texts)"),
-                    translation,
+                    _typed(
+                        "INSERT INTO translations VALUES (:movie_id, :language, :region, :texts)",
+                        translation,
+                    )
                 )
         for statement in (
             "INSERT INTO users VALUES (2, 'consumer', 'USER', :noon)",
             "INSERT INTO favorites VALUES (2, 1, :noon), (2, 2, :later)",
             "INSERT INTO ratings VALUES (2, 1, 9, :noon, :later), (2, 3, 0, :later, NULL)",
         ):
-            names = {name: value for name, value in moment.items() if f":{name}" in statement}
-            connection.execute(text(statement), names)
+            connection.execute(_typed(statement, {"noon": NOON, "later": LATER}))
+
+
+def _typed(statement: str, values: Mapping[str, object]) -> TextClause:
+    """Return a statement with its values, which SQLAlchemy writes as it does those of a column."""
+    named = {name: value for name, value in values.items() if f":{name}" in statement}
+    return text(statement).bindparams(**named)
 
 
 def test_favorites_and_ratings_survive_being_moved_together(fresh: Database) -> None:
