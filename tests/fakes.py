@@ -478,10 +478,10 @@ class FakeHealth:
         until = max(self.rests_until, self.refused_until, self.nonsense.get(key, 0.0))
         return max(until - self.clock.seconds, 0.0)
 
-    def claim(self) -> float:
+    def claim(self, *, is_calm: bool = False) -> float:
         with self.lock:
             left = max(max(self.rests_until, self.refused_until) - self.clock.seconds, 0.0)
-            if self.is_ailing and not left:
+            if self.is_ailing and not left and not is_calm:
                 self.rests_until = self.clock.seconds + self.probe
             return left
 

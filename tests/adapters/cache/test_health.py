@@ -71,6 +71,27 @@ def test_the_two_keys_are_in_one_slot_of_a_cluster() -> None:
     assert key_slot(RESTING.encode()) == key_slot(AILING.encode())
 
 
+# --- where all was seen to be calm ---------------------------------------------------------
+
+
+def test_where_all_is_calm_nobody_is_asked(one: SharedHealth, other: SharedHealth) -> None:
+    one.failed()
+
+    assert other.claim(is_calm=True) == 0
+
+
+def test_what_a_pod_knows_itself_is_newer_than_the_calm(one: SharedHealth) -> None:
+    one.failed()
+
+    assert one.claim(is_calm=True) == COOLDOWN
+
+
+def test_a_calm_that_a_refusal_overtook_is_none(one: SharedHealth) -> None:
+    one.refused()
+
+    assert one.claim(is_calm=True) == COOLDOWN
+
+
 # --- two pods on one Redis -----------------------------------------------------------------
 
 

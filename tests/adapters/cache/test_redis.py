@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from butaca.adapters.cache import RedisCache, SharedHealth
 from butaca.adapters.cache.entries import Kept, Lease
+from butaca.adapters.cache.health import AILING, RESTING
 from butaca.adapters.cache.redis import FORMAT, entry_key, lease_key
 from butaca.adapters.rate_limits import RateLimits
 from butaca.adapters.redis import RedisLink
@@ -244,6 +245,19 @@ def test_a_lease_that_was_given_back_costs_no_other_trip(cache: RedisCache, clie
     assert commands() == before + 1  # That of looking.
 
 
+def test_a_lease_tells_that_all_is_calm(cache: RedisCache) -> None:
+    with cache.lease("popular:1", 60) as lease:
+        assert lease.is_calm
+
+
+@pytest.mark.parametrize("verdict", [RESTING, AILING])
+def test_a_lease_tells_that_upstream_ails(cache: RedisCache, client: Any, verdict: str) -> None:
+    client.set(verdict, b"", px=60_000)
+
+    with cache.lease("popular:1", 60) as lease:
+        assert not lease.is_calm
+
+
 def test_whoever_does_not_lead_ends_no_lease(cache: RedisCache, other: RedisCache) -> None:
     with cache.lease("popular:1", 60):
         leads(other)
@@ -357,6 +371,15 @@ def test_a_lease_under_which_nothing_could_be_kept_ends_nonetheless(
     assert leads(cache)
 
 
+def test_a_redis_that_has_lost_our_scripts_is_told_them_again(
+    cache: RedisCache, client: Any
+) -> None:
+    client.script_flush()
+
+    with cache.lease("popular:1", 60) as lease:
+        assert cache.put("popular:1", b"one", lease)
+
+
 def test_a_redis_with_room_again_keeps_again(ruined: RedisLink, clock: FakeClock) -> None:
     client: Any = ruined.client
     cache = RedisCache(ruined, kept_for=DAY)
@@ -387,6 +410,7 @@ def test_each_call_is_about_keys_of_one_slot(slotted: RedisLink) -> None:
     cache = RedisCache(slotted, kept_for=DAY)
     health = SharedHealth(slotted, cooldown=5, probe=6)
     with cache.lease("popular:1", 60) as lease:
+        assert lease.is_calm
         assert health.claim() == 0
         assert cache.put("popular:1", b"one", lease)
     assert cache.get("popular:1")

@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Barrier, Semaphore
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -48,6 +48,7 @@ from tests.fakes import FakeCache, FakeCatalogue
 from tests.faults.pods import until
 from tests.redis_time import let_pass
 
+T = TypeVar("T")
 MANY = 16
 ASKS: dict[str, Ask] = {
     "popular": lambda cached: cached.popular(POPULAR),
@@ -671,6 +672,16 @@ def test_a_call_has_until_the_deadline() -> None:
 # --- pods on one Redis ---------------------------------------------------------------------
 
 
+class CountingLink(RedisLink):
+    """A link that counts how often Redis is asked."""
+
+    asked = 0
+
+    def attempt(self, call: Callable[[], T], otherwise: T) -> T:
+        self.asked += 1
+        return super().attempt(call, otherwise)
+
+
 @dataclass
 class Pods:
     """Two pods on one real Redis, before one upstream with a gate."""
@@ -681,7 +692,7 @@ class Pods:
 
     def __post_init__(self) -> None:
         furnish(self.upstream)
-        self.links = [RedisLink(self.url, timeout=5.0) for _ in range(2)]
+        self.links = [CountingLink(self.url, timeout=5.0) for _ in range(2)]
         self.one, self.other = (self.pod(link) for link in self.links)
 
     def pod(self, link: RedisLink) -> CachedCatalogue:
@@ -719,6 +730,13 @@ def pods(empty_redis: str) -> Iterator[Pods]:
     yield pods
     for link in pods.links:
         link.client.close()
+
+
+def test_a_cold_call_asks_redis_three_times(pods: Pods) -> None:
+    pods.upstream.gate.set()
+
+    assert pods.one.popular(POPULAR).freshness.source is Source.MISS
+    assert pods.links[0].asked == 3  # What is kept; may we lead, is all calm; keep it, we have led.
 
 
 def test_of_many_in_two_pods_one_goes(pods: Pods, pool: ThreadPoolExecutor) -> None:

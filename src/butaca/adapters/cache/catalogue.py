@@ -158,7 +158,7 @@ class CachedCatalogue:
 
     def _go(self, call: Call[T], kept: Kept[T | None] | None, lease: Lease) -> Fetched[T]:
         """Go, if upstream may be called."""
-        if seconds := self._health.claim():
+        if seconds := self._health.claim(is_calm=lease.is_calm):
             return self._instead(kept, Source.COOLDOWN, _resting(seconds))
         return self._fetch(call, kept, lease)
 

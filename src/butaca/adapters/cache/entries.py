@@ -24,6 +24,9 @@ class Lease:
     token: str | None = None
     """By which it is given back; nothing, where that was done or there is nothing to give back."""
 
+    is_calm: bool = False
+    """Whether it was seen on the way that no pod says that upstream ails."""
+
 
 class Cache(Protocol):
     """Where bodies are kept for all pods. Nothing here raises."""
@@ -44,8 +47,11 @@ class Health(Protocol):
     def seconds_of_rest(self, key: str) -> float:
         """Return for how long a call does not go out, as far as this process knows; ask nobody."""
 
-    def claim(self) -> float:
-        """Return 0 to whoever may go now, or the seconds to wait."""
+    def claim(self, *, is_calm: bool = False) -> float:
+        """Return 0 to whoever may go now, or the seconds to wait.
+
+        Where it was just seen that no pod says that upstream ails, none is asked again.
+        """
 
     def failed(self) -> None:
         """Let upstream rest."""

@@ -73,10 +73,12 @@ class SharedHealth:
         """Return for how long a call does not go out, as far as this process knows."""
         nonsense = self._nonsense.get(key)
         alone = self._cooldown - nonsense.age if nonsense else 0.0
-        return max(self._seconds_until(max(self._rests_until, self._refused_until)), alone)
+        return max(self._own_rest(), alone)
 
-    def claim(self) -> float:
-        """Return 0 to whoever may go now, or the seconds to wait."""
+    def claim(self, *, is_calm: bool = False) -> float:
+        """Return 0 to whoever may go now, or the seconds to wait; ask nobody where all is calm."""
+        if is_calm:
+            return self._own_rest()
         if left := self._seconds_until(self._refused_until):
             return left
         verdicts = self._verdicts
@@ -122,6 +124,9 @@ class SharedHealth:
             self._rests_until = self._refused_until = 0.0
         if was_known:
             self._link.attempt(self._tell_recovery, otherwise=None)
+
+    def _own_rest(self) -> float:
+        return self._seconds_until(max(self._rests_until, self._refused_until))
 
     def _seconds_until(self, moment: float) -> float:
         return max(moment - self._clock(), 0.0)

@@ -12,13 +12,27 @@ from redis import Redis
 from redis.client import Pipeline
 
 from butaca.adapters.cache.entries import Kept, Lease
+from butaca.adapters.cache.health import AILING, RESTING
 from butaca.adapters.redis import RedisLink, milliseconds
 
 FORMAT = 1
 """Of what is kept. It is part of every key: another release's entry is a miss."""
 
+# One call that tells, to whoever asks for a lease, what is kept by then as well.
+_TAKE = """
+local taken = redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2])
+return {taken and 1 or 0, redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])}
+"""
+
 # A lease that ran out may be another's by now. Source: https://redis.io/docs/latest/commands/set/.
-_RELEASE = 'return redis.call("GET", KEYS[1]) == ARGV[1] and redis.call("DEL", KEYS[1])'
+_RELEASE = "return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1])"
+
+# A lease ends even where its answer cannot be kept, for want of room.
+_KEEP = """
+local kept = redis.pcall('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+if redis.call('GET', KEYS[2]) == ARGV[3] then redis.call('DEL', KEYS[2]) end
+return kept
+"""
 
 _KEPT_MS = re.compile(rb"(\d{1,15})\n")
 
@@ -48,7 +62,7 @@ class RedisCache:
     ) -> None:
         self._link = link
         self._redis: Redis = link.client
-        self._release = link.client.register_script(_RELEASE)
+        self._keep, self._release = map(link.client.register_script, (_KEEP, _RELEASE))
         self._kept_ms = milliseconds(kept_for)
         self._clock = clock
 
@@ -58,14 +72,17 @@ class RedisCache:
 
     def put(self, key: str, body: bytes, lease: Lease | None = None) -> bool:
         """Keep a body for `kept_for` seconds; give back its lease in the same trip to Redis."""
-        pipeline = self._redis.pipeline()
-        pipeline.set(entry_key(key), b"%d\n%s" % (self._kept_ms, body), px=self._kept_ms)
-        if lease and lease.token:
-            pipeline.eval(_RELEASE, 1, lease_key(key), lease.token)
-        is_kept, *given_back = self._link.attempt(pipeline.execute, otherwise=[False])
-        if lease and any(given_back):
+        token = lease.token if lease else None
+        written = b"%d\n%s" % (self._kept_ms, body)
+        keep = partial(
+            self._keep,
+            keys=[entry_key(key), lease_key(key)],
+            args=[written, self._kept_ms, token or b""],
+        )
+        is_kept = bool(self._link.attempt(keep, otherwise=None))
+        if lease and is_kept:
             lease.token = None
-        return bool(is_kept)
+        return is_kept
 
     @contextmanager
     def lease(self, key: str, seconds: float) -> Iterator[Lease]:
@@ -83,10 +100,12 @@ class RedisCache:
                 self._link.attempt(release, otherwise=None)
 
     def _take(self, key: str, seconds: float) -> Lease:
-        token, asked, pipeline = uuid4().hex, self._clock(), self._redis.pipeline()
-        pipeline.set(lease_key(key), token, nx=True, px=milliseconds(seconds))
-        is_ours, *entry = _look(pipeline, key).execute()
-        return Lease(bool(is_ours), self._kept(entry, asked), token if is_ours else None)
+        token, asked, pipeline = uuid4().hex, self._clock(), self._redis.pipeline(transaction=False)
+        pipeline.eval(_TAKE, 2, entry_key(key), lease_key(key), token, milliseconds(seconds))
+        pipeline.exists(RESTING, AILING)
+        (is_ours, *entry), verdicts = pipeline.execute()
+        kept = self._kept(entry, asked)
+        return Lease(bool(is_ours), kept, token if is_ours else None, is_calm=not verdicts)
 
     def _get(self, key: str) -> Kept[bytes] | None:
         asked = self._clock()
