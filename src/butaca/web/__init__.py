@@ -1,5 +1,6 @@
 """The web listens and answers. It knows the core; how things are fetched and kept, it does not."""
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -29,6 +30,12 @@ class _StrictJson(DefaultJSONProvider):
         return from_json(s)
 
 
+class _Web(APIFlask):
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a function as it is: none of ours is a coroutine, and to look takes five calls."""
+        return func
+
+
 def create_web(
     services: Services, options: WebOptions, registry: CollectorRegistry | None = None
 ) -> APIFlask:
@@ -48,7 +55,7 @@ def describe() -> Contract:
 
 
 def _app(options: WebOptions, observer: Observer, compression: Compression) -> APIFlask:
-    app = APIFlask("butaca", title="Butaca", version=__version__, spec_path=None, docs_path=None)
+    app = _Web("butaca", title="Butaca", version=__version__, spec_path=None, docs_path=None)
     app.json = _StrictJson(app)
     configure(app)
     observability.register(app, observer)

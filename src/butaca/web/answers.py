@@ -14,7 +14,13 @@ from butaca.core import models
 from butaca.core.models import Fetched, Freshness, Page, Source
 from butaca.web.auth import required_role
 from butaca.web.compression import uncoded
-from butaca.web.context import current_route, current_user, set_freshness, writer
+from butaca.web.context import (
+    current_request,
+    current_route,
+    current_user,
+    set_freshness,
+    writer,
+)
 from butaca.web.outputs import Answer, MovieDetails, MoviePage
 from butaca.web.writing import Writer
 
@@ -114,7 +120,7 @@ def _told_anew(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """Answer whoever asks as others may be answered without the app."""
-    if failure := request.environ.get(FAILURE):
+    if failure := current_request().environ.get(FAILURE):
         raise failure
     body, of_body = anew(current_user())
     _tell(freshness, anew, size)
@@ -123,8 +129,9 @@ def _told_anew(
 
 def _tell(freshness: Freshness | None, anew: Anew | None = None, size: int = 0) -> None:
     """Let this request be answered again by what is told."""
-    rule, role = cast("Rule", request.url_rule).rule, required_role(current_route())
-    request.environ[TOLD] = Told(rule, role, freshness, anew, size)
+    asked, role = current_request(), required_role(current_route())
+    rule = cast("Rule", asked.url_rule).rule
+    asked.environ[TOLD] = Told(rule, role, freshness, anew, size)
 
 
 def _spoken(entries: Iterable[Entry]) -> dict[str, str]:
@@ -220,7 +227,8 @@ def _page_links(page: Page[Any], path: str, query: str) -> dict[str, str]:
 
 def _asked() -> tuple[str, str]:
     """Return the path and the query of this request."""
-    return request.path, request.query_string.decode()
+    asked = current_request()
+    return asked.path, asked.query_string.decode()
 
 
 @lru_cache(maxsize=1024)

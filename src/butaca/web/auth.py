@@ -3,12 +3,10 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from flask import request
-
 from butaca.core.accounts import permit
 from butaca.core.errors import TokenRejected
 from butaca.core.models import Role
-from butaca.web.context import current_user, services, set_current_user
+from butaca.web.context import current_request, current_user, services, set_current_user
 
 Route = TypeVar("Route", bound=Callable[..., Any])
 _ROLE = "butaca_role"
@@ -16,7 +14,7 @@ _ROLE = "butaca_role"
 
 def authenticate() -> None:
     """Recognize whoever carries the bearer token. Raises TokenRejected."""
-    token = bearer_token(request.headers.get("Authorization", ""))
+    token = bearer_token(current_request().headers.get("Authorization", ""))
     set_current_user(services().accounts.identify(token))
 
 

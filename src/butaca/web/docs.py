@@ -6,13 +6,13 @@ from importlib.resources import files
 from mimetypes import guess_type
 
 from apiflask import APIFlask
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, Response, render_template
 from werkzeug.exceptions import NotFound
 
 from butaca.core.accounts import DEMO_USERS
 from butaca.web.answers import conditional, tag_of
 from butaca.web.compression import ONCE, Compression
-from butaca.web.context import contract, options
+from butaca.web.context import contract, current_request, options
 
 _PAGE, _SWAGGER_UI = files("butaca.web") / "page", files("flask_swagger_ui") / "dist"
 _FILES = {
@@ -78,7 +78,7 @@ def send(name: str) -> Response:
     if name not in _FILES:
         raise NotFound
     file = _File.named(name)
-    is_this_very_one = request.args.get("v") == file.tag
+    is_this_very_one = current_request().args.get("v") == file.tag
     cache_control = _FOR_EVER if is_this_very_one else _ASK_EACH_TIME
     return conditional(Response(file.body, mimetype=file.type), cache_control, file.tag)
 

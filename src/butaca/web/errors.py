@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from apiflask import APIFlask, HTTPError
-from flask import Response, request
+from flask import Response
 from pydantic_core import to_json
 from werkzeug.exceptions import HTTPException
 
 from butaca.core import errors
-from butaca.web.context import request_id
+from butaca.web.context import current_request, request_id
 from butaca.web.outputs import FieldError, Problem
 from butaca.web.problems import (
     BROKEN,
@@ -61,7 +61,8 @@ def _headers(refusal: errors.Refusal) -> dict[str, str]:
 
 def _carries_bearer() -> bool:
     """Tell whether a token was tried: whoever tried none is told of no error (RFC 6750, 3.1)."""
-    return request.authorization is not None and request.authorization.type == "bearer"
+    sent = current_request().authorization
+    return sent is not None and sent.type == "bearer"
 
 
 def _unacceptable(error: Unacceptable) -> Response:
@@ -109,7 +110,7 @@ def problem(
         status=kind.status,
         detail=detail,
         code=kind.code,
-        instance=request.path,
+        instance=current_request().path,
         request_id=request_id(),
         **({"errors": list(mistakes)} if mistakes else {}),
     )

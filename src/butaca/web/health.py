@@ -5,12 +5,12 @@ from collections.abc import Callable
 from http import HTTPStatus
 
 from apiflask import APIBlueprint
-from flask import Response, jsonify, request
+from flask import Response, jsonify
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from butaca.core.errors import LibraryUnavailable
-from butaca.web.context import services
+from butaca.web.context import current_request, services
 from butaca.web.errors import problem
 from butaca.web.problems import Kind, of_refusal
 
@@ -33,7 +33,7 @@ class Readiness:
 
     def look(self) -> Response:
         """Answer 200 or 503, each with what was seen."""
-        if request.environ.get("butaca.is_ending"):
+        if current_request().environ.get("butaca.is_ending"):
             return problem(ENDING, ENDING.detail)
         try:
             services().check_database()

@@ -2,13 +2,13 @@
 
 from http import HTTPStatus
 
-from flask import Response, request
+from flask import Response
 
 from butaca.core.models import Role
 from butaca.web import exports, inputs, outputs
 from butaca.web.answers import answer, entry_answer, my_page, own
 from butaca.web.auth import requires
-from butaca.web.context import current_user, services
+from butaca.web.context import current_request, current_user, services
 from butaca.web.responses import (
     BODY,
     CATALOGUE,
@@ -63,7 +63,7 @@ def keep(body: inputs.NewFavorite) -> Response:
     here already is kept without TMDB.
     """
     favorite, is_new = services().library.keep(current_user(), body.movie_id)
-    location = {"Location": f"{request.path}/{body.movie_id}"}
+    location = {"Location": f"{current_request().path}/{body.movie_id}"}
     return entry_answer(outputs.Favorite, favorite, _made(is_new), location)
 
 

@@ -8,12 +8,12 @@ from functools import cache
 from http import HTTPMethod
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from flask import Flask, Response, request
+from flask import Flask, Response
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from butaca import trace
 from butaca.core.models import Source
-from butaca.web.context import Visit, visit, welcome
+from butaca.web.context import Visit, current_request, visit, welcome
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -99,7 +99,7 @@ def register(app: Flask, observer: Observer) -> None:
 
     @app.before_request
     def name_request() -> None:
-        welcome(observer.begin(request.environ))
+        welcome(app, observer.begin)
 
     @app.after_request
     def tell(response: Response) -> Response:
@@ -111,13 +111,13 @@ def register(app: Flask, observer: Observer) -> None:
 
 def _route() -> str:
     """Return the template, not the path: a path may hold anything, and there is no end of them."""
-    rule = request.url_rule
+    rule = current_request().url_rule
     return rule.rule if rule else "unmatched"
 
 
 def _method() -> str:
     """Return the method, out of few: a client may make one up."""
-    return _METHODS.get(request.method, "other")
+    return _METHODS.get(current_request().method, "other")
 
 
 def _log(kind: Kind, seconds: float, known: Visit, source: Source | None) -> None:

@@ -6,7 +6,7 @@ from http import HTTPMethod
 from typing import TYPE_CHECKING, Any, cast
 
 from apiflask import APIFlask
-from flask import Response, request
+from flask import Request, Response
 from flask_cors import CORS
 from werkzeug.exceptions import (
     BadRequest,
@@ -25,6 +25,7 @@ from butaca.web.context import (
     RateLimiter,
     WebOptions,
     contract,
+    current_request,
     current_route,
     current_user,
     services,
@@ -98,9 +99,10 @@ def _share(app: APIFlask, options: WebOptions) -> None:
 
 def _welcome_preflight() -> Response | None:
     """Let a browser ask for what is not there, so that its page may read that it is not."""
-    if request.method != HTTPMethod.OPTIONS or request.routing_exception is None:
+    asked = current_request()
+    if asked.method != HTTPMethod.OPTIONS or asked.routing_exception is None:
         return None
-    return Response() if "Access-Control-Request-Method" in request.headers else None
+    return Response() if "Access-Control-Request-Method" in asked.headers else None
 
 
 def _vary_by_origin(response: Response) -> Response:
@@ -110,21 +112,22 @@ def _vary_by_origin(response: Response) -> Response:
 
 def _guard() -> None:
     """Let through what may come in, in the order in which a caller should learn of it."""
-    if request.method == HTTPMethod.OPTIONS or not request.path.startswith(f"{API}/"):
+    asked = current_request()
+    if asked.method == HTTPMethod.OPTIONS or not asked.path.startswith(f"{API}/"):
         return
-    admission.enter(request.environ)
+    admission.enter(asked.environ)
     authenticate()
-    _limit_rate()
-    if request.routing_exception is None:
+    _limit_rate(asked)
+    if asked.routing_exception is None:
         authorize(current_route())
-        _read_ids()
-        _refuse_undeclared_query()
-        _refuse_other_than_json()
-        _refuse_odd_size()
+        _read_ids(asked)
+        _refuse_undeclared_query(asked)
+        _refuse_other_than_json(asked)
+        _refuse_odd_size(asked)
 
 
-def _limit_rate() -> None:
-    if seconds := seconds_to_wait(services().rate_limiter, current_user(), request.environ):
+def _limit_rate(asked: Request) -> None:
+    if seconds := seconds_to_wait(services().rate_limiter, current_user(), asked.environ):
         raise TooManyRequests(retry_after=seconds)
 
 
@@ -136,9 +139,9 @@ def seconds_to_wait(limiter: RateLimiter, user: User, environ: "WSGIEnvironment"
     return int(seconds)
 
 
-def _read_ids() -> None:
+def _read_ids(asked: Request) -> None:
     """Turn the IDs in the path into numbers. Raises Unacceptable."""
-    ids = request.view_args or {}
+    ids = asked.view_args or {}
     for name, text in ids.items():
         if not re.fullmatch("[0-9]{1,10}", text, re.ASCII) or int(text) > MAX_ID:
             message = f"An ID is a whole number from 0 to {MAX_ID}."
@@ -146,14 +149,14 @@ def _read_ids() -> None:
         ids[name] = int(text)
 
 
-def _refuse_undeclared_query() -> None:
+def _refuse_undeclared_query(asked: Request) -> None:
     """Refuse what the contract does not name: a typo must not silently do nothing."""
-    if not request.query_string:
+    if not asked.query_string:
         return
-    declared = contract().query_of(cast("Rule", request.url_rule), request.method)
+    declared = contract().query_of(cast("Rule", asked.url_rule), asked.method)
     mistakes = [
         FieldError(location="query", field=name, message=message)
-        for name, values in request.args.lists()
+        for name, values in asked.args.lists()
         for message, is_wrong in (
             ("No such parameter.", name not in declared),
             ("Give it once.", len(values) > 1),
@@ -164,21 +167,21 @@ def _refuse_undeclared_query() -> None:
         raise Unacceptable(mistakes)
 
 
-def _refuse_other_than_json() -> None:
-    if request.method in _WITH_BODY and not request.is_json:
+def _refuse_other_than_json(asked: Request) -> None:
+    if asked.method in _WITH_BODY and not asked.is_json:
         raise UnsupportedMediaType
 
 
-def _refuse_odd_size() -> None:
+def _refuse_odd_size(asked: Request) -> None:
     """Refuse a body that is too large, or of which not all came: its client left."""
-    if request.method not in _WITH_BODY:
+    if asked.method not in _WITH_BODY:
         return
     # Werkzeug refuses a length that is too large; without a length (chunked) it cuts the body off.
-    with admission.aside(request.environ, current_user().id):
-        size = len(request.get_data())
+    with admission.aside(asked.environ, current_user().id):
+        size = len(asked.get_data())
     if size > MAX_BODY:
         raise RequestEntityTooLarge
-    if size < (request.content_length or 0):
+    if size < (asked.content_length or 0):
         raise BadRequest
 
 
