@@ -20,6 +20,7 @@ FAVORITES = "/api/v1/me/favorites"
 PEER_POPULAR = "/movies/popular"
 
 BARE = "bare Flask"
+ASKING = "bare Flask that asks the sandbox"
 WARM = "Butaca: warm GET"
 NOT_MODIFIED = "Butaca: 304"
 MARKED = "Butaca: include=me"
@@ -51,6 +52,16 @@ def bare_flask(around: Surroundings, body: bytes, threads: int = THREADS) -> Ite
     file.write_bytes(body)
     command = [sys.executable, "-m", "benchmarks.peers.bare", str(port), str(threads), str(file)]
     with serving(BARE, command, port, around.folder) as server:
+        yield server
+
+
+@contextmanager
+def asking_flask(around: Surroundings, tmdb_url: str) -> Iterator[Server]:
+    """Start a bare Flask that asks a TMDB each time."""
+    port = new_port()
+    command = [sys.executable, "-m", "benchmarks.peers.asking", str(port), str(THREADS)]
+    environment = {**around.environment, "TMDB_BASE_URL": tmdb_url}
+    with serving(ASKING, command, port, around.folder, environment) as server:
         yield server
 
 

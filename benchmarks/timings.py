@@ -1,11 +1,12 @@
 """What is timed call by call, over one connection: cold answers, and what is written."""
 
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from statistics import median, quantiles
 from urllib.parse import urlsplit
 
 from benchmarks.calls import Answer, Caller
-from benchmarks.contenders import FAVORITES, PEER_POPULAR, POPULAR
+from benchmarks.contenders import ASKING, FAVORITES, PEER_POPULAR, POPULAR, asking_flask
 from benchmarks.processes import Server
 from benchmarks.progress import bar
 from benchmarks.surroundings import TMDB_TOKEN, Surroundings
@@ -40,6 +41,7 @@ class Timings:
     bare: Timing = field(default_factory=lambda: Timing("bare Flask"))
     warm: Timing = field(default_factory=lambda: Timing("Butaca: warm GET"))
     upstream: Timing = field(default_factory=lambda: Timing("the sandbox itself"))
+    asking: Timing = field(default_factory=lambda: Timing(ASKING))
     cold: Timing = field(default_factory=lambda: Timing("Butaca: cold GET"))
     post: Timing = field(default_factory=lambda: Timing("Butaca: POST of a favorite"))
     delete: Timing = field(default_factory=lambda: Timing("Butaca: DELETE of a favorite"))
@@ -53,22 +55,27 @@ class Timings:
 def timings(around: Surroundings, bare: Server, rounds: int) -> Timings:
     """Time each kind of call once a round. Raises Complaint when one fails."""
     prefix = urlsplit(around.tmdb.url).path
-    with (
-        around.tmdb_apart() as tmdb,
-        around.pod(TMDB_BASE_URL=f"{tmdb.origin}{prefix}") as pod,
-    ):
-        return _timings(
-            Caller(pod.origin), Caller(bare.origin), Caller(tmdb.origin), prefix, rounds
+    with ExitStack() as stack:
+        tmdb = stack.enter_context(around.tmdb_apart())
+        url = f"{tmdb.origin}{prefix}"
+        pod = stack.enter_context(around.pod(TMDB_BASE_URL=url))
+        asking = stack.enter_context(asking_flask(around, url))
+        butaca, flask, passing, sandbox = (
+            Caller(each.origin) for each in (pod, bare, asking, tmdb)
         )
+        return _timings(butaca, flask, passing, sandbox, prefix, rounds)
 
 
-def _timings(butaca: Caller, flask: Caller, tmdb: Caller, prefix: str, rounds: int) -> Timings:
+def _timings(
+    butaca: Caller, flask: Caller, passing: Caller, sandbox: Caller, prefix: str, rounds: int
+) -> Timings:
     told, movie_id = Timings(), _not_kept(butaca)
     for _ in bar(range(rounds), "one call at a time"):
         path = new_path()
         _note(told.bare, 200, flask.get(PEER_POPULAR))
         _note(told.warm, 200, butaca.get(POPULAR))
-        _note(told.upstream, 200, tmdb.get(f"{prefix}/movie{path[7:]}", _AS_BUTACA))
+        _note(told.upstream, 200, sandbox.get(f"{prefix}/movie{path[7:]}", _AS_BUTACA))
+        _note(told.asking, 200, passing.get(path))
         _note(told.cold, 200, butaca.get(f"/api/v1{path}"))
         _note(told.post, 201, butaca.ask("POST", FAVORITES, {"movie_id": movie_id}))
         _note(told.delete, 204, butaca.ask("DELETE", f"{FAVORITES}/{movie_id}"))

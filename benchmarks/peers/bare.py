@@ -24,12 +24,12 @@ def create(body: bytes) -> Flask:
     return app
 
 
-def main(port: int, threads: int, body: bytes) -> None:
-    """Serve until somebody ends it."""
-    server.load = lambda *_, **__: create(body)  # type: ignore[assignment]
+def serve(app: Flask, port: int, threads: int) -> None:
+    """Serve an app until somebody ends it."""
+    server.load = lambda *_, **__: app  # type: ignore[assignment]
     with server.bind(HOST, port) as listener:
         server.serve(listener, threads)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]).read_bytes())
+    serve(create(Path(sys.argv[3]).read_bytes()), int(sys.argv[1]), int(sys.argv[2]))
