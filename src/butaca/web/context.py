@@ -130,6 +130,11 @@ def welcome(app: Flask, begin: "Callable[[WSGIEnvironment], Visit]") -> None:
     _here.set(_Here(app, asked, begin(asked.environ)))
 
 
+def farewell() -> None:
+    """Forget the request: what it holds of its connection must not outlive it."""
+    _here.set(cast("_Here", None))
+
+
 def current_request() -> Request:
     """Return the request that is being answered."""
     return _here.get().request

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from butaca import trace
 from butaca.core.models import Source
-from butaca.web.context import Visit, current_request, visit, welcome
+from butaca.web.context import Visit, current_request, farewell, visit, welcome
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -100,6 +100,10 @@ def register(app: Flask, observer: Observer) -> None:
     @app.before_request
     def name_request() -> None:
         welcome(app, observer.begin)
+
+    @app.teardown_request
+    def leave(_: BaseException | None) -> None:
+        farewell()
 
     @app.after_request
     def tell(response: Response) -> Response:

@@ -1,0 +1,28 @@
+"""What is known of a request, for as long as it lasts."""
+
+import gc
+from weakref import ref
+
+import pytest
+from werkzeug.test import EnvironBuilder, run_wsgi_app
+
+from butaca.web import WebOptions, create_web
+from tests.conftest import World
+from tests.web.scene import API
+
+
+class Connection:
+    """What a server may leave in the environment of a request."""
+
+
+@pytest.mark.parametrize("path", ["/livez", f"{API}/me", "/nowhere"])
+def test_nothing_of_a_request_outlives_it(world: World, path: str) -> None:
+    connection = Connection()
+    environ = EnvironBuilder(path, environ_overrides={"connection": connection}).get_environ()
+    run_wsgi_app(create_web(world.services(), WebOptions()), environ)
+    is_held = ref(connection)
+
+    del environ, connection
+    gc.collect()
+
+    assert is_held() is None
