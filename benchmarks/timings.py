@@ -60,14 +60,18 @@ def timings(around: Surroundings, bare: Server, rounds: int) -> Timings:
         url = f"{tmdb.origin}{prefix}"
         pod = stack.enter_context(around.pod(TMDB_BASE_URL=url))
         asking = stack.enter_context(asking_flask(around, url))
-        butaca, flask, passing, sandbox = (
-            Caller(each.origin) for each in (pod, bare, asking, tmdb)
+        return _timings(
+            Caller(pod.origin),
+            Caller(bare.origin),
+            Caller(asking.origin),
+            Caller(tmdb.origin),
+            prefix,
+            rounds,
         )
-        return _timings(butaca, flask, passing, sandbox, prefix, rounds)
 
 
 def _timings(
-    butaca: Caller, flask: Caller, passing: Caller, sandbox: Caller, prefix: str, rounds: int
+    butaca: Caller, flask: Caller, asking: Caller, sandbox: Caller, prefix: str, rounds: int
 ) -> Timings:
     told, movie_id = Timings(), _not_kept(butaca)
     for _ in bar(range(rounds), "one call at a time"):
@@ -75,7 +79,7 @@ def _timings(
         _note(told.bare, 200, flask.get(PEER_POPULAR))
         _note(told.warm, 200, butaca.get(POPULAR))
         _note(told.upstream, 200, sandbox.get(f"{prefix}/movie{path[7:]}", _AS_BUTACA))
-        _note(told.asking, 200, passing.get(path))
+        _note(told.asking, 200, asking.get(path))
         _note(told.cold, 200, butaca.get(f"/api/v1{path}"))
         _note(told.post, 201, butaca.ask("POST", FAVORITES, {"movie_id": movie_id}))
         _note(told.delete, 204, butaca.ask("DELETE", f"{FAVORITES}/{movie_id}"))

@@ -16,6 +16,7 @@ def create() -> Flask:
     """Return an app that asks each time."""
     app, tmdb = Flask(__name__), requests.Session()
     tmdb.headers.update(HEADERS)
+    tmdb.trust_env = False  # As Butaca has it: else each call looks for proxies and a ~/.netrc.
 
     @app.get("/movies/popular")
     def popular() -> Response:

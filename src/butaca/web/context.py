@@ -1,7 +1,7 @@
 """What every request stands on: the services behind, and whoever calls.
 
-What works in this app alone looks here, and not through Flask's proxies: one look takes four calls,
-and some forty of them were a twentieth of what a request costs.
+Our own look here, and not through Flask's proxies: a look there takes four calls, some forty times
+a request, a twentieth of what it costs. Only what works in any app uses those.
 """
 
 from collections.abc import Callable
@@ -116,6 +116,8 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class _Here:
+    """What is asked, of which app, and what is known of it."""
+
     app: Flask
     request: Request
     visit: Visit
@@ -126,12 +128,16 @@ _here: ContextVar[_Here] = ContextVar("butaca.here")
 
 def welcome(app: Flask, begin: "Callable[[WSGIEnvironment], Visit]") -> None:
     """Remember a request that came, and what is known of it when it begins."""
+    # As Flask's documentation has it; its type does not tell that it is a proxy.
     asked: Request = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
     _here.set(_Here(app, asked, begin(asked.environ)))
 
 
 def farewell() -> None:
-    """Forget the request: what it holds of its connection must not outlive it."""
+    """Forget the request, lest this thread hold its connection until the next one comes.
+
+    Flask may tear down twice, and a token can be reset but once.
+    """
     _here.set(cast("_Here", None))
 
 

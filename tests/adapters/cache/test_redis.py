@@ -17,6 +17,7 @@ from butaca.adapters.cache.health import AILING, RESTING
 from butaca.adapters.cache.redis import FORMAT, entry_key, lease_key
 from butaca.adapters.rate_limits import RateLimits
 from butaca.adapters.redis import RedisLink
+from butaca.server import free_port
 from tests.adapters.cache.scene import REST
 from tests.fakes import FakeClock
 from tests.faults.pods import until
@@ -365,9 +366,10 @@ def test_a_lease_under_which_nothing_could_be_kept_ends_nonetheless(
     with cache.lease("popular:1", 60) as lease:
         client.config_set("maxmemory", "1mb")
         assert cache.put("popular:1", b"one", lease) is False
+        assert not client.exists(HELD)
         client.config_set("maxmemory", "0")
-        clock.move(REST)
 
+    clock.move(REST)
     assert leads(cache)
 
 
@@ -397,7 +399,9 @@ def test_a_redis_with_room_again_keeps_again(ruined: RedisLink, clock: FakeClock
 @pytest.fixture
 def slotted() -> Iterator[RedisLink]:
     """A link to a cluster of one node, which refuses a call about keys of two slots."""
-    with own_valkey(**{"cluster-enabled": "yes"}) as server:
+    # Of itself it takes for its bus a port that is 10 000 higher, and there may be none.
+    bus = str(free_port("127.0.0.1"))
+    with own_valkey(**{"cluster-enabled": "yes", "cluster-port": bus}) as server:
         link = RedisLink(f"redis://127.0.0.1:{server.port}/0", timeout=5.0)
         client: Any = link.client
         client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)

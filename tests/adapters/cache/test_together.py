@@ -3,10 +3,10 @@
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from threading import Barrier, Semaphore
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
@@ -48,7 +48,6 @@ from tests.fakes import FakeCache, FakeCatalogue
 from tests.faults.pods import until
 from tests.redis_time import let_pass
 
-T = TypeVar("T")
 MANY = 16
 ASKS: dict[str, Ask] = {
     "popular": lambda cached: cached.popular(POPULAR),
@@ -673,13 +672,17 @@ def test_a_call_has_until_the_deadline() -> None:
 
 
 class CountingLink(RedisLink):
-    """A link that counts how often Redis is asked."""
+    """A link that counts the trips to Redis: for each it takes a connection."""
 
-    asked = 0
+    def __init__(self, url: str) -> None:
+        super().__init__(url, timeout=5.0)
+        self.trips, take = 0, self.client.connection_pool.get_connection
 
-    def attempt(self, call: Callable[[], T], otherwise: T) -> T:
-        self.asked += 1
-        return super().attempt(call, otherwise)
+        def take_one() -> Any:
+            self.trips += 1
+            return take()
+
+        self.client.connection_pool.get_connection = take_one  # type: ignore[assignment, method-assign]
 
 
 @dataclass
@@ -692,7 +695,7 @@ class Pods:
 
     def __post_init__(self) -> None:
         furnish(self.upstream)
-        self.links = [CountingLink(self.url, timeout=5.0) for _ in range(2)]
+        self.links = [CountingLink(self.url) for _ in range(2)]
         self.one, self.other = (self.pod(link) for link in self.links)
 
     def pod(self, link: RedisLink) -> CachedCatalogue:
@@ -732,11 +735,42 @@ def pods(empty_redis: str) -> Iterator[Pods]:
         link.client.close()
 
 
-def test_a_cold_call_asks_redis_three_times(pods: Pods) -> None:
+def test_a_cold_call_takes_three_trips_to_redis(pods: Pods) -> None:
     pods.upstream.gate.set()
+    pods.one.record(550)  # By now Redis knows our scripts.
+    pods.links[0].trips = 0
 
     assert pods.one.popular(POPULAR).freshness.source is Source.MISS
-    assert pods.links[0].asked == 3  # What is kept; may we lead, is all calm; keep it, we have led.
+    assert pods.links[0].trips == 3  # What is kept; may we lead, is all calm; keep it, we have led.
+
+
+def test_what_another_pod_keeps_takes_one_trip_to_redis(pods: Pods) -> None:
+    pods.upstream.gate.set()
+    pods.one.popular(POPULAR)
+
+    assert pods.other.popular(POPULAR).freshness.source is Source.HIT
+    assert pods.links[1].trips == 1
+
+
+def test_what_another_pod_keeps_needs_no_place_with_those_who_wait_for_upstream(
+    scene: Scene,
+) -> None:
+    scene.popular()
+    scene.forget()
+    with ExitStack() as taken:
+        for _ in range(scene.places):
+            taken.enter_context(scene.bulkhead.place(may_queue=False))
+
+        assert scene.popular().freshness.source is Source.HIT
+
+
+def test_what_another_pod_keeps_is_served_while_upstream_is_slow(crowd: Crowd) -> None:
+    crowd.keep_and_let_expire()
+    crowd.forget()
+    crowd.bulkhead.patience = 0.05
+
+    assert crowd.popular().freshness.source is Source.UPDATING
+    crowd.upstream.gate.set()
 
 
 def test_of_many_in_two_pods_one_goes(pods: Pods, pool: ThreadPoolExecutor) -> None:

@@ -25,7 +25,7 @@ class Lease:
     """By which it is given back; nothing, where that was done or there is nothing to give back."""
 
     is_calm: bool = False
-    """Whether it was seen on the way that no pod says that upstream ails."""
+    """Whether there was no verdict on upstream in Redis when the lease was taken."""
 
 
 class Cache(Protocol):
@@ -50,7 +50,7 @@ class Health(Protocol):
     def claim(self, *, is_calm: bool = False) -> float:
         """Return 0 to whoever may go now, or the seconds to wait.
 
-        Where it was just seen that no pod says that upstream ails, none is asked again.
+        With `is_calm`, that of a lease just taken, what this process knows is all that counts.
         """
 
     def failed(self) -> None:

@@ -18,7 +18,8 @@ from butaca.adapters.redis import RedisLink, milliseconds
 FORMAT = 1
 """Of what is kept. It is part of every key: another release's entry is a miss."""
 
-# One call that tells, to whoever asks for a lease, what is kept by then as well.
+# Takes the lease unless somebody has it, and tells what is kept by then: in one script, lest body
+# and countdown be of two entries.
 _TAKE = """
 local taken = redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2])
 return {taken and 1 or 0, redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])}
@@ -43,7 +44,7 @@ def entry_key(key: str) -> str:
 
 
 def lease_key(key: str) -> str:
-    """Return the key of a lease: in the slot of the entry's, for one transaction has both.
+    """Return the key of a lease: in the slot of the entry's, for one script has both.
 
     Source: https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags.
     """
@@ -101,6 +102,7 @@ class RedisCache:
 
     def _take(self, key: str, seconds: float) -> Lease:
         token, asked, pipeline = uuid4().hex, self._clock(), self._redis.pipeline(transaction=False)
+        # No transaction: the verdicts are of another slot. They are last, so that they are newer.
         pipeline.eval(_TAKE, 2, entry_key(key), lease_key(key), token, milliseconds(seconds))
         pipeline.exists(RESTING, AILING)
         (is_ours, *entry), verdicts = pipeline.execute()
