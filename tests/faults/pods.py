@@ -223,6 +223,12 @@ Start = Callable[..., Process]
 """Starts a `butaca`: Fork, or `started` for one that begins with nothing, as in production."""
 
 
+def _said(log: str) -> list[Line]:
+    """Return the lines of a log; of one that is being written only a part may be there yet."""
+    lines = log.splitlines(keepends=True)
+    return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
 class Pod:
     """A `butaca serve` with its worker, in a process group of its own."""
 
@@ -278,15 +284,15 @@ class Pod:
 
     def errors(self) -> list[Line]:
         """Return the lines of stderr since the last `forget`, but those of every start and end."""
-        lines = self._new_on_stderr().splitlines()
-        return [line for line in map(json.loads, lines) if line["event"] != "demo_users.are_let_in"]
+        lines = _said(self._new_on_stderr())
+        return [line for line in lines if line["event"] != "demo_users.are_let_in"]
 
     def errors_of(self, event: str) -> list[Line]:
         return [line for line in self.errors() if line["event"] == event]
 
     def log(self) -> list[Line]:
         """Return the lines of stdout."""
-        return [json.loads(line) for line in self._stdout.read_text().splitlines()]
+        return _said(self._stdout.read_text())
 
     def forget(self) -> None:
         """Forget what it said on stderr until now."""
