@@ -1,5 +1,6 @@
 """The cache in a real Redis: how long it keeps, and all the ways in which Redis is no use."""
 
+import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,6 @@ from butaca.adapters.cache.health import AILING, RESTING
 from butaca.adapters.cache.redis import FORMAT, entry_key, lease_key
 from butaca.adapters.rate_limits import RateLimits
 from butaca.adapters.redis import RedisLink
-from butaca.server import free_port
 from tests.adapters.cache.scene import REST
 from tests.fakes import FakeClock
 from tests.faults.pods import until
@@ -399,9 +399,12 @@ def test_a_redis_with_room_again_keeps_again(ruined: RedisLink, clock: FakeClock
 @pytest.fixture
 def slotted() -> Iterator[RedisLink]:
     """A link to a cluster of one node, which refuses a call about keys of two slots."""
-    # Of itself it takes for its bus a port that is 10 000 higher, and there may be none.
-    bus = str(free_port("127.0.0.1"))
-    with own_valkey(**{"cluster-enabled": "yes", "cluster-port": bus}) as server:
+    # Of itself it takes for its bus a port that is 10 000 higher, and there may be none. The bus'
+    # is held while the server's own is chosen, lest they be the same.
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        bus = str(held.getsockname()[1])
+        chosen = own_valkey(**{"cluster-enabled": "yes", "cluster-port": bus})
+    with chosen as server:
         link = RedisLink(f"redis://127.0.0.1:{server.port}/0", timeout=5.0)
         client: Any = link.client
         client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
