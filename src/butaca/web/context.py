@@ -1,7 +1,7 @@
 """What every request stands on: the services behind, and whoever calls.
 
-Our own look here, and not through Flask's proxies: a look there takes four calls, some forty times
-a request, a twentieth of what it costs. Only what works in any app uses those.
+Our modules look here, and not through Flask's proxies: a look there takes four calls, some forty
+times a request, a twentieth of what it costs. Only what works in any app uses those.
 """
 
 from collections.abc import Callable
