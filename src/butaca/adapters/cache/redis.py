@@ -9,7 +9,6 @@ from typing import Any
 from uuid import uuid4
 
 from redis import Redis
-from redis.client import Pipeline
 
 from butaca.adapters.cache.entries import Kept, Lease
 from butaca.adapters.cache.health import AILING, RESTING
@@ -63,7 +62,8 @@ class RedisCache:
     ) -> None:
         self._link = link
         self._redis: Redis = link.client
-        self._keep, self._release = map(link.client.register_script, (_KEEP, _RELEASE))
+        self._keep = link.client.register_script(_KEEP)
+        self._release = link.client.register_script(_RELEASE)
         self._kept_ms = milliseconds(kept_for)
         self._clock = clock
 
@@ -110,8 +110,11 @@ class RedisCache:
         return Lease(bool(is_ours), kept, token if is_ours else None, is_calm=not verdicts)
 
     def _get(self, key: str) -> Kept[bytes] | None:
-        asked = self._clock()
-        return self._kept(_look(self._redis.pipeline(), key).execute(), asked)
+        asked, pipeline = self._clock(), self._redis.pipeline()
+        # One transaction, lest body and countdown be of two entries.
+        pipeline.get(entry_key(key))
+        pipeline.pttl(entry_key(key))
+        return self._kept(pipeline.execute(), asked)
 
     def _kept(self, entry: list[Any], asked: float) -> Kept[bytes] | None:
         body, left_ms = entry
@@ -121,10 +124,3 @@ class RedisCache:
         # The countdown went on while the answer was on its way.
         age = (int(head[1]) - left_ms) / 1000 + self._clock() - asked
         return Kept(body[head.end() :], age)
-
-
-def _look(pipeline: Pipeline, key: str) -> Pipeline:
-    """Ask for a body and its countdown: in one transaction, lest they be of two entries."""
-    pipeline.get(entry_key(key))
-    pipeline.pttl(entry_key(key))
-    return pipeline
