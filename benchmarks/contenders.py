@@ -20,7 +20,7 @@ FAVORITES = "/api/v1/me/favorites"
 PEER_POPULAR = "/movies/popular"
 
 BARE = "bare Flask"
-ASKING = "bare Flask that asks the sandbox"
+ASKING = "bare Flask calling the sandbox"
 WARM = "Butaca: warm GET"
 NOT_MODIFIED = "Butaca: 304"
 MARKED = "Butaca: include=me"

@@ -31,7 +31,7 @@ class Goal:
         return f"| {self.what} | {value} | {word} {bound} | {verdict} |"
 
 
-HEAD = ("| goal | measured | wanted | |", "| - | -: | - | - |")
+HEAD = ("| metric | measured | goal | |", "| - | -: | - | - |")
 
 
 def goals(side: dict[str, Series], told: Timings) -> Iterator[Goal]:
@@ -43,8 +43,8 @@ def goals(side: dict[str, Series], told: Timings) -> Iterator[Goal]:
     tail = warm.p99 / warm.p50
     yield Goal("warm GET: p99 ÷ p50, 16 connections", tail, 5, is_ceiling=True)
     alone = told.warm.p50 / warm.cost
-    yield Goal("warm GET: one alone ÷ each of many at once", alone, 5, is_ceiling=True)
+    yield Goal("warm GET: one alone ÷ under load", alone, 5, is_ceiling=True)
     yield Goal("`include=me` ÷ bare Flask", side[MARKED].times(bare), 0.15)
     yield Goal("304 ÷ 200", side[NOT_MODIFIED].times(warm), 1)
-    yield Goal("cold GET: over its upstream", told.added * 1000, 3, " ms", is_ceiling=True)
+    yield Goal("cold GET: added to its upstream", told.added * 1000, 3, " ms", is_ceiling=True)
     yield Goal("20 favorites, all details ÷ bare Flask", side[KEPT].times(bare), 0.1)

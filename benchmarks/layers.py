@@ -35,23 +35,23 @@ from butaca.web import express, movies, observability, protection
 from butaca.web.compression import Compression
 
 ROUNDS, CALLS = 40, 250
-WAYS = ("through Flask", "in the lane")
+WAYS = ("through Flask", "express lane")
 LEAST = 0.5e-6
 """Seconds. What takes less is not there."""
 
-REST = "Admission, and the end of a pod"
+REST = "Admission, draining"
 
 LAYERS: Mapping[str, tuple[tuple[Any, str], ...]] = {
     "Proxies, security headers": ((ProxyFix, "__call__"),),
-    "Flask: contexts, routing, the query, an answer": ((APIFlask, "wsgi_app"),),
-    "What may come in": ((protection, "_guard"),),
-    "The lane: look-up, and what differs each time": ((express.Express, "__call__"),),
-    "Who calls": ((Accounts, "identify"),),
-    "How often": ((protection, "seconds_to_wait"), (express, "seconds_to_wait")),
-    "What is kept": ((Movies, "popular"),),
-    "Body, tag, how long it may be kept": ((movies, "told"),),
+    "Flask: contexts, routing, query, response": ((APIFlask, "wsgi_app"),),
+    "Request checks": ((protection, "_guard"),),
+    "Express lane: lookup, per-request headers": ((express.Express, "__call__"),),
+    "Authentication": ((Accounts, "identify"),),
+    "Rate limit": ((protection, "seconds_to_wait"), (express, "seconds_to_wait")),
+    "Catalogue cache": ((Movies, "popular"),),
+    "Body, ETag, Cache-Control": ((movies, "told"),),
     "Coding": ((Compression, "__call__"),),
-    "Name and trace": ((observability.Observer, "begin"),),
+    "Request ID, trace context": ((observability.Observer, "begin"),),
     "Metrics": ((observability.Metrics, "count"),),
     "Log": ((observability, "_log"),),
 }
@@ -154,7 +154,7 @@ def _rows(whole: Mapping[str, float], watch: Watch) -> Iterator[str]:
     for layer in (REST, *LAYERS):
         cells = (_told(whole[way], watch.seconds[way], layer) for way in WAYS)
         yield f"| {layer} | {' | '.join(cells)} |"
-    yield f"| **all of it** | {' | '.join(f'**{whole[way] * 1e6:.0f} µs**' for way in WAYS)} |"
+    yield f"| **total** | {' | '.join(f'**{whole[way] * 1e6:.0f} µs**' for way in WAYS)} |"
 
 
 def _told(whole: float, seconds: Mapping[str, float], layer: str) -> str:

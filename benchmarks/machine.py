@@ -40,8 +40,8 @@ class Neighbors:
     def __str__(self) -> str:
         """Return a sentence."""
         return (
-            f"While nothing was asked, others kept the machine {median(self._looks):.0f} % busy "
-            f"({min(self._looks):.0f} to {max(self._looks):.0f} %, {len(self._looks)} looks)."
+            f"CPU use while the bench was idle: {median(self._looks):.0f} % "
+            f"({min(self._looks):.0f} to {max(self._looks):.0f} % in {len(self._looks)} samples)."
         )
 
 

@@ -56,9 +56,9 @@ def _ask(pod: Server, requests: int, keys: int) -> Iterator[int]:
 
 def _goals(seen: list[Place]) -> Iterator[Goal]:
     half = [taken for asked, taken in seen if asked >= seen[-1][0] / 2]
-    yield Goal("memory at its most", max(taken for _, taken in seen), MOST, " MB", is_ceiling=True)
+    yield Goal("peak memory", max(taken for _, taken in seen), MOST, " MB", is_ceiling=True)
     yield Goal(
-        "memory over the last half: most ÷ first", max(half) / half[0], FLAT, is_ceiling=True
+        "memory over the last half: peak ÷ start", max(half) / half[0], FLAT, is_ceiling=True
     )
 
 

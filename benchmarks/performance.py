@@ -90,7 +90,7 @@ def _write(document: Document, block: str, lines: Iterator[str] | list[str]) -> 
 
 def _side_rows(side: dict[str, Series]) -> Iterator[str]:
     bare = side[BARE]
-    yield "| | ÷ bare Flask | requests/s | least to most | p50 | p99 | failed | its CPU | ÷ bare |"
+    yield "| | ÷ bare Flask | requests/s | range | p50 | p99 | failed | CPU | ÷ bare |"
     yield "| - | -: | -: | -: | -: | -: | -: | -: | -: |"
     for each in side.values():
         ratio = each.times(bare)
@@ -112,7 +112,7 @@ def _timing_rows(told: Timings) -> Iterator[str]:
 
 
 def _growth_rows(curves: Sequence[Curve]) -> Iterator[str]:
-    yield "| | size: microseconds per request | rises to |"
+    yield "| | size: µs per request | rises to |"
     yield "| - | - | -: |"
     for curve in curves:
         for name, line in curve.lines().items():

@@ -40,7 +40,7 @@ class Timings:
 
     bare: Timing = field(default_factory=lambda: Timing("bare Flask"))
     warm: Timing = field(default_factory=lambda: Timing("Butaca: warm GET"))
-    upstream: Timing = field(default_factory=lambda: Timing("the sandbox itself"))
+    upstream: Timing = field(default_factory=lambda: Timing("the sandbox, directly"))
     asking: Timing = field(default_factory=lambda: Timing(ASKING))
     cold: Timing = field(default_factory=lambda: Timing("Butaca: cold GET"))
     post: Timing = field(default_factory=lambda: Timing("Butaca: POST of a favorite"))
