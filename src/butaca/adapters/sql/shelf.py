@@ -1,5 +1,6 @@
 """A shelf: what somebody keeps, or what they rated; read one by one or by the page."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -64,9 +65,12 @@ class Shelf(Generic[T]):
 
     def page(self, connection: Connection, user_id: int, query: ListQuery) -> Page[T]:
         """Return one page of a user's, in a total order."""
-        count, page = _statements(self, query.sort, query.filter, query.language)
+        values = _values(query.filter)
+        count, page = _statements(
+            self, query.sort, query.filter.rated, frozenset(values), query.language
+        )
         skipped = (query.page - 1) * query.page_size
-        here = {"user_id": user_id, "page_size": query.page_size, "skipped": skipped}
+        here = {"user_id": user_id, "page_size": query.page_size, "skipped": skipped, **values}
         found = connection.execute(page, here).all()
         # A page behind the last one has no row that could tell.
         total = found[0].total if found else connection.scalar(count, here) or 0
@@ -91,16 +95,20 @@ class Shelf(Generic[T]):
 
 @lru_cache(maxsize=256)
 def _statements(
-    shelf: Shelf[Any], sort: SortOrder, wanted: Filter, language: str | None
+    shelf: Shelf[Any],
+    sort: SortOrder,
+    rated: bool | None,
+    values: frozenset[str],
+    language: str | None,
 ) -> tuple[Select[Any], Select[Any]]:
     """Return how a list is counted, and how a page of it is read; its rows tell the `total`, too.
 
-    They take longer to build than to run, so each is built once.
+    They take longer to build than to run, so each is built once, whatever the values are.
     """
     chosen = (
         _mine.user_id == bindparam("user_id"),
         shelf.holds,
-        *_conditions(wanted, language),
+        *_conditions(rated, values, language),
     )
     page = (
         shelf.chosen(*chosen)
@@ -152,30 +160,49 @@ def _order(sort: SortOrder, columns: Any) -> list[ColumnElement[Any]]:
     return [*order, columns["movie_id"]]
 
 
-def _conditions(wanted: Filter, language: str | None) -> Iterator[ColumnElement[bool]]:
-    """Say what a row must be like to pass a filter."""
-    if wanted.rated is not None:
-        yield _mine.half_stars.is_not(None) if wanted.rated else _mine.half_stars.is_(None)
-    if wanted.min_rating is not None:
-        yield _mine.half_stars >= wanted.min_rating.halves
-    if wanted.year_from is not None:
-        yield _mine.release_date >= date(wanted.year_from, 1, 1)
-    if wanted.year_to is not None:
-        yield _mine.release_date <= date(wanted.year_to, 12, 31)
-    if wanted.genre is not None:
-        yield _of_this_movie(movie_genres).where(movie_genres.c.genre_id == wanted.genre)
-    if wanted.title is not None:
-        yield _has_title(folded(wanted.title), language)
+def _values(wanted: Filter) -> dict[str, Any]:
+    """Return what a filter compares rows with: the parameters of `_conditions`."""
+    values = {
+        "min_rating": wanted.min_rating and wanted.min_rating.halves,
+        "year_from": wanted.year_from and date(wanted.year_from, 1, 1),
+        "year_to": wanted.year_to and date(wanted.year_to, 12, 31),
+        "genre": wanted.genre,
+        "title": None if wanted.title is None else _containing(folded(wanted.title)),
+    }
+    return {name: value for name, value in values.items() if value is not None}
 
 
-def _has_title(words: str, language: str | None) -> ColumnElement[bool]:
+def _containing(words: str) -> str:
+    """Return a pattern of LIKE with `/` as its escape character."""
+    return "%" + re.sub("[/%_]", r"/\g<0>", words) + "%"
+
+
+def _conditions(
+    rated: bool | None, values: frozenset[str], language: str | None
+) -> Iterator[ColumnElement[bool]]:
+    """Yield the conditions of a filter that has these values."""
+    if rated is not None:
+        yield _mine.half_stars.is_not(None) if rated else _mine.half_stars.is_(None)
+    if "min_rating" in values:
+        yield _mine.half_stars >= bindparam("min_rating")
+    if "year_from" in values:
+        yield _mine.release_date >= bindparam("year_from")
+    if "year_to" in values:
+        yield _mine.release_date <= bindparam("year_to")
+    if "genre" in values:
+        yield _of_this_movie(movie_genres).where(movie_genres.c.genre_id == bindparam("genre"))
+    if "title" in values:
+        yield _has_title(language)
+
+
+def _has_title(language: str | None) -> ColumnElement[bool]:
     """Say that a title holds these words, be it as stored or in the reader's language."""
-    as_stored = _mine.sort_title.contains(words, autoescape=True)
+    as_stored = _mine.sort_title.like(bindparam("title"), escape="/")
     if language is None:
         return as_stored
     translated = _of_this_movie(translations).where(
         _of_language(language),
-        translations.c.sort_title.contains(words, autoescape=True),
+        translations.c.sort_title.like(bindparam("title"), escape="/"),
     )
     return as_stored | translated
 
