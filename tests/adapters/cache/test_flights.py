@@ -18,7 +18,12 @@ class Interruption(BaseException):
     """Something that is no ordinary failure, as KeyboardInterrupt is not."""
 
 
-FAILURES = [CatalogueTimedOut(), MovieNotFound(), ZeroDivisionError(), Interruption()]
+FAILURES = [
+    CatalogueTimedOut(upstream_status=504, retry_after=7),
+    MovieNotFound(),
+    ZeroDivisionError(),
+    Interruption(),
+]
 
 
 def fail(failure: BaseException) -> Any:
@@ -87,7 +92,24 @@ def test_whoever_follows_gets_the_same_failure(failure: BaseException) -> None:
     with pytest.raises(type(failure)) as caught:
         flight.outcome()
 
-    assert caught.value is failure
+    assert caught.value.args == failure.args
+    assert vars(caught.value) == vars(failure)
+
+
+def test_whoever_follows_raises_the_refusal_with_a_traceback_of_their_own() -> None:
+    flights = Flights()
+    flight, _ = flights.board("a")
+    with pytest.raises(CatalogueTimedOut) as led:
+        flights.lead("a", flight, lambda: fail(CatalogueTimedOut()))
+
+    followed = []
+    for _ in range(2):
+        with pytest.raises(CatalogueTimedOut) as caught:
+            flight.outcome()
+        followed.append(caught)
+
+    assert len({id(caught.value) for caught in (led, *followed)}) == 3
+    assert {len(caught.traceback) for caught in followed} == {2}
 
 
 def test_after_a_flight_the_next_one_leads() -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from contextvars import copy_context
+from copy import copy
 from typing import Any, Generic, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter
@@ -30,6 +31,8 @@ class Flight(Generic[T]):
 
     def outcome(self) -> T:
         """Return what it brought, or raise what it failed with."""
+        if failure := self.landed.exception():
+            raise _afresh(failure)
         return self.landed.result()
 
 
@@ -91,7 +94,7 @@ class Flights:
             answer = fly()
         except BaseException as failure:
             self._land(key)
-            flight.landed.set_exception(failure)
+            flight.landed.set_exception(_afresh(failure))
             raise
         self._land(key)
         flight.landed.set_result(answer)
@@ -100,3 +103,12 @@ class Flights:
     def _land(self, key: str) -> None:
         with self._lock:
             del self._flying[key]
+
+
+def _afresh(failure: BaseException) -> BaseException:
+    """Return a refusal for another thread to raise.
+
+    Each raise adds to the traceback of an exception, and a traceback keeps the requests of all its
+    frames alive.
+    """
+    return copy(failure) if isinstance(failure, Refusal) else failure
