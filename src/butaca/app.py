@@ -71,7 +71,7 @@ def create_app(settings: Settings) -> APIFlask:
     services = Services(
         movies=Movies(catalogue, settings.default_language),
         library=Library(SqlLibrary(database), catalogue),
-        accounts=Accounts(_remembered(SqlAccounts(database))),
+        accounts=Accounts(_remembered(SqlAccounts(database), settings.database_places)),
         rate_limiter=RateLimits(
             link,
             reads=settings.rate_limit_reads,
@@ -128,9 +128,10 @@ def _web_options(settings: Settings, *, express: bool) -> WebOptions:
     )
 
 
-def _remembered(accounts: SqlAccounts) -> RememberedAccounts:
+def _remembered(accounts: SqlAccounts, threads: int) -> RememberedAccounts:
     memory = Memory(BEARERS, kept_for=BEARERS_KEPT_FOR)
-    return RememberedAccounts(accounts, memory, Rest(LOOK_UP_REST, longest_try=LOOK_UP_REST))
+    rest = Rest(LOOK_UP_REST, longest_try=LOOK_UP_REST)
+    return RememberedAccounts(accounts, memory, rest, threads=threads)
 
 
 def _layers(settings: Settings, link: RedisLink, registry: CollectorRegistry) -> Layers:

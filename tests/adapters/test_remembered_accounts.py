@@ -1,9 +1,12 @@
 """Accounts that are remembered, for a little while and while the database is away."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import timedelta
-from threading import Event
+from functools import partial
+from threading import Barrier, Event
 
 import pytest
 
@@ -13,7 +16,7 @@ from butaca.adapters.rest import Rest
 from butaca.core.accounts import Accounts, digest
 from butaca.core.errors import LibraryUnavailable, TokenRejected
 from butaca.core.ports import Bearer
-from tests.builders import CONSUMER, NOON
+from tests.builders import ADMIN, CONSUMER, NOON
 from tests.fakes import FakeAccounts, FakeClock
 
 TOKEN = "1" * 64
@@ -53,10 +56,17 @@ class Scene:
     def __post_init__(self) -> None:
         self.accounts = self.patient_for(LONG)
 
-    def patient_for(self, seconds: float) -> RememberedAccounts:
+    def patient_for(self, seconds: float, threads: int = 1) -> RememberedAccounts:
         memory = Memory(2, KEPT_FOR, self.clock.monotonic)
-        rest, clock = Rest(REST, REST, self.clock.monotonic), self.clock.monotonic
-        return RememberedAccounts(self.lookups, memory, rest, patience=seconds, clock=clock)
+        rest = Rest(REST, REST, self.clock.monotonic)
+        return RememberedAccounts(
+            self.lookups,
+            memory,
+            rest,
+            patience=seconds,
+            threads=threads,
+            clock=self.clock.monotonic,
+        )
 
 
 @pytest.fixture
@@ -65,6 +75,29 @@ def scene() -> Iterator[Scene]:
     scene.lookups.let_in(CONSUMER, TOKEN, NOON)
     yield scene
     scene.lookups.answers.set()
+
+
+def test_as_many_are_looked_up_at_a_time_as_there_are_threads(scene: Scene) -> None:
+    accounts, tokens = scene.patient_for(LONG, threads=2), (TOKEN, "2" * 64)
+    scene.lookups.let_in(ADMIN, tokens[1], NOON)
+    for token in tokens:
+        accounts.find_bearer(token)
+    scene.clock.move(FRESH_FOR)
+    scene.lookups.meanwhile = partial(Barrier(2).wait, LONG)
+    with ThreadPoolExecutor(2) as callers:
+        found = list(callers.map(accounts.find_bearer, tokens))
+    assert found == [Bearer(CONSUMER, TOKEN), Bearer(ADMIN, tokens[1])]
+
+
+def test_a_look_up_knows_the_request_that_it_is_for(scene: Scene) -> None:
+    scene.accounts.find_bearer(TOKEN)
+    scene.clock.move(FRESH_FOR)
+    request_id: ContextVar[str] = ContextVar("request_id", default="")
+    known: list[str] = []
+    scene.lookups.meanwhile = lambda: known.append(request_id.get())
+    request_id.set("of this request")
+    scene.accounts.find_bearer(TOKEN)
+    assert known == ["of this request"]
 
 
 def test_whoever_was_found_just_now_is_not_looked_up_again(scene: Scene) -> None:

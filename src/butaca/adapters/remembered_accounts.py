@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from datetime import datetime
 from typing import cast
 
@@ -20,7 +21,7 @@ FRESH_FOR = 2.5
 class RememberedAccounts:
     """A store of accounts in front of another.
 
-    Who was found is not looked up again for `fresh_for` seconds from the moment of asking, within
+    Who was found is not looked up again for `FRESH_FOR` seconds from the moment of asking, within
     which a token that another process revokes is still good. An unknown token is never remembered:
     one that another process issues is good at once. What is remembered tells when it expires, so
     that the core refuses it at that very moment.
@@ -37,25 +38,24 @@ class RememberedAccounts:
         store: AccountStore,
         memory: Memory,
         rest: Rest,
-        fresh_for: float = FRESH_FOR,
         patience: float = 0.25,
+        threads: int = 1,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._memory = memory
         self._rest = rest
-        self._fresh_for = fresh_for
         self._patience = patience
         self._clock = clock
         # A look-up may take as long as the database does; nobody who is remembered waits so long.
-        self._thread = ThreadPoolExecutor(1, "look-up")
+        self._threads = ThreadPoolExecutor(threads, "look-up")
 
     def find_bearer(self, token_sha256: str) -> Bearer | None:
         """Return whom a token speaks for, revoked and expired ones included."""
         remembered = cast("Kept[Bearer] | None", self._memory.get(token_sha256))
         if remembered is None:
             return self._look_up(token_sha256)
-        if remembered.age < self._fresh_for or not self._rest.may_try():
+        if remembered.age < FRESH_FOR or not self._rest.may_try():
             return remembered.value
         return self._look_up_in_time(token_sha256, otherwise=remembered.value)
 
@@ -76,7 +76,7 @@ class RememberedAccounts:
         return was_valid
 
     def _look_up_in_time(self, token_sha256: str, otherwise: Bearer) -> Bearer | None:
-        looking_up = self._thread.submit(self._look_up, token_sha256)
+        looking_up = self._threads.submit(copy_context().run, self._look_up, token_sha256)
         try:
             bearer = looking_up.result(self._patience)
         except (LibraryUnavailable, TimeoutError):
