@@ -143,6 +143,7 @@ def test_credentials_are_for_origins_that_are_named(environment: pytest.MonkeyPa
         ("TMDB_READ_TIMEOUT", "-1"),
         ("TMDB_DEADLINE", "nan"),
         ("TMDB_DEADLINE", "inf"),
+        ("TMDB_DEADLINE", "12.1"),
         ("TMDB_RETRIES", "-1"),
         ("TMDB_BACKOFF", "-0.1"),
         ("TMDB_MAX_CONCURRENCY", "0"),

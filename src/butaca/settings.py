@@ -21,6 +21,8 @@ from butaca.complaint import Complaint
 from butaca.core.translations import LANGUAGE
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Deadline = Annotated[float, Field(gt=0, le=12, allow_inf_nan=False)]
+"""Seconds. A pod that is stopped gives its requests 14 to finish."""
 
 
 def _rate(text: str) -> str:
@@ -115,7 +117,7 @@ class RefreshSettings(DatabaseSettings):
     tmdb_read_timeout: Seconds = 3.0
     tmdb_retries: Annotated[int, Field(ge=0, le=10)] = 3
     tmdb_backoff: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.2
-    tmdb_deadline: Seconds = 6.0
+    tmdb_deadline: Deadline = 6.0
     default_language: Annotated[str, Field(pattern=LANGUAGE)] = "en-US"
 
 
