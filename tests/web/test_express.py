@@ -511,10 +511,10 @@ def test_what_only_admins_may_hear_is_told_to_nobody_else(
 
 @pytest.mark.parametrize("path", [f"{API}/me", f"{API}/me/favorites", f"{API}/me/export"])
 def test_what_is_ones_own_is_never_told_to_others(lane: Lane, path: str) -> None:
-    assert lane.get(path, token=ADMIN_TOKEN).data != b""
-    answers = {lane.get(path, token=token).headers.get("ETag") for token in (ADMIN_TOKEN,) * 2}
+    theirs = {lane.get(path, token=ADMIN_TOKEN).data for _ in range(3)}
     mine = lane.get(path, token=CONSUMER_TOKEN)
-    assert mine.headers.get("ETag") not in answers - {None}
+    assert mine.status_code == 200
+    assert mine.data not in theirs
 
 
 def test_a_failure_is_not_told_again(lane: Lane) -> None:
