@@ -192,8 +192,8 @@ def test_an_alert_says_how_bad_it_is_and_what_to_do(rule: dict[str, Any]) -> Non
 def test_operations_has_a_paragraph_for_each_alert_and_no_other() -> None:
     assert sorted(RUNBOOK) == sorted(rule["alert"] for rule in RULES)
     critical = {each["alert"] for each in RULES if each["labels"]["severity"] == "critical"}
-    (worth_it,) = re.findall(r"Worth getting up for: (.+)", OPERATIONS)
-    assert set(re.findall(r"\[(\w+)\]", worth_it)) == critical
+    (listed,) = re.findall(r"Critical: (.+)", OPERATIONS)
+    assert set(re.findall(r"\[(\w+)\]", listed)) == critical
     assert list(RUNBOOK) == re.findall(r"^### (Butaca\w+)$", OPERATIONS, re.MULTILINE)
 
 

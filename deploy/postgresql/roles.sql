@@ -1,6 +1,6 @@
--- Two roles for Butaca, to be made once, by a superuser, in its database and before its first migration:
--- the one that migrates owns the tables, the one that serves can change rows and nothing else.
--- Give them passwords afterwards: \password butaca_owner, \password butaca
+-- Creates the two roles for Butaca. Run this once as a superuser, in Butaca's database, before the first migration.
+-- butaca_owner migrates and owns the tables. butaca serves and can only change rows.
+-- Set their passwords afterwards: \password butaca_owner, \password butaca
 CREATE ROLE butaca_owner LOGIN;
 CREATE ROLE butaca LOGIN;
 

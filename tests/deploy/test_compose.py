@@ -49,7 +49,7 @@ def test_the_api_has_all_the_settings_that_it_needs() -> None:
 
 def test_it_is_said_that_everybody_knows_the_tokens() -> None:
     head = TEXT.partition("\nname:")[0]
-    assert "WHOSE TOKENS EVERYBODY KNOWS" in head
+    assert "WHOSE TOKENS ARE PUBLIC" in head
     assert "Not for production" in head
 
 

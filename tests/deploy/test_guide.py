@@ -46,7 +46,7 @@ def test_every_command_in_a_pod_is_one_of_ours() -> None:
 
 
 def test_a_pod_takes_as_many_connections_as_is_said() -> None:
-    pattern = r"up to (\d+) connections of it with `THREADS=(\d+)`, so that (\d+) pods take (\d+)"
+    pattern = r"up to (\d+) connections with `THREADS=(\d+)`, so (\d+) pods need (\d+)"
     ((connections, threads, pods, total),) = re.findall(pattern, GUIDE)
     settings = read({**SECRET, "THREADS": threads})
     assert settings.database_places == int(connections)

@@ -122,7 +122,7 @@ def test_the_demo_users_are_let_in_with_a_clear_word_or_not_at_all(
 ) -> None:
     assert of(development, "ConfigMap")["data"]["DEMO_USERS"] == "true"
     head = (FOLDER / "overlays/development/kustomization.yaml").read_text()
-    assert "WHOSE TOKENS EVERYBODY KNOWS" in head
+    assert "WHOSE TOKENS ARE PUBLIC" in head
 
 
 def test_every_file_is_part_of_something() -> None:
