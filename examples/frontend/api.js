@@ -1,4 +1,4 @@
-// Butaca over HTTP: who calls, what is asked, how fresh the answer is, and why there is none.
+// The HTTP client for Butaca: the token, requests, freshness and errors.
 
 const KEY = "butaca-token";
 
@@ -13,24 +13,24 @@ export const token = {
   forget: () => sessionStorage.removeItem(KEY),
 };
 
-/** Why a call was not met: Butaca's application/problem+json, or our own words where there is none. */
+/** Why a call failed: Butaca's application/problem+json, or our own text if there is none. */
 export class Problem extends Error {
   constructor(status, { title, detail, code, errors = [], request_id } = {}, wait = 0) {
-    super(detail ?? "No more is known.");
+    super(detail ?? "No further details are available.");
     Object.assign(this, { status, code, wait, mistakes: errors, reference: request_id });
     this.title = title ?? `Status ${status}`;
   }
 }
 
 const UNREACHABLE = {
-  title: "Butaca does not answer",
-  detail: `Is it running at ${new URL(config.api).host}, and is ${location.origin} among its CORS_ORIGINS?`,
+  title: "Cannot reach Butaca",
+  detail: `Check that it is running at ${new URL(config.api).host} and that its CORS_ORIGINS include ${location.origin}.`,
 };
 
 /**
- * Call Butaca. Returns {data, staleFor}: the JSON, and the seconds since TMDB said so where that is
- * no longer fresh, else null. Throws a Problem, or the AbortError of `signal`. A token that is not
- * accepted is told to the window, too, as "refused".
+ * Call Butaca. Returns {data, staleFor}: the JSON, and, if it is stale, the seconds since TMDB
+ * returned it, else null. Throws a Problem, or the AbortError of `signal`. If the token is rejected,
+ * also dispatches a "refused" event on the window.
  */
 export async function call(method, path, { query = {}, body, signal } = {}) {
   const headers = { Authorization: `Bearer ${token.get()}` };
@@ -51,7 +51,7 @@ export async function call(method, path, { query = {}, body, signal } = {}) {
 
 export const get = (path, query, signal) => call("GET", path, { query, signal });
 
-// A gateway between us may answer with a page.
+// A gateway in between may answer with an HTML page.
 function parsed(text) {
   try {
     return JSON.parse(text);
@@ -60,8 +60,9 @@ function parsed(text) {
   }
 }
 
-// Cache-Status (RFC 9211): `fwd=stale` is what TMDB's failure left us with, `hit; ttl=-40;
-// detail=cooldown` what is shown while it is left alone. `updating` is being renewed as we speak.
+// Cache-Status (RFC 9211): `fwd=stale` means that TMDB failed just now, and `hit; ttl=-40;
+// detail=cooldown` that it is not called for a while. `updating` does not count as stale here,
+// because the entry is already being refreshed.
 function staleFor(headers) {
   const isStale = /fwd=stale|detail=(cooldown|busy)/.test(headers.get("Cache-Status") ?? "");
   return isStale ? Number(headers.get("Age")) : null;

@@ -1,4 +1,4 @@
-// The page: who is here, and which list is shown.
+// The page: sign-in, routes and lists.
 
 import { Problem, config, get, token } from "./api.js";
 import { cardOf, screenOf } from "./movies.js";
@@ -22,19 +22,19 @@ const routes = {
       extra: { sort },
       movieOf: ({ movie, rating }) => ({ ...movie, me: { favorite: true, rating } }),
       tools: sorting(),
-      nothing: "Nothing yet. Give a movie your heart, and it waits for you here.",
+      nothing: "No favorites yet. Select the heart of a movie to add it here.",
     }),
   search: (words) =>
     list({
       title: `“${words}”`,
       path: "/movies/search",
       extra: { query: words },
-      nothing: "No movie has these words in its title.",
+      nothing: "No movies match your search.",
     }),
   movie: (id) => showMovie(id),
 };
 
-/** Show what the address says. What is still under way for the page before is broken off. */
+/** Show the page that the address names. Abort pending requests of the previous page. */
 async function show() {
   visit.abort();
   visit = new AbortController();
@@ -51,7 +51,7 @@ async function show() {
   await (routes[name] ?? routes.popular)(words);
 }
 
-/** Show movies page by page. */
+/** Show a paginated list of movies. */
 function list({ title, path, extra = {}, movieOf = (movie) => movie, hasLead, tools, nothing }) {
   const { signal } = visit;
   const { root, parts } = fill("list");
@@ -73,7 +73,7 @@ function list({ title, path, extra = {}, movieOf = (movie) => movie, hasLead, to
     });
   }
 
-  // What is stale stays where it is until there is something newer.
+  // Keep stale content in place until there is something newer.
   async function refresh() {
     try {
       const newer = await Promise.all(answers.map((_, index) => ask(index + 1)));
@@ -94,13 +94,13 @@ function list({ title, path, extra = {}, movieOf = (movie) => movie, hasLead, to
   };
   const add = (movies) => {
     const unseen = movies.filter(({ id }) => !seen.has(id) && seen.add(id));
-    say(seen.size ? `${unseen.length} movies of ${title}` : nothing);
+    say(seen.size ? `${unseen.length} movies: ${title}` : nothing);
     if (hasLead && !parts.lead.childElementCount && unseen.length) {
       parts.lead.append(screenOf(unseen.shift(), "No. 1 right now"));
     }
     parts.grid.append(...unseen.map(cardOf));
   };
-  const theEnd = () => paragraph(seen.size ? "That is all." : nothing);
+  const theEnd = () => paragraph(seen.size ? "No more movies." : nothing);
 
   parts.title.textContent = title;
   parts.grid.lang = language.value;
@@ -135,12 +135,12 @@ async function showMovie(id) {
   });
 }
 
-/** Do what may fail, and show why it did in `place`. */
+/** Run `act`. If it fails, show why in `place`. */
 async function attempt(signal, place, again, act) {
   try {
     await act();
   } catch (error) {
-    if (signal.aborted) return; // Somebody is elsewhere by now.
+    if (signal.aborted) return; // The user has left this page.
     if (!(error instanceof Problem)) throw error;
     place.replaceChildren(notice(error, again, place === main ? "h1" : "h2"));
   }
@@ -161,12 +161,12 @@ function showEntrance(isRefused = false) {
   });
   enter(root, root.querySelector("h1"));
   if (isRefused) {
-    parts.refused.append(paragraph("That token is not known here, or no longer."));
+    parts.refused.append(paragraph("This token is unknown, expired or revoked."));
     form.token.focus();
   }
 }
 
-/** Put something on the page; whoever works by keyboard or ear is taken there. */
+/** Replace the page content. Move the focus there for keyboard and screen reader users. */
 function enter(content, heading) {
   document.title = `${heading.textContent} – Butaca`;
   main.replaceChildren(content);

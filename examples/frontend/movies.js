@@ -1,4 +1,4 @@
-// One movie, as a card of a grid and as what is on the screen: with its heart and its stars.
+// A movie as a card in a grid and as a full-width screen, with its heart and stars.
 
 import { call } from "./api.js";
 import { dismiss, toast } from "./notices.js";
@@ -14,12 +14,12 @@ export function cardOf(movie) {
   parts.title.textContent = movie.title;
   parts.poster.dataset.title = movie.title;
   if (movie.poster_url) parts.poster.append(picture(movie.poster_url));
-  parts.facts.textContent = facts(movie.release_date?.slice(0, 4) ?? "No date yet", votesOf(movie));
+  parts.facts.textContent = facts(movie.release_date?.slice(0, 4) ?? "No release date yet", votesOf(movie));
   addMine(parts, movie);
   return root;
 }
 
-/** Return the screen: a movie in its own light; with a kicker it leads a list, and to its page. */
+/** Return the screen of a movie. With a kicker it is the lead of a list, and links to its page. */
 export function screenOf(movie, kicker) {
   const { root, parts } = fill("screen");
   const url = movie.backdrop_url ?? movie.poster_url;
@@ -30,7 +30,7 @@ export function screenOf(movie, kicker) {
   parts.title.replaceWith(headingOf(movie, kicker));
   parts.kicker.textContent = kicker ?? movie.genres?.map((genre) => genre.name).join(" · ") ?? "";
   parts.tagline.textContent = movie.tagline ?? "";
-  parts.overview.textContent = movie.overview ?? "There is no description in this language.";
+  parts.overview.textContent = movie.overview ?? "No description in this language.";
   parts.facts.textContent = facts(dateOf(movie), lengthOf(movie), votesOf(movie));
   addMine(parts, movie);
   return root;
@@ -50,7 +50,7 @@ const votesOf = ({ vote_count, vote_average }) => vote_count && `TMDB ${vote_ave
 
 function dateOf({ release_date: date }) {
   const style = { dateStyle: "long", timeZone: "UTC" };
-  return date ? new Intl.DateTimeFormat("en", style).format(new Date(date)) : "No date yet";
+  return date ? new Intl.DateTimeFormat("en", style).format(new Date(date)) : "No release date yet";
 }
 
 function addMine({ heart, stars }, { id, title, me }) {
@@ -69,7 +69,7 @@ function addHeart(heart, id, title, isKept) {
       show(confirmed);
     }
   });
-  heart.setAttribute("aria-label", `Keep ${title}`);
+  heart.setAttribute("aria-label", `Favorite ${title}`);
   heart.addEventListener("click", () => {
     show(!isKept);
     sent(isKept);
@@ -81,7 +81,7 @@ function keep(id, title, wished) {
   const request = wished
     ? call("POST", "/me/favorites", { body: { movie_id: id } })
     : call("DELETE", `/me/favorites/${id}`).catch(unlessGone);
-  return told(request, title, wished ? "is kept" : "is kept no longer");
+  return told(request, title, wished ? "added to favorites" : "removed from favorites");
 }
 
 function rate(id, title, stars) {
@@ -89,10 +89,10 @@ function rate(id, title, stars) {
     stars === null
       ? call("DELETE", `/me/ratings/${id}`).catch(unlessGone)
       : call("PUT", `/me/ratings/${id}`, { body: { stars } });
-  return told(request, title, stars === null ? "has no stars any longer" : `has ${stars} stars`);
+  return told(request, title, stars === null ? "rating removed" : `rated ${stars} of 5 stars`);
 }
 
-// Somebody else of us, in another tab, may have been quicker.
+// It may have been removed in another tab already.
 function unlessGone(problem) {
   if (problem.status !== 404) throw problem;
 }
@@ -101,9 +101,9 @@ async function told(request, title, outcome) {
   try {
     await request;
     dismiss();
-    say(`${title} ${outcome}.`);
+    say(`${title}: ${outcome}.`);
   } catch (problem) {
-    toast(problem, `${title}: that did not work.`);
+    toast(problem, `${title}: change not saved.`);
     throw problem;
   }
 }

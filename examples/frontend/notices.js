@@ -1,16 +1,15 @@
-// What the page says when something is not as it should be.
+// Error panels, toasts and the banner for stale content.
 
 import { fill, headed, lasting } from "./parts.js";
 
 const WORDS = {
-  404: "We looked under every seat.",
-  429: "You are quicker than we allow.",
-  502: "What TMDB says cannot be used, and nothing was kept from before. Favorites are still here.",
-  503: "Nothing was kept from before that we could show instead. Favorites need nobody.",
-  504: "Nothing was kept from before that we could show instead. Favorites need nobody.",
+  429: "You have reached the request limit.",
+  502: "TMDB sent no usable response, and no earlier one is cached. Your favorites are still available.",
+  503: "No earlier response is cached. Your favorites are still available.",
+  504: "No earlier response is cached. Your favorites are still available.",
 };
 
-/** Return a panel that tells why there is nothing to show, and offers to try again in time. */
+/** Return a panel that explains why there is nothing to show, with a button to try again. */
 export function notice(problem, again, level) {
   const { root, parts } = fill("notice");
   parts.status.textContent = problem.status || "";
@@ -37,7 +36,7 @@ function countDown(button, seconds) {
   if (seconds > 0) setTimeout(countDown, 1000, button, seconds - 1);
 }
 
-/** Tell, over the page, that something was not done. */
+/** Show a toast that says that a change failed. */
 export function toast(problem, what) {
   const text = document.createElement("p");
   const wait = problem.wait ? ` Try again in ${lasting(problem.wait)}.` : "";
@@ -56,13 +55,13 @@ const CHECK_EVERY = 10_000;
 const banner = document.getElementById("stale");
 let timer;
 
-/** Show, or hide, that what is on the page is old; look again by and by, or when asked. */
+/** Show or hide the banner for stale content. Check for newer content regularly or on request. */
 export function showStaleness(seconds, again) {
   clearTimeout(timer);
   banner.hidden = seconds === null;
   if (seconds === null) return;
   banner.querySelector("p").textContent =
-    `TMDB does not answer. This is what it said ${lasting(seconds)} ago; your favorites and stars are as you left them.`;
+    `TMDB is not responding. You are seeing its response from ${lasting(seconds)} ago. Your favorites and ratings are up to date.`;
   banner.querySelector("button").onclick = again;
   timer = setTimeout(again, CHECK_EVERY);
 }

@@ -1,6 +1,6 @@
-// Small pieces of the page that others are made of.
+// Small helpers that the other modules share.
 
-/** Clone a template: its root element, and its parts by their names. */
+/** Clone a template. Returns its root element, and its parts by name. */
 export function fill(id) {
   const root = document.getElementById(id).content.cloneNode(true);
   const parts = {};
@@ -8,7 +8,7 @@ export function fill(id) {
   return { root: root.childElementCount === 1 ? root.firstElementChild : root, parts };
 }
 
-/** Send values one after the other; of those that come while one is under way, only the last. */
+/** Send values one at a time. Of the values that arrive during a request, send only the last. */
 export function oneAtATime(send) {
   let waiting = [];
   let isBusy = false;
@@ -21,7 +21,7 @@ export function oneAtATime(send) {
   };
 }
 
-/** Call with the last value, once nothing more comes for so many milliseconds. */
+/** Debounce: call with the last value once no other arrives for that many milliseconds. */
 export function afterwards(milliseconds, act) {
   let timer;
   return (value) => {
@@ -30,12 +30,12 @@ export function afterwards(milliseconds, act) {
   };
 }
 
-/** Say something to those who listen to the page. */
+/** Announce a text to screen readers. */
 export function say(text) {
   document.getElementById("said").textContent = text;
 }
 
-/** Return a heading that can be gone to. */
+/** Return a heading that can receive focus. */
 export function headed(level, ...content) {
   const heading = document.createElement(level);
   heading.tabIndex = -1;
@@ -43,7 +43,7 @@ export function headed(level, ...content) {
   return heading;
 }
 
-/** Return a picture that vanishes where it cannot be had. */
+/** Return an image that removes itself if it fails to load. */
 export function picture(url, eager = false) {
   const image = new Image();
   image.alt = "";
@@ -53,7 +53,7 @@ export function picture(url, eager = false) {
   return image;
 }
 
-/** Return "3 minutes", and the like. */
+/** Return a duration in words, such as "3 minutes". */
 export function lasting(seconds) {
   const [unit, size] = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]].find(
     ([, size]) => seconds >= size || size === 1,

@@ -1,8 +1,8 @@
-// Stars, 0 to 5 by halves. 0 is a rating; no rating is null.
+// Stars from 0 to 5 in half steps. 0 is a rating; null means not rated.
 
 import { fill, oneAtATime } from "./parts.js";
 
-/** Return stars for a movie; `send(stars)` is called with what was chosen, and may throw. */
+/** Return the stars of a movie. Calls `send(stars)` with each choice, which may throw. */
 export function starsOf(title, rating, send) {
   const { root, parts } = fill("stars");
   const { scale, back, count } = parts;
@@ -16,7 +16,7 @@ export function starsOf(title, rating, send) {
     scale.setAttribute("aria-valuetext", stars === null ? "not rated" : `${stars} of 5 stars`);
     back.hidden = stars === null;
     count.textContent = stars ?? "";
-    back.setAttribute("aria-label", `Take back ${stars} stars for ${title}`);
+    back.setAttribute("aria-label", `Remove ${stars}-star rating for ${title}`);
   };
   const light = (stars) => root.style.setProperty("--lit", stars / 5);
   const sent = oneAtATime(async (stars) => {
@@ -36,7 +36,7 @@ export function starsOf(title, rating, send) {
   scale.setAttribute("aria-label", `Stars for ${title}`);
   scale.addEventListener("input", () => light(scale.value));
   scale.addEventListener("change", () => choose(Number(scale.value)));
-  // A slider that stands at 0 does not tell of being set to 0; not rated is not 0.
+  // A slider at 0 fires no "change" when it is set to 0 again, but not rated and 0 differ.
   scale.addEventListener("pointerup", () => choose(Number(scale.value)));
   scale.addEventListener("keydown", ({ key }) => {
     if (/^[0-5]$/.test(key)) choose(Number(key));

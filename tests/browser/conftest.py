@@ -168,7 +168,7 @@ class Visitor:
     def comes_in(self, address: str = "") -> None:
         """Go to the page, and let the token be the one that is there."""
         self.goes_to(address)
-        self.page.get_by_role("button", name="Come in").click()
+        self.page.get_by_role("button", name="Sign in").click()
         expect(self.page.get_by_role("banner")).to_be_visible()
 
     def sees(self, *names: str) -> None:
@@ -176,7 +176,7 @@ class Visitor:
         expect(self.page.locator(".card .name")).to_have_text(list(names))
 
     def heart(self, title: str) -> Locator:
-        return self.page.get_by_role("button", name=f"Keep {title}", exact=True)
+        return self.page.get_by_role("button", name=f"Favorite {title}", exact=True)
 
     def stars(self, title: str) -> Locator:
         return self.page.get_by_role("slider", name=f"Stars for {title}", exact=True)
@@ -184,12 +184,12 @@ class Visitor:
     def keeps(self, title: str) -> None:
         assert title not in NEVER_KEPT
         self.heart(title).click()
-        self.hears(f"{title} is kept.")
+        self.hears(f"{title}: added to favorites.")
 
     def rates(self, title: str, stars: int) -> None:
         assert title not in NEVER_KEPT
         self.stars(title).press(str(stars))
-        self.hears(f"{title} has {stars} stars.")
+        self.hears(f"{title}: rated {stars} of 5 stars.")
 
     def hears(self, text: str) -> None:
         expect(self.page.locator("#said")).to_have_text(text)

@@ -15,8 +15,10 @@ def test_a_bad_token_is_told_and_asked_for_again(visitor: Visitor) -> None:
     visitor.may_fail = {401}
     visitor.goes_to()
     visitor.page.get_by_label("Your token").fill("not-mine")
-    visitor.page.get_by_role("button", name="Come in").click()
-    expect(visitor.page.get_by_role("alert").filter(has_text="not known here")).to_be_visible()
+    visitor.page.get_by_role("button", name="Sign in").click()
+    expect(
+        visitor.page.get_by_role("alert").filter(has_text="unknown, expired or revoked")
+    ).to_be_visible()
     expect(visitor.page.get_by_label("Your token")).to_be_focused()
     visitor.page.get_by_label("Your token").fill(CONSUMER_TOKEN)
     visitor.page.keyboard.press("Enter")
@@ -28,14 +30,16 @@ def test_a_token_that_is_revoked_meanwhile_leads_back_to_the_entrance(visitor: V
     visitor.comes_in()
     visitor.page.evaluate("sessionStorage.setItem('butaca-token', 'revoked')")
     visitor.heart("Inception").click()
-    expect(visitor.page.get_by_role("alert").filter(has_text="not known here")).to_be_visible()
+    expect(
+        visitor.page.get_by_role("alert").filter(has_text="unknown, expired or revoked")
+    ).to_be_visible()
 
 
 def test_the_token_outlives_a_reload_and_not_leaving(visitor: Visitor) -> None:
     visitor.comes_in()
     visitor.page.reload()
     expect(visitor.page.get_by_role("heading", name="Popular now")).to_be_visible()
-    visitor.page.get_by_role("button", name="Leave").click()
+    visitor.page.get_by_role("button", name="Sign out").click()
     expect(visitor.page.get_by_role("heading", name="Take your seat")).to_be_visible()
     assert visitor.page.evaluate("sessionStorage.length + localStorage.length") == 0
     assert visitor.page.context.cookies() == []

@@ -36,7 +36,9 @@ def test_what_is_stale_says_so_until_it_is_fresh(visitor: Visitor) -> None:
     visitor.page.get_by_role("link", name="Favorites").click()
     expect(visitor.page.get_by_role("heading", name="My favorites")).to_be_visible()
     visitor.page.get_by_role("link", name="Popular", exact=True).click()
-    expect(visitor.banner).to_contain_text("TMDB does not answer. This is what it said")
+    expect(visitor.banner).to_contain_text(
+        "TMDB is not responding. You are seeing its response from"
+    )
     expect(visitor.heart("Inception")).to_be_visible()
     visitor.stage.heal_tmdb()
     checks_again_until_it_is_gone(visitor)
@@ -61,7 +63,7 @@ def test_a_movie_that_is_stale_says_so(visitor: Visitor) -> None:
     visitor.stage.break_tmdb("503")
     visitor.comes_in("#/movie/603")
     expect(visitor.page.get_by_role("heading", name="The Matrix")).to_be_visible()
-    expect(visitor.banner).to_contain_text("TMDB does not answer.")
+    expect(visitor.banner).to_contain_text("TMDB is not responding.")
 
 
 def test_with_tmdb_away_hearts_and_stars_of_kept_movies_still_work(visitor: Visitor) -> None:
@@ -71,7 +73,7 @@ def test_with_tmdb_away_hearts_and_stars_of_kept_movies_still_work(visitor: Visi
     visitor.page.get_by_role("link", name="Favorites").click()
     visitor.rates("Inception", 5)
     visitor.heart("Inception").click()
-    visitor.hears("Inception is kept no longer.")
+    visitor.hears("Inception: removed from favorites.")
 
 
 def test_a_503_counts_down_and_then_may_be_tried_again(visitor: Visitor) -> None:
@@ -79,11 +81,11 @@ def test_a_503_counts_down_and_then_may_be_tried_again(visitor: Visitor) -> None
     visitor.stage.break_tmdb("503")
     comes_to_something_never_asked(visitor)
     panel = notice(visitor, "The movie catalogue is away")
-    expect(panel).to_contain_text("Nothing was kept from before")
+    expect(panel).to_contain_text("No earlier response is cached.")
     expect(panel).to_contain_text("Try again in 1 second")
     visitor.stage.heal_tmdb()
     panel.get_by_role("button", name="Try again", exact=True).click()
-    expect(visitor.page.locator("main")).to_contain_text("No movie has these words")
+    expect(visitor.page.locator("main")).to_contain_text("No movies match your search.")
 
 
 def test_a_504_says_that_tmdb_is_too_slow(visitor: Visitor) -> None:
@@ -105,7 +107,7 @@ def test_a_502_says_what_is_wrong_with_tmdb(visitor: Visitor, kind: str, title: 
     visitor.may_fail = {502}
     visitor.stage.break_tmdb(kind)
     comes_to_something_never_asked(visitor)
-    expect(notice(visitor, title)).to_contain_text("What TMDB says cannot be used")
+    expect(notice(visitor, title)).to_contain_text("TMDB sent no usable response")
 
 
 def test_a_movie_that_is_not_there_is_told(visitor: Visitor) -> None:
@@ -136,7 +138,7 @@ def test_whoever_is_too_quick_is_told_for_how_long_to_wait(
         visitor.sees("The Matrix")
         visitor.page.reload()
         panel = notice(visitor, "Too many requests")
-        expect(panel).to_contain_text("You are quicker than we allow.")
+        expect(panel).to_contain_text("You have reached the request limit.")
         button = panel.get_by_role("button")
         expect(button).to_be_disabled()
         expect(button).to_have_text(re.compile("Try again in (59 minutes|1 hour)"))
@@ -146,7 +148,7 @@ def test_a_butaca_that_is_away_is_told(visitor: Visitor) -> None:
     visitor.comes_in()
     visitor.page.route("**/me/favorites?*", lambda route: route.abort())
     visitor.page.get_by_role("link", name="Favorites").click()
-    expect(notice(visitor, "Butaca does not answer")).to_contain_text("CORS_ORIGINS")
+    expect(notice(visitor, "Cannot reach Butaca")).to_contain_text("CORS_ORIGINS")
     visitor.complaints.remove("Failed to load resource: net::ERR_FAILED")
 
 

@@ -35,12 +35,12 @@ def test_more_brings_more_and_nothing_twice(visitor: Visitor) -> None:
 
 def test_the_end_of_a_list_is_told(visitor: Visitor) -> None:
     visitor.comes_in("#/search/fight%20club")
-    expect(visitor.page.get_by_text("That is all.")).to_be_visible()
+    expect(visitor.page.get_by_text("No more movies.")).to_be_visible()
 
 
 def test_titles_are_in_the_language_that_is_chosen(visitor: Visitor) -> None:
     visitor.comes_in()
-    visitor.page.get_by_label("Language of titles and texts").select_option("Español")
+    visitor.page.get_by_label("Language of titles and descriptions").select_option("Español")
     expect(visitor.page.get_by_text("El club de la lucha")).to_be_visible()
     expect(visitor.page.locator(".grid")).to_have_attribute("lang", "es-ES")
 
@@ -70,7 +70,7 @@ def test_the_answer_to_an_earlier_word_is_broken_off(visitor: Visitor) -> None:
 
 def test_words_that_nothing_has_are_told(visitor: Visitor) -> None:
     visitor.comes_in("#/search/zzzz")
-    expect(visitor.page.locator("main")).to_contain_text("No movie has these words in its title.")
+    expect(visitor.page.locator("main")).to_contain_text("No movies match your search.")
 
 
 def test_a_search_can_be_linked_to(visitor: Visitor) -> None:

@@ -54,7 +54,7 @@ def test_on_the_narrowest_phone_nothing_is_wider_than_it(
     visitor.keeps("Inception")
     visitor.rates("Inception", 4)
     visitor.stars("Inception").press("ArrowRight")
-    visitor.hears("Inception has 4.5 stars.")
+    visitor.hears("Inception: rated 4.5 of 5 stars.")
     screens = {"Popular": "Popular now", "Favorites": "My favorites", "Inception": "Inception"}
     for link, heading in screens.items():
         visitor.page.get_by_role("link", name=link, exact=True).click()
@@ -68,9 +68,9 @@ def test_on_the_narrowest_phone_nothing_is_wider_than_it(
 def test_fingers_give_hearts_and_stars(visitor: Visitor, look: dict[str, Any]) -> None:
     visitor.comes_in()
     visitor.heart("Inception").tap()
-    visitor.hears("Inception is kept.")
+    visitor.hears("Inception: added to favorites.")
     visitor.stars("Inception").tap()
-    visitor.hears("Inception has 2.5 stars.")
+    visitor.hears("Inception: rated 2.5 of 5 stars.")
 
 
 def test_everything_is_reached_by_keyboard_and_seen_to_be(visitor: Visitor) -> None:
@@ -86,11 +86,11 @@ def test_everything_is_reached_by_keyboard_and_seen_to_be(visitor: Visitor) -> N
         "Popular",
         "Favorites",
         "Search for a movie",
-        "Language of titles and texts",
-        "Leave",
+        "Language of titles and descriptions",
+        "Sign out",
         "The Matrix",
         "Stars for The Matrix",
-        "Keep The Matrix",
+        "Favorite The Matrix",
     ]
     assert all(is_seen for _, is_seen in reached)
 

@@ -13,15 +13,15 @@ def test_a_heart_keeps_a_movie_and_another_lets_it_go(visitor: Visitor) -> None:
     visitor.page.get_by_role("link", name="Favorites").click()
     visitor.sees("Inception")
     visitor.heart("Inception").click()
-    visitor.hears("Inception is kept no longer.")
+    visitor.hears("Inception: removed from favorites.")
     visitor.page.reload()
-    expect(visitor.page.locator("main")).to_contain_text("Give a movie your heart")
+    expect(visitor.page.locator("main")).to_contain_text("No favorites yet.")
 
 
 def test_a_heart_works_by_keyboard(visitor: Visitor) -> None:
     visitor.comes_in()
     visitor.heart("Dune").press("Space")
-    visitor.hears("Dune is kept.")
+    visitor.hears("Dune: added to favorites.")
 
 
 def test_of_a_flurry_of_clicks_the_last_one_counts(visitor: Visitor) -> None:
@@ -29,7 +29,7 @@ def test_of_a_flurry_of_clicks_the_last_one_counts(visitor: Visitor) -> None:
     visitor.stage.break_tmdb("delay", paths="/3/movie/438631*", seconds=0.3)
     for _ in range(5):
         visitor.heart("Dune").click()
-    visitor.hears("Dune is kept.")
+    visitor.hears("Dune: added to favorites.")
     expect(visitor.heart("Dune")).to_have_attribute("aria-pressed", "true")
     assert visitor.stage.call("GET", "/me/favorites").json()["total_results"] == 1
 
@@ -41,7 +41,7 @@ def test_a_heart_that_cannot_be_given_is_taken_back_and_told(visitor: Visitor) -
     visitor.sees(title)
     visitor.stage.break_tmdb("503")
     visitor.heart(title).click()
-    message = visitor.page.get_by_role("alert").filter(has_text=f"{title}: that did not work.")
+    message = visitor.page.get_by_role("alert").filter(has_text=f"{title}: change not saved.")
     expect(message).to_contain_text("The movie catalogue cannot be reached right now. Try again in")
     expect(visitor.heart(title)).to_have_attribute("aria-pressed", "false")
     visitor.page.get_by_role("button", name="Dismiss").click()
@@ -54,7 +54,7 @@ def test_stars_go_by_halves_by_keyboard(visitor: Visitor) -> None:
     expect(stars).to_have_attribute("aria-valuetext", "not rated")
     visitor.rates("Inception", 4)
     stars.press("ArrowRight")
-    visitor.hears("Inception has 4.5 stars.")
+    visitor.hears("Inception: rated 4.5 of 5 stars.")
     expect(stars).to_have_attribute("aria-valuetext", "4.5 of 5 stars")
     assert visitor.stage.call("GET", "/me/ratings/27205").json()["stars"] == 4.5
 
@@ -62,11 +62,11 @@ def test_stars_go_by_halves_by_keyboard(visitor: Visitor) -> None:
 def test_no_stars_are_a_rating_and_not_rated_is_none(visitor: Visitor) -> None:
     visitor.comes_in()
     visitor.stars("Inception").press("ArrowLeft")
-    visitor.hears("Inception has 0 stars.")
+    visitor.hears("Inception: rated 0 of 5 stars.")
     visitor.page.reload()
     expect(visitor.stars("Inception")).to_have_attribute("aria-valuetext", "0 of 5 stars")
-    visitor.page.get_by_role("button", name="Take back 0 stars for Inception").click()
-    visitor.hears("Inception has no stars any longer.")
+    visitor.page.get_by_role("button", name="Remove 0-star rating for Inception").click()
+    visitor.hears("Inception: rating removed.")
     visitor.page.reload()
     expect(visitor.stars("Inception")).to_have_attribute("aria-valuetext", "not rated")
     assert visitor.stage.call("GET", "/me/ratings/27205").status_code == 404
@@ -76,7 +76,7 @@ def test_stars_are_taken_back_by_keyboard(visitor: Visitor) -> None:
     visitor.comes_in()
     visitor.rates("Inception", 3)
     visitor.stars("Inception").press("Delete")
-    visitor.hears("Inception has no stars any longer.")
+    visitor.hears("Inception: rating removed.")
     expect(visitor.stars("Inception")).to_be_focused()
 
 
@@ -87,7 +87,7 @@ def test_the_half_of_a_star_that_is_clicked_counts(visitor: Visitor) -> None:
     for stars, place in ((0, 0.2), (0.5, 0.75), (1, 1.25), (3.5, 3.75), (4, 4.25), (5, 5.25)):
         x, y = box["width"] * place / 5.5, box["height"] / 2
         visitor.stars("Inception").click(position={"x": x, "y": y})
-        visitor.hears(f"Inception has {stars} stars.")
+        visitor.hears(f"Inception: rated {stars} of 5 stars.")
 
 
 def test_stars_that_cannot_be_given_are_taken_back_and_told(visitor: Visitor) -> None:
@@ -97,7 +97,7 @@ def test_stars_that_cannot_be_given_are_taken_back_and_told(visitor: Visitor) ->
     visitor.sees(title)
     visitor.stage.break_tmdb("503")
     visitor.stars(title).press("5")
-    message = visitor.page.get_by_role("alert").filter(has_text=f"{title}: that did not work.")
+    message = visitor.page.get_by_role("alert").filter(has_text=f"{title}: change not saved.")
     expect(message).to_be_visible()
     expect(visitor.stars(title)).to_have_attribute("aria-valuetext", "not rated")
 
@@ -108,13 +108,13 @@ def test_favorites_are_sorted_by_date_and_by_rating_in_a_language(visitor: Visit
         visitor.keeps(title)
     for title, stars in (("Fight Club", 3), ("Inception", 0), ("The Matrix", 5)):
         visitor.rates(title, stars)
-    visitor.page.get_by_label("Language of titles and texts").select_option("Español")
+    visitor.page.get_by_label("Language of titles and descriptions").select_option("Español")
     visitor.page.get_by_role("link", name="Favorites").click()
     visitor.sees("Duna", "Origen", "El club de la lucha", "Matrix")
-    visitor.page.get_by_label("Sorted by").select_option("best rated")
+    visitor.page.get_by_label("Sort by").select_option("best rated")
     visitor.sees("Matrix", "El club de la lucha", "Origen", "Duna")
-    expect(visitor.page.get_by_label("Sorted by")).to_be_focused()
-    visitor.page.get_by_label("Sorted by").select_option("oldest first")
+    expect(visitor.page.get_by_label("Sort by")).to_be_focused()
+    visitor.page.get_by_label("Sort by").select_option("oldest first")
     visitor.sees("Matrix", "El club de la lucha", "Origen", "Duna")
-    visitor.page.get_by_label("Sorted by").select_option("worst rated")
+    visitor.page.get_by_label("Sort by").select_option("worst rated")
     visitor.sees("Origen", "El club de la lucha", "Matrix", "Duna")

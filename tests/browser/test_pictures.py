@@ -31,7 +31,7 @@ def has_a_few_favorites(visitor: Visitor) -> None:
         visitor.rates(title, stars)
     for title in ("Oppenheimer", "Inception", "The Matrix"):
         visitor.stars(title).press("ArrowRight")
-        visitor.hears(f"{title} has 4.5 stars.")
+        visitor.hears(f"{title}: rated 4.5 of 5 stars.")
     for title in ("Barbie", "Forrest Gump", "The Godfather"):
         visitor.keeps(title)
     visitor.page.mouse.move(0, 0)
@@ -53,7 +53,7 @@ def test_favorites_in_the_dark(visitor: Visitor, keep_picture: KeepPicture) -> N
     visitor.comes_in()
     has_a_few_favorites(visitor)
     visitor.page.get_by_role("link", name="Favorites").click()
-    visitor.page.get_by_label("Sorted by").select_option("best rated")
+    visitor.page.get_by_label("Sort by").select_option("best rated")
     expect(visitor.page.locator(".card .name").first).to_have_text("Dune")
     visitor.page.evaluate("document.activeElement.blur()")
     keep_picture("favorites-dark")
@@ -63,7 +63,7 @@ def test_favorites_in_the_dark(visitor: Visitor, keep_picture: KeepPicture) -> N
 def test_what_is_stale_in_the_dark(visitor: Visitor, keep_picture: KeepPicture) -> None:
     visitor.stage.break_tmdb("503")
     visitor.comes_in()
-    expect(visitor.banner).to_contain_text("TMDB does not answer.")
+    expect(visitor.banner).to_contain_text("TMDB is not responding.")
     keep_picture("stale-dark")
 
 

@@ -1,7 +1,7 @@
-"""Measure the fault matrix with the limits of production, and write it as Markdown.
+"""Measure the fault matrix with production limits, and write it as Markdown.
 
-`make faults` runs it, in about three minutes. Only freshness and the rest after a failure are
-shorter than in production, so that nobody waits for them.
+`make faults` runs it in about three minutes. Only the time-to-live and the cooldown of the TMDB
+table are shorter than in production, to keep the run short.
 """
 
 import sys
@@ -36,32 +36,32 @@ PRODUCTION = {
 
 TMDB: dict[str, Fault | None] = {
     "refuses connections": None,
-    "hangs up without a word": Fault("refuse"),
-    "never answers": Fault("hang"),
-    "drips a byte a second": Fault("drip", seconds=1),
-    "drips its headers": Fault("drip-headers", seconds=0.1),
+    "closes the connection without a response": Fault("refuse"),
+    "never responds": Fault("hang"),
+    "sends one body byte per second": Fault("drip", seconds=1),
+    "sends one byte per 0.1 s, headers included": Fault("drip-headers", seconds=0.1),
     "429": Fault("429"),
     "429, `Retry-After: 1`": Fault("429", retry_after=1),
     "429, `Retry-After: 86400`": Fault("429", retry_after=86400),
     "500": Fault("500"),
-    "502 in HTML": Fault("502-html"),
-    "503 code 9": Fault("503"),
+    "502 with an HTML body": Fault("502-html"),
+    "503, TMDB code 9": Fault("503"),
     "504": Fault("504"),
-    "cuts the body": Fault("cut"),
+    "closes the connection mid-body": Fault("cut"),
     "truncated JSON": Fault("truncated"),
-    "`[]`": Fault("list"),
-    "`{}`": Fault("object"),
-    "401, our key is bad": Fault("401"),
-    "fails twice, then answers": Fault("503", times=2),
-    "gzip, unannounced": Fault("gzip"),
+    "200 with `[]`": Fault("list"),
+    "200 with `{}`": Fault("object"),
+    "401, invalid API key": Fault("401"),
+    "fails twice, then succeeds": Fault("503", times=2),
+    "gzip without `Content-Encoding`": Fault("gzip"),
 }
 
 
 def main() -> None:
-    """Write a table for TMDB, one for Redis and one for the database."""
+    """Write one table each for TMDB, Redis and the database."""
     with tempfile.TemporaryDirectory() as folder, _city(Path(folder)) as (town, valkey, postgres):
         pod = town.pod(**{**PRODUCTION, **QUICK})
-        _write("| TMDB | something is kept | nothing is kept | calls |", "| - | - | - | - |")
+        _write("| TMDB | stale entry cached | nothing cached | calls |", "| - | - | - | - |")
         for name, fault in TMDB.items():
             _write(f"| {name} | {' | '.join(_tmdb(pod, town.tmdb, fault))} |")
         town.tmdb.heal()
@@ -69,7 +69,7 @@ def main() -> None:
         _write("", "| Redis | slowest of 50 hits | slowest of 50 misses |", "| - | - | - |")
         for name, ruin, mend in _redis_states(valkey):
             _write(f"| {name} | {' | '.join(_redis(pod, ruin, mend))} |")
-        _write("", "| database | own lists | slowest of 50 hits |", "| - | - | - |")
+        _write("", "| database | favorites list | slowest of 50 hits |", "| - | - | - |")
         for name, ruin, mend in _database_states(postgres):
             _write(f"| {name} | {' | '.join(_database(pod, ruin, mend))} |")
 
