@@ -14,7 +14,8 @@ export function notice(problem, again, level) {
   const { root, parts } = fill("notice");
   parts.status.textContent = problem.status || "";
   parts.title.replaceWith(headed(level, problem.title));
-  const words = problem.code?.startsWith("library") ? undefined : WORDS[problem.status];
+  const isOfTmdb = problem.code?.startsWith("catalogue-");
+  const words = isOfTmdb || problem.status === 429 ? WORDS[problem.status] : undefined;
   parts.detail.textContent = [problem.message, words].filter(Boolean).join(" ");
   parts.mistakes.append(...problem.mistakes.map(itemOf));
   parts.reference.textContent = problem.reference ? `Reference ${problem.reference}` : "";
