@@ -110,4 +110,5 @@ def _parameter(parameter: Spec) -> Spec:
         schema.update(schema.pop("anyOf")[0])
         schema.pop("default")
     schema.pop("title", None)
-    return {**parameter, "schema": schema}
+    # Swagger UI shows the description of a parameter, but not that of its schema.
+    return {**parameter, "description": schema.pop("description"), "schema": schema}
