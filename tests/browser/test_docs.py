@@ -19,7 +19,7 @@ def test_a_route_is_tried_out_with_the_demo_token(
     whose = page.get_by_role("button", name="consumer")
     whose.click()
     expect(whose).to_have_attribute("aria-pressed", "true")
-    route = page.locator(".opblock").filter(has_text="Tell who I am")
+    route = page.locator(".opblock").filter(has_text="Get the current user")
     keep_picture("docs")
     route.locator(".opblock-summary-control").click()
     route.get_by_role("button", name="Execute").click()
@@ -31,6 +31,6 @@ def test_a_route_is_tried_out_with_the_demo_token(
 def test_an_operation_is_found_by_a_word_of_its_summary(visitor: Visitor) -> None:
     page = visitor.page
     page.goto(visitor.stage.docs)
-    page.get_by_label("Search operations").fill("take my rating back")
+    page.get_by_label("Search operations").fill("update a rating")
     expect(page.locator(".opblock")).to_have_count(1)
     expect(page.locator(".opblock")).to_contain_text("/api/v1/me/ratings/{movie_id}")

@@ -80,7 +80,7 @@ def test_a_503_counts_down_and_then_may_be_tried_again(visitor: Visitor) -> None
     visitor.may_fail = {503}
     visitor.stage.break_tmdb("503")
     comes_to_something_never_asked(visitor)
-    panel = notice(visitor, "The movie catalogue is away")
+    panel = notice(visitor, "Movie catalogue unavailable")
     expect(panel).to_contain_text("No earlier response is cached.")
     expect(panel).to_contain_text("Try again in 1 second")
     visitor.stage.heal_tmdb()
@@ -92,15 +92,15 @@ def test_a_504_says_that_tmdb_is_too_slow(visitor: Visitor) -> None:
     visitor.may_fail = {504}
     visitor.stage.break_tmdb("hang")
     comes_to_something_never_asked(visitor)
-    expect(notice(visitor, "The movie catalogue is too slow")).to_contain_text("504")
+    expect(notice(visitor, "Movie catalogue timed out")).to_contain_text("504")
 
 
 @pytest.mark.parametrize(
     ("kind", "title"),
     [
-        ("truncated", "The movie catalogue cannot be read"),
-        ("object", "The movie catalogue makes no sense"),
-        ("401", "The movie catalogue refused to answer"),
+        ("truncated", "Unreadable response from the movie catalogue"),
+        ("object", "Unexpected response from the movie catalogue"),
+        ("401", "Movie catalogue refused access"),
     ],
 )
 def test_a_502_says_what_is_wrong_with_tmdb(visitor: Visitor, kind: str, title: str) -> None:
@@ -113,14 +113,14 @@ def test_a_502_says_what_is_wrong_with_tmdb(visitor: Visitor, kind: str, title: 
 def test_a_movie_that_is_not_there_is_told(visitor: Visitor) -> None:
     visitor.may_fail = {404}
     visitor.comes_in("#/movie/999999999")
-    expect(notice(visitor, "No such movie")).to_contain_text("There is no movie with that ID.")
+    expect(notice(visitor, "Movie not found")).to_contain_text("There is no movie with that ID.")
 
 
 def test_what_is_not_acceptable_is_told_with_its_reason(visitor: Visitor) -> None:
     visitor.may_fail = {422}
     visitor.comes_in()
     visitor.page.get_by_role("searchbox").fill("x" * 201)
-    panel = notice(visitor, "Not acceptable as it is")
+    panel = notice(visitor, "Invalid request")
     expect(panel).to_contain_text("query: String should have at most 200 characters")
 
 

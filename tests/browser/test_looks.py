@@ -36,7 +36,7 @@ def test_axe_finds_nothing_in_the_lists(visitor: Visitor, look: dict[str, Any]) 
 def test_axe_finds_nothing_where_something_fails(visitor: Visitor, look: dict[str, Any]) -> None:
     visitor.may_fail = {404, 503}
     visitor.comes_in("#/movie/999999999")
-    expect(visitor.page.get_by_role("heading", name="No such movie")).to_be_visible()
+    expect(visitor.page.get_by_role("heading", name="Movie not found")).to_be_visible()
     visitor.finds_nothing_wrong()
     visitor.stage.break_tmdb("503")
     visitor.page.get_by_role("link", name="Popular", exact=True).click()

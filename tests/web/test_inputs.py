@@ -495,7 +495,7 @@ def test_a_body_that_is_not_json_is_not_read(
 
     assert answer.status_code == 400
     assert answer.json is not None
-    assert answer.json["detail"] == "The body is not JSON."
+    assert answer.json["detail"] == "The request body is not valid JSON, or is incomplete."
     assert "errors" not in answer.json
     assert world.store == before
 

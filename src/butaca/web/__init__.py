@@ -1,4 +1,4 @@
-"""The web listens and answers. It knows the core; how things are fetched and kept, it does not."""
+"""The HTTP API. It depends on the core, and not on how data is fetched and stored."""
 
 from collections.abc import Callable
 from functools import cache
@@ -22,7 +22,10 @@ __all__ = ["Services", "WebOptions", "create_web", "describe"]
 
 
 class _StrictJson(DefaultJSONProvider):
-    """JSON with no nesting so deep that the stack overflows; what may be NaN, the schemas say."""
+    """Parses JSON with a limit on nesting, so that the stack cannot overflow.
+
+    NaN is accepted here and rejected by the schemas.
+    """
 
     sort_keys = False
 
@@ -32,14 +35,14 @@ class _StrictJson(DefaultJSONProvider):
 
 class _Web(APIFlask):
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """Return a function as it is: none of ours is a coroutine, and to look takes five calls."""
+        """Return a function unchanged. There are no coroutines, and checking takes five calls."""
         return func
 
 
 def create_web(
     services: Services, options: WebOptions, registry: CollectorRegistry | None = None
 ) -> APIFlask:
-    """Return the Flask app that answers for these services."""
+    """Return the Flask app that exposes these services."""
     observer, compression = Observer(registry or CollectorRegistry()), Compression()
     app = _app(options, observer, compression)
     provide(app, services, options, describe())
@@ -50,7 +53,7 @@ def create_web(
 
 @cache
 def describe() -> Contract:
-    """Return the contract, for which nobody needs to answer."""
+    """Return the contract, which does not require any services."""
     return contract_of(_app(WebOptions(), Observer(CollectorRegistry()), Compression()))
 
 
@@ -59,7 +62,8 @@ def _app(options: WebOptions, observer: Observer, compression: Compression) -> A
     app.json = _StrictJson(app)
     configure(app)
     observability.register(app, observer)
-    app.after_request(compression)  # They run from the last to the first: only the log is later.
+    # These functions run in reverse order: only logging comes after compression.
+    app.after_request(compression)
     protection.register(app, options)
     errors.register(app)
     app.register_blueprint(_api())

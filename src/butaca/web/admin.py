@@ -1,4 +1,4 @@
-"""Administration: the favorites of anybody, by user ID."""
+"""Administration routes: the favorites of any user, by user ID."""
 
 from flask import Response
 
@@ -16,13 +16,17 @@ bp = Routes("admin", __name__, tag="Administration")
 @bp.get("/users/<user_id>/favorites")
 @bp.input(inputs.FavoritesQuery, location="query", arg_name="query")
 @bp.answers(
-    outputs.FavoritePage, headers=(*OWN_MOVIES, "Link"), problems=(FORBIDDEN, USER_NOT_FOUND)
+    outputs.FavoritePage,
+    {200: "One page of the user's favorites."},
+    headers=(*OWN_MOVIES, "Link"),
+    problems=(FORBIDDEN, USER_NOT_FOUND),
 )
 @requires(Role.ADMIN)
 def list_favorites_of(user_id: int, query: inputs.FavoritesQuery) -> Response:
-    """List the movies that somebody keeps, each whole and with their rating.
+    """List a user's favorites.
 
-    For ADMINs. Sorted, filtered and translated as one's own favorites are.
+    Requires the `ADMIN` role. Returns each favorite with the full movie details and that user's
+    rating. Sorting, filters and `language` work as for your own favorites.
     """
     owner = services().accounts.person(user_id)
     page = services().library.favorites(owner, query.to_core())
@@ -30,12 +34,17 @@ def list_favorites_of(user_id: int, query: inputs.FavoritesQuery) -> Response:
 
 
 @bp.delete("/users/<user_id>/favorites")
-@bp.answers(outputs.Cleared, problems=(FORBIDDEN, USER_NOT_FOUND))
+@bp.answers(
+    outputs.Cleared,
+    {200: "The number of favorites that were deleted."},
+    problems=(FORBIDDEN, USER_NOT_FOUND),
+)
 @requires(Role.ADMIN)
 def clear_favorites_of(user_id: int) -> Response:
-    """Delete all the favorites of somebody; their ratings stay.
+    """Delete all favorites of a user.
 
-    For ADMINs. Tells how many there were, which is 0 when asked again; leaves a line in the audit
+    Requires the `ADMIN` role. The user's ratings are kept. Returns the number of deleted
+    favorites, which is 0 if you repeat the request. A successful request is recorded in the audit
     log.
     """
     owner = services().accounts.person(user_id)

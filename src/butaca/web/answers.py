@@ -1,4 +1,4 @@
-"""Answers: a body in the shape of its schema, and the headers that go with it."""
+"""Builds responses: bodies in the form of their schemas, and the headers that belong to them."""
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
@@ -25,42 +25,42 @@ from butaca.web.outputs import Answer, MovieDetails, MoviePage
 from butaca.web.writing import Writer
 
 TOLD = "butaca.told"
-"""Where in the environment of a request there is a `Told`, if it may be answered again by that."""
+"""The key of the `Told` in the WSGI environment, if the express lane can repeat the response."""
 
 FAILURE = "butaca.failure"
-"""Where in it there is what that failed with, if it did: what fails is not tried twice."""
+"""The key of the exception that the express lane met, if any, so that nothing is tried twice."""
 
 Anew = Callable[[models.User], tuple[bytes, Mapping[str, str]]]
-"""Writes an answer for somebody: its body, and the headers that go with it. Raises Refusal."""
+"""Writes the response for a user: its body, and the headers that depend on it. Raises Refusal."""
 
 
 class Told(NamedTuple):
-    """An answer to everybody who may call: of which route, to whom, and how fresh."""
+    """How the express lane can repeat a response: its route, role, freshness and writer."""
 
     route: str
     role: models.Role
-    """Without which nobody may hear it."""
+    """The role that is required to receive it."""
 
     freshness: Freshness | None
-    """Nothing, where nothing of it ages."""
+    """`None` if the response does not age."""
 
     anew: Anew | None = None
-    """How it is written for whoever asks, where it is not the same for all."""
+    """Writes the response for a user. `None` if it is the same for all users."""
 
     size: int = 0
-    """Bytes that `anew` holds on to."""
+    """The number of bytes that `anew` keeps in memory."""
 
 
 MarksOf = Callable[[models.User, Iterable[int]], Mapping[int, models.Mark]]
-"""Tells what movies are to somebody, by their IDs."""
+"""Returns the marks of a user on movies, by movie ID."""
 
 
 class Entry(Protocol):
-    """A movie that is somebody's."""
+    """A movie that is a favorite of a user or rated by them."""
 
     @property
     def movie(self) -> models.MovieDetails:
-        """All of it."""
+        """The movie."""
 
     @property
     def language(self) -> str:
@@ -70,7 +70,7 @@ class Entry(Protocol):
 def answer(
     body: Answer, status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Answer with a body; what was never set of it is left out."""
+    """Return a response with a body. Fields that were never set are omitted."""
     return _answer(writer().write(body), status, headers)
 
 
@@ -80,24 +80,27 @@ def entry_answer(
     status: int = HTTPStatus.OK,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """Answer with a movie of somebody's own."""
+    """Return a response with a favorite or a rating."""
     body = writer().write_with_movies(shape.of(entry), [entry.movie])
     return _answer(body, status, {**_spoken([entry]), **(headers or {})})
 
 
 def own(response: Response) -> Response:
-    """Let whoever asked keep an answer about themselves, if they ask each time."""
+    """Let clients cache a user's own response, but revalidate it each time."""
     return conditional(response, "private, no-cache")
 
 
 def own_page(shape: type[Answer], page: Page[Any]) -> Response:
-    """Answer with a page of a list of somebody's own."""
+    """Return a response with a page of a user's list."""
     body, headers = _written_page(writer(), shape, page, *_asked())
     return own(_answer(body, headers=headers))
 
 
 def my_page(shape: type[Answer], read: Callable[[models.User], Page[Any]]) -> Response:
-    """Answer with a page of a list of whoever asks: read now, and whenever it is told again."""
+    """Return a response with a page of the current user's list.
+
+    `read` is called now, and again whenever the express lane repeats the response.
+    """
     by, asked = writer(), _asked()
 
     def anew(user: models.User) -> tuple[bytes, Mapping[str, str]]:
@@ -119,7 +122,7 @@ def _told_anew(
     size: int = 0,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """Answer whoever asks as others may be answered without the app."""
+    """Return the response for the current user, and let the express lane write it for others."""
     if failure := current_request().environ.get(FAILURE):
         raise failure
     body, of_body = anew(current_user())
@@ -128,14 +131,14 @@ def _told_anew(
 
 
 def _tell(freshness: Freshness | None, anew: Anew | None = None, size: int = 0) -> None:
-    """Let this request be answered again by what is told."""
+    """Let the express lane repeat the response to the current request."""
     asked, role = current_request(), required_role(current_route())
     rule = cast("Rule", asked.url_rule).rule
     asked.environ[TOLD] = Told(rule, role, freshness, anew, size)
 
 
 def _spoken(entries: Iterable[Entry]) -> dict[str, str]:
-    """Return the `Content-Language` of entries (RFC 9110, 8.5): each language once."""
+    """Return the `Content-Language` of entries (RFC 9110, 8.5), with each language once."""
     languages = dict.fromkeys(entry.language for entry in entries)
     return {"Content-Language": ", ".join(languages)} if languages else {}
 
@@ -146,9 +149,9 @@ def told(
     marks_of: MarksOf | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """Answer with what the catalogue tells: how it was come by, and how long it may be kept.
+    """Return a response with data of the catalogue, its cache status and its lifetime.
 
-    With `marks_of`, what each movie is to whoever asks is told, too.
+    With `marks_of`, each movie has the marks of the current user.
     """
     set_freshness(freshness := fetched.freshness)
     found = {"Age": str(freshness.age), "Cache-Status": cache_status(freshness)}
@@ -172,15 +175,15 @@ def _answer(
 
 
 def _lifetime(freshness: Freshness) -> int:
-    """Return the seconds for which an answer may be kept, from its birth on (RFC 9111, 4.2).
+    """Return how many seconds a response is fresh, from when it was fetched (RFC 9111, 4.2).
 
-    Whoever keeps it takes `Age` off: of what is left, it would be taken off twice.
+    This is not the remaining time: caches subtract `Age`, and would subtract it twice.
     """
     return freshness.age + freshness.ttl if freshness.ttl > 0 else 0
 
 
 def cache_status(freshness: Freshness) -> str:
-    """Write `Cache-Status` (RFC 9211)."""
+    """Return the value of `Cache-Status` (RFC 9211)."""
     return f"butaca; {_how(freshness)}"
 
 
@@ -200,19 +203,20 @@ def _how(freshness: Freshness) -> str:
 
 
 def conditional(response: Response, cache_control: str, tag: str | None = None) -> Response:
-    """Name what is answered, and spare whoever has it already (RFC 9110, 13.1.2).
+    """Add an ETag to a response, and turn it into a 304 if the client has it (RFC 9110, 13.1.2).
 
-    `tag` is of these very bytes; without one, they are hashed.
+    `tag` is the ETag of the body. Without it, the body is hashed.
     """
     response.headers["Cache-Control"] = cache_control
     response.set_etag(tag or tag_of(response.get_data()))
-    if "If-None-Match" in request.headers:  # Looking costs a tenth of a warm answer.
+    # Without this check, `make_conditional` would cost a tenth of a cached response.
+    if "If-None-Match" in request.headers:
         response.make_conditional(uncoded(request.environ))
     return response
 
 
 def tag_of(body: bytes) -> str:
-    """Return a name of these very bytes, for a strong `ETag` (RFC 9110, 8.8.3)."""
+    """Return a hash of a body, for a strong `ETag` (RFC 9110, 8.8.3)."""
     return blake2b(body, digest_size=16).hexdigest()
 
 
@@ -226,7 +230,7 @@ def _page_links(page: Page[Any], path: str, query: str) -> dict[str, str]:
 
 
 def _asked() -> tuple[str, str]:
-    """Return the path and the query of this request."""
+    """Return the path and the query string of the current request."""
     asked = current_request()
     return asked.path, asked.query_string.decode()
 

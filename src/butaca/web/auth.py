@@ -1,4 +1,4 @@
-"""Who calls, and what they may do (RFC 6750)."""
+"""Authentication and authorization with bearer tokens (RFC 6750)."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -13,7 +13,7 @@ _ROLE = "butaca_role"
 
 
 def authenticate() -> None:
-    """Recognize whoever carries the bearer token. Raises TokenRejected."""
+    """Identify the user by the bearer token of the request. Raises TokenRejected."""
     token = bearer_token(current_request().headers.get("Authorization", ""))
     set_current_user(services().accounts.identify(token))
 
@@ -27,7 +27,7 @@ def bearer_token(authorization: str) -> str:
 
 
 def requires(role: Role) -> Callable[[Route], Route]:
-    """Say of a route who may call it. A route of which nothing is said lets nobody in."""
+    """Declare the role that a route requires. No user can call a route that declares none."""
 
     def mark(route: Route) -> Route:
         setattr(route, _ROLE, role)
@@ -37,11 +37,11 @@ def requires(role: Role) -> Callable[[Route], Route]:
 
 
 def required_role(route: Callable[..., Any]) -> Role:
-    """Return the role without which nobody may call a route."""
+    """Return the role that a route requires."""
     role: Role = getattr(route, _ROLE)
     return role
 
 
 def authorize(route: Callable[..., Any]) -> None:
-    """Let only those pass who may call a route. Raises RoleMissing."""
+    """Check that the current user may call a route. Raises RoleMissing."""
     permit(current_user(), required_role(route))

@@ -1,4 +1,4 @@
-"""Bodies in the coding that a client takes (RFC 9110, 12.5.3), the same body packed once."""
+"""Compresses bodies with a coding that the client accepts (RFC 9110, 12.5.3), each body once."""
 
 import re
 import sys
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 Coders = Mapping[str, Callable[[bytes], bytes]]
 
 SMALLEST = 1024
-"""Bytes. A smaller body would not take fewer packets."""
+"""In bytes. Compressing a smaller body would not save packets."""
 
 MEMORY = 8 * 2**20
-"""Bytes of packed bodies that each process remembers: two thousand pages of movies."""
+"""Bytes of compressed bodies that each process caches: two thousand pages of movies."""
 
-# The first is taken by whoever likes both as well. Sizes and costs: docs/decisions/0014.
+# The first wins if a client prefers neither. For sizes and costs, see docs/decisions/0014.
 LIVELY: Coders = {
     "zstd": partial(zstd, level=4),
     "gzip": partial(gzip, compresslevel=5, mtime=0),
@@ -39,16 +39,17 @@ ONCE: Coders = {
     "zstd": partial(zstd, level=12),
     "gzip": partial(gzip, compresslevel=9, mtime=0),
 }
-"""For what does not change while a process lives."""
+"""For bodies that do not change during the lifetime of a process."""
 
 _TEXT = re.compile(r"text/|application/(.+\+)?(json|yaml|javascript)|image/svg\+xml")
 _CODED = re.compile(rf'-(?:{"|".join(LIVELY)})"')
 
 
 class Compression:
-    """What packs answers after they are made.
+    """Compresses finished responses.
 
-    A strong tag names bytes, so a packed body has its own: that of the plain one, and the coding.
+    A strong ETag identifies exact bytes, so a compressed body has its own: the ETag of the
+    uncompressed body plus the coding.
     """
 
     def __init__(self, coders: Coders = LIVELY, memory: float = MEMORY) -> None:
@@ -57,7 +58,7 @@ class Compression:
         self._pack_once = cached(self._packed, key=_key, lock=Lock())(self._pack)
 
     def __call__(self, response: Response) -> Response:
-        """Pack an answer if that may be, and the client takes it, and it is worth it."""
+        """Compress a response if that is possible, accepted by the client and worthwhile."""
         if not _is_packable(response) or not (body := response.get_data()):
             return response
         vary(response, "Accept-Encoding")
@@ -67,20 +68,20 @@ class Compression:
         return response
 
     def pack(self, tag: str, coding: str, body: bytes) -> bytes:
-        """Return a body in a coding; one that has a tag is packed once."""
+        """Return a body in a coding. A body that has an ETag is compressed only once."""
         return self._pack_once(tag, coding, body) if tag else self._pack(tag, coding, body)
 
     def _encode(self, response: Response, coding: str, body: bytes) -> None:
         tag = response.headers.get("ETag", "")
         if "Content-Encoding" in response.headers or _CODED.search(tag):
-            return  # It is packed already.
+            return  # It is already compressed.
         if tag:
             response.headers["ETag"] = coded_tag(tag, coding)
         if response.status_code != HTTPStatus.NOT_MODIFIED:
             response.set_data(self.pack(tag, coding, body))
             response.headers.add("Content-Encoding", coding)
 
-    def _pack(self, tag: str, coding: str, body: bytes) -> bytes:  # noqa: ARG002 - it is the key
+    def _pack(self, tag: str, coding: str, body: bytes) -> bytes:  # noqa: ARG002 - the cache key
         return self._coders[coding](body)
 
 
@@ -88,7 +89,8 @@ class Compression:
 def choose(accepted: str, *, is_small: bool) -> str | None:
     """Return the coding for an `Accept-Encoding`, or `None` for none (RFC 9110, 12.5.3).
 
-    What is small is packed only for those who refuse it plain; whoever refuses all, gets it plain.
+    A small body is compressed only if the client refuses `identity`. A client that refuses every
+    coding gets the uncompressed body.
     """
     asked = parse_accept_header(accepted, Accept)
     plain, best = asked.quality("identity"), max(LIVELY, key=asked.quality)
@@ -99,19 +101,19 @@ def choose(accepted: str, *, is_small: bool) -> str | None:
 
 
 def coded_tag(tag: str, coding: str) -> str:
-    """Return the tag of a body in a coding, for the tag of the plain one."""
+    """Return the ETag of a compressed body, given the ETag of the uncompressed one."""
     return f'{tag[:-1]}-{coding}"'
 
 
 def plain_tags(tags: str) -> str:
-    """Return the tags of plain bodies, for tags of the same bodies in whatever coding."""
+    """Return ETags without their codings: those of the uncompressed bodies."""
     return _CODED.sub('"', tags)
 
 
 def uncoded(environ: "WSGIEnvironment") -> "WSGIEnvironment":
-    """Return the `If-None-Match` of a request, and no other condition, in tags of plain bodies.
+    """Return the `If-None-Match` of a request, without codings and without other conditions.
 
-    Whoever has an answer in any coding has it.
+    A client that has the response in any coding has the response.
     """
     return {
         "REQUEST_METHOD": environ["REQUEST_METHOD"],
@@ -120,7 +122,7 @@ def uncoded(environ: "WSGIEnvironment") -> "WSGIEnvironment":
 
 
 def vary(response: Response, name: str) -> None:
-    """Say that an answer depends on a header of the request (RFC 9110, 12.5.5)."""
+    """Add a request header to the `Vary` header of a response (RFC 9110, 12.5.5)."""
     others = response.headers.get("Vary")
     if others is None:
         response.headers.add("Vary", name)
@@ -129,7 +131,7 @@ def vary(response: Response, name: str) -> None:
 
 
 def _is_packable(response: Response) -> bool:
-    # What is sent page by page must not wait in a compressor.
+    # A streamed body must not wait in a compressor.
     return not response.is_streamed and _TEXT.match(response.mimetype or "") is not None
 
 

@@ -1,7 +1,8 @@
-"""What every request stands on: the services behind, and whoever calls.
+"""The context of each request: the services, the options and the user.
 
-Our modules look here, and not through Flask's proxies: a look there takes four calls, some forty
-times a request, a twentieth of what it costs. Only what works in any app uses those.
+The modules of this package use this context rather than Flask's proxies. A proxy takes four calls
+per access, about forty times per request, which is a twentieth of the cost of a request. Only code
+that works in any app uses the proxies.
 """
 
 from collections.abc import Callable
@@ -25,15 +26,15 @@ _KEY = "butaca"
 
 
 class RateLimiter(Protocol):
-    """Who may call how often."""
+    """Limits how often each user can call."""
 
     def seconds_to_wait(self, caller: str, kind: str) -> int:
-        """Count one call of a kind (`read` or `write`); return 0, or the seconds to wait."""
+        """Count a call of a kind (`read` or `write`). Return 0, or the seconds to wait."""
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What the web needs of the rest of the house."""
+    """What the web package needs from the rest of the application."""
 
     movies: Movies
     library: Library
@@ -45,16 +46,16 @@ class Services:
 
 @dataclass(frozen=True, slots=True)
 class WebOptions:
-    """What an operator chooses about the web."""
+    """The web options that operators can set."""
 
     image_base_url: str = "https://image.tmdb.org/t/p"
     cors_origins: tuple[str, ...] = ()
     cors_credentials: bool = False
     trusted_proxies: int = 0
     demo_users: bool = False
-    """Whether the documentation page offers their tokens."""
+    """Whether the documentation page offers the tokens of the demo users."""
     express: bool = True
-    """Whether what is fresh is told again without Flask."""
+    """Whether the express lane answers repeated requests without Flask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class _Provided:
 
 
 def provide(app: Flask, services: Services, options: WebOptions, contract: Contract) -> None:
-    """Put what requests stand on where they find it."""
+    """Attach the services and options to an app."""
     app.extensions[_KEY] = _Provided(services, options, contract, Writer(options.image_base_url))
 
 
@@ -76,36 +77,36 @@ def _provided() -> _Provided:
 
 
 def services() -> Services:
-    """Return the services of the app that answers."""
+    """Return the services of the current app."""
     return _provided().services
 
 
 def options() -> WebOptions:
-    """Return the options of the app that answers."""
+    """Return the options of the current app."""
     return _provided().options
 
 
 def contract() -> Contract:
-    """Return the contract of the app that answers."""
+    """Return the contract of the current app."""
     return _provided().contract
 
 
 def writer() -> Writer:
-    """Return who writes the answers of this app."""
+    """Return the writer of response bodies of the current app."""
     return _provided().writer
 
 
 def current_route() -> Callable[..., Any]:
-    """Return the view function that is asked for."""
+    """Return the view function of the current request."""
     here = _here.get()
     return here.app.view_functions[cast("str", here.request.endpoint)]
 
 
 @dataclass(slots=True)
 class Visit:
-    """What is known by now of the request that is being answered.
+    """The record of a request that is being processed.
 
-    `started` is when it came, by the performance counter.
+    `started` is when it arrived, by the performance counter.
     """
 
     request_id: str
@@ -116,7 +117,7 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class _Here:
-    """What is asked, of which app, and what is known of it."""
+    """The current app, its current request, and the record of this request."""
 
     app: Flask
     request: Request
@@ -127,45 +128,46 @@ _here: ContextVar[_Here] = ContextVar("butaca.here")
 
 
 def welcome(app: Flask, begin: "Callable[[WSGIEnvironment], Visit]") -> None:
-    """Remember a request that came, and what is known of it when it begins."""
-    # As Flask's documentation has it; its type does not tell that it is a proxy.
+    """Set the current request of an app, with the record that `begin` returns."""
+    # Flask documents this method, but the type of `request` does not show that it is a proxy.
     asked: Request = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
     _here.set(_Here(app, asked, begin(asked.environ)))
 
 
 def farewell() -> None:
-    """Forget the request, lest this thread hold its connection until the next one comes.
+    """Clear the current request, so that this thread does not hold its connection any longer.
 
-    Flask may tear down twice, and a token can be reset but once.
+    The variable is set rather than reset: Flask can tear down twice, but a token of a context
+    variable can be used only once.
     """
     _here.set(cast("_Here", None))
 
 
 def current_request() -> Request:
-    """Return the request that is being answered."""
+    """Return the current request."""
     return _here.get().request
 
 
 def visit() -> Visit:
-    """Return what is known of this request."""
+    """Return the record of the current request."""
     return _here.get().visit
 
 
 def set_current_user(user: User) -> None:
-    """Remember who calls, for this request."""
+    """Set the user of the current request."""
     visit().user = user
 
 
 def current_user() -> User:
-    """Return who calls. Every route under `/api/v1` has somebody."""
+    """Return the user of the current request. Every request to `/api/v1` has one."""
     return cast("User", visit().user)
 
 
 def request_id() -> str:
-    """Return the name of this request."""
+    """Return the ID of the current request."""
     return visit().request_id
 
 
 def set_freshness(freshness: Freshness) -> None:
-    """Remember how this request's answer was come by."""
+    """Set the freshness of the response to the current request."""
     visit().freshness = freshness

@@ -1,4 +1,4 @@
-"""The contract: OpenAPI 3.1, generated from the routes and their schemas."""
+"""The API contract: an OpenAPI 3.1 document, generated from the routes and their schemas."""
 
 import json
 import re
@@ -16,30 +16,31 @@ from butaca.web.finishing import finish, operations
 from butaca.web.headers import Spec
 
 _DESCRIPTION = """\
-TheMovieDB's popular movies, and your own favorites and star ratings, which stay readable while \
-TheMovieDB is down.
+Browse the movies of TheMovieDB (TMDB), and keep your own favorites and star ratings, which stay \
+readable while TMDB is down.
 
-Whatever cannot be met is answered with a `Problem` (RFC 9457), whose `code` is for programs. What \
-is not named here, be it a query parameter or a field of a body, is refused with 422. Each user \
-has so many reads and so many writes a minute; past them it is 429, with `Retry-After`.
+Every error is returned as a `Problem` (RFC 9457). Programs should act on its `code`. Query \
+parameters and body fields that this document does not name are rejected with 422. Each user has \
+separate rate limits for reads and for writes, by default per minute. Requests beyond them are \
+rejected with 429 and a `Retry-After` header.
 
 This product uses the TMDB API but is not endorsed or certified by TMDB."""
 
 _TAGS = {
-    "Movies": "TheMovieDB's movies, for everybody who has a token.",
-    "Me": "What I keep, and how I rated it: my own, and nobody else's.",
-    "Administration": "The favorites of anybody, for ADMINs.",
+    "Movies": "Browse and search TMDB's movies. Available to every user.",
+    "Me": "Your own profile, favorites and ratings.",
+    "Administration": "List and delete the favorites of any user. Requires the `ADMIN` role.",
 }
 _BEARER = {
     "type": "http",
     "scheme": "bearer",
-    "description": "A token that whoever runs this service gave you (RFC 6750).",
+    "description": "A token that the operator of this service issued to you (RFC 6750).",
 }
 
 
 @dataclass(frozen=True)
 class Contract:
-    """What clients may rely on."""
+    """The OpenAPI document, and what the app looks up in it."""
 
     spec: Spec
 
@@ -50,32 +51,32 @@ class Contract:
 
     @cached_property
     def as_yaml(self) -> str:
-        """The contract as YAML, fit for reading and for diffs."""
+        """The contract as YAML, for readers and for diffs."""
         return yaml.safe_dump(self.spec, sort_keys=False, allow_unicode=True, width=100)
 
     @cached_property
     def query(self) -> Mapping[tuple[str, str], frozenset[str]]:
-        """The query parameters of every path and method."""
+        """The names of the query parameters of each path and method."""
         return {
             (path, method): frozenset(_names(operation, "query"))
             for path, method, operation in operations(self.spec)
         }
 
     def query_of(self, rule: Rule, method: str) -> frozenset[str]:
-        """Return the query parameters that a route knows."""
+        """Return the names of the query parameters that a route accepts."""
         path = re.sub(r"<(\w+)>", r"{\1}", rule.rule)
         known = HTTPMethod.GET if method == HTTPMethod.HEAD else method
         return self.query[path, known.lower()]
 
 
 def configure(app: APIFlask) -> None:
-    """Say what the contract cannot learn from the routes."""
+    """Configure the parts of the contract that are not derived from the routes."""
     app.config.update(
         OPENAPI_VERSION="3.1.0",
-        SERVERS=[{"url": "/", "description": "Wherever this was loaded from."}],
+        SERVERS=[{"url": "/", "description": "The server that served this document."}],
         INFO={
             "description": _DESCRIPTION,
-            "contact": {"name": "Whoever runs this service"},
+            "contact": {"name": "The operator of this service"},
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         SECURITY_SCHEMES={"bearer": _BEARER},
@@ -89,7 +90,7 @@ def configure(app: APIFlask) -> None:
 
 
 def contract_of(app: APIFlask) -> Contract:
-    """Generate the contract of an app that has all its routes."""
+    """Generate the contract of an app, once all its routes are registered."""
     return Contract(cast("Spec", app.spec))
 
 

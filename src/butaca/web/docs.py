@@ -1,4 +1,4 @@
-"""The contract as it is served, and a page to read and try it on: Swagger UI, started by us."""
+"""Serves the contract, and a documentation page that shows it in Swagger UI."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -32,7 +32,7 @@ _FOR_EVER = "public, max-age=31536000, immutable"
 bp = Blueprint("contract", __name__)
 page = Blueprint("docs", __name__, url_prefix="/docs", template_folder="page")
 
-_pack = Compression(ONCE, memory=float("inf"))  # There are eight bodies, and never more.
+_pack = Compression(ONCE, memory=float("inf"))  # There are never more than eight bodies.
 for _each in (bp, page):
     _each.after_request(_pack)
 
@@ -46,7 +46,7 @@ class _File:
     @classmethod
     @cache
     def named(cls, name: str) -> "_File":
-        """Read a file of the page."""
+        """Read a file of the documentation page."""
         body = (_FILES[name] / name).read_bytes()
         return cls(body, guess_type(name)[0] or "", tag_of(body))
 
@@ -65,7 +65,7 @@ def as_yaml() -> Response:
 
 @page.get("/")
 def show() -> Response:
-    """Serve the page; where the demo users are let in, it offers their tokens."""
+    """Serve the documentation page, with the tokens of the demo users if they are enabled."""
     demo_users = DEMO_USERS if options().demo_users else ()
     html = render_template("index.html", address=_address, demo_users=demo_users)
     policy = {"Content-Security-Policy": _POLICY}
@@ -74,7 +74,7 @@ def show() -> Response:
 
 @page.get("/<name>")
 def send(name: str) -> Response:
-    """Serve a file of the page; under the address that the page has for it, for ever."""
+    """Serve a file of the page. It is immutable at the versioned URL that the page uses."""
     if name not in _FILES:
         raise NotFound
     file = _File.named(name)
@@ -84,7 +84,7 @@ def send(name: str) -> Response:
 
 
 def register(app: APIFlask) -> None:
-    """Serve the contract and its page; no file of it is of another host."""
+    """Register the contract and its page. The page loads no file from another host."""
     for blueprint in (bp, page):
         app.register_blueprint(blueprint)
 

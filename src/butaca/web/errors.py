@@ -1,4 +1,4 @@
-"""From what was raised to what is answered."""
+"""Turns exceptions into problem responses."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ _CHALLENGE = 'Bearer realm="butaca"'
 
 
 def register(app: APIFlask) -> None:
-    """Let the app answer every error as a problem."""
+    """Register handlers that turn every error of the app into a problem."""
     app.register_error_handler(errors.Refusal, _refused)
     app.register_error_handler(Unacceptable, _unacceptable)
     app.register_error_handler(HTTPError, _invalid)
@@ -60,7 +60,7 @@ def _headers(refusal: errors.Refusal) -> dict[str, str]:
 
 
 def _carries_bearer() -> bool:
-    """Tell whether a token was tried: whoever tried none is told of no error (RFC 6750, 3.1)."""
+    """Return whether the request has a token. Without one, no error is named (RFC 6750, 3.1)."""
     sent = current_request().authorization
     return sent is not None and sent.type == "bearer"
 
@@ -70,7 +70,7 @@ def _unacceptable(error: Unacceptable) -> Response:
 
 
 def _invalid(error: HTTPError) -> Response:
-    """Answer what APIFlask found wrong: `{location: {field: [message]}}`."""
+    """Return the validation errors of APIFlask, `{location: {field: [message]}}`, as a problem."""
     mistakes = [
         FieldError(
             location=_LOCATIONS[location],
@@ -86,7 +86,8 @@ def _invalid(error: HTTPError) -> Response:
 
 def _http(error: HTTPException) -> Response:
     kind = of_status(error.code or BROKEN.status)
-    # Its own headers, such as Allow and Retry-After, but not its description: that may quote.
+    # Keep its headers, such as Allow and Retry-After, but not its description, which may quote
+    # the request.
     headers = {name: value for name, value in error.get_headers() if name != "Content-Type"}
     return problem(kind, kind.detail, headers)
 
@@ -103,7 +104,7 @@ def problem(
     mistakes: Sequence[FieldError] = (),
     saw: Mapping[str, object] | None = None,
 ) -> Response:
-    """Answer with a problem; `saw` are members that the contract knows not of (RFC 9457, 3.2)."""
+    """Return a problem response. `saw` adds members that the contract omits (RFC 9457, 3.2)."""
     body = Problem(
         type=kind.type,
         title=kind.title,

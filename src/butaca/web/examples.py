@@ -1,4 +1,4 @@
-"""The examples of the contract. None is made up: the tests see that each is really answered."""
+"""The examples in the contract. The tests check that each one is what the service responds."""
 
 import json
 from collections.abc import Iterator
@@ -7,13 +7,12 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from butaca.core.errors import StarsOutOfRange
 from butaca.web.outputs import FieldError, Problem
 from butaca.web.problems import UNPROCESSABLE, Kind
 
 REQUEST_ID = "9f2d1c0e5b7a4c3d8e6f7a8b9c0d1e2f"
-_MISTAKE = FieldError(
-    location="body", field="stars", message="Stars are a number from 0 to 5 in steps of 0.5."
-)
+_MISTAKE = FieldError(location="body", field="stars", message=StarsOutOfRange.message)
 _POPULAR = "/api/v1/movies/popular"
 _OF_CODES = {
     "movie-not-found": "/api/v1/movies/0",
@@ -32,16 +31,16 @@ _OF_CODES = {
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A request, and what the service answered over the sandbox."""
+    """A request, and the response of a service that runs against the TMDB sandbox."""
 
     name: str
     operation: str
     request: str
-    """Method and target."""
+    """The method and the request target."""
 
     status: int
     body: Any
-    """What was sent as JSON; `None` if nothing was."""
+    """The JSON body of the request, or `None` if it had none."""
 
     media_type: str
     answer: Any
@@ -49,18 +48,18 @@ class Exchange:
 
 @cache
 def recorded() -> tuple[Exchange, ...]:
-    """Return the exchanges with content that `make contract` has recorded."""
+    """Return the exchanges that `make contract` has recorded."""
     text = resources.files("butaca.web").joinpath("examples.json").read_text(encoding="utf-8")
     return tuple(Exchange(**each) for each in json.loads(text))
 
 
 def answers_of(operation: str, status: int) -> Iterator[Exchange]:
-    """Yield what an operation has answered with a status."""
+    """Yield the recorded exchanges of an operation with a status."""
     return (each for each in recorded() if (each.operation, each.status) == (operation, status))
 
 
 def bodies_of(operation: str) -> dict[str, Any]:
-    """Return the examples of what is sent to an operation."""
+    """Return the examples of an operation's request body."""
     sent = (each for each in recorded() if each.operation == operation and each.body is not None)
     shown: dict[str, Any] = {}
     for each in sent:
@@ -70,7 +69,7 @@ def bodies_of(operation: str) -> dict[str, Any]:
 
 
 def problem(kind: Kind) -> dict[str, Any]:
-    """Return a problem of a kind, as it is answered."""
+    """Return the response body for a kind of problem."""
     body = Problem(
         type=kind.type,
         title=kind.title,

@@ -1,8 +1,8 @@
-"""Exports: all that is somebody's as a file, page by page, in constant memory.
+"""Exports: a user's favorites and ratings as a file, streamed page by page in constant memory.
 
-The status is out before the last page is fetched, and our server ends even a body that raises as
-if it were whole. So an export that broke off says so in itself: neither of its formats can be
-read to the end.
+The status is sent before the last page is fetched, and the server ends a body that raises an
+exception like a complete one. An interrupted export is therefore made unreadable: it can be
+parsed to its end in neither format.
 """
 
 import csv
@@ -19,19 +19,19 @@ from butaca.web import outputs
 log = logging.getLogger("butaca.web")
 
 CSV_MEANING = """\
-`tmdbID,Title,Year,Rating,WatchedDate`, as Letterboxd imports them. `Rating` is 0.5 to 5, and \
-empty without stars or with 0, which Letterboxd does not know; `WatchedDate` is empty. A title \
-that a spreadsheet would take for a formula is preceded by an apostrophe. An export that broke off \
-ends in a field in quotation marks that are never closed."""
+A CSV file with the columns `tmdbID,Title,Year,Rating,WatchedDate`, which Letterboxd imports. \
+`Rating` is 0.5 to 5. It is empty if the movie is not rated or has 0 stars, which Letterboxd does \
+not support. `WatchedDate` is always empty. A title that a spreadsheet would take for a formula is \
+prefixed with an apostrophe. An interrupted export ends in a quoted field that is never closed."""
 
 _COLUMNS = ("tmdbID", "Title", "Year", "Rating", "WatchedDate")
 _BROKEN_OFF = '"This export broke off. It is not whole.'
-# Source: OWASP, "CSV Injection"; the last four are the full-width ones.
+# Source: OWASP, "CSV Injection". The last four are full-width variants.
 _FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 
 
 def download(export: Export, name: str) -> Response:
-    """Answer with an export, to be saved as a file; `name` is `json` or `csv`."""
+    """Return an export as a file to download. `name` is `json` or `csv`."""
     content_type, written = _FORMATS[name]
     file = f"butaca-export-{export.exported_at:%Y-%m-%d}.{name}"
     headers = {
@@ -54,12 +54,13 @@ def as_json(export: Export) -> Iterator[str]:
 
 
 def as_csv(export: Export) -> Iterator[str]:
-    """Yield what Letterboxd imports (RFC 4180), page by page. Raises LibraryUnavailable.
+    """Yield the CSV that Letterboxd imports (RFC 4180), page by page. Raises LibraryUnavailable.
 
-    Whoever edits TMDB chooses titles, and people open such files in spreadsheets: a title that
-    begins like a formula gets an apostrophe (OWASP). Letterboxd does not miss the bare title, for
-    it finds a movie by its `tmdbID` first; whoever does, takes the JSON. Letterboxd knows no
-    rating of 0 stars, and no date of watching is known here: both are left empty.
+    Anyone can edit titles on TMDB, and users open such files in spreadsheets, so a title that
+    begins like a formula gets an apostrophe (OWASP). Letterboxd does not need the exact title,
+    because it finds a movie by its `tmdbID` first. Users who need it can export JSON. Letterboxd
+    does not support a rating of 0 stars, and Butaca does not know when a movie was watched: both
+    are left empty.
     Source: https://letterboxd.com/about/importing-data/.
     """
     yield _rows([_COLUMNS])
@@ -70,7 +71,7 @@ def _marked_if_broken_off(parts: Iterator[str], export: Export) -> Iterator[str]
     try:
         yield from parts
     except Exception as error:
-        # Of what is foreseen the adapters have told why.
+        # For a refusal, the adapters have already logged the cause.
         fault = None if isinstance(error, Refusal) else error
         log.exception("export.broke_off", extra={"user_id": export.user.id}, exc_info=fault)
         yield _BROKEN_OFF
@@ -92,7 +93,10 @@ def _row(entry: Entry) -> tuple[object, ...]:
 
 
 def _harmless(title: str) -> str:
-    """Return a title that no spreadsheet takes for a formula, without NUL, at which some stop."""
+    """Return a title that no spreadsheet takes for a formula.
+
+    NUL is removed, because some spreadsheets stop reading there.
+    """
     shown = title.replace("\0", "")
     return f"'{shown}" if shown.startswith(_FORMULA) else shown
 

@@ -1,9 +1,9 @@
-"""The express lane: what was told before, and is fresh or read anew, is told again without Flask.
+"""The express lane: answers repeated requests without Flask.
 
-A cache of whole answers (RFC 9111) in front of the app, in this process; of what is not the same
-for all it keeps how to write it. It asks who calls and how often, names, counts and logs, as the
-app does; whatever it cannot answer so, the app answers. Flask itself takes longer to find a route
-and to build an answer than all of this.
+This is a cache of whole responses (RFC 9111) in front of the app, in this process. For responses
+that differ between users, it caches how to write them. It authenticates, limits, identifies,
+counts and logs requests as the app does, and passes on every request that it cannot answer. Flask
+takes longer to find a route and to build a response than all of this together.
 """
 
 import re
@@ -33,17 +33,17 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 MEMORY = 6 * 2**20
-"""Bytes that each process remembers: some 400 pages."""
+"""Bytes that each process caches: about 400 pages."""
 
 LONGEST_KEY = 2048
-"""Characters: what anybody may make longer would take more memory than is counted."""
+"""In characters. A longer key, which clients could send, would use memory that is not counted."""
 
 _STATUS_LINES = {each: f"{each} {each.phrase}" for each in (HTTPStatus.OK, HTTPStatus.NOT_MODIFIED)}
 _ONE_TAG = re.compile(r'"[^",]*"')
 
 
 class Express:
-    """A WSGI app that answers out of its memory what it may, and passes on the rest."""
+    """A WSGI app that answers requests from its cache, and passes the rest to the app."""
 
     def __init__(
         self,
@@ -64,11 +64,12 @@ class Express:
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
-        """Answer from memory, or as the app does."""
+        """Answer from the cache, or let the app answer."""
         key = _key(environ)
         if key is None:
             return self._app(environ, start_response)
-        now = self._clock()  # Once: what is fresh when it is found is told as fresh.
+        # Read once, so that a response that is fresh when found is also described as fresh.
+        now = self._clock()
         if (kept := self._find(key, now)) and _asks_for(kept, environ):
             visit = self._observer.begin(environ)
             if own := self._own(kept, visit, environ):
@@ -82,7 +83,7 @@ class Express:
         return kept if kept and now < kept.until else None
 
     def _let_in(self, role: Role, environ: "WSGIEnvironment") -> User | None:
-        """Return who calls; nobody, where the app has something to say to them."""
+        """Return the user, or `None` if the app must refuse the request."""
         try:
             token = bearer_token(environ.get("HTTP_AUTHORIZATION", ""))
             user = self._services.accounts.identify(token)
@@ -92,7 +93,7 @@ class Express:
         return None if seconds_to_wait(self._services.rate_limiter, user, environ) else user
 
     def _own(self, kept: Kept, visit: Visit, environ: "WSGIEnvironment") -> Kept | None:
-        """Return the answer to whoever asks; nothing, where the app has something else to say."""
+        """Return the response for the user, or `None` if the app must answer."""
         anew = kept.told.anew
         try:
             if anew:
@@ -105,7 +106,7 @@ class Express:
             body, headers = anew(user)
         except ServiceUnavailable:
             return None
-        except Exception as failure:  # noqa: BLE001 - Whatever it is, the app tells it.
+        except Exception as failure:  # noqa: BLE001 - The app reports it.
             environ[FAILURE] = failure
             return None
         return kept.with_body(body, headers, environ, self._compression)
@@ -149,12 +150,12 @@ class Express:
         return [body]
 
     def _keep(self, key: Key, kept: Kept) -> None:
-        with self._lock, suppress(ValueError):  # Larger than all of the memory.
+        with self._lock, suppress(ValueError):  # It is larger than the whole cache.
             self._kept[key] = kept
 
 
 def _key(environ: "WSGIEnvironment") -> Key | None:
-    """Return what an answer depends on; nothing, where it is none for the lane."""
+    """Return the cache key of a request, or `None` if the express lane does not handle it."""
     if environ["REQUEST_METHOD"] != "GET" or "HTTP_AUTHORIZATION" not in environ:
         return None
     key = Key(
@@ -167,7 +168,7 @@ def _key(environ: "WSGIEnvironment") -> Key | None:
 
 
 def _asks_for(kept: Kept, environ: "WSGIEnvironment") -> bool:
-    """Tell whether a request asks for this answer, or whether it is still this one."""
+    """Return whether a cached response can answer a request, conditional or not."""
     asked: str | None = environ.get("HTTP_IF_NONE_MATCH")
     if kept.told.anew:
         return asked is None or _ONE_TAG.fullmatch(asked) is not None

@@ -1,4 +1,4 @@
-"""What the contract gets beside what APIFlask reads off the routes: names, examples, limits."""
+"""What the contract needs beyond what APIFlask generates: shared parts, examples and limits."""
 
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
@@ -13,13 +13,13 @@ from butaca.web.headers import Spec
 from butaca.web.responses import ref
 
 _IDS: Mapping[str, Spec] = {
-    "movie_id": {"description": "TMDB's ID of the movie.", "example": 550},
+    "movie_id": {"description": "The TMDB ID of the movie.", "example": 550},
     "user_id": {"description": "The ID of the user.", "example": 2},
 }
 
 
 def finish(spec: Spec) -> Spec:
-    """Return the contract whole, with what APIFlask leaves loose mended."""
+    """Complete the contract that APIFlask generated."""
     spec["components"] |= {
         "schemas": _schemas(),
         "responses": responses.components(),
@@ -51,7 +51,7 @@ def _finish_operation(operation: Spec) -> None:
 
 
 def _answered(operation: str, status: int, described: Spec) -> Spec:
-    """Return a response with its examples and links, and without the empty parts of APIFlask."""
+    """Return a response with its examples and links, without the empty parts APIFlask adds."""
     if status >= HTTPStatus.BAD_REQUEST:
         return ref("responses", described["description"])
     content = described.pop("content", {})
@@ -65,14 +65,14 @@ def _answered(operation: str, status: int, described: Spec) -> Spec:
 
 
 class _Schemas(GenerateJsonSchema):
-    """Schemas without the titles that pydantic makes of the names of fields."""
+    """Generates schemas without the titles that pydantic derives from field names."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - pydantic's
         return False
 
 
 def _schemas() -> Spec:
-    """Return the schemas under their own names, each as it is on its side of the wire."""
+    """Return the schemas by name: responses as they are serialized, bodies as validated."""
     wanted: list[tuple[type[BaseModel], JsonSchemaMode]] = [
         *((model, "serialization") for model in _leaves(outputs.Answer)),
         *((model, "validation") for model in _leaves(inputs.Body)),
@@ -86,7 +86,7 @@ def _schemas() -> Spec:
 
 
 def _leaves(base: type[BaseModel]) -> Iterator[type[BaseModel]]:
-    """Yield what is really sent: families, of which others are made, are no shapes of their own."""
+    """Yield the models that are sent. Base classes of other models are not."""
     families = base.__subclasses__()
     for model in families:
         yield from _leaves(model)
@@ -106,8 +106,9 @@ def _parameter(parameter: Spec) -> Spec:
         limits = {"type": "integer", "minimum": 0, "maximum": MAX_ID}
         return {**parameter, "required": True, "schema": limits, **_IDS[parameter["name"]]}
     schema = dict(parameter["schema"])
-    if "anyOf" in schema:  # A query says nothing by leaving a name out, not by null.
+    if "anyOf" in schema:  # A query parameter is omitted, and never null.
         schema.update(schema.pop("anyOf")[0])
         schema.pop("default")
     schema.pop("title", None)
-    return {**parameter, "schema": schema}
+    # Swagger UI shows the description of a parameter, but not that of its schema.
+    return {**parameter, "description": schema.pop("description"), "schema": schema}

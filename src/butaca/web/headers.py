@@ -1,23 +1,23 @@
-"""The headers of the contract, those of answers and those of requests."""
+"""The request and response headers in the contract."""
 
 from dataclasses import dataclass
 from typing import Any
 
 Spec = dict[str, Any]
 SANE_ID = "[A-Za-z0-9._-]{1,64}"
-"""The names of requests that are taken over, as a regular expression."""
+"""A regular expression for the request IDs that are accepted from clients."""
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a header says, in which form, and such a one."""
+    """The meaning of a header, an example, and the schema of its value."""
 
     meaning: str
     example: str | int
     form: dict[str, Any]
 
     def described(self, *, is_required: bool) -> Spec:
-        """Return it as OpenAPI describes it, short of its name."""
+        """Return its OpenAPI description, without its name."""
         return {
             "description": self.meaning,
             "required": is_required,
@@ -32,60 +32,72 @@ _ETAG = '"b9f0c53d1ad1f0d8a3d14f4fb9e0e0a5"'
 _REQUEST_ID = "9f2d1c0e5b7a4c3d8e6f7a8b9c0d1e2f"
 
 ANSWERED = {
-    "Age": Header("Seconds since TMDB said so (RFC 9111).", 12, _SECONDS),
+    "Age": Header("Seconds since the data was fetched from TMDB (RFC 9111).", 12, _SECONDS),
     "Cache-Control": Header(
-        "How long this may be kept; `max-age` counts from the birth of the answer, so take `Age` "
-        "off (RFC 9111).",
+        "How long the response may be cached (RFC 9111). `max-age` counts from when the data was "
+        "fetched, so subtract `Age` from it.",
         "private, max-age=30",
         _TEXT,
     ),
     "Cache-Status": Header(
-        "Whether this came from the cache, and why (RFC 9211). TMDB has failed where it says "
-        "`fwd=stale` or `detail=cooldown`; `detail=updating` and `detail=busy` mean that something "
-        "newer was not worth waiting for.",
+        "Whether the response came from the cache, and why (RFC 9211). `fwd=stale` and "
+        "`detail=cooldown` mean that TMDB has failed. `detail=updating` and `detail=busy` mean "
+        "that a cached response was returned instead of waiting for a newer one.",
         "butaca; hit; ttl=18",
         _TEXT,
     ),
     "Content-Disposition": Header(
-        "The name of a file to save this as (RFC 6266).",
+        "The suggested file name for the download (RFC 6266).",
         'attachment; filename="butaca-export-2026-05-01.json"',
         _TEXT,
     ),
     "Content-Language": Header(
-        "Which languages the texts of the movies are in (RFC 9110).", "es-ES, en-US", _TEXT
+        "The languages of the movie texts in the response (RFC 9110). Omitted if there are no "
+        "movies in it.",
+        "es-ES, en-US",
+        _TEXT,
     ),
-    "ETag": Header("To be sent back as `If-None-Match` (RFC 9110).", _ETAG, _TEXT),
+    "ETag": Header(
+        "Identifies this version of the response. Send it back in `If-None-Match` (RFC 9110).",
+        _ETAG,
+        _TEXT,
+    ),
     "Link": Header(
-        "The first, previous, next and last page (RFC 8288).",
+        "Links to the first, previous, next and last pages (RFC 8288).",
         '</api/v1/movies/popular?page=1>; rel="first", '
         '</api/v1/movies/popular?page=2>; rel="next", '
         '</api/v1/movies/popular?page=500>; rel="last"',
         _TEXT,
     ),
     "Location": Header(
-        "Where what was made can be found (RFC 9110).",
+        "The path of the favorite (RFC 9110).",
         "/api/v1/me/favorites/550",
         {"type": "string", "format": "uri-reference"},
     ),
-    "Retry-After": Header("Seconds after which to try again (RFC 9110).", 5, _SECONDS),
+    "Retry-After": Header(
+        "The number of seconds to wait before you retry the request (RFC 9110).", 5, _SECONDS
+    ),
     "WWW-Authenticate": Header(
-        "How to authenticate (RFC 6750).", 'Bearer realm="butaca", error="invalid_token"', _TEXT
+        "How to authenticate and, if a token was sent, why it was not accepted (RFC 6750).",
+        'Bearer realm="butaca", error="invalid_token"',
+        _TEXT,
     ),
     "X-Request-Id": Header(
-        "What to look for in the log: the `X-Request-Id` that was sent, if it is up to 64 letters, "
-        "digits, `.`, `_` and `-`, else a new one.",
+        "Identifies the request in the server's log. This is the `X-Request-Id` of the request if "
+        "it consists of up to 64 letters, digits, `.`, `_` and `-`; otherwise it is generated.",
         _REQUEST_ID,
         {"type": "string", "pattern": f"^{SANE_ID}$"},
     ),
 }
 OF_CONTENT = {"Content-Language"}
-"""Headers that an answer without content, or with an empty list, does without."""
+"""Headers that a response without content, or with an empty list, omits."""
 
-# `X-Request-Id` is not among them: Schemathesis takes whatever ends in "Id" for some resource's.
+# `X-Request-Id` is missing on purpose: Schemathesis takes any parameter that ends in "Id" for the
+# ID of a resource.
 SENT = {
     "If-None-Match": Header(
-        "The `ETag` of what you have: while it is still good, the answer is 304, without a body "
-        "(RFC 9110).",
+        "The `ETag` of a response that you already have. If it is still current, the response is "
+        "304 without a body (RFC 9110).",
         _ETAG,
         _TEXT,
     ),
@@ -93,7 +105,7 @@ SENT = {
 
 
 def answered() -> Spec:
-    """Return the headers of answers, by their names."""
+    """Return the response headers by name."""
     return {
         name: header.described(is_required=name not in OF_CONTENT)
         for name, header in ANSWERED.items()
@@ -101,7 +113,7 @@ def answered() -> Spec:
 
 
 def sent() -> Spec:
-    """Return the headers of requests, by their names."""
+    """Return the request headers, as parameters, by name."""
     return {
         name: {"name": name, "in": "header", **header.described(is_required=False)}
         for name, header in SENT.items()

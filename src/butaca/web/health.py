@@ -1,4 +1,4 @@
-"""Is it alive, is it ready (Kubernetes' probes), and what do the metrics say."""
+"""Routes for operators: the liveness and readiness probes, and the metrics."""
 
 import time
 from collections.abc import Callable
@@ -17,22 +17,22 @@ from butaca.web.problems import Kind, of_refusal
 ENDING = Kind(
     HTTPStatus.SERVICE_UNAVAILABLE,
     "ending",
-    "This pod ends",
-    "It answers whom it has let in, and nobody else.",
+    "Shutting down",
+    "This pod is shutting down. It only completes the requests that it has already accepted.",
 )
 
 Answer = dict[str, str]
 
 
 class Readiness:
-    """Whether callers should be sent here: the database is asked, and nobody else."""
+    """Decides whether this pod should receive traffic. Only the database is checked."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._answered_at: float | None = None
 
     def look(self) -> Response:
-        """Answer 200 or 503, each with what was seen."""
+        """Return 200 or 503, with the state of the database."""
         if current_request().environ.get("butaca.is_ending"):
             return problem(ENDING, ENDING.detail)
         try:
@@ -54,23 +54,23 @@ class Readiness:
 
 
 def make_blueprint(registry: CollectorRegistry, readiness: Readiness | None = None) -> APIBlueprint:
-    """Return the routes that operators use; clients have no contract about them."""
+    """Return the routes for operators, which are not part of the API contract."""
     bp = APIBlueprint("health", __name__, enable_openapi=False)
     ready = readiness or Readiness()
 
     @bp.get("/livez")
     def live() -> Answer:
-        """Ask nobody: whoever answers is alive."""
+        """Report that the process is alive, without checking any dependency."""
         return {"status": "ok"}
 
     @bp.get("/readyz")
     def look() -> Response:
-        """Ask the database, and it alone: neither TMDB nor Redis takes a pod out."""
+        """Report whether the database is reachable. TMDB and Redis do not affect readiness."""
         return ready.look()
 
     @bp.get("/metrics")
     def metrics() -> Response:
-        """Tell Prometheus how it goes."""
+        """Return the metrics for Prometheus."""
         return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
     return bp

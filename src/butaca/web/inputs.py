@@ -1,4 +1,4 @@
-"""What goes in: the queries and bodies of the contract."""
+"""Request schemas: the query parameters and bodies of the contract."""
 
 import re
 from typing import Annotated, Any, Literal
@@ -19,27 +19,30 @@ from butaca.core.models import MAX_ID, MAX_PAGE, Stars
 from butaca.core.translations import LANGUAGE
 
 MAX_BODY = 16 * 1024
-"""Bytes. The largest body that any route has a use for is a few dozen."""
+"""The largest accepted request body, in bytes. No route needs more than a few dozen."""
 
 MAX_PAGE_SIZE = 100
+_MAX_LIST_PAGE = 1_000_000
+_FIRST_YEAR, _LAST_YEAR = 1870, 2100
+_MAX_WORDS = 200
 
 
 def _digits(value: Any) -> Any:
-    """Refuse what Python takes for a number, and a URL should not: `1.0`, `1_0`."""
+    """Reject numbers that Python accepts but a URL should not contain, such as `1.0` and `1_0`."""
     if isinstance(value, str) and not value.isdigit():
         raise ValueError("Input should be a whole number")
     return value
 
 
 def _json_number(value: Any) -> Any:
-    """Keep `true` and `"3"` apart from numbers, as JSON does."""
+    """Reject `true` and `"3"`, which JSON distinguishes from numbers."""
     if isinstance(value, bool | str):
         raise ValueError("Input should be a number")  # noqa: TRY004 - pydantic collects these
     return value
 
 
 def _yes_or_no(value: Any) -> Any:
-    """Take the words of JSON, and none of the others that Python people know."""
+    """Accept only JSON's `true` and `false`, not the other words that pydantic knows."""
     if isinstance(value, str) and value not in {"true", "false"}:
         raise ValueError("Input should be true or false")
     return value
@@ -58,27 +61,66 @@ def _stars(value: Any) -> Stars:
         raise ValueError(StarsOutOfRange.message) from error
 
 
+_LANGUAGES = "`xx` (ISO 639-1) or `xx-YY` (with an ISO 3166-1 region), such as `es-AR`."
+_YEARS = f"({_FIRST_YEAR} to {_LAST_YEAR})"
+
 Digits = BeforeValidator(_digits)
 Language = Annotated[
     str,
     Field(
         pattern=LANGUAGE,
-        description="`xx` (ISO 639-1) or `xx-YY` (with ISO 3166-1), such as `es-AR`.",
+        description=f"The language of the movie texts: {_LANGUAGES} Defaults to the default "
+        "language of the service.",
         examples=["es-AR"],
+    ),
+]
+StoredLanguage = Annotated[
+    Language,
+    Field(
+        description=f"The language of the movie texts: {_LANGUAGES} Each text comes from "
+        "the translations stored with the movie: an exact match first, then another region of the "
+        "same language, then the default language of the service, which is also used without this "
+        "parameter.",
     ),
 ]
 Region = Annotated[
     str,
-    Field(pattern=r"^[A-Z]{2}$", description="ISO 3166-1, such as `AR`.", examples=["AR"]),
+    Field(
+        pattern=r"^[A-Z]{2}$",
+        description="An ISO 3166-1 country code, such as `AR`, which is passed to TMDB as its "
+        "`region` parameter.",
+        examples=["AR"],
+    ),
 ]
 PageNumber = Annotated[
-    int, Field(ge=1, le=MAX_PAGE, description="Counted from 1.", examples=[2]), Digits
+    int,
+    Field(
+        ge=1,
+        le=MAX_PAGE,
+        description=f"The page to return, from 1 to {MAX_PAGE}. Defaults to 1.",
+        examples=[2],
+    ),
+    Digits,
 ]
 ListPageNumber = Annotated[
-    int, Field(ge=1, le=1_000_000, description="Counted from 1.", examples=[2]), Digits
+    int,
+    Field(
+        ge=1,
+        le=_MAX_LIST_PAGE,
+        description=f"The page to return, from 1 to {_MAX_LIST_PAGE}. Defaults to 1.",
+        examples=[2],
+    ),
+    Digits,
 ]
 PageSize = Annotated[
-    int, Field(ge=1, le=MAX_PAGE_SIZE, description="How many at a time.", examples=[50]), Digits
+    int,
+    Field(
+        ge=1,
+        le=MAX_PAGE_SIZE,
+        description=f"The number of results per page, from 1 to {MAX_PAGE_SIZE}. Defaults to 20.",
+        examples=[50],
+    ),
+    Digits,
 ]
 GenreId = Annotated[int, Field(ge=0, le=MAX_ID, examples=[18]), Digits]
 YesOrNo = Annotated[bool, BeforeValidator(_yes_or_no), Field(examples=[True])]
@@ -86,16 +128,17 @@ Words = Annotated[
     str,
     Field(
         min_length=1,
-        max_length=200,
+        max_length=_MAX_WORDS,
         pattern=r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$",
         examples=["fight"],
     ),
 ]
-Year = Annotated[int, Field(ge=1870, le=2100, examples=[1999]), Digits]
+Year = Annotated[int, Field(ge=_FIRST_YEAR, le=_LAST_YEAR, examples=[1999]), Digits]
 Include = Annotated[
     Literal["me"],
     Field(
-        description="`me` adds to every movie whether I keep it and how I rated it.",
+        description="With `me`, every movie has a field `me`, which contains whether the movie is "
+        "one of your favorites and how you rated it.",
         examples=["me"],
     ),
 ]
@@ -104,25 +147,29 @@ StarsNumber = Annotated[
     Stars,
     BeforeValidator(_stars),
     WithJsonSchema(
-        {**_HALVES, "description": "In steps of 0.5. 0 is a rating; to have no rating, delete it."}
+        {
+            **_HALVES,
+            "description": "The number of stars, from 0 to 5 in steps of 0.5. 0 is a rating. To "
+            "have no rating, delete it.",
+        }
     ),
 ]
 StarsInQuery = Annotated[Stars, BeforeValidator(_written_stars), WithJsonSchema(_HALVES)]
 MovieId = Annotated[
     int,
-    Field(ge=0, le=MAX_ID, description="TMDB's ID of the movie.", examples=[550]),
+    Field(ge=0, le=MAX_ID, description="The TMDB ID of the movie.", examples=[550]),
     BeforeValidator(_json_number),
 ]
 
 
 class Query(BaseModel):
-    """A query string. What it does not name is refused before it is read."""
+    """A query string. Undeclared parameters are rejected before it is parsed."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class PopularQuery(Query):
-    """Which page of the popular movies."""
+    """The query parameters for popular movies."""
 
     page: PageNumber = 1
     language: Language | None = None
@@ -131,35 +178,43 @@ class PopularQuery(Query):
 
 
 class SearchQuery(PopularQuery):
-    """Which movies to look for."""
+    """The query parameters for a search."""
 
-    query: Annotated[Words, Field(description="Words of the title.")]
-    year: Annotated[Year | None, Field(description="Of a release.")] = None
+    query: Annotated[
+        Words,
+        Field(description=f"The words to search for in titles, up to {_MAX_WORDS} characters."),
+    ]
+    year: Annotated[
+        Year | None,
+        Field(description=f"Return only movies with a release in this year {_YEARS}."),
+    ] = None
 
 
 class DetailsQuery(Query):
-    """How to tell of one movie."""
+    """The query parameters for the details of a movie."""
 
     language: Language | None = None
     include: Include | None = None
 
 
 class LanguageQuery(Query):
-    """In which language to tell of one movie of my own."""
+    """The query parameters for a favorite or a rating."""
 
-    language: Language | None = None
+    language: StoredLanguage | None = None
 
 
 def _sort_by(default: str, keys: tuple[SortKey, ...]) -> Any:
-    """Return the type of an order that is written as a comma list out of `keys`."""
+    """Return the type of a sort order that is written as a comma-separated list of `keys`."""
     words = "|".join(keys)
     schema = {
         "type": "string",
-        # The look-ahead: no key twice.
+        # The lookahead rejects a repeated key.
         "pattern": rf"^(?!.*({words}).*\1)-?({words})(,-?({words}))*$",
-        "description": f"A comma list out of {', '.join(f'`{key}`' for key in keys)}, each once, "
-        "with an optional `-` for descending. Movies that lack a date or a rating come last in "
-        "either direction. Titles are sorted as stored, in the default language.",
+        "description": "The sort order: a comma-separated list of "
+        f"{', '.join(f'`{key}`' for key in keys)}, each at most once. Prefix a key with `-` for "
+        "descending order. Movies without a release date or a rating come last in either "
+        "direction. Titles are sorted as stored, in the default language of the service. Ties are "
+        f"broken by movie ID. Defaults to `{default}`.",
         "examples": [f"{default},title"],
     }
     return Annotated[
@@ -183,37 +238,54 @@ class _ListQuery(LanguageQuery):
     sort: SortOrder
 
     def to_core(self) -> ListQuery:
-        """Return the query in the core's words."""
+        """Return the query as the core's type."""
         return ListQuery(self.sort, self.page, self.page_size, self.language, self.to_filter())
 
     def to_filter(self) -> Filter:
-        """Return what entries must be like, in the core's words."""
+        """Return the filters as the core's type."""
         return Filter()
 
 
 class FavoritesQuery(_ListQuery):
-    """Which of the favorites, and in which order."""
+    """The query parameters for a list of favorites."""
 
     sort: _sort_by("-release_date,-rating", FAVORITE_KEYS)  # type: ignore[valid-type]
-    rated: Annotated[YesOrNo | None, Field(description="Only those with, or without, stars.")] = (
-        None
-    )
-    min_rating: Annotated[
-        StarsInQuery | None, Field(description="Only those with so many stars or more.")
+    rated: Annotated[
+        YesOrNo | None,
+        Field(
+            description="With `true`, return only favorites that have a rating. With `false`, "
+            "return only favorites that have none."
+        ),
     ] = None
-    genre: Annotated[GenreId | None, Field(description="TMDB's ID of a genre.")] = None
-    year_from: Annotated[Year | None, Field(description="Released in that year or later.")] = None
-    year_to: Annotated[Year | None, Field(description="Released in that year or earlier.")] = None
+    min_rating: Annotated[
+        StarsInQuery | None,
+        Field(
+            description="Return only favorites with at least this many stars, from 0 to 5 in steps "
+            "of 0.5."
+        ),
+    ] = None
+    genre: Annotated[
+        GenreId | None, Field(description="Return only movies of the genre with this TMDB ID.")
+    ] = None
+    year_from: Annotated[
+        Year | None,
+        Field(description=f"Return only movies released in this year {_YEARS} or later."),
+    ] = None
+    year_to: Annotated[
+        Year | None,
+        Field(description=f"Return only movies released in this year {_YEARS} or earlier."),
+    ] = None
     q: Annotated[
         Words | None,
         Field(
-            description="Part of the title, as stored or in `language`, whatever the case and "
-            "the accents."
+            description="Return only movies whose title contains this text, up to "
+            f"{_MAX_WORDS} characters. Both the stored title and the title in `language` are "
+            "searched. Case and accents are ignored."
         ),
     ] = None
 
     def to_filter(self) -> Filter:
-        """Return what favorites must be like, in the core's words."""
+        """Return the filters as the core's type."""
         return Filter(
             rated=self.rated,
             min_rating=self.min_rating,
@@ -225,36 +297,37 @@ class FavoritesQuery(_ListQuery):
 
 
 class RatingsQuery(_ListQuery):
-    """Which of the ratings, and in which order."""
+    """The query parameters for a list of ratings."""
 
     sort: _sort_by("-rated_at", RATING_KEYS)  # type: ignore[valid-type]
 
 
 class ExportQuery(Query):
-    """In which format to hand out all that is mine."""
+    """The query parameters for an export."""
 
     format: Annotated[
         Literal["json", "csv"],
         Field(
-            description="`csv` has the columns that Letterboxd imports; `json` has everything.",
+            description="The format of the file: `json` contains everything, `csv` has the columns "
+            "that Letterboxd imports. Defaults to `json`.",
             examples=["csv"],
         ),
     ] = "json"
 
 
 class Body(BaseModel):
-    """A request body. What it does not name is refused."""
+    """A request body. Undeclared fields are rejected."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class NewFavorite(Body):
-    """The movie to keep."""
+    """The movie to add to the favorites."""
 
     movie_id: MovieId
 
 
 class StarsGiven(Body):
-    """The stars to give."""
+    """The rating to give to a movie."""
 
     stars: StarsNumber

@@ -1,4 +1,4 @@
-"""What the express lane keeps: answers as they went out, but for what differs each time."""
+"""The cached responses of the express lane, without the parts that differ each time."""
 
 import math
 from collections.abc import Collection, Mapping
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Headers = list[tuple[str, str]]
 
 _HEADERS_SIZE = 4096
-"""Bytes that the headers of an answer take here."""
+"""An estimate of the bytes that the headers of a cached response take."""
 
 _EACH_TIME = {"Age", "Cache-Status", "Date", "X-Request-Id"}
 _OF_BODY = {"Content-Encoding", "Content-Language", "Content-Length", "ETag", "Link"}
@@ -23,7 +23,7 @@ _OF_CONTENT = {"Content-Encoding", "Content-Language", "Content-Length", "Conten
 
 
 class Key(NamedTuple):
-    """All of a request that an answer depends on, but for who asks."""
+    """Everything in a request that a response depends on, except the user."""
 
     path: str
     query: str
@@ -33,23 +33,23 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """An answer that is good for whoever asks; or would be, once it has a body for them."""
+    """A response that is the same for all users, or lacks only the body for a user."""
 
     body: bytes | None
-    """Nothing, where the app has said no more than that a client has it already."""
+    """`None` if the body differs between users, or if the app answered with a 304."""
 
     headers: Headers
     bare_headers: Headers
-    """Those of a 304."""
+    """The headers of a 304."""
 
     tag: str
     told: Told
     since: float
-    """When it was as fresh as it was told, by the clock of the lane."""
+    """When the freshness in `told` was determined, by the clock of the express lane."""
 
     @classmethod
     def of(cls, body: bytes | None, headers: Headers, told: Told, since: float) -> "Kept":
-        """Return what is kept of an answer."""
+        """Return the cached form of a response."""
         tag = dict(headers)["ETag"]
         headers = _without(_EACH_TIME, headers)
         if told.anew:
@@ -58,20 +58,20 @@ class Kept:
 
     @property
     def size(self) -> int:
-        """How many bytes it takes, about."""
+        """The approximate size in bytes."""
         return self.told.size + len(self.body or b"") + _HEADERS_SIZE
 
     @property
     def until(self) -> float:
-        """Until when it may be told again, by the clock of the lane."""
+        """When it stops being usable, by the clock of the express lane."""
         return self.since + self.told.freshness.ttl if self.told.freshness else math.inf
 
     def matches(self, asked: str | None) -> bool:
-        """Tell whether an `If-None-Match` has its tag, that of whatever coding."""
+        """Return whether an `If-None-Match` has its ETag, in any coding."""
         return asked is not None and plain_tags(asked) == plain_tags(self.tag)
 
     def freshness_at(self, now: float) -> Freshness | None:
-        """Return how fresh it is now."""
+        """Return its freshness now, or `None` if it does not age."""
         if (then := self.told.freshness) is None:
             return None
         seconds = now - self.since
@@ -84,7 +84,7 @@ class Kept:
         environ: "WSGIEnvironment",
         compression: Compression,
     ) -> "Kept":
-        """Return the answer to a request that has this body, and the headers that go with it."""
+        """Return the response to a request, with this body and the headers that depend on it."""
         own = list(of_body.items())
         tag = f'"{tag_of(body)}"'
         accepted = environ.get("HTTP_ACCEPT_ENCODING", "")

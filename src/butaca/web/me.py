@@ -1,4 +1,4 @@
-"""What is mine: who I am, what I keep, how I rated it."""
+"""Routes for the calling user: their profile, favorites, ratings and export."""
 
 from http import HTTPStatus
 
@@ -22,25 +22,28 @@ bp = Routes("me", __name__, tag="Me")
 
 
 @bp.get("/me")
-@bp.answers(outputs.Person, headers=OWN)
+@bp.answers(outputs.Person, {200: "The current user."}, headers=OWN)
 @requires(Role.USER)
 def show_me() -> Response:
-    """Tell who I am.
+    """Get the current user.
 
-    The name and the role of the owner of the token.
+    Returns the ID, name and role of the user who owns the bearer token.
     """
     return own(answer(outputs.Person.of(current_user())))
 
 
 @bp.get("/me/favorites")
 @bp.input(inputs.FavoritesQuery, location="query", arg_name="query")
-@bp.answers(outputs.FavoritePage, headers=(*OWN_MOVIES, "Link"))
+@bp.answers(
+    outputs.FavoritePage, {200: "One page of your favorites."}, headers=(*OWN_MOVIES, "Link")
+)
 @requires(Role.USER)
 def list_favorites(query: inputs.FavoritesQuery) -> Response:
-    """List the movies that I keep, each whole and with my rating.
+    """List your favorites.
 
-    Sorted and filtered as asked; the filters add up. It needs neither TMDB nor the cache: what is
-    kept stays readable while TMDB is away.
+    Returns each favorite with the full movie details and your rating. If you combine filters, a
+    favorite must match all of them. The operation uses neither TMDB nor the cache, so your
+    favorites stay readable while TMDB is unavailable.
     """
     favorites, wanted = services().library.favorites, query.to_core()
     return my_page(outputs.FavoritePage, lambda user: favorites(user, wanted))
@@ -50,17 +53,20 @@ def list_favorites(query: inputs.FavoritesQuery) -> Response:
 @bp.input(inputs.NewFavorite, arg_name="body")
 @bp.answers(
     outputs.Favorite,
-    200,
-    201,
+    {
+        200: "The movie was already a favorite. It is returned unchanged.",
+        201: "The favorite was created.",
+    },
     headers=("Content-Language", "Location"),
     problems=(MOVIE_NOT_FOUND, *BODY, *CATALOGUE),
 )
 @requires(Role.USER)
 def keep(body: inputs.NewFavorite) -> Response:
-    """Keep a movie: 201, or 200 when I keep it already.
+    """Add a movie to your favorites.
 
-    To repeat it does no harm: the moment at which it was kept first stays. A movie that is known
-    here already is kept without TMDB.
+    Returns 201 if the movie was added, and 200 if it was already a favorite. It is safe to repeat
+    the request: `favorited_at` keeps its original value. TMDB is not called for a movie that
+    Butaca has already stored.
     """
     favorite, is_new = services().library.keep(current_user(), body.movie_id)
     location = {"Location": f"{current_request().path}/{body.movie_id}"}
@@ -69,24 +75,30 @@ def keep(body: inputs.NewFavorite) -> Response:
 
 @bp.get("/me/favorites/<movie_id>")
 @bp.input(inputs.LanguageQuery, location="query", arg_name="query")
-@bp.answers(outputs.Favorite, headers=OWN_MOVIES, problems=(FAVORITE_NOT_FOUND,))
+@bp.answers(
+    outputs.Favorite,
+    {200: "The favorite."},
+    headers=OWN_MOVIES,
+    problems=(FAVORITE_NOT_FOUND,),
+)
 @requires(Role.USER)
 def show_favorite(movie_id: int, query: inputs.LanguageQuery) -> Response:
-    """Tell about one movie that I keep.
+    """Get a favorite.
 
-    The whole movie, my rating, and since when I keep it.
+    Returns the full movie details, your rating, and when you added the movie to your favorites.
     """
     favorite = services().library.favorite(current_user(), movie_id, language=query.language)
     return own(entry_answer(outputs.Favorite, favorite))
 
 
 @bp.delete("/me/favorites/<movie_id>")
-@bp.answers(None, 204, problems=(FAVORITE_NOT_FOUND,))
+@bp.answers(None, {204: "The favorite was removed."}, problems=(FAVORITE_NOT_FOUND,))
 @requires(Role.USER)
 def forget(movie_id: int) -> Response:
-    """Keep a movie no longer; my rating of it stays.
+    """Remove a movie from your favorites.
 
-    A second time it is 404: whoever wants it gone can take that for done.
+    Your rating of the movie is kept. Repeating the request returns 404, which you can treat as
+    success.
     """
     services().library.forget(current_user(), movie_id)
     return Response(status=HTTPStatus.NO_CONTENT)
@@ -94,12 +106,13 @@ def forget(movie_id: int) -> Response:
 
 @bp.get("/me/ratings")
 @bp.input(inputs.RatingsQuery, location="query", arg_name="query")
-@bp.answers(outputs.RatingPage, headers=(*OWN_MOVIES, "Link"))
+@bp.answers(outputs.RatingPage, {200: "One page of your ratings."}, headers=(*OWN_MOVIES, "Link"))
 @requires(Role.USER)
 def list_ratings(query: inputs.RatingsQuery) -> Response:
-    """List the movies that I rated, each whole.
+    """List your ratings.
 
-    Those that I keep and those that I do not, sorted as asked. It needs neither TMDB nor the cache.
+    Returns each rating with the full movie details, whether or not the movie is a favorite. The
+    operation uses neither TMDB nor the cache.
     """
     ratings, wanted = services().library.ratings, query.to_core()
     return my_page(outputs.RatingPage, lambda user: ratings(user, wanted))
@@ -107,12 +120,13 @@ def list_ratings(query: inputs.RatingsQuery) -> Response:
 
 @bp.get("/me/ratings/<movie_id>")
 @bp.input(inputs.LanguageQuery, location="query", arg_name="query")
-@bp.answers(outputs.Rating, headers=OWN_MOVIES, problems=(RATING_NOT_FOUND,))
+@bp.answers(outputs.Rating, {200: "The rating."}, headers=OWN_MOVIES, problems=(RATING_NOT_FOUND,))
 @requires(Role.USER)
 def show_rating(movie_id: int, query: inputs.LanguageQuery) -> Response:
-    """Tell how I rated one movie.
+    """Get your rating of a movie.
 
-    The whole movie, my stars, when I gave them first, and when I changed them last.
+    Returns the full movie details, your stars, when you first rated the movie, and when you last
+    changed the stars.
     """
     rating = services().library.rating(current_user(), movie_id, language=query.language)
     return own(entry_answer(outputs.Rating, rating))
@@ -122,16 +136,17 @@ def show_rating(movie_id: int, query: inputs.LanguageQuery) -> Response:
 @bp.input(inputs.StarsGiven, arg_name="body")
 @bp.answers(
     outputs.Rating,
-    200,
-    201,
+    {200: "The stars of the existing rating were replaced.", 201: "The rating was created."},
     headers=("Content-Language",),
     problems=(MOVIE_NOT_FOUND, *BODY, *CATALOGUE),
 )
 @requires(Role.USER)
 def rate(movie_id: int, body: inputs.StarsGiven) -> Response:
-    """Rate a movie (201), or replace the stars that it has (200).
+    """Rate a movie.
 
-    It need not be a favorite. A movie that is known here already is rated without TMDB.
+    Creates a rating and returns 201, or replaces the stars of an existing rating and returns 200.
+    The movie does not have to be a favorite. TMDB is not called for a movie that Butaca has
+    already stored.
     """
     rating, is_new = services().library.rate(current_user(), movie_id, body.stars)
     return entry_answer(outputs.Rating, rating, _made(is_new))
@@ -139,24 +154,31 @@ def rate(movie_id: int, body: inputs.StarsGiven) -> Response:
 
 @bp.patch("/me/ratings/<movie_id>")
 @bp.input(inputs.StarsGiven, arg_name="body")
-@bp.answers(outputs.Rating, headers=("Content-Language",), problems=(RATING_NOT_FOUND, *BODY))
+@bp.answers(
+    outputs.Rating,
+    {200: "The updated rating."},
+    headers=("Content-Language",),
+    problems=(RATING_NOT_FOUND, *BODY),
+)
 @requires(Role.USER)
 def correct(movie_id: int, body: inputs.StarsGiven) -> Response:
-    """Correct the stars of a movie that I rated.
+    """Update a rating.
 
-    Unlike PUT, it never makes a rating: where there is none to correct, it is 404.
+    Changes the stars of a movie that you have already rated. Unlike `PUT`, this operation never
+    creates a rating: it returns 404 if there is none.
     """
     rating = services().library.correct(current_user(), movie_id, body.stars)
     return entry_answer(outputs.Rating, rating)
 
 
 @bp.delete("/me/ratings/<movie_id>")
-@bp.answers(None, 204, problems=(RATING_NOT_FOUND,))
+@bp.answers(None, {204: "The rating was deleted."}, problems=(RATING_NOT_FOUND,))
 @requires(Role.USER)
 def unrate(movie_id: int) -> Response:
-    """Take my rating back; whether I keep the movie stays as it is.
+    """Delete a rating.
 
-    A second time it is 404: whoever wants it gone can take that for done.
+    If the movie is a favorite, it stays one. Repeating the request returns 404, which you can
+    treat as success.
     """
     services().library.unrate(current_user(), movie_id)
     return Response(status=HTTPStatus.NO_CONTENT)
@@ -166,15 +188,16 @@ def unrate(movie_id: int) -> Response:
 @bp.input(inputs.ExportQuery, location="query", arg_name="query")
 @bp.answers(
     outputs.Export,
+    {200: "All your favorites and ratings, as a file."},
     headers=("Cache-Control", "Content-Disposition"),
     texts={"text/csv": exports.CSV_MEANING},
 )
 @requires(Role.USER)
 def export_mine(query: inputs.ExportQuery) -> Response:
-    """Hand out all that I keep and rated, as a file.
+    """Export your favorites and ratings.
 
-    In the order of movie IDs, whatever there is of it, in one answer. Read it to its end: an export
-    that broke off on the way cannot be parsed.
+    Returns all your favorites and ratings as a file, in one response and ordered by movie ID.
+    Read the response to its end: an export that was interrupted on the way cannot be parsed.
     """
     return exports.download(services().library.export(current_user()), query.format)
 

@@ -1,4 +1,4 @@
-"""Browsing TMDB's movies."""
+"""Routes for browsing and searching TMDB's movies."""
 
 from flask import Response
 
@@ -15,13 +15,19 @@ bp = Routes("movies", __name__, tag="Movies")
 
 @bp.get("/movies/popular")
 @bp.input(inputs.PopularQuery, location="query", arg_name="query")
-@bp.answers(outputs.MoviePage, headers=(*CACHED, "Link"), problems=CATALOGUE)
+@bp.answers(
+    outputs.MoviePage,
+    {200: "One page of popular movies."},
+    headers=(*CACHED, "Link"),
+    problems=CATALOGUE,
+)
 @requires(Role.USER)
 def list_popular(query: inputs.PopularQuery) -> Response:
-    """List the movies that are popular now.
+    """List popular movies.
 
-    In TMDB's order, 20 to a page, up to page 500. An answer is kept for some seconds for
-    everybody, as `Cache-Status` and `Age` tell; while TMDB is away, the last one is served on.
+    Returns TMDB's popular movies in TMDB's order, 20 per page, up to page 500. Responses are
+    cached for a short time (30 seconds by default) and shared by all users; `Cache-Status` and
+    `Age` describe the cached copy. While TMDB is unavailable, the last cached copy is served.
     """
     found = services().movies.popular(page=query.page, language=query.language, region=query.region)
     return _page(found, query.include)
@@ -29,13 +35,18 @@ def list_popular(query: inputs.PopularQuery) -> Response:
 
 @bp.get("/movies/search")
 @bp.input(inputs.SearchQuery, location="query", arg_name="query")
-@bp.answers(outputs.MoviePage, headers=(*CACHED, "Link"), problems=CATALOGUE)
+@bp.answers(
+    outputs.MoviePage,
+    {200: "One page of matching movies, which is empty if none matched."},
+    headers=(*CACHED, "Link"),
+    problems=CATALOGUE,
+)
 @requires(Role.USER)
 def search_movies(query: inputs.SearchQuery) -> Response:
-    """Find movies by their title.
+    """Search movies by title.
 
-    TMDB's own search: original and translated titles count. What is found nothing for is an empty
-    page. It is kept and served on like the popular movies.
+    Uses TMDB's search, which matches original and translated titles. Adult movies are excluded.
+    A search without matches returns an empty page. Responses are cached like popular movies.
     """
     found = services().movies.search(
         query.query,
@@ -49,12 +60,19 @@ def search_movies(query: inputs.SearchQuery) -> Response:
 
 @bp.get("/movies/<movie_id>")
 @bp.input(inputs.DetailsQuery, location="query", arg_name="query")
-@bp.answers(outputs.MovieDetails, headers=CACHED, problems=(MOVIE_NOT_FOUND, *CATALOGUE))
+@bp.answers(
+    outputs.MovieDetails,
+    {200: "The details of the movie."},
+    headers=CACHED,
+    problems=(MOVIE_NOT_FOUND, *CATALOGUE),
+)
 @requires(Role.USER)
 def show_movie(movie_id: int, query: inputs.DetailsQuery) -> Response:
-    """Tell all about one movie.
+    """Get a movie.
 
-    Every field of TMDB's details, and the URLs of its pictures. What TMDB does not know is null.
+    Returns every field of TMDB's movie details, and the URLs of the poster and the backdrop.
+    Values that TMDB does not have are `null`, or 0 for `budget` and `revenue`. Responses are
+    cached like popular movies.
     """
     found = services().movies.details(movie_id, language=query.language)
     return told(outputs.MovieDetails, found, _marks_of(query.include))
@@ -66,5 +84,5 @@ def _page(found: Fetched[Page[Movie]], include: str | None) -> Response:
 
 
 def _marks_of(include: str | None) -> MarksOf | None:
-    """Tell what movies are to whoever asks, if they want to know: no shared cache holds it."""
+    """Return the lookup for `include=me`, if requested. No shared cache holds its results."""
     return services().library.marks if include else None

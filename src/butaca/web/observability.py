@@ -1,4 +1,4 @@
-"""What operators see of a request: its names, one line in the log, its place in the metrics."""
+"""What operators see of each request: its IDs, a log line and metrics."""
 
 import logging
 import re
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("butaca.access")
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-"""Seconds: a hit takes less than the first, and nothing more than the last but one."""
+"""In seconds. A cache hit takes less than the first, and no request more than the last but one."""
 
 _METHODS = {str(method): str(method) for method in HTTPMethod}
 _VISIT = "butaca.observed"
@@ -29,7 +29,7 @@ _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 
 class Kind(NamedTuple):
-    """What there are few of: a method, a route's template and a status."""
+    """The labels of a request, which have few values: method, route template and status."""
 
     method: str
     route: str
@@ -37,22 +37,22 @@ class Kind(NamedTuple):
 
 
 class Metrics:
-    """What is counted of requests, by labels of which there are few.
+    """The metrics of requests, with labels that have few values.
 
-    What counts each kind is looked up once, and there are as few of them.
+    The metric of each kind of request is looked up once and cached.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
         seconds = Histogram(
             "butaca_request_duration_seconds",
-            "How long requests took.",
+            "Duration of requests, in seconds.",
             Kind._fields,
             buckets=BUCKETS,
             registry=registry,
         )
         catalogue = Counter(
             "butaca_catalogue_answers",
-            "How answers of the catalogue were come by.",
+            "Responses of the movie catalogue, by the source that served them.",
             ("source",),
             registry=registry,
         )
@@ -62,21 +62,21 @@ class Metrics:
         self._sources = {source: catalogue.labels(source.value) for source in Source}
 
     def count(self, kind: Kind, seconds: float, source: Source | None) -> None:
-        """Count a request that is answered."""
+        """Count a completed request."""
         self._observe(kind)(seconds)
         if source:
             self._sources[source].inc()
 
 
 class Observer:
-    """Names, logs and counts requests, whoever answers them."""
+    """Identifies, logs and counts requests, for the app and for the express lane."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
         self._metrics = Metrics(registry)
 
     def begin(self, environ: "WSGIEnvironment") -> Visit:
-        """Return what is known of a request when it comes, and the same whenever it is asked."""
+        """Return the record of a request. It is created by the first call."""
         if known := environ.get(_VISIT):
             return cast("Visit", known)
         started = time.perf_counter()
@@ -87,7 +87,7 @@ class Observer:
         return visit
 
     def end(self, kind: Kind, known: Visit) -> None:
-        """Tell of a request that is answered."""
+        """Count and log a completed request."""
         seconds = time.perf_counter() - known.started
         source = known.freshness.source if known.freshness else None
         self._metrics.count(kind, seconds, source)
@@ -95,7 +95,7 @@ class Observer:
 
 
 def register(app: Flask, observer: Observer) -> None:
-    """Let every request of an app be observed."""
+    """Register the observer for every request of an app."""
 
     @app.before_request
     def name_request() -> None:
@@ -114,13 +114,13 @@ def register(app: Flask, observer: Observer) -> None:
 
 
 def _route() -> str:
-    """Return the template, not the path: a path may hold anything, and there is no end of them."""
+    """Return the route template. The path itself could contain anything, in endless variety."""
     rule = current_request().url_rule
     return rule.rule if rule else "unmatched"
 
 
 def _method() -> str:
-    """Return the method, out of few: a client may make one up."""
+    """Return a known method, or `other` for a method that a client made up."""
     return _METHODS.get(current_request().method, "other")
 
 
@@ -138,7 +138,7 @@ def _log(kind: Kind, seconds: float, known: Visit, source: Source | None) -> Non
 
 
 def _record(said: dict[str, object]) -> logging.LogRecord:
-    """Return a line as `log.info` makes it, for a sixth of what that costs."""
+    """Return the record that `log.info` would create, at a sixth of the cost."""
     record = logging.LogRecord.__new__(logging.LogRecord)
     now = time.time()
     record.__dict__ = {**_ANY_LINE, **said, "created": now, "msecs": now % 1 * 1000}

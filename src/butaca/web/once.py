@@ -1,4 +1,4 @@
-"""What is made of an object once, and lives as long as it does."""
+"""Values that are derived from an object once and live as long as the object."""
 
 import weakref
 from collections.abc import Callable
@@ -8,16 +8,16 @@ T = TypeVar("T")
 
 
 class Once(Generic[T]):
-    """Remembers what was made of objects, each by what it is and not by what it equals.
+    """Caches the values derived from objects, by the identity of each object.
 
-    Entities compare by all they hold, nested as they are: comparing takes longer than making.
+    Entities compare by all their nested fields, which takes longer than deriving the value.
     """
 
     def __init__(self) -> None:
         self._made: dict[int, tuple[weakref.ref[object], T]] = {}
 
     def __call__(self, thing: object, make: Callable[[], T]) -> T:
-        """Return what was made of a thing, or make it."""
+        """Return the value cached for an object, or derive it."""
         number = id(thing)
         remembered = self._made.get(number)
         if remembered and remembered[0]() is thing:

@@ -1,4 +1,4 @@
-"""What comes out: the answers of the contract, read off entities of the core."""
+"""Response schemas: the bodies of the contract, created from entities of the core."""
 
 from datetime import date, datetime
 from typing import Annotated, Any, Literal, Self
@@ -18,37 +18,34 @@ from butaca.core.models import Role
 
 
 class Answer(BaseModel):
-    """Something that is answered, read off an entity of the core by its attributes."""
+    """A response body, or a part of one, read from the attributes of a core entity."""
 
     model_config = ConfigDict(from_attributes=True)
 
     @classmethod
     def of(cls, entity: object) -> Self:
-        """Return an entity in this shape."""
+        """Return an entity in the form of this schema."""
         return cls.model_validate(entity)
 
     @classmethod
     def gap(cls) -> Any:
-        """Return what is written as `{}`, for something else to be put there."""
+        """Return an instance that is written as `{}`, to be replaced in the JSON."""
         return cls.model_construct()
 
 
 Stars = Annotated[
     float,
     BeforeValidator(lambda stars: stars.number),
-    Field(description="0 to 5 in steps of 0.5.", examples=[4.5]),
+    Field(description="The number of stars, from 0 to 5 in steps of 0.5.", examples=[4.5]),
 ]
-Moment = Annotated[
-    datetime,
-    Field(description="UTC, RFC 3339."),
-]
+Moment = Annotated[datetime, Field(description="In UTC (RFC 3339).")]
 
 
 class Mark(Answer):
-    """What a movie is to me."""
+    """Whether a movie is one of your favorites, and how you rated it."""
 
-    favorite: bool
-    rating: Stars | None
+    favorite: Annotated[bool, Field(description="Whether the movie is one of your favorites.")]
+    rating: Annotated[Stars | None, Field(description="Your rating, or `null` if you have none.")]
 
 
 def _picture(size: str) -> PlainSerializer:
@@ -60,45 +57,79 @@ def _picture(size: str) -> PlainSerializer:
 
 PosterUrl = Annotated[
     str | None,
-    Field(validation_alias="poster_path", description="500 pixels wide, ready to use."),
+    Field(
+        validation_alias="poster_path",
+        description="The URL of the poster, in an image 500 pixels wide.",
+    ),
     _picture("w500"),
 ]
 BackdropUrl = Annotated[
     str | None,
-    Field(validation_alias="backdrop_path", description="1280 pixels wide, ready to use."),
+    Field(
+        validation_alias="backdrop_path",
+        description="The URL of the backdrop, in an image 1280 pixels wide.",
+    ),
     _picture("w1280"),
 ]
 
 
 def _no_default(schema: dict[str, Any]) -> None:
-    """Let no client take what may be left out for something that is always there."""
+    """Drop the default, so that generated clients do not treat the field as always present."""
     del schema["default"]
 
 
 Me = Annotated[
     Mark | SkipJsonSchema[None],
-    Field(description="There with `include=me`, and only then.", json_schema_extra=_no_default),
+    Field(
+        description="Present only if the request has `include=me`.", json_schema_extra=_no_default
+    ),
+]
+
+MovieId = Annotated[int, Field(description="The TMDB ID of the movie.")]
+Title = Annotated[str, Field(description="The title, in the requested language if translated.")]
+OriginalTitle = Annotated[str, Field(description="The title in the original language.")]
+OriginalLanguage = Annotated[str, Field(description="The original language (ISO 639-1).")]
+Overview = Annotated[str | None, Field(description="A summary of the movie.")]
+ReleaseDate = Annotated[date | None, Field(description="The release date.")]
+Popularity = Annotated[float, Field(description="TMDB's popularity score.")]
+VoteAverage = Annotated[float, Field(description="The average of the votes on TMDB, 0 to 10.")]
+VoteCount = Annotated[int, Field(description="The number of votes on TMDB.")]
+Adult = Annotated[bool, Field(description="Whether TMDB classifies the movie as adult.")]
+Video = Annotated[bool, Field(description="TMDB's `video` flag.")]
+ImagePath = Annotated[str | None, Field(description="TMDB's path of the image.")]
+ImdbId = Annotated[str | None, Field(description="The IMDb ID of the movie.")]
+FavoritedAt = Annotated[
+    Moment,
+    Field(description="When the movie was added to the favorites, in UTC (RFC 3339)."),
+]
+RatedAt = Annotated[Moment, Field(description="When the movie was first rated, in UTC (RFC 3339).")]
+CorrectedAt = Annotated[
+    Moment | None,
+    Field(
+        description="When the stars were last changed, in UTC (RFC 3339), or `null` if they never "
+        "were."
+    ),
 ]
 
 
 class Movie(Answer):
-    """A movie as it stands in a list."""
+    """A movie in a list."""
 
-    id: int
-    title: str
-    original_title: str
-    original_language: str
-    overview: str | None
-    release_date: date | None
-    genre_ids: list[int]
-    popularity: float
-    vote_average: float
-    vote_count: int
-    adult: bool
-    video: bool
-    poster_path: str | None
+    id: MovieId
+    title: Title
+    original_title: OriginalTitle
+    original_language: OriginalLanguage
+    overview: Overview
+    release_date: ReleaseDate
+    genre_ids: Annotated[list[int], Field(description="The TMDB IDs of the genres.")]
+    popularity: Popularity
+    vote_average: VoteAverage
+    vote_count: VoteCount
+    adult: Adult
+    video: Video
+    poster_path: ImagePath
     poster_url: PosterUrl
-    backdrop_path: str | None
+    backdrop_path: ImagePath
     backdrop_url: BackdropUrl
     me: Me = None
 
@@ -106,73 +137,81 @@ class Movie(Answer):
 class Genre(Answer):
     """A genre."""
 
-    id: int
-    name: str
+    id: Annotated[int, Field(description="The TMDB ID of the genre.")]
+    name: Annotated[str, Field(description="The name of the genre.")]
 
 
 class Collection(Answer):
-    """The series that a movie belongs to."""
+    """The collection that a movie belongs to, such as a series of movies."""
 
-    id: int
-    name: str
-    poster_path: str | None
-    backdrop_path: str | None
+    id: Annotated[int, Field(description="The TMDB ID of the collection.")]
+    name: Annotated[str, Field(description="The name of the collection.")]
+    poster_path: ImagePath
+    backdrop_path: ImagePath
 
 
 class Company(Answer):
     """A company that produced a movie."""
 
-    id: int
-    name: str
-    logo_path: str | None
-    origin_country: str | None
+    id: Annotated[int, Field(description="The TMDB ID of the company.")]
+    name: Annotated[str, Field(description="The name of the company.")]
+    logo_path: ImagePath
+    origin_country: Annotated[
+        str | None, Field(description="The country of the company (ISO 3166-1).")
+    ]
 
 
 class Country(Answer):
-    """A country that produced a movie."""
+    """A country in which a movie was produced."""
 
-    iso_3166_1: str
-    name: str
+    iso_3166_1: Annotated[str, Field(description="The ISO 3166-1 code of the country.")]
+    name: Annotated[str, Field(description="The name of the country.")]
 
 
 class SpokenLanguage(Answer):
     """A language that is spoken in a movie."""
 
-    iso_639_1: str
-    name: str
-    english_name: str | None
+    iso_639_1: Annotated[str, Field(description="The ISO 639-1 code of the language.")]
+    name: Annotated[str, Field(description="The name of the language.")]
+    english_name: Annotated[str | None, Field(description="The English name of the language.")]
 
 
 class MovieDetails(Answer):
-    """All that TMDB tells of one movie."""
+    """A movie with every field of TMDB's movie details."""
 
-    id: int
-    title: str
-    original_title: str
-    original_language: str
-    overview: str | None
-    tagline: str | None
-    release_date: date | None
-    runtime: Annotated[int | None, Field(description="Minutes.")]
-    status: str | None
-    genres: list[Genre]
-    popularity: float
-    vote_average: float
-    vote_count: int
-    adult: bool
-    video: bool
-    budget: Annotated[int, Field(description="US dollars; 0 when unknown.")]
-    revenue: Annotated[int, Field(description="US dollars; 0 when unknown.")]
-    homepage: str | None
-    imdb_id: str | None
-    origin_country: list[str]
+    id: MovieId
+    title: Title
+    original_title: OriginalTitle
+    original_language: OriginalLanguage
+    overview: Overview
+    tagline: Annotated[str | None, Field(description="The tagline.")]
+    release_date: ReleaseDate
+    runtime: Annotated[int | None, Field(description="The runtime in minutes.")]
+    status: Annotated[str | None, Field(description="TMDB's status, such as `Released`.")]
+    genres: Annotated[list[Genre], Field(description="The genres.")]
+    popularity: Popularity
+    vote_average: VoteAverage
+    vote_count: VoteCount
+    adult: Adult
+    video: Video
+    budget: Annotated[int, Field(description="The budget in US dollars, or 0 if unknown.")]
+    revenue: Annotated[int, Field(description="The revenue in US dollars, or 0 if unknown.")]
+    homepage: Annotated[str | None, Field(description="The URL of the movie's website.")]
+    imdb_id: ImdbId
+    origin_country: Annotated[list[str], Field(description="The countries of origin (ISO 3166-1).")]
     belongs_to_collection: Collection | None
-    production_companies: list[Company]
-    production_countries: list[Country]
-    spoken_languages: list[SpokenLanguage]
-    poster_path: str | None
+    production_companies: Annotated[
+        list[Company], Field(description="The companies that produced the movie.")
+    ]
+    production_countries: Annotated[
+        list[Country], Field(description="The countries in which the movie was produced.")
+    ]
+    spoken_languages: Annotated[
+        list[SpokenLanguage], Field(description="The languages that are spoken in the movie.")
+    ]
+    poster_path: ImagePath
     poster_url: PosterUrl
-    backdrop_path: str | None
+    backdrop_path: ImagePath
     backdrop_url: BackdropUrl
     me: Me = None
 
@@ -183,122 +222,166 @@ def _of_movie(name: str) -> Any:
 
 _GAP = MovieDetails.gap()
 WholeMovie = Annotated[MovieDetails, BeforeValidator(lambda _: _GAP)]
-"""A gap until it is written: what many keep is written once for all."""
+"""A gap in the JSON: a movie that many users have is written once and copied into it."""
 
 
 class Favorite(Answer):
-    """A movie that I keep."""
+    """A favorite movie of a user."""
 
     movie: WholeMovie
-    rating: Stars | None
-    favorited_at: Moment
+    rating: Annotated[
+        Stars | None, Field(description="The user's rating, or `null` if there is none.")
+    ]
+    favorited_at: FavoritedAt
 
 
 class Rating(Answer):
-    """The stars that I gave a movie."""
+    """A user's rating of a movie."""
 
     movie: WholeMovie
     stars: Stars
-    rated_at: Moment
-    corrected_at: Moment | None
+    rated_at: RatedAt
+    corrected_at: CorrectedAt
 
 
 class Page(Answer):
     """One page of a longer list."""
 
-    page: int
-    page_size: int
-    total_pages: int
-    total_results: int
+    page: Annotated[int, Field(description="The number of this page, counting from 1.")]
+    page_size: Annotated[int, Field(description="The maximum number of results per page.")]
+    total_pages: Annotated[int, Field(description="The number of pages.")]
+    total_results: Annotated[int, Field(description="The number of results on all pages.")]
 
 
 class MoviePage(Page):
     """One page of movies, in TMDB's order."""
 
-    results: list[Movie]
+    results: Annotated[list[Movie], Field(description="The movies on this page.")]
 
 
 class FavoritePage(Page):
     """One page of favorites."""
 
-    results: list[Favorite]
+    results: Annotated[list[Favorite], Field(description="The favorites on this page.")]
 
 
 class RatingPage(Page):
     """One page of ratings."""
 
-    results: list[Rating]
+    results: Annotated[list[Rating], Field(description="The ratings on this page.")]
 
 
 class Person(Answer):
-    """Somebody who may call."""
+    """A user."""
 
-    id: int
-    name: str
+    id: Annotated[int, Field(description="The ID of the user.")]
+    name: Annotated[str, Field(description="The name of the user.")]
     role: Role
 
 
 class ExportedMovie(Answer):
-    """All that a movie is to me. What is null in `favorited_at` or in `stars`, it is not."""
+    """A movie that is a favorite, rated, or both."""
 
-    id: Annotated[int, _of_movie("id")]
-    imdb_id: Annotated[str | None, _of_movie("imdb_id")]
-    title: Annotated[str, _of_movie("title"), Field(description="In the default language.")]
-    original_title: Annotated[str, _of_movie("original_title")]
-    release_date: Annotated[date | None, _of_movie("release_date")]
-    favorited_at: Moment | None
-    stars: Stars | None
-    rated_at: Moment | None
-    corrected_at: Moment | None
+    id: Annotated[MovieId, _of_movie("id")]
+    imdb_id: Annotated[ImdbId, _of_movie("imdb_id")]
+    title: Annotated[
+        str, _of_movie("title"), Field(description="The title in the service's default language.")
+    ]
+    original_title: Annotated[OriginalTitle, _of_movie("original_title")]
+    release_date: Annotated[ReleaseDate, _of_movie("release_date")]
+    favorited_at: Annotated[
+        Moment | None,
+        Field(
+            description="When the movie was added to the favorites, in UTC (RFC 3339), or `null` "
+            "if it is not a favorite."
+        ),
+    ]
+    stars: Annotated[
+        Stars | None,
+        Field(
+            description="The number of stars, from 0 to 5 in steps of 0.5, or `null` if the movie "
+            "is not rated."
+        ),
+    ]
+    rated_at: Annotated[
+        Moment | None,
+        Field(
+            description="When the movie was first rated, in UTC (RFC 3339), or `null` if it is "
+            "not rated."
+        ),
+    ]
+    corrected_at: CorrectedAt
 
 
 class Export(Answer):
-    """All that is mine, in the order of movie IDs. Only what can be read as JSON is whole."""
+    """All favorites and ratings of a user. An export that was interrupted is not valid JSON."""
 
-    exported_at: Moment
+    exported_at: Annotated[
+        Moment, Field(description="When the export was created, in UTC (RFC 3339).")
+    ]
     user: Person
-    movies: list[ExportedMovie]
+    movies: Annotated[
+        list[ExportedMovie],
+        Field(description="The movies that are favorites or rated, ordered by movie ID."),
+    ]
 
 
 class Cleared(Answer):
-    """How many favorites somebody had."""
+    """The result of deleting all favorites of a user."""
 
-    user_id: int
-    deleted: int
+    user_id: Annotated[int, Field(description="The ID of the user.")]
+    deleted: Annotated[int, Field(description="The number of favorites that were deleted.")]
 
 
 class FieldError(Answer):
-    """What is wrong with one part of a request."""
+    """An invalid part of a request."""
 
-    location: Literal["query", "path", "body"]
-    field: str
-    message: str
+    location: Annotated[
+        Literal["query", "path", "body"], Field(description="The part of the request.")
+    ]
+    field: Annotated[str, Field(description="The name of the parameter or field.")]
+    message: Annotated[str, Field(description="What is wrong with it.")]
 
 
 class Problem(Answer):
-    """Why a request was not met (RFC 9457)."""
+    """An error response (RFC 9457)."""
 
     type: Annotated[
         str,
         Field(
-            description="`urn:butaca:problem:` and the code.",
+            description="A URI that identifies the kind of problem: `urn:butaca:problem:` "
+            "followed by the code.",
             examples=["urn:butaca:problem:movie-not-found"],
         ),
     ]
-    title: str
-    status: int
-    detail: str
+    title: Annotated[
+        str,
+        Field(description="A short summary of the kind of problem. Its wording may change."),
+    ]
+    status: Annotated[int, Field(description="The HTTP status code.")]
+    detail: Annotated[
+        str,
+        Field(
+            description="A sentence that explains the problem and is safe to show to users. Its "
+            "wording may change."
+        ),
+    ]
     code: Annotated[
         str,
         Field(
-            description="For programs. There may be more one day: take one that you do not know "
-            "for its status.",
+            description="Identifies the kind of problem, for programs. New codes may be added: "
+            "treat an unknown code according to its status.",
             examples=["movie-not-found"],
         ),
     ]
-    instance: Annotated[str, Field(description="The path that was asked for.")]
-    request_id: Annotated[str, Field(description="What to look for in the log.")]
+    instance: Annotated[str, Field(description="The path of the request.")]
+    request_id: Annotated[
+        str, Field(description="Identifies the request in the server's log, as `X-Request-Id`.")
+    ]
     errors: Annotated[
         list[FieldError],
-        Field(description="With status 422, and only then.", json_schema_extra=_no_default),
+        Field(
+            description="What is invalid in the request. Present only if the status is 422.",
+            json_schema_extra=_no_default,
+        ),
     ] = []

@@ -1,4 +1,4 @@
-"""The kinds of problems that a request can meet (RFC 9457), each with a code for programs."""
+"""The kinds of problems that can be returned (RFC 9457), each with a code for programs."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ PROBLEM_JSON = "application/problem+json"
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of problem: a status, a code that programs read, and words that people read."""
+    """A kind of problem: its status, its code for programs, and its texts for people."""
 
     status: HTTPStatus
     code: str
@@ -23,12 +23,12 @@ class Kind:
 
     @property
     def type(self) -> str:
-        """The URI by which RFC 9457 knows it."""
+        """The URI that identifies this kind (RFC 9457)."""
         return f"urn:butaca:problem:{self.code}"
 
 
 class Unacceptable(Exception):
-    """A request that is understood and cannot be accepted, and what is wrong with it."""
+    """Raised for a well-formed request that is invalid, with everything that is wrong with it."""
 
     def __init__(self, mistakes: Iterable[FieldError]) -> None:
         super().__init__(UNPROCESSABLE.detail)
@@ -44,44 +44,44 @@ _BAD_GATEWAY = HTTPStatus.BAD_GATEWAY
 _OF_REFUSALS: Mapping[type[errors.Refusal], Kind] = {
     refusal: _kind(refusal, status, code, title)
     for refusal, status, code, title in (
-        (errors.MovieNotFound, _NOT_FOUND, "movie-not-found", "No such movie"),
-        (errors.FavoriteNotFound, _NOT_FOUND, "favorite-not-found", "Not a favorite"),
-        (errors.RatingNotFound, _NOT_FOUND, "rating-not-found", "Not rated"),
-        (errors.UserNotFound, _NOT_FOUND, "user-not-found", "No such user"),
-        (errors.TokenRejected, HTTPStatus.UNAUTHORIZED, "unauthorized", "Who are you?"),
-        (errors.RoleMissing, HTTPStatus.FORBIDDEN, "forbidden", "Not for your role"),
-        (errors.LibraryUnavailable, _AWAY, "library-unavailable", "The library is away"),
-        (errors.LibraryBusy, _AWAY, "library-busy", "The library is busy"),
+        (errors.MovieNotFound, _NOT_FOUND, "movie-not-found", "Movie not found"),
+        (errors.FavoriteNotFound, _NOT_FOUND, "favorite-not-found", "Favorite not found"),
+        (errors.RatingNotFound, _NOT_FOUND, "rating-not-found", "Rating not found"),
+        (errors.UserNotFound, _NOT_FOUND, "user-not-found", "User not found"),
+        (errors.TokenRejected, HTTPStatus.UNAUTHORIZED, "unauthorized", "Authentication required"),
+        (errors.RoleMissing, HTTPStatus.FORBIDDEN, "forbidden", "Permission denied"),
+        (errors.LibraryUnavailable, _AWAY, "library-unavailable", "Library unavailable"),
+        (errors.LibraryBusy, _AWAY, "library-busy", "Library busy"),
         (
             errors.CatalogueUnavailable,
             _AWAY,
             "catalogue-unavailable",
-            "The movie catalogue is away",
+            "Movie catalogue unavailable",
         ),
-        (errors.CatalogueBusy, _AWAY, "catalogue-busy", "The movie catalogue is busy"),
+        (errors.CatalogueBusy, _AWAY, "catalogue-busy", "Movie catalogue busy"),
         (
             errors.CatalogueTimedOut,
             HTTPStatus.GATEWAY_TIMEOUT,
             "catalogue-timed-out",
-            "The movie catalogue is too slow",
+            "Movie catalogue timed out",
         ),
         (
             errors.CatalogueGarbled,
             _BAD_GATEWAY,
             "catalogue-garbled",
-            "The movie catalogue cannot be read",
+            "Unreadable response from the movie catalogue",
         ),
         (
             errors.CatalogueAnsweredNonsense,
             _BAD_GATEWAY,
             "catalogue-answered-nonsense",
-            "The movie catalogue makes no sense",
+            "Unexpected response from the movie catalogue",
         ),
         (
             errors.CatalogueRefusedUs,
             _BAD_GATEWAY,
             "catalogue-refused-us",
-            "The movie catalogue refused to answer",
+            "Movie catalogue refused access",
         ),
     )
 }
@@ -90,49 +90,54 @@ _CANNOT_BE_MET = errors.Refusal.message
 UNPROCESSABLE = Kind(
     HTTPStatus.UNPROCESSABLE_ENTITY,
     "unprocessable-content",
-    "Not acceptable as it is",
-    "Some of what was sent cannot be accepted.",
+    "Invalid request",
+    "One or more parameters or fields are invalid.",
 )
 BROKEN = Kind(
     HTTPStatus.INTERNAL_SERVER_ERROR,
     "internal-server-error",
-    "Something broke here",
-    "This is our fault, and we have been told.",
+    "Internal server error",
+    "An unexpected error occurred on the server. It has been logged.",
 )
 _OF_HTTP: Mapping[int, Kind] = {
     kind.status: kind
     for kind in (
-        Kind(HTTPStatus.BAD_REQUEST, "bad-request", "Not readable", "The body is not JSON."),
-        Kind(_NOT_FOUND, "not-found", "No such thing", "There is nothing at this path."),
+        Kind(
+            HTTPStatus.BAD_REQUEST,
+            "bad-request",
+            "Malformed request body",
+            "The request body is not valid JSON, or is incomplete.",
+        ),
+        Kind(_NOT_FOUND, "not-found", "Not found", "There is no resource at this path."),
         Kind(
             HTTPStatus.METHOD_NOT_ALLOWED,
             "method-not-allowed",
-            "No such method here",
-            "This path does not take that method.",
+            "Method not allowed",
+            "This path does not support that method.",
         ),
         Kind(
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             "content-too-large",
-            "Too much at once",
-            f"The body is larger than {MAX_BODY // 1024} KiB.",
+            "Request body too large",
+            f"The request body is larger than {MAX_BODY // 1024} KiB.",
         ),
         Kind(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             "unsupported-media-type",
-            "Not JSON",
-            "Send a body as application/json.",
+            "Unsupported media type",
+            "Send the request body as application/json.",
         ),
         Kind(
             HTTPStatus.TOO_MANY_REQUESTS,
             "too-many-requests",
             "Too many requests",
-            "These are more requests than a minute may bring.",
+            "You have exceeded your rate limit. Try again later.",
         ),
         Kind(
             HTTPStatus.SERVICE_UNAVAILABLE,
             "overloaded",
-            "Too busy",
-            "Too much is asked at once. Try again soon.",
+            "Server overloaded",
+            "The server is handling too many requests. Try again soon.",
         ),
         UNPROCESSABLE,
         BROKEN,
@@ -143,12 +148,12 @@ ALL = (*_OF_REFUSALS.values(), *_OF_HTTP.values())
 
 
 def of_refusal(refusal: type[errors.Refusal]) -> Kind:
-    """Return what a refusal of the core is over HTTP."""
+    """Return the kind of problem for a refusal of the core."""
     return _OF_REFUSALS[refusal]
 
 
 def of_status(status: int) -> Kind:
-    """Return the general problem of a status."""
+    """Return the general kind of problem for an HTTP status."""
     return _OF_HTTP.get(status) or Kind(
-        HTTPStatus(status), f"http-{status}", "Not met", _CANNOT_BE_MET
+        HTTPStatus(status), f"http-{status}", "Request failed", _CANNOT_BE_MET
     )

@@ -1,4 +1,4 @@
-"""What every request passes before a route sees it, and what every answer carries."""
+"""Checks that run before every route, and headers that every response has."""
 
 import re
 from collections.abc import Iterable
@@ -67,8 +67,9 @@ _SECURITY_HEADERS = (
 
 
 def register(app: APIFlask, options: WebOptions) -> None:
-    """Protect an app: its API needs a token; everything has its limits and headers."""
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY + 1  # So that what is too large can be seen to be.
+    """Add authentication, limits, CORS and security headers to an app."""
+    # One byte more than allowed, so that a body that is too large can be detected.
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY + 1
     app.before_request(_welcome_preflight)
     app.before_request(_guard)
     if options.cors_origins:
@@ -79,7 +80,7 @@ def register(app: APIFlask, options: WebOptions) -> None:
 
 
 def _share(app: APIFlask, options: WebOptions) -> None:
-    """Let browsers hand every answer, errors too, to pages of the origins that may call."""
+    """Let browsers expose every response, including errors, to pages of the allowed origins."""
     is_for_all = "*" in options.cors_origins
     if not is_for_all:
         app.after_request(_vary_by_origin)
@@ -93,12 +94,13 @@ def _share(app: APIFlask, options: WebOptions) -> None:
         max_age=600,
         send_wildcard=is_for_all,
         always_send=False,
-        vary_header=False,  # It would say so only to those who may call, and only of several.
+        # Flask-CORS would add `Vary` only for allowed origins, and only if there are several.
+        vary_header=False,
     )
 
 
 def _welcome_preflight() -> Response | None:
-    """Let a browser ask for what is not there, so that its page may read that it is not."""
+    """Accept preflight requests for unknown paths, so that pages can read the 404 response."""
     asked = current_request()
     if asked.method != HTTPMethod.OPTIONS or asked.routing_exception is None:
         return None
@@ -111,7 +113,7 @@ def _vary_by_origin(response: Response) -> Response:
 
 
 def _guard() -> None:
-    """Let through what may come in, in the order in which a caller should learn of it."""
+    """Check a request of the API, in the order in which callers should learn of failures."""
     asked = current_request()
     if asked.method == HTTPMethod.OPTIONS or not asked.path.startswith(f"{API}/"):
         return
@@ -132,7 +134,7 @@ def _limit_rate(asked: Request) -> None:
 
 
 def seconds_to_wait(limiter: RateLimiter, user: User, environ: "WSGIEnvironment") -> int:
-    """Count a request of somebody, whoever asks first; return 0, or the seconds to wait."""
+    """Count a user's request, once per request. Return 0, or the number of seconds to wait."""
     if (seconds := environ.get(_WAIT)) is None:
         kind = "read" if environ["REQUEST_METHOD"] in _READS else "write"
         seconds = environ[_WAIT] = limiter.seconds_to_wait(f"user:{user.id}", kind)
@@ -140,17 +142,17 @@ def seconds_to_wait(limiter: RateLimiter, user: User, environ: "WSGIEnvironment"
 
 
 def _read_ids(asked: Request) -> None:
-    """Turn the IDs in the path into numbers. Raises Unacceptable."""
+    """Convert the IDs in the path to integers. Raises Unacceptable."""
     ids = asked.view_args or {}
     for name, text in ids.items():
         if not re.fullmatch("[0-9]{1,10}", text, re.ASCII) or int(text) > MAX_ID:
-            message = f"An ID is a whole number from 0 to {MAX_ID}."
+            message = f"An ID must be a whole number from 0 to {MAX_ID}."
             raise Unacceptable([FieldError(location="path", field=name, message=message)])
         ids[name] = int(text)
 
 
 def _refuse_undeclared_query(asked: Request) -> None:
-    """Refuse what the contract does not name: a typo must not silently do nothing."""
+    """Reject undeclared and repeated query parameters. A typo must not be ignored silently."""
     if not asked.query_string:
         return
     declared = contract().query_of(cast("Rule", asked.url_rule), asked.method)
@@ -158,8 +160,8 @@ def _refuse_undeclared_query(asked: Request) -> None:
         FieldError(location="query", field=name, message=message)
         for name, values in asked.args.lists()
         for message, is_wrong in (
-            ("No such parameter.", name not in declared),
-            ("Give it once.", len(values) > 1),
+            ("Unknown parameter.", name not in declared),
+            ("A parameter must be given only once.", len(values) > 1),
         )
         if is_wrong
     ]
@@ -173,10 +175,10 @@ def _refuse_other_than_json(asked: Request) -> None:
 
 
 def _refuse_odd_size(asked: Request) -> None:
-    """Refuse a body that is too large, or of which not all came: its client left."""
+    """Reject a body that is too large, or incomplete because the client disconnected."""
     if asked.method not in _WITH_BODY:
         return
-    # Werkzeug refuses a length that is too large; without a length (chunked) it cuts the body off.
+    # Werkzeug rejects a Content-Length that is too large, but truncates a chunked body.
     with admission.aside(asked.environ, current_user().id):
         size = len(asked.get_data())
     if size > MAX_BODY:
@@ -186,14 +188,15 @@ def _refuse_odd_size(asked: Request) -> None:
 
 
 def _secured(app: "WSGIApplication") -> "WSGIApplication":
-    """Return an app whose every answer has the headers that are the same for all.
+    """Wrap an app so that each of its responses has the security headers.
 
-    They join the list that goes to the server: as headers of Flask's answer they take 10 µs more.
+    They are appended to the list that goes to the server. Setting them on Flask's response takes
+    10 µs longer.
     """
 
     def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
-            # The page for people has a policy of its own.
+            # The documentation page sets its own policy.
             is_lenient = any(name == "Content-Security-Policy" for name, _ in headers)
             return start_response(status, [*headers, *(_SECURITY_HEADERS[is_lenient:])], *error)
 

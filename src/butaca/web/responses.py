@@ -1,4 +1,4 @@
-"""What the contract says of answers: their statuses, their headers, and the problems."""
+"""The responses in the contract: their descriptions, headers and problems."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -7,22 +7,18 @@ from butaca.core import errors
 from butaca.core.errors import Refusal
 from butaca.web import examples
 from butaca.web.headers import Spec
+from butaca.web.inputs import MAX_BODY
 from butaca.web.problems import PROBLEM_JSON, Kind, of_refusal, of_status
 
-GOOD = {
-    200: "As asked.",
-    201: "Made anew.",
-    204: "Gone.",
-    304: "What you have is still good.",
-}
+NOT_MODIFIED = "Not modified. The `ETag` in `If-None-Match` is still current."
 
 
 @dataclass(frozen=True, slots=True)
 class Bad:
-    """A status of 400 or more that routes share, and each kind of problem that it may bring.
+    """A response of status 400 or above that routes share, with the problems it can contain.
 
-    Its name is that of its status in RFC 9110, or that of the only problem where a status has
-    several: a client wants to know which.
+    Its name is the status phrase of RFC 9110. Where routes use a status for different problems,
+    it is the name of the problem instead, so that clients can tell these responses apart.
     """
 
     name: str
@@ -32,7 +28,7 @@ class Bad:
 
     @property
     def status(self) -> int:
-        """The one status of all these kinds."""
+        """The status, which all kinds share."""
         return self.kinds[0].status.value
 
 
@@ -50,13 +46,13 @@ def _not_found(name: str, refusal: type[Refusal]) -> Bad:
 
 UNAUTHORIZED = Bad(
     "Unauthorized",
-    "No token, or one that is unknown, expired or revoked.",
+    "The bearer token is missing, unknown, expired or revoked.",
     _of_refusals(errors.TokenRejected),
     ("WWW-Authenticate",),
 )
 FORBIDDEN = Bad(
     "Forbidden",
-    "The token is good, and the role is not.",
+    "The token is valid, but its owner does not have the required role.",
     _of_refusals(errors.RoleMissing),
     ("WWW-Authenticate",),
 )
@@ -69,37 +65,43 @@ OVERLOADED = of_status(503)
 _LIBRARY_AWAY = (errors.LibraryUnavailable, errors.LibraryBusy)
 LIBRARY_UNAVAILABLE = Bad(
     "LibraryUnavailable",
-    "Our database is away, or busy, or too much is asked at once.",
+    "The database is unreachable or busy, or the server is overloaded.",
     (*_of_refusals(*_LIBRARY_AWAY), OVERLOADED),
     ("Retry-After",),
 )
 ALWAYS = (
     UNAUTHORIZED,
-    _of_status("UnprocessableContent", 422, "Understood, and not acceptable."),
-    _of_status("TooManyRequests", 429, "More requests in a minute than allowed.", "Retry-After"),
-    _of_status("InternalServerError", 500, "A defect of ours."),
+    _of_status(
+        "UnprocessableContent",
+        422,
+        "A parameter or field is unknown, missing, repeated or invalid. `errors` lists each one.",
+    ),
+    _of_status("TooManyRequests", 429, "The user has exceeded a rate limit.", "Retry-After"),
+    _of_status("InternalServerError", 500, "An unexpected error occurred on the server."),
     LIBRARY_UNAVAILABLE,
 )
-"""The problems of whatever needs a token."""
+"""The problems of every operation that requires a token."""
 
 BODY = (
-    _of_status("BadRequest", 400, "The body is not JSON."),
-    _of_status("ContentTooLarge", 413, "The body is too large."),
-    _of_status("UnsupportedMediaType", 415, "The body is not declared as JSON."),
+    _of_status("BadRequest", 400, "The request body is not valid JSON, or is incomplete."),
+    _of_status("ContentTooLarge", 413, f"The request body is larger than {MAX_BODY // 1024} KiB."),
+    _of_status("UnsupportedMediaType", 415, "The `Content-Type` of the request body is not JSON."),
 )
-"""The problems of whatever takes a body."""
+"""The problems of every operation with a request body."""
 
 CATALOGUE = (
     Bad(
         "BadGateway",
-        "TMDB answered nonsense or refused our key, and nothing is kept.",
+        "TMDB returned an unusable response or rejected Butaca's API key, and no cached copy is "
+        "available.",
         _of_refusals(
             errors.CatalogueGarbled, errors.CatalogueAnsweredNonsense, errors.CatalogueRefusedUs
         ),
     ),
     Bad(
         "ServiceUnavailable",
-        "TMDB is away or busy and nothing is kept, or our database is, or we are.",
+        "TMDB is unavailable or busy and no cached copy is available, the database is unreachable "
+        "or busy, or the server is overloaded.",
         (
             *_of_refusals(errors.CatalogueUnavailable, errors.CatalogueBusy, *_LIBRARY_AWAY),
             OVERLOADED,
@@ -108,12 +110,12 @@ CATALOGUE = (
     ),
     Bad(
         "GatewayTimeout",
-        "TMDB did not answer within the deadline, and nothing is kept.",
+        "TMDB did not respond within the deadline, and no cached copy is available.",
         _of_refusals(errors.CatalogueTimedOut),
         ("Retry-After",),
     ),
 )
-"""The problems of whatever stands on TMDB."""
+"""The problems of every operation that depends on TMDB."""
 
 ALL = (
     *ALWAYS,
@@ -128,12 +130,12 @@ ALL = (
 
 
 def components() -> Spec:
-    """Return the responses that routes share."""
+    """Return the shared responses by name."""
     return {bad.name: _described(bad) for bad in ALL}
 
 
 def response(meaning: str, headers: Collection[str]) -> Spec:
-    """Return a response with these headers, and those that every one has."""
+    """Return a response with these headers and the headers that every response has."""
     described = {name: ref("headers", name) for name in sorted({*headers, "X-Request-Id"})}
     return {"description": meaning, "headers": described}
 

@@ -1,4 +1,4 @@
-"""Routes that say what they answer."""
+"""Blueprints whose routes declare their responses in the contract."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from inspect import getdoc
@@ -8,7 +8,7 @@ from apiflask import APIBlueprint
 from pydantic import BaseModel
 
 from butaca.web.headers import OF_CONTENT, Spec
-from butaca.web.responses import ALWAYS, GOOD, Bad, ref, response
+from butaca.web.responses import ALWAYS, NOT_MODIFIED, Bad, ref, response
 
 Route = TypeVar("Route", bound=Callable[..., Any])
 
@@ -18,24 +18,28 @@ OWN_MOVIES = (*OWN, "Content-Language")
 
 
 class Routes(APIBlueprint):
-    """A blueprint whose routes say what they answer."""
+    """A blueprint whose routes declare their responses."""
 
     def answers(
         self,
         schema: type[BaseModel] | None,
-        *statuses: int,
+        meanings: Mapping[int, str],
+        *,
         headers: Collection[str] = (),
         problems: Iterable[Bad] = (),
         texts: Mapping[str, str] | None = None,
     ) -> Callable[[Route], Route]:
-        """Put into the contract what a route answers, and with which problems.
+        """Document the responses and problems of a route in the contract.
 
-        `texts` are media types in which it answers, too, each with a word on what is in them.
+        `meanings` maps each status of a successful response to its description. `texts` maps
+        additional media types of these responses to a description of their content.
         """
-        good = {status: _good(schema, status, headers, texts) for status in statuses or (200,)}
+        good = {
+            status: _good(schema, meaning, headers, texts) for status, meaning in meanings.items()
+        }
         if "ETag" in headers:
-            good[304] = response(GOOD[304], set(headers) - OF_CONTENT)
-        # APIFlask keeps no reference: `finishing` makes one of the name.
+            good[304] = response(NOT_MODIFIED, set(headers) - OF_CONTENT)
+        # APIFlask drops references, so `finishing` creates them from these names.
         bad = {each.status: {"description": each.name} for each in (*ALWAYS, *problems)}
 
         def decorate(route: Route) -> Route:
@@ -58,14 +62,14 @@ def _operation_id(route: Callable[..., Any]) -> str:
 
 def _good(
     schema: type[BaseModel] | None,
-    status: int,
+    meaning: str,
     headers: Collection[str],
     texts: Mapping[str, str] | None,
 ) -> Spec:
-    described = response(GOOD[status], headers)
+    described = response(meaning, headers)
     if schema is None:
         return described
     content: Spec = {"application/json": {"schema": ref("schemas", schema.__name__)}}
-    for media_type, meaning in (texts or {}).items():
-        content[media_type] = {"schema": {"type": "string", "description": meaning}}
+    for media_type, text in (texts or {}).items():
+        content[media_type] = {"schema": {"type": "string", "description": text}}
     return {**described, "content": content}

@@ -3,13 +3,13 @@
 const place = document.getElementById("docs");
 const buttons = document.querySelectorAll("#demo [data-token]");
 
-/** Everything by which somebody may look for an operation. */
+/** Return the text of an operation that a search looks through. */
 function textOf(tag, each) {
   const said = ["summary", "description", "operationId"].map((name) => each.getIn(["operation", name]));
   return [tag, each.get("method"), each.get("path"), ...said].join(" ").toLowerCase();
 }
 
-/** Swagger UI looks for tags and paths alone; here every word may be anywhere in an operation. */
+/** Swagger UI searches tags and paths only. Here, every word may be anywhere in an operation. */
 function findOperations(groups, phrase) {
   const words = phrase.toLowerCase().split(/\s+/);
   const isFound = (tag) => (each) => words.every((word) => textOf(tag, each).includes(word));
