@@ -38,6 +38,13 @@ _BEARER = {
 }
 
 
+class _Dumper(yaml.SafeDumper):
+    """Repeats what occurs twice. Readers of YAML anchors have to look elsewhere."""
+
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - pyyaml's
+        return True
+
+
 @dataclass(frozen=True)
 class Contract:
     """The OpenAPI document, and what the app looks up in it."""
@@ -52,7 +59,7 @@ class Contract:
     @cached_property
     def as_yaml(self) -> str:
         """The contract as YAML, for readers and for diffs."""
-        return yaml.safe_dump(self.spec, sort_keys=False, allow_unicode=True, width=100)
+        return yaml.dump(self.spec, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
 
     @cached_property
     def query(self) -> Mapping[tuple[str, str], frozenset[str]]:

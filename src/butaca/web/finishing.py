@@ -1,6 +1,6 @@
 """What the contract needs beyond what APIFlask generates: shared parts, examples and limits."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -29,7 +29,16 @@ def finish(spec: Spec) -> Spec:
     }
     for _, _, operation in operations(spec):
         _finish_operation(operation)
+    topics = [tag["name"] for tag in spec["tags"]]
+    spec["paths"] = dict(sorted(spec["paths"].items(), key=lambda path: _place(path, topics)))
     return {"openapi": spec.pop("openapi"), **spec}
+
+
+def _place(path: tuple[str, Spec], topics: Sequence[str]) -> tuple[int, str]:
+    """Return where a path belongs in a list: with its topic, the collection before its items."""
+    name, operations = path
+    operation = next(iter(operations.values()))
+    return topics.index(operation["tags"][0]), name
 
 
 def _finish_operation(operation: Spec) -> None:
