@@ -62,7 +62,7 @@ def test_somebody_is_added_with_a_role(butaca: Butaca, accounts: Accounts, role:
 
 def test_a_name_that_is_taken_is_refused(butaca: Butaca) -> None:
     butaca("users", "add", "ana")
-    assert complaint(butaca("users", "add", "ana")) == "Somebody has that name already."
+    assert complaint(butaca("users", "add", "ana")) == "That name is already taken."
 
 
 @pytest.mark.parametrize("name", ["", "12", "a\nb", "a" * 101])
@@ -164,7 +164,7 @@ def test_a_token_is_revoked_once(butaca: Butaca) -> None:
     butaca("users", "add", "ana")
     butaca("tokens", "issue", "ana")
     butaca("tokens", "revoke", "1")
-    assert complaint(butaca("tokens", "revoke", "1")) == "That token is revoked already."
+    assert complaint(butaca("tokens", "revoke", "1")) == "That token has already been revoked."
 
 
 @pytest.mark.parametrize("token_id", ["1", "0", "4294967296", "9" * 30, "ana", "butaca_secret"])
