@@ -55,7 +55,7 @@ def test_migrate_checks_without_changing_anything(tmp_path: Path) -> None:
     result = butaca("migrate", "--check", DATABASE_URL=url)
     assert result.exit_code == 1
     assert result.output == (
-        "Error: The schema of the database is not current; mend it: butaca migrate\n"
+        "Error: The schema of the database is not current; run: butaca migrate\n"
     )
     butaca("migrate", DATABASE_URL=url)
     assert butaca("migrate", "--check", DATABASE_URL=url).exit_code == 0
@@ -126,7 +126,7 @@ def test_serve_refuses_a_schema_that_is_not_current(tmp_path: Path) -> None:
         TMDB_TOKEN="a-token",
     )
     assert result.exit_code == 1
-    assert result.output.endswith("not current; mend it: butaca migrate\n")
+    assert result.output.endswith("not current; run: butaca migrate\n")
 
 
 def test_serve_tells_in_a_line_that_its_port_is_taken(sqlite: Database, taken_port: int) -> None:

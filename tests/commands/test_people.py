@@ -216,7 +216,7 @@ def test_a_schema_that_is_not_current_is_told_with_what_mends_it(
     words: list[str], tmp_path: Path
 ) -> None:
     told = of_no_use(words, f"sqlite:///{tmp_path / 'empty.db'}")
-    assert told == "The schema of the database is not current; mend it: butaca migrate"
+    assert told == "The schema of the database is not current; run: butaca migrate"
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
