@@ -79,7 +79,7 @@ def test_migrate_tells_in_a_line_that_the_database_is_none(tmp_path: Path) -> No
     result = butaca("migrate", DATABASE_URL=f"sqlite:///{tmp_path / 'note.txt'}")
     assert result.exit_code == 1
     assert result.output == (
-        "Error: The database at DATABASE_URL refuses: file is not a database\n"
+        "Error: The database at DATABASE_URL returned an error: file is not a database\n"
     )
 
 
@@ -182,4 +182,4 @@ def test_the_front_end_tells_in_a_line_that_its_files_are_missing(
     monkeypatch.setattr("butaca.frontend.PLACES", ())
     result = butaca("frontend", "--port", "0")
     assert result.exit_code == 1
-    assert result.output == "Error: The files of the front end did not come along.\n"
+    assert result.output == "Error: The files of the front end are not installed.\n"

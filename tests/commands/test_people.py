@@ -67,7 +67,7 @@ def test_a_name_that_is_taken_is_refused(butaca: Butaca) -> None:
 
 @pytest.mark.parametrize("name", ["", "12", "a\nb", "a" * 101])
 def test_what_is_no_name_is_refused(butaca: Butaca, name: str) -> None:
-    assert complaint(butaca("users", "add", name)).startswith("A name is ")
+    assert complaint(butaca("users", "add", name)).startswith("A name must be ")
 
 
 def test_everybody_is_listed_in_a_table(butaca: Butaca) -> None:
@@ -104,7 +104,7 @@ def test_what_is_told_of_a_token_is_not_the_token(butaca: Butaca) -> None:
     issued = butaca("tokens", "issue", "ana", "--expires-in", "90d")
     audit, hint = issued.stderr.splitlines()
     assert json.loads(audit)["event"] == "token.issued"
-    assert re.fullmatch(rf"Token 1 of ana is not shown again; it is good until {MOMENT}\.", hint)
+    assert re.fullmatch(rf"Token 1 of ana cannot be shown again; it expires at {MOMENT}\.", hint)
     assert printed(issued) not in issued.stderr
 
 
@@ -184,9 +184,9 @@ def test_nobody_has_tokens_who_is_not_there(butaca: Butaca, command: str, user: 
 @pytest.mark.parametrize(
     ("expires_in", "reason"),
     [
-        ("tomorrow", "Invalid value for '--expires-in': 'tomorrow' is no duration such as "),
-        ("0d", "Invalid value for '--expires-in': '0d' is no duration such as "),
-        ("99999999w", "A token is good for "),
+        ("tomorrow", "Invalid value for '--expires-in': 'tomorrow' is not a duration such as "),
+        ("0d", "Invalid value for '--expires-in': '0d' is not a duration such as "),
+        ("99999999w", "The lifetime of a token must be "),
     ],
 )
 def test_a_bad_duration_issues_no_token(
@@ -232,4 +232,4 @@ def test_a_database_that_nobody_named_is_told() -> None:
 def test_a_database_that_is_none_is_told(tmp_path: Path) -> None:
     (tmp_path / "note.txt").write_text("Fix your hearts or die." * 100)
     told = of_no_use(["users", "list"], f"sqlite:///{tmp_path / 'note.txt'}")
-    assert told == "The database at DATABASE_URL refuses: file is not a database"
+    assert told == "The database at DATABASE_URL returned an error: file is not a database"

@@ -240,7 +240,7 @@ def test_an_age_that_is_none_is_told_in_a_line(stored: Stored) -> None:
     told = stored.refresh("--older-than", "month")
     assert told.status == 1
     assert len(told.errors) == 1
-    assert "'month' is no duration such as 90d" in told.errors[0]
+    assert "'month' is not a duration such as 90d" in told.errors[0]
 
 
 def test_it_goes_no_faster_than_the_rate(stored: Stored) -> None:
