@@ -138,19 +138,27 @@ def test_serve_tells_in_a_line_that_its_port_is_taken(sqlite: Database, taken_po
         PORT=str(taken_port),
     )
     assert result.exit_code == 1
-    assert result.output.endswith(f"Port {taken_port} of 127.0.0.1: Address already in use\n")
+    assert result.output.endswith(
+        f"Cannot listen on port {taken_port} of 127.0.0.1: Address already in use\n"
+    )
 
 
 def test_dev_tells_in_a_line_that_its_port_is_taken(taken_port: int) -> None:
     result = butaca("dev", "--port", str(taken_port))
     assert result.exit_code == 1
-    assert result.output == f"Error: Port {taken_port} of 127.0.0.1: Address already in use\n"
+    assert (
+        result.output
+        == f"Error: Cannot listen on port {taken_port} of 127.0.0.1: Address already in use\n"
+    )
 
 
 def test_the_sandbox_tells_in_a_line_that_its_port_is_taken(taken_port: int) -> None:
     result = butaca("sandbox", "--port", str(taken_port))
     assert result.exit_code == 1
-    assert result.output == f"Error: Port {taken_port} of 127.0.0.1: Address already in use\n"
+    assert (
+        result.output
+        == f"Error: Cannot listen on port {taken_port} of 127.0.0.1: Address already in use\n"
+    )
 
 
 def test_the_sandbox_listens_where_it_is_told_to(taken_port: int) -> None:

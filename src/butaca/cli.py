@@ -174,7 +174,7 @@ def _started_sandbox(host: str, port: int, data: Path | None) -> "Sandbox":
     except ValueError as error:
         raise Complaint(f"SANDBOX_FAULTS: {error}") from error
     except OSError as error:
-        raise Complaint(f"Port {port} of {host}: {error.strerror}") from error
+        raise Complaint(f"Cannot listen on port {port} of {host}: {error.strerror}") from error
     return tmdb
 
 

@@ -77,7 +77,7 @@ class Frontend(ThreadingHTTPServer):
         try:
             super().__init__((HOST, port), _Exchange)
         except OSError as error:
-            raise Complaint(f"Port {port} of {HOST}: {error.strerror}") from error
+            raise Complaint(f"Cannot listen on port {port} of {HOST}: {error.strerror}") from error
 
     @property
     def url(self) -> str:
@@ -122,7 +122,7 @@ class _Exchange(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         found = self.server.find(unquote(urlsplit(self.path).path))
-        media_type, body = found or (_OTHER, b"There is nothing here.\n")
+        media_type, body = found or (_OTHER, b"Not found.\n")
         self.send_response(HTTPStatus.OK if found else HTTPStatus.NOT_FOUND)
         self.send_header("Content-Type", media_type)
         self.send_header("Content-Length", str(len(body)))

@@ -47,7 +47,7 @@ def configure(log_format: str, level: str) -> None:
     logging.captureWarnings(capture=True)
     _look_up_nothing()
     logging.getLogger(_AUDIT).setLevel(logging.INFO)  # Whatever the level.
-    # What they log about URLs and retries is in our own lines, without secrets.
+    # Our own lines cover what these log about URLs and retries, without secrets.
     for chatty in ("urllib3", "alembic"):
         logging.getLogger(chatty).setLevel(logging.ERROR)
 

@@ -61,7 +61,7 @@ def bind(host: str, port: int) -> socket.socket:
             stack.pop_all()
             return sock
     except OSError as error:
-        raise Complaint(f"Port {port} of {host}: {error.strerror}") from error
+        raise Complaint(f"Cannot listen on port {port} of {host}: {error.strerror}") from error
 
 
 def free_port(host: str) -> int:

@@ -32,7 +32,7 @@ def is_wanted() -> bool:
     if is_off or is_for_others or not any(os.environ.get(name) for name in _ENDPOINTS):
         return False
     if find_spec("opentelemetry") is None:
-        raise Complaint("OTEL_EXPORTER_OTLP_ENDPOINT: needs pip install 'butaca[otel]'")
+        raise Complaint("OTEL_EXPORTER_OTLP_ENDPOINT: requires pip install 'butaca[otel]'")
     return True
 
 

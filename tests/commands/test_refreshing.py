@@ -168,7 +168,7 @@ def test_an_interrupted_refresh_is_resumed_where_it_was_cut(
     assert told.status == 128 + end_by
     assert told.errors == []
     assert told.summary == (
-        f"Ended by {end_by.name}; the next run goes on from here: {summary(4, 0, 0, 0, 0)}"
+        f"Stopped by {end_by.name}; the next run continues from here: {summary(4, 0, 0, 0, 0)}"
     )
 
     stored.tmdb.heal()
@@ -198,7 +198,7 @@ def test_a_tmdb_that_fails_stops_it_in_a_line(stored: Stored) -> None:
     assert told.errors[-1] == (
         "Error: TMDB: The movie catalogue cannot be reached right now. (HTTP 503)"
     )
-    assert told.summary == f"Stopped; the next run goes on from here: {summary(0, 0, 0, 0, 10)}"
+    assert told.summary == f"Stopped; the next run continues from here: {summary(0, 0, 0, 0, 10)}"
 
 
 def test_a_tmdb_that_cannot_be_reached_stops_it_at_its_first_call(stored: Stored) -> None:

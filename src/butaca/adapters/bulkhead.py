@@ -53,7 +53,7 @@ class Bulkhead:
 
     While upstream is fast, a caller may wait for a place for up to `longest_queue` seconds, in FIFO
     order. Once a place has been held for longer than `patience` seconds, upstream is considered
-    slow, and nobody waits.
+    slow, and callers do not wait.
     """
 
     def __init__(

@@ -8,8 +8,9 @@ from collections.abc import Callable
 class Rest:
     """Decides whether to call a service that may be unavailable.
 
-    After a failure, nobody calls for `seconds`. Then one caller tries, and the others do without
-    until it reports the result. If it reports none, they are held back for `longest_try` seconds.
+    After a failure, no calls are made for `seconds`. Then one caller tries, and the others do
+    without until it reports the result. If it reports none, they are held back for `longest_try`
+    seconds.
     """
 
     def __init__(

@@ -59,13 +59,13 @@ def run(refresh: Refresh, older_than: timedelta) -> int:
         with _ending_in_order():
             refresh.run(older_than, report)
     except Ended as ended:
-        report.tell(f"Ended by {ended.name}; the next run goes on from here: ")
+        report.tell(f"Stopped by {ended.name}; the next run continues from here: ")
         return ended.exit_status
     except CatalogueFailed as failure:
-        report.tell("Stopped; the next run goes on from here: ")
+        report.tell("Stopped; the next run continues from here: ")
         raise Complaint(f"TMDB: {_told(failure)}") from failure
     except BaseException:
-        report.tell("Stopped; the next run goes on from here: ")
+        report.tell("Stopped; the next run continues from here: ")
         raise
     report.tell()
     return 0

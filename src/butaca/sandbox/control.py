@@ -27,7 +27,7 @@ class Control:
                 return self._faults(method, body)
             case "GET" | "DELETE", "/calls":
                 return self._counted(method)
-        return json_answer({"error": f"{method} {path} is not supported; see GET {ROOT}"}, 404)
+        return json_answer({"error": f"unsupported: {method} {path}; see GET {ROOT}"}, 404)
 
     def _faults(self, method: str, body: bytes) -> Answer:
         try:
@@ -47,7 +47,7 @@ class Control:
 
 def _guide(url: str) -> dict[str, Any]:
     return {
-        "about": "A stand-in for TMDB. PUT a list of faults to make it fail, DELETE them to stop that.",
+        "about": "A stand-in for TMDB. PUT a list of faults to make it fail, DELETE it to recover.",
         "examples": [
             f"curl {url}/faults",
             f"""curl -X PUT {url}/faults -d '[{{"kind": "503"}}]'""",

@@ -52,8 +52,8 @@ class CachedCatalogue:
     """A cache in front of another catalogue. Times are in seconds.
 
     The same call is sent upstream once per time-to-live, over all pods. If it fails, the cached
-    answer is served, and nothing is sent for the length of the cooldown. Nobody waits longer than
-    the deadline of a call. Source: RFC 5861 (stale-if-error, stale-while-revalidate).
+    answer is served, and nothing is sent for the length of the cooldown. No request waits longer
+    than the deadline of a call. Source: RFC 5861 (stale-if-error, stale-while-revalidate).
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class CachedCatalogue:
             return self._board(call, kept)
 
     def _board(self, call: Call[T], kept: Kept[T | None] | None) -> Fetched[T]:
-        """Let one thread of this process make the call; the others serve stale, or wait."""
+        """Let one thread of this process make the call; the others serve a stale answer or wait."""
         flight: Flight[Fetched[T]]
         flight, leads = self._flights.board(call.key)
         if not leads:
@@ -142,7 +142,7 @@ class CachedCatalogue:
             return self._instead(kept, Source.BUSY, busy)
 
     def _lead_over_pods(self, call: Call[T], kept: Kept[T | None] | None) -> Fetched[T]:
-        """Make the call, unless another pod does: then serve stale, or wait for that one."""
+        """Make the call, unless another pod does: then serve a stale answer, or wait for it."""
         while seconds_left() > 0:
             longest = self._flights.deadline + LANDING_SECONDS
             with self._layers.lease(call, longest) as (lease, found):

@@ -57,7 +57,7 @@ class Health(Protocol):
         """Start a cooldown."""
 
     def refused(self) -> None:
-        """Start a cooldown where our API key is used, which may be invalid."""
+        """Start a cooldown for whatever uses our API key, which may be invalid."""
 
     def answered(self) -> None:
         """End the cooldown."""

@@ -27,7 +27,7 @@ class Limits:
     """For a connection from the pool, as long as its users are fast."""
 
     slow: float = 0.3
-    """After this time the user of a connection counts as slow, and nobody waits for one."""
+    """After this time the user of a connection counts as slow, and no caller waits for one."""
 
     connecting: int = 2
     """For connecting to each host of a PostgreSQL URL; libpq takes whole seconds, at least 2."""

@@ -65,9 +65,9 @@ class SqlMovies:
     def drop_unkept(self, movie_ids: Iterable[int]) -> int:
         """Delete those of these movies that no user has favorited or rated; return how many."""
         with self._database.writing() as connection:
-            # Lock first, so that nobody can favorite a movie after the second statement has checked
-            # it; whoever tries finds it deleted. A movie that is locked by somebody else is
-            # skipped.
+            # Lock first, so that no user can favorite a movie after the second statement has
+            # checked it; a user who tries finds it deleted. A movie that another transaction locks
+            # is skipped.
             free = connection.scalars(_among(movie_ids).with_for_update(skip_locked=True)).all()
             unkept = delete(movies).where(movies.c.id.in_(free), ~_is_kept())
             return connection.execute(unkept).rowcount

@@ -37,7 +37,7 @@ _SORTED_BY: Mapping[SortKey, str] = {
 }
 _mine = user_movies.c
 _SORTED_ALWAYS = (_mine.movie_id, _mine.release_date, _mine.sort_title)
-"""The columns by which any list may be sorted, but which it need not return: the movie has them."""
+"""The columns by which any list can be sorted; they are not returned, as the movie has them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

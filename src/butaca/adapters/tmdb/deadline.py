@@ -78,7 +78,7 @@ class _Connection(HTTPConnection):
             except OSError:
                 if not others:
                     raise
-        raise OSError("a host without addresses")
+        raise OSError("the host has no addresses")
 
     def _meet(self, address: str, timeout: float) -> socket.socket:
         return create_connection(

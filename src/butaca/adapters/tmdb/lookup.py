@@ -30,7 +30,7 @@ class Resolver:
         which start again after waiting for a free thread; OSError if no thread can be started.
         """
         if not self._free.acquire(timeout=cut(timeout)):
-            raise TimeoutError("all lookups hang")
+            raise TimeoutError("all threads for lookups are blocked")
         found: Future[list[str]] = Future()
         self._start(Thread(target=self._look_up, args=(found, host, port), daemon=True))
         return found.result(cut(timeout))
@@ -40,7 +40,7 @@ class Resolver:
             thread.start()
         except RuntimeError as error:
             self._free.release()
-            raise OSError("no thread for a lookup") from error
+            raise OSError("no thread can be started for a lookup") from error
 
     def _look_up(self, found: Future[list[str]], host: str, port: int) -> None:
         try:
