@@ -96,7 +96,7 @@ def redis(chosen: Mapping[str, str], stack: ExitStack) -> Mapping[str, str]:
         with suppress(OSError, ValkeyServerError):  # The port may have been taken meanwhile.
             server = stack.enter_context(ValkeyServer(host=HOST, port=free_port(HOST)))
             return {"REDIS_URL": f"redis://{HOST}:{server.port}/0"}
-    raise Complaint("Redis of the development dependencies does not start: set REDIS_URL.")
+    raise Complaint("The Redis of the development dependencies does not start: set REDIS_URL.")
 
 
 def _tmdb(chosen: Mapping[str, str], stack: ExitStack, nearby: Nearby) -> Mapping[str, str]:
