@@ -55,7 +55,7 @@ def test_migrate_checks_without_changing_anything(tmp_path: Path) -> None:
     result = butaca("migrate", "--check", DATABASE_URL=url)
     assert result.exit_code == 1
     assert result.output == (
-        "Error: The schema of the database is not current; mend it: butaca migrate\n"
+        "Error: The schema of the database is not current; run: butaca migrate\n"
     )
     butaca("migrate", DATABASE_URL=url)
     assert butaca("migrate", "--check", DATABASE_URL=url).exit_code == 0
@@ -79,7 +79,7 @@ def test_migrate_tells_in_a_line_that_the_database_is_none(tmp_path: Path) -> No
     result = butaca("migrate", DATABASE_URL=f"sqlite:///{tmp_path / 'note.txt'}")
     assert result.exit_code == 1
     assert result.output == (
-        "Error: The database at DATABASE_URL refuses: file is not a database\n"
+        "Error: The database at DATABASE_URL returned an error: file is not a database\n"
     )
 
 
@@ -126,7 +126,7 @@ def test_serve_refuses_a_schema_that_is_not_current(tmp_path: Path) -> None:
         TMDB_TOKEN="a-token",
     )
     assert result.exit_code == 1
-    assert result.output.endswith("not current; mend it: butaca migrate\n")
+    assert result.output.endswith("not current; run: butaca migrate\n")
 
 
 def test_serve_tells_in_a_line_that_its_port_is_taken(sqlite: Database, taken_port: int) -> None:
@@ -138,19 +138,27 @@ def test_serve_tells_in_a_line_that_its_port_is_taken(sqlite: Database, taken_po
         PORT=str(taken_port),
     )
     assert result.exit_code == 1
-    assert result.output.endswith(f"Port {taken_port} of 127.0.0.1: Address already in use\n")
+    assert result.output.endswith(
+        f"Cannot listen on port {taken_port} of 127.0.0.1: Address already in use\n"
+    )
 
 
 def test_dev_tells_in_a_line_that_its_port_is_taken(taken_port: int) -> None:
     result = butaca("dev", "--port", str(taken_port))
     assert result.exit_code == 1
-    assert result.output == f"Error: Port {taken_port} of 127.0.0.1: Address already in use\n"
+    assert (
+        result.output
+        == f"Error: Cannot listen on port {taken_port} of 127.0.0.1: Address already in use\n"
+    )
 
 
 def test_the_sandbox_tells_in_a_line_that_its_port_is_taken(taken_port: int) -> None:
     result = butaca("sandbox", "--port", str(taken_port))
     assert result.exit_code == 1
-    assert result.output == f"Error: Port {taken_port} of 127.0.0.1: Address already in use\n"
+    assert (
+        result.output
+        == f"Error: Cannot listen on port {taken_port} of 127.0.0.1: Address already in use\n"
+    )
 
 
 def test_the_sandbox_listens_where_it_is_told_to(taken_port: int) -> None:
@@ -182,4 +190,4 @@ def test_the_front_end_tells_in_a_line_that_its_files_are_missing(
     monkeypatch.setattr("butaca.frontend.PLACES", ())
     result = butaca("frontend", "--port", "0")
     assert result.exit_code == 1
-    assert result.output == "Error: The files of the front end did not come along.\n"
+    assert result.output == "Error: The files of the front end are not installed.\n"

@@ -32,7 +32,7 @@ def banner(tmp_path: Path) -> Iterator[list[str]]:
     with running("dev", "--port", "0", folder=tmp_path) as process:
         first = line_with(process, "Butaca is at")
         assert process.stdout
-        yield [first, *iter(process.stdout.readline, "  Ctrl-C ends it.\n")]
+        yield [first, *iter(process.stdout.readline, "  Press Ctrl-C to stop.\n")]
 
 
 def free_ports_in_a_row(count: int) -> int:
@@ -151,7 +151,7 @@ def test_without_its_files_there_is_no_page(monkeypatch: pytest.MonkeyPatch) -> 
     with ExitStack() as stack:
         page = dev.page_for(settings, stack, dev.Nearby(0))
     assert page is None
-    assert "front end   did not come along" in greeting.banner(settings, page)
+    assert "front end   not installed" in greeting.banner(settings, page)
 
 
 def test_an_empty_variable_is_an_absent_one(tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ def test_without_demo_users_there_is_no_tour(tmp_path: Path) -> None:
         assert requests.get(f"{page}/config.json", timeout=10).json()["token"] == ""
         line_with(process, "mine.db")
         assert process.stdout
-        assert [process.stdout.readline() for _ in range(2)] == ["\n", "  Ctrl-C ends it.\n"]
+        assert [process.stdout.readline() for _ in range(2)] == ["\n", "  Press Ctrl-C to stop.\n"]
     assert not (tmp_path / ".butaca").exists()
 
 

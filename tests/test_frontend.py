@@ -82,7 +82,7 @@ def test_a_file_is_served_as_what_it_is(
 )
 def test_what_is_not_in_the_folder_is_not_there(page: Frontend, path: str) -> None:
     answer, body = ask(page, path)
-    assert (answer.status, body) == (404, b"There is nothing here.\n")
+    assert (answer.status, body) == (404, b"Not found.\n")
 
 
 def test_no_path_reaches_a_file_by_its_whole_name(page: Frontend, folder: Path) -> None:
@@ -143,7 +143,9 @@ def test_a_browser_that_goes_away_is_no_news(
 def test_a_taken_port_is_a_complaint(folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(Complaint, match=f"Port {port} of 127.0.0.1: Address already in use"):
+        with pytest.raises(
+            Complaint, match=f"Cannot listen on port {port} of 127.0.0.1: Address already in use"
+        ):
             Frontend(folder, port, CONFIG)
 
 

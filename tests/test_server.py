@@ -34,5 +34,5 @@ def test_a_taken_port_is_a_complaint() -> None:
 
 
 def test_a_host_that_is_not_ours_is_a_complaint() -> None:
-    with pytest.raises(Complaint, match="Port 8000 of 192\\.0\\.2\\.1: "):
+    with pytest.raises(Complaint, match="Cannot listen on port 8000 of 192\\.0\\.2\\.1: "):
         bind("192.0.2.1", 8000)

@@ -1,4 +1,4 @@
-"""Butaca: a seat in a cinema, and a REST API between a front end and TheMovieDB."""
+"""Butaca: a REST API between a front end and TheMovieDB."""
 
 from importlib.metadata import version
 

@@ -1,4 +1,4 @@
-"""`python -m butaca` is `butaca`."""
+"""The entry point of `python -m butaca`."""
 
 from butaca.cli import main
 

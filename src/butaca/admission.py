@@ -1,7 +1,7 @@
-"""Admission: so many requests are worked on at a time; nobody waits for ever, nor keeps others out.
+"""Admission control: a limit on concurrent requests, with fair queueing.
 
-The server has more threads than there are places. Some of them are always there to answer probes,
-to turn people away, and to wait for clients that are slow.
+The server has more threads than there are places. The spare threads are always available to answer
+probes, to reject requests, and to wait for slow clients.
 """
 
 import threading
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 PATIENCE = 1.0
-"""Seconds that a request waits for a place while none is given back. After them, nobody waits."""
+"""Seconds that a request waits while no place is released. After that, no request waits."""
 
 SPARE_THREADS = 4
-"""How many threads there are beyond the places. Each costs a busy server a percent or two."""
+"""The number of threads beyond the places. Each costs a busy server a percent or two."""
 
 ASIDE_OF_ONE = 6
-"""How many requests of one user may wait for their client: as many as a browser has connections."""
+"""The number of requests per user that may wait for their client: as many as browsers connect."""
 
 RETRY_AFTER = 1
 _VISIT = "butaca.visit"
@@ -46,9 +46,9 @@ def aside(environ: "WSGIEnvironment", user_id: int) -> Iterator[None]:
 
 
 class Places:
-    """So many places, each for one request; whoever came first goes first.
+    """A fair semaphore: a fixed number of places, assigned in FIFO order.
 
-    Where who is quick may overtake, the slowest of a hundred waits twice as long.
+    If late-comers could overtake, the slowest of a hundred requests would wait twice as long.
     """
 
     def __init__(self, number: int, patience: float = PATIENCE) -> None:
@@ -60,13 +60,13 @@ class Places:
         self._turns: deque[threading.Lock] = deque()
 
     def take(self) -> None:
-        """Take a place. Raises ServiceUnavailable: they are stuck."""
+        """Take a place. Raises ServiceUnavailable if no place is released."""
         turn = self._turn()
         if turn and not self._comes(turn):
             raise ServiceUnavailable(retry_after=RETRY_AFTER)
 
     def give_back(self) -> None:
-        """Let the next one in."""
+        """Release a place to the next in line."""
         with self._lock:
             self._is_stuck = False
             self._given_back += 1
@@ -76,7 +76,7 @@ class Places:
                 self._free += 1
 
     def _turn(self) -> "threading.Lock | None":
-        """Take a place; where there is none, queue, and return what is open once there is one."""
+        """Take a place and return None, or join the queue and return a lock to wait for."""
         with self._lock:
             if self._free:
                 self._free -= 1
@@ -87,7 +87,7 @@ class Places:
             return turn
 
     def _comes(self, turn: threading.Lock) -> bool:
-        """Wait for a turn while places are given back; tell whether it came."""
+        """Wait for a turn as long as places are released; return whether it came."""
         while True:
             given_back = self._given_back
             if turn.acquire(timeout=0 if self._is_stuck else self._patience):
@@ -100,7 +100,7 @@ class Places:
 
 
 class Room:
-    """Where requests wait for their clients: all of them, and those of one user, are so many."""
+    """Limits the requests that wait for their clients, in total and per user."""
 
     def __init__(self, number: int, patience: float = PATIENCE) -> None:
         self._places = Places(number, patience)
@@ -111,7 +111,7 @@ class Room:
 
     @contextmanager
     def stay(self, user_id: int) -> Iterator[None]:
-        """Be there. Raises ServiceUnavailable."""
+        """Hold a place in the room. Raises ServiceUnavailable."""
         with self._counted(user_id):
             self._places.take()
             try:
@@ -140,27 +140,27 @@ class Room:
 
 
 class Visit:
-    """A request that has a place, or has none."""
+    """The state of one request: with or without a place."""
 
     def __init__(self, places: Places, room: Room) -> None:
         self._places, self._room = places, room
         self._has_place = False
 
     def enter(self) -> None:
-        """Take a place, unless there is one. Raises ServiceUnavailable."""
+        """Take a place unless the request has one. Raises ServiceUnavailable."""
         if not self._has_place:
             self._places.take()
             self._has_place = True
 
     def leave(self) -> None:
-        """Give the place back, if there is one."""
+        """Release the place, if the request has one."""
         if self._has_place:
             self._has_place = False
             self._places.give_back()
 
     @contextmanager
     def aside(self, user_id: int) -> Iterator[None]:
-        """Give the place to somebody else for a while. Raises ServiceUnavailable."""
+        """Release the place for a while, then take one again. Raises ServiceUnavailable."""
         with self._room.stay(user_id):
             self.leave()
             yield
@@ -168,9 +168,10 @@ class Visit:
 
 
 class Admission:
-    """A WSGI app in which so many requests at a time can `enter`, until they are answered.
+    """WSGI middleware in which a limited number of requests at a time can `enter`.
 
-    As many again may wait for their clients. Its server has SPARE_THREADS more than places.
+    They keep their places until they are answered. As many again may wait for their clients. The
+    server needs SPARE_THREADS more threads than there are places.
     """
 
     def __init__(self, app: "WSGIApplication", places: int) -> None:
@@ -180,7 +181,7 @@ class Admission:
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
-        """Answer a request."""
+        """Handle a request."""
         environ[_VISIT] = visit = Visit(self._places, self._room)
         return self._answer(visit, environ, start_response)
 
@@ -190,7 +191,7 @@ class Admission:
         except BaseException:
             visit.leave()
             raise
-        if isinstance(answer, list):  # Granian sends a list in one piece.
+        if isinstance(answer, list):  # Granian sends a list in a single call.
             visit.leave()
             return answer
         return ClosingIterator(answer, visit.leave)

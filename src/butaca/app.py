@@ -1,4 +1,4 @@
-"""The hall: settings, adapters, services and the web are introduced to one another here, once."""
+"""The composition root: wires settings, adapters, services and the web layer together."""
 
 import logging
 
@@ -31,22 +31,22 @@ from butaca.settings import Settings, read_settings
 from butaca.web import Services, WebOptions, create_web
 
 BEARERS, BEARERS_KEPT_FOR = 10_000, 900.0
-"""How many people each process recognizes while the database is away, and for how many seconds."""
+"""The number of token owners cached per process, and the seconds for which they are cached."""
 
 LOOK_UP_REST = 2.0
-"""Seconds after a look-up failed in which the others whom we recognize do not wait for one."""
+"""Seconds after a failed look-up during which owners of cached tokens do not wait for one."""
 
 REMEMBERED = 192
-"""How many answers each process remembers; a page of movies takes about 32 kB."""
+"""The number of answers cached in memory per process; a page of movies takes about 32 kB."""
 
 PATIENCE = 0.5
-"""Seconds. TMDB answers well within; whoever is away for longer is not worth waiting for."""
+"""In seconds. TMDB usually answers well within this time; a longer wait is not worthwhile."""
 
 log = logging.getLogger("butaca")
 
 
 def create_app(settings: Settings) -> APIFlask:
-    """Return the app that these settings describe."""
+    """Create the app for these settings."""
     registry = CollectorRegistry()
     database = resources.database(settings, settings.database_places)
     link = RedisLink(settings.redis_url.get_secret_value())
@@ -81,7 +81,7 @@ def create_app(settings: Settings) -> APIFlask:
         check_database=database.ping,
     )
     is_traced = telemetry.is_wanted()
-    # Each request is to leave its span: there is no lane past Flask then.
+    # Each request must produce a span, so none may bypass Flask.
     options = _web_options(settings, express=not is_traced)
     app = create_web(services, options, registry)
     if is_traced:
@@ -90,21 +90,21 @@ def create_app(settings: Settings) -> APIFlask:
 
 
 def create_from_environment() -> APIFlask:
-    """Return the app that the environment describes: what each worker of the server calls."""
+    """Create the app from the environment. Each worker of the server calls this."""
     settings = read_settings(Settings)
     logs.configure(settings.log_format, settings.log_level)
     return create_app(settings)
 
 
 def prepare(settings: Settings) -> None:
-    """Make sure that the database is fit to serve. Raises Complaint, LibraryUnavailable."""
+    """Check the database and set up the demo users. Raises Complaint, LibraryUnavailable."""
     telemetry.is_wanted()
     database = resources.database(settings, settings.database_places)
     try:
         schema.check(database)
         _admit_demo_users(Accounts(SqlAccounts(database)), settings.demo_users)
     finally:
-        database.close()  # A server that forks must not hand connections on.
+        database.close()  # Connections must not be shared with forked processes.
 
 
 def _admit_demo_users(accounts: Accounts, are_welcome: bool) -> None:
@@ -114,7 +114,7 @@ def _admit_demo_users(accounts: Accounts, are_welcome: bool) -> None:
     elif accounts.let_in_demo_users():
         log.warning("demo_users.are_let_in")
     else:
-        raise Complaint("DEMO_USERS: their IDs, 1 and 2, or their names are somebody else's")
+        raise Complaint("DEMO_USERS: their IDs, 1 and 2, or their names belong to other users")
 
 
 def _web_options(settings: Settings, *, express: bool) -> WebOptions:

@@ -1,4 +1,4 @@
-"""What `butaca dev` greets with."""
+"""The start-up message of `butaca dev`."""
 
 from collections.abc import Iterator
 
@@ -9,25 +9,25 @@ from butaca.settings import Settings
 
 
 def banner(settings: Settings, page: str | None) -> str:
-    """Return what a newcomer needs: where everything is, who may call, and what to try."""
+    """Return the message: the URLs, the demo users, and commands to try."""
     api = api_of(settings)
     database = make_url(settings.database_url.get_secret_value()).render_as_string()
     lines = [
         f"  Butaca is at {api}",
         "",
-        f"    front end   {page or 'did not come along'}",
+        f"    front end   {page or 'not installed'}",
         f"    try it      {api.removesuffix('/api/v1')}/docs",
         f"    TMDB        {settings.tmdb_base_url}",
         f"    database    {database}",
         *(_tour(api) if settings.demo_users else ()),
         "",
-        "  Ctrl-C ends it.",
+        "  Press Ctrl-C to stop.",
     ]
     return "\n".join(["", *lines, ""])
 
 
 def api_of(settings: Settings) -> str:
-    """Return where the API is."""
+    """Return the base URL of the API."""
     return f"http://{settings.host}:{settings.port}/api/v1"
 
 
@@ -38,7 +38,7 @@ def _tour(api: str) -> Iterator[str]:
     yield f"    admin       {admin}   (user 1, ADMIN)"
     yield f"    consumer    {consumer}         (user 2, USER)"
     yield ""
-    yield "  Some lines to paste:"
+    yield "  Try these commands:"
     yield ""
     yield f"    {me} {api}/movies/popular"
     yield f"    {me} {json} -d '{{\"movie_id\": 550}}' {api}/me/favorites"

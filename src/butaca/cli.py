@@ -22,17 +22,24 @@ if TYPE_CHECKING:
 @click.group(cls=OneLineGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def main() -> None:
-    """Serve TMDB's popular movies, and everybody's favorites and ratings."""
+    """REST API in front of TheMovieDB, with favorites and ratings per user."""
 
 
 @main.command()
 @click.option(
-    "--port", envvar="PORT", default=8000, show_default=True, type=click.IntRange(0, 65535)
+    "--port",
+    envvar="PORT",
+    default=8000,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Port to listen on; 0 selects a free port.",
 )
 def dev(port: int) -> None:
-    """Run everything on this machine, with a TMDB of its own unless TMDB_TOKEN is set.
+    """Run the complete development stack on this machine.
 
-    Port 0 is any that is free.
+    Starts the API, Redis, the example front end, and the TMDB sandbox, and stores data in an SQLite
+    file. If TMDB_TOKEN is set, TMDB is used instead of the sandbox; DATABASE_URL and REDIS_URL
+    replace the SQLite file and Redis in the same way.
     """
     from butaca import dev as development
 
@@ -42,7 +49,10 @@ def dev(port: int) -> None:
 
 @main.command()
 def serve() -> None:
-    """Serve, with every setting out of the environment."""
+    """Start the server.
+
+    All settings are read from environment variables.
+    """
     with one_line():
         with _without_looking_for_garbage():
             from butaca import log, server
@@ -57,9 +67,16 @@ def serve() -> None:
 
 
 @main.command()
-@click.option("--check", is_flag=True, help="Change nothing; fail where it is not up to date.")
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Exit with status 1 if the schema is not up to date; change nothing.",
+)
 def migrate(check: bool) -> None:
-    """Bring the schema of DATABASE_URL up to date; safe to run at once from many places."""
+    """Bring the schema of the database at DATABASE_URL up to date.
+
+    Can be run concurrently from several places.
+    """
     from butaca.adapters.sql import schema
 
     with one_line(), chosen_database() as database:
@@ -68,39 +85,66 @@ def migrate(check: bool) -> None:
 
 
 @main.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Where it listens.")
-@click.option("--port", default=8001, show_default=True, type=click.IntRange(0, 65535))
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port",
+    default=8001,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Port to listen on; 0 selects a free port.",
+)
 @click.option(
     "--data",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Serve the recorded answers in this folder.",
+    help="Serve the recorded responses in this directory instead of the built-in movies.",
 )
 def sandbox(host: str, port: int, data: Path | None) -> None:
-    """Run a TMDB of our own: no key, no network, and every failure at the turn of a switch.
+    """Run the TMDB sandbox.
 
-    SANDBOX_FAULTS is what is broken from the start, such as `503:/3/movie/popular:2`.
+    It needs neither an API key nor network access, and can simulate every kind of failure. The
+    environment variable SANDBOX_FAULTS lists faults to start with, such as
+    `503:/3/movie/popular:2`.
     """
     with one_line():
         tmdb = _started_sandbox(host, port, data)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    click.echo(f"The sandbox is at {tmdb.url}; switch its faults at {tmdb.control_url}")
+    click.echo(f"The sandbox is at {tmdb.url}; control its faults at {tmdb.control_url}")
     with suppress(KeyboardInterrupt):
         tmdb.serve_forever()
 
 
 @main.command()
-@click.option("--port", default=8002, show_default=True, type=click.IntRange(0, 65535))
-@click.option("--api", default="http://127.0.0.1:8000/api/v1", show_default=True)
-@click.option("--images", default="https://image.tmdb.org", show_default=True)
-@click.option("--token", default="", help="What the field for the token is filled with.")
+@click.option(
+    "--port",
+    default=8002,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Port to listen on; 0 selects a free port.",
+)
+@click.option(
+    "--api",
+    default="http://127.0.0.1:8000/api/v1",
+    show_default=True,
+    help="Base URL of the API.",
+)
+@click.option(
+    "--images",
+    default="https://image.tmdb.org",
+    show_default=True,
+    help="Base URL of the pictures.",
+)
+@click.option("--token", default="", help="Token with which to prefill the token field.")
 def frontend(port: int, api: str, images: str, token: str) -> None:
-    """Serve the example front end for an API that has its origin among its CORS_ORIGINS."""
+    """Serve the example front end.
+
+    The API must have the origin of the front end in its CORS_ORIGINS.
+    """
     from butaca.frontend import Config, Frontend, find_folder
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with one_line():
         if not (folder := find_folder()):
-            raise Complaint("The files of the front end did not come along.")
+            raise Complaint("The files of the front end are not installed.")
         page = Frontend(folder, port, Config(api, images, token))
     with page, suppress(KeyboardInterrupt):
         click.echo(f"The front end is at {page.url}")
@@ -109,7 +153,7 @@ def frontend(port: int, api: str, images: str, token: str) -> None:
 
 @main.command()
 def openapi() -> None:
-    """Print the contract (OpenAPI 3.1, YAML)."""
+    """Print the API contract (OpenAPI 3.1, YAML)."""
     from butaca.web import describe
 
     click.echo(describe().as_yaml, nl=False)
@@ -130,13 +174,16 @@ def _started_sandbox(host: str, port: int, data: Path | None) -> "Sandbox":
     except ValueError as error:
         raise Complaint(f"SANDBOX_FAULTS: {error}") from error
     except OSError as error:
-        raise Complaint(f"Port {port} of {host}: {error.strerror}") from error
+        raise Complaint(f"Cannot listen on port {port} of {host}: {error.strerror}") from error
     return tmdb
 
 
 @contextmanager
 def _without_looking_for_garbage() -> Iterator[None]:
-    """Keep all that is made; what is imported stays, and looking at it is a tenth of a start."""
+    """Disable the garbage collector, then exempt all objects created so far from collection.
+
+    Imported modules are never freed, and scanning them takes a tenth of the start-up time.
+    """
     gc.disable()
     try:
         yield

@@ -1,5 +1,5 @@
-"""What an operator can mend, told in one line instead of a traceback."""
+"""Errors that an operator can fix, reported in one line without a traceback."""
 
 
 class Complaint(Exception):
-    """Something about this machine or its settings that keeps a command from running."""
+    """A problem with the settings or the environment that keeps a command from running."""

@@ -1,4 +1,4 @@
-"""Connections: how many there may be, and how long a silent one lives."""
+"""Limits on the number of connections, and timeouts for silent ones."""
 
 import os
 import resource
@@ -12,29 +12,30 @@ from contextlib import suppress
 from threading import Thread
 
 MOST, OTHER_FILES = 4096, 256
-"""How many connections a worker holds at a time, idle or not; how many files are none of them."""
+"""The maximum number of connections per worker, idle or not; file descriptors for other uses."""
 
 HEAD_SECONDS = 10.0
-"""Within which the head of a request comes; who asks nothing for so long is closed, too."""
+"""The timeout for the head of a request. It also applies to idle connections."""
 
 SEND_SECONDS = 10.0
-"""After which a client that takes nothing of its answer is cut off."""
+"""The timeout for a client that does not acknowledge any data of its response."""
 
 SILENT_SECONDS, LOOK_SECONDS = 30.0, 2.0
-"""After which a connection is cut over which we sent nothing; how often we look.
+"""The timeout for connections on which nothing was sent, and the interval of the check.
 
-Most do not get so old: their heads are late, or they are answered. Those that do sent a part of a
-body, and the server waits for the rest even after it has answered.
+Most connections do not reach this age, because their heads time out, or because they are answered.
+Those that do have sent part of a body, and the server waits for the rest even after it has
+answered.
 """
 
-_LAST_DATA_SENT = 44  # <linux/tcp.h>: where it is in tcp_info, in milliseconds
+_LAST_DATA_SENT = 44  # tcpi_last_data_sent in struct tcp_info of <linux/tcp.h>, in milliseconds
 _ESTABLISHED = 1
 
 
 def make_room() -> int:
-    """Return how many connections there are files for, after allowing as many as we want.
+    """Raise the limit on open files if needed; return the number of connections that it allows.
 
-    With more connections than files Granian would try in vain to accept, again and again.
+    With more connections than file descriptors, Granian would retry to accept in an endless loop.
     """
     wanted = MOST + OTHER_FILES
     files, most = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -45,10 +46,10 @@ def make_room() -> int:
 
 
 def tune(listener: socket.socket) -> None:
-    """Let all that is accepted send at once, and end when its other side takes nothing (RFC 5482).
+    """Make accepted connections send at once, and time out without acknowledgments (RFC 5482).
 
-    Granian sends a head and its body in two pieces. With Nagle's algorithm the second waits for the
-    other side to acknowledge the first, which may take 40 ms.
+    Granian sends head and body in two writes. With Nagle's algorithm, the second would wait for the
+    acknowledgment of the first, which may take 40 ms.
     """
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if sys.platform == "linux":  # pragma: no branch - the tests run on Linux
@@ -57,7 +58,7 @@ def tune(listener: socket.socket) -> None:
 
 
 def watch(port: int) -> None:
-    """Cut off, from now on, the silent connections of this process to a port; only Linux can."""
+    """Start closing silent connections of this process to a port. Linux only."""
     if sys.platform == "linux":  # pragma: no branch - the tests run on Linux
         Thread(target=_watch, args=(port,), daemon=True).start()
 
@@ -72,9 +73,10 @@ def _watch(port: int) -> None:
 
 
 def _accepted(port: int) -> Iterator[socket.socket]:
-    """Yield the connections to a port, each to be closed: what is done to it is done to its twin.
+    """Yield a duplicate of each connection to a port. Shutting it down affects the original.
 
-    Granian gives an app neither the connection nor the port of its client.
+    The caller must close the duplicates. Granian gives an app access to neither the connection nor
+    the port of its client.
     """
     for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - names are numbers
         with suppress(OSError):
@@ -92,6 +94,6 @@ def _is_established(sock: socket.socket) -> bool:
 
 
 def _seconds_since_sent(sock: socket.socket) -> float:
-    """Return the age of what was sent last; before the first answer, that of the connection."""
+    """Return the time since data was last sent, or since the connection was opened, in seconds."""
     info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _LAST_DATA_SENT + 4)
     return float(struct.unpack_from("I", info, _LAST_DATA_SENT)[0] / 1000)

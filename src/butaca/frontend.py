@@ -1,4 +1,4 @@
-"""The example front end: where its files are, and a small server of static files for it."""
+"""The example front end: its files, and a small static file server."""
 
 import json
 import sys
@@ -19,7 +19,7 @@ CONFIG = "/config.json"
 _FOLDER = "examples/frontend"
 _HERE = Path(__file__).parent
 PLACES = (_HERE / _FOLDER, _HERE.parents[1] / _FOLDER)
-"""Inside of an installed wheel, and beside the sources."""
+"""In an installed wheel, and next to the sources."""
 
 _TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -33,20 +33,20 @@ _OTHER = "text/plain; charset=utf-8"
 
 
 def find_folder() -> Path | None:
-    """Return where the files are, if they came along."""
+    """Return the directory of the files, if they are installed."""
     return next((place for place in PLACES if (place / "index.html").is_file()), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What the page is told: where the API is, and which token to begin with."""
+    """The configuration of the page: the URL of the API, and the initial token."""
 
     api: str
     images: str = TMDB_IMAGES
     token: str = ""
 
     def as_json(self) -> bytes:
-        """Return what the page reads."""
+        """Return the configuration as the page reads it."""
         return json.dumps({"api": self.api, "token": self.token}).encode()
 
     @property
@@ -61,23 +61,23 @@ class Config:
 
 
 def origin_of(url: str) -> str:
-    """Return the scheme, the host and the port of a URL."""
+    """Return the origin of a URL: its scheme, host and port."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
 
 
 class Frontend(ThreadingHTTPServer):
-    """Serves the page; files are read anew at each request, so that they may be worked on."""
+    """Serves the page. Files are read at each request, so that they can be edited meanwhile."""
 
     daemon_threads = True
 
     def __init__(self, folder: Path, port: int, config: Config) -> None:
-        """Listen at a port of the loopback, 0 for any. Raises Complaint."""
+        """Listen on a loopback port, 0 for any. Raises Complaint."""
         self.folder, self.config = folder, config
         try:
             super().__init__((HOST, port), _Exchange)
         except OSError as error:
-            raise Complaint(f"Port {port} of {HOST}: {error.strerror}") from error
+            raise Complaint(f"Cannot listen on port {port} of {HOST}: {error.strerror}") from error
 
     @property
     def url(self) -> str:
@@ -85,9 +85,9 @@ class Frontend(ThreadingHTTPServer):
         return f"http://{HOST}:{self.server_port}"
 
     def find(self, path: str) -> tuple[str, bytes] | None:
-        """Return the type and the bytes of what is at a path.
+        """Return the media type and the content of a path.
 
-        Only what the folder holds has a name, so that no path leads out of it.
+        Only files in the directory are matched by name, so no path can lead out of it.
         """
         if path == CONFIG:
             return _TYPES[".json"], self.config.as_json()
@@ -100,12 +100,12 @@ class Frontend(ThreadingHTTPServer):
         return {file.relative_to(self.folder).as_posix(): file for file in found}
 
     def server_bind(self) -> None:
-        """Bind without asking the network for our name, which HTTPServer would do."""
+        """Bind without the reverse DNS look-up of HTTPServer."""
         TCPServer.server_bind(self)
         self.server_name, self.server_port = HOST, self.server_address[1]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a browser that went away; a mistake of ours must be seen."""
+        """Ignore disconnected browsers; print the traceback of every other error."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 
@@ -122,7 +122,7 @@ class _Exchange(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         found = self.server.find(unquote(urlsplit(self.path).path))
-        media_type, body = found or (_OTHER, b"There is nothing here.\n")
+        media_type, body = found or (_OTHER, b"Not found.\n")
         self.send_response(HTTPStatus.OK if found else HTTPStatus.NOT_FOUND)
         self.send_header("Content-Type", media_type)
         self.send_header("Content-Length", str(len(body)))
@@ -135,4 +135,4 @@ class _Exchange(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """Stay quiet: a page is not worth a line."""
+        """Log nothing."""

@@ -1,4 +1,4 @@
-"""The log: one line per event, as JSON or as text; errors on stderr, the rest on stdout."""
+"""Logging: one line per event, as JSON or text; warnings and errors on stderr, others on stdout."""
 
 import json
 import logging
@@ -35,7 +35,7 @@ _SHARED = (
 
 
 def configure(log_format: str, level: str) -> None:
-    """Let every logger of the process write as an operator chose."""
+    """Configure all loggers of the process."""
     formatter = _formatter(log_format)
     out = logging.StreamHandler(sys.stdout)
     out.addFilter(lambda record: record.levelno < logging.WARNING)
@@ -46,25 +46,25 @@ def configure(log_format: str, level: str) -> None:
     logging.basicConfig(level=level.upper(), handlers=[out, err], force=True)
     logging.captureWarnings(capture=True)
     _look_up_nothing()
-    logging.getLogger(_AUDIT).setLevel(logging.INFO)  # Whatever else is told.
-    # Their lines tell of URLs and retries that ours tell of without secrets.
+    logging.getLogger(_AUDIT).setLevel(logging.INFO)  # Whatever the level.
+    # Our own lines cover what these log about URLs and retries, without secrets.
     for chatty in ("urllib3", "alembic"):
         logging.getLogger(chatty).setLevel(logging.ERROR)
 
 
 def _look_up_nothing() -> None:
-    """Spare each line the search for what no line tells: a third of what it costs.
+    """Do not collect what no line contains: a third of the cost of a line.
 
     Source: https://docs.python.org/3/howto/logging.html#optimization.
     """
-    logging._srcfile = None  # noqa: SLF001 - as that page has it
+    logging._srcfile = None  # noqa: SLF001 - documented on that page
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 
 
 def audit_on_stderr() -> None:
-    """Let a command tell its audit lines as JSON on stderr: stdout is for what it was asked for.
+    """Log audit events of a command as JSON on stderr, because stdout is for its output.
 
-    Nothing else is told: what fails, the command says itself.
+    Nothing else is logged, because commands print their errors themselves.
     """
     err = logging.StreamHandler(sys.stderr)
     err.addFilter(logging.Filter(_AUDIT))
@@ -78,13 +78,13 @@ def _formatter(log_format: str) -> logging.Formatter:
 
 
 class JsonLines(logging.Formatter):
-    """Writes an event as one line of JSON, with all that was said of it and the request's names.
+    """Formats an event as one line of JSON, with its extra fields and the IDs of the request.
 
-    structlog's own way to this line takes 32 µs, this one 5: every request writes one.
+    This takes 5 µs, compared to 32 µs for structlog; every request writes a line.
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line."""
+        """Return the event as a line of JSON."""
         said = {name: value for name, value in vars(record).items() if name not in _OF_ANY_RECORD}
         line = {
             **_names(),
@@ -105,7 +105,7 @@ _OF_ANY_RECORD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "ascti
 def _as_json(line: dict[str, Any]) -> str:
     try:
         return to_json(line, fallback=str).decode()
-    except PydanticSerializationError:  # Half a character: a file's name that is not UTF-8.
+    except PydanticSerializationError:  # A lone surrogate, as in a file name that is not UTF-8.
         return json.dumps(line, default=str)
 
 
@@ -120,7 +120,7 @@ def _second(seconds: int) -> str:
 
 
 def _text() -> ProcessorFormatter:
-    # Never the renderers that show local variables: those hold tokens.
+    # Not the renderers that show local variables, which may be tokens.
     plain = structlog.dev.plain_traceback
     renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)
     return ProcessorFormatter(

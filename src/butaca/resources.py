@@ -1,4 +1,4 @@
-"""The database and the TMDB that settings describe, for those who serve and for commands."""
+"""Creates the database and the TMDB client from settings, for the server and for commands."""
 
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def database(settings: DatabaseSettings, connections: int) -> Database:
-    """Return the database, which opens so many connections at most."""
+    """Return the database, with at most `connections` connections."""
     url, mode = settings.database_url.get_secret_value(), settings.database_pool_mode
     return Database(url, connections, pool_mode=mode)
 
@@ -20,8 +20,8 @@ def database(settings: DatabaseSettings, connections: int) -> Database:
 def tmdb(
     settings: RefreshSettings, connections: int, registry: "CollectorRegistry | None" = None
 ) -> "TmdbHttp":
-    """Return TMDB, which keeps so many connections, and is counted where there is a registry."""
-    # Not for the commands that need the database alone: an HTTP client takes its time to import.
+    """Return a TMDB client with a pool of connections; a registry enables its metrics."""
+    # Imported late: commands that only need the database should not wait for an HTTP client.
     from butaca.adapters.tmdb import Limits, TmdbHttp
 
     limits = Limits(

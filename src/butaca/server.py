@@ -1,4 +1,4 @@
-"""The server: Granian, one worker process with threads, and a port that is ours or is not."""
+"""The server: Granian, with a single multi-threaded worker process and a pre-bound port."""
 
 import logging
 import os
@@ -31,22 +31,22 @@ log = logging.getLogger("butaca.server")
 POLL_SECONDS = 0.02
 NUDGE_SECONDS = 0.25
 GRACE_SECONDS = 14
-"""How long a worker that is told to stop may take over what it has accepted.
+"""How long a worker that is stopped may take to finish accepted requests.
 
-Together with the longest time until newcomers have settled it is under 20 seconds.
+Together with the maximum time for draining, this is less than 20 seconds.
 """
 
 _HTTP = HTTP1Settings(
     header_read_timeout=int(connections.HEAD_SECONDS * 1000), max_buffer_size=64 * 1024
 )
 
-# Its lines join ours, errors only: its warnings advise against threads, which spend their time
-# waiting here, and we tell ourselves what starts and stops.
+# Granian logs through our handlers, errors only: its warnings advise against threads, although ours
+# spend their time waiting, and we log start and stop ourselves.
 _LOGGING = {"loggers": {"_granian": {"handlers": [], "propagate": True}}}
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Take a port, 0 for any, that is ours from now on; it listens once it is served.
+    """Bind a port, 0 for any, and reserve it; listening starts when it is served.
 
     Raises Complaint.
     """
@@ -61,35 +61,35 @@ def bind(host: str, port: int) -> socket.socket:
             stack.pop_all()
             return sock
     except OSError as error:
-        raise Complaint(f"Port {port} of {host}: {error.strerror}") from error
+        raise Complaint(f"Cannot listen on port {port} of {host}: {error.strerror}") from error
 
 
 def free_port(host: str) -> int:
-    """Return a port that nobody listens at now."""
+    """Return a port that is free at the moment."""
     with socket.create_server((host, 0)) as sock:
         return int(sock.getsockname()[1])
 
 
 class Bell:
-    """What an Event is to Granian, but a signal handler may ring it even while it is being rung."""
+    """A replacement for Granian's Event that a signal handler may set while it is being set."""
 
     def __init__(self) -> None:
         self._rung: SimpleQueue[None] = SimpleQueue()
 
     def set(self) -> None:
-        """Wake up who waits, or who will."""
+        """Wake up the thread that waits, now or later."""
         self._rung.put(None)
 
     def wait(self) -> None:
-        """Wait until it is rung; whoever has heard it may wait again."""
+        """Wait for `set`, and consume it."""
         self._rung.get()
 
     def clear(self) -> None:
-        """Do nothing: what was heard is cleared."""
+        """Do nothing: `wait` has consumed it."""
 
 
 class _Server(MPServer):
-    """Granian, which tells when it really answers, and ends without losing anybody."""
+    """Granian, with a notification once it accepts connections, and a graceful shutdown."""
 
     on_listening: Callable[[], None]
 
@@ -101,12 +101,12 @@ class _Server(MPServer):
         self.main_loop_interrupt = Bell()  # type: ignore[assignment]
 
     def startup(self, *args: Any, **kwargs: Any) -> None:
-        """Start the workers, and a thread that waits for them."""
+        """Start the workers, and a thread that waits until they are ready."""
         super().startup(*args, **kwargs)  # type: ignore[no-untyped-call]
         Thread(target=self._announce, daemon=True).start()
 
     def shutdown(self, exit_code: int = 0) -> None:
-        """Stop the workers; who told us to end may say so again, until the very end."""
+        """Stop the workers. Until they have stopped, further signals to stop are harmless."""
         if self.interrupt_signal:
             self._drain()
         super().shutdown(exit_code)  # type: ignore[no-untyped-call]
@@ -114,8 +114,8 @@ class _Server(MPServer):
             signal.signal(each, signal.SIG_IGN)
 
     def _init_shared_socket(self) -> None:
-        # Elsewhere Granian shares a socket, too; on Linux each worker would have its own,
-        # which nobody else can drain. The worker is who listens at it, once it can answer.
+        # Except on Linux, Granian shares a socket, too. On Linux, each worker would have its own,
+        # which no other process can drain. The worker starts listening as soon as it can answer.
         self._listener.set_inheritable(True)
         connections.tune(self._listener)
         state = (self._listener.fileno(), False, self.backlog)
@@ -137,11 +137,11 @@ class _Server(MPServer):
             self._say_farewell()
 
     def _say_farewell(self) -> None:
-        with suppress(OSError):  # Nobody hears it any longer.
+        with suppress(OSError):  # The worker has ended.
             self._farewells.send_bytes(b"farewell")
 
     def _kill_workers(self) -> None:
-        # While it starts, a worker is deaf, and has nothing to lose.
+        # A worker that is starting cannot receive messages, and has no requests to lose.
         for worker in self.wrks:
             worker.kill()  # type: ignore[no-untyped-call]
 
@@ -163,7 +163,7 @@ def _answers(host: str, port: int) -> bool:
 def serve(
     listener: socket.socket, threads: int, on_listening: Callable[[], None] = lambda: None
 ) -> None:
-    """Serve the app that the environment describes, at a bound socket, until somebody ends it."""
+    """Serve the app that the environment configures, on a bound socket, until stopped."""
     heard, said = Pipe(duplex=False)
     server = _Server(
         listener,
@@ -186,7 +186,7 @@ def serve(
 
 
 def load(target: str, port: int, places: int, farewells: Connection) -> Farewell:
-    """Return the app, in the worker. It ends when the main process says so, and not by a Ctrl-C."""
+    """Create the app in the worker, which stops when the main process does, not on Ctrl-C."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     signal.signal(signal.SIGUSR1, _wake_up)
     app = Farewell(Admission(resolve_name(target)(), places))
@@ -197,10 +197,10 @@ def load(target: str, port: int, places: int, farewells: Connection) -> Farewell
 
 
 def _hear(farewells: Connection, app: Farewell) -> None:
-    """Say farewell when the main process does, and see that the main thread hears of its end.
+    """Relay farewells of the main process, and wake the main thread so that it handles signals.
 
-    CPython runs a signal's handler in the main thread. Where another thread was interrupted by it,
-    the main thread sleeps on until the next signal: seen once in fifteen on a busy machine.
+    CPython runs signal handlers in the main thread. If a signal interrupts another thread, the main
+    thread sleeps until the next signal: observed one time in fifteen on a busy machine.
     """
     while True:
         farewells.recv_bytes()
@@ -209,15 +209,15 @@ def _hear(farewells: Connection, app: Farewell) -> None:
 
 
 def _wake_up(*_: object) -> None:
-    """Do nothing: it is enough that the main thread awoke."""
+    """Do nothing: waking the main thread is all that is needed."""
 
 
 def _end_with_main_process() -> None:
-    """End this worker where nobody is left to tell it: the main process was killed."""
-    if main_process := parent_process():  # pragma: no branch - a worker has one
+    """Stop this worker if the main process has been killed and can no longer do so."""
+    if main_process := parent_process():  # pragma: no branch - a worker has a parent
         wait([main_process.sentinel])
         killing = Timer(GRACE_SECONDS, os.kill, (os.getpid(), signal.SIGKILL))
         killing.daemon = True
         killing.start()
-        # To the main thread itself: who sends to a whole process may be who is interrupted.
+        # To the main thread itself: a signal to the process may interrupt another thread.
         signal.pthread_kill(main_thread().ident or 0, signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""Every setting, out of the environment, read once; what is wrong is told all at once."""
+"""Settings, read once from environment variables. All errors are reported together."""
 
 import re
 from typing import Annotated, Any, Literal, TypeVar
@@ -26,7 +26,7 @@ Deadline = Annotated[float, Field(gt=0, le=12, allow_inf_nan=False)]
 
 
 def _rate(text: str) -> str:
-    parse_rate(text)  # Raises ValueError.
+    parse_rate(text)  # Raises ValueError if invalid.
     return text
 
 
@@ -38,21 +38,21 @@ def _words(text: Any) -> Any:
 
 def _origin(text: str) -> str:
     if text != "*" and not re.fullmatch(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?", text):
-        raise ValueError("an origin looks like https://example.org")
+        raise ValueError("an origin must look like https://example.org")
     return text
 
 
 def _http_url(text: str) -> str:
     url = urlsplit(text)
     if url.scheme not in {"http", "https"} or not url.hostname or not _has_good_port(url):
-        raise ValueError("it looks like https://host or http://host")
+        raise ValueError("must look like https://host or http://host")
     return text.rstrip("/")
 
 
 def _redis_url(secret: SecretStr) -> SecretStr:
     url = urlsplit(secret.get_secret_value())
     if url.scheme not in {"redis", "rediss"} or not url.hostname or not _has_good_port(url):
-        raise ValueError("it looks like redis://host:6379/0 or rediss://host:6379/0")
+        raise ValueError("must look like redis://host:6379/0 or rediss://host:6379/0")
     return secret
 
 
@@ -69,26 +69,28 @@ def _database_url(secret: SecretStr) -> SecretStr:
     except (ArgumentError, ValueError):
         url = URL.create("unreadable")
     if url.drivername not in {"postgresql+psycopg", "sqlite"} or not url.database:
-        raise ValueError("it looks like postgresql+psycopg://… or sqlite:///file.db")
+        raise ValueError("must look like postgresql+psycopg://… or sqlite:///file.db")
     return secret
 
 
 def _token(secret: SecretStr) -> SecretStr:
     token = secret.get_secret_value().strip()
     if not re.fullmatch(r"[!-~]+", token):
-        raise ValueError("it is of printable ASCII, without spaces")
+        raise ValueError("must be printable ASCII without spaces")
     return SecretStr(token)
 
 
 def _not_less_than_fresh(seconds: float, info: ValidationInfo) -> float:
     if not info.data.get("cache_ttl_seconds", 0) <= seconds < float("inf"):
-        raise ValueError("it is at least CACHE_TTL_SECONDS")
+        raise ValueError("must be finite and at least CACHE_TTL_SECONDS")
     return seconds
 
 
 def _not_for_everybody(are_welcome: bool, info: ValidationInfo) -> bool:
     if are_welcome and "*" in info.data.get("cors_origins", ()):
-        raise ValueError("browsers send credentials to none whose CORS_ORIGINS is *; name them")
+        raise ValueError(
+            "cannot be used with CORS_ORIGINS=*, which browsers reject; list the origins"
+        )
     return are_welcome
 
 
@@ -100,7 +102,7 @@ Origins = Annotated[
 
 
 class DatabaseSettings(BaseSettings):
-    """Where the database is: all that migrating needs to know."""
+    """The settings for migrations: the database."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, frozen=True)
 
@@ -109,7 +111,7 @@ class DatabaseSettings(BaseSettings):
 
 
 class RefreshSettings(DatabaseSettings):
-    """Where the database and TMDB are: all that refreshing needs to know."""
+    """The settings for refreshing movies: the database and TMDB."""
 
     tmdb_token: Annotated[SecretStr, AfterValidator(_token)]
     tmdb_base_url: HttpUrl = "https://api.themoviedb.org/3"
@@ -122,7 +124,7 @@ class RefreshSettings(DatabaseSettings):
 
 
 class Settings(RefreshSettings):
-    """What an operator chooses. Each field is an environment variable of the same name."""
+    """All settings. Each field is read from the environment variable of the same name."""
 
     redis_url: Annotated[SecretStr, AfterValidator(_redis_url)]
     host: str = "127.0.0.1"
@@ -144,12 +146,12 @@ class Settings(RefreshSettings):
 
     @property
     def upstream_places(self) -> int:
-        """How many threads may wait for TMDB at a time: by default half of them."""
+        """The number of threads that may wait for TMDB at a time: half of them by default."""
         return self.tmdb_max_concurrency or max(self.threads // 2, 1)
 
     @property
     def database_places(self) -> int:
-        """How many threads may wait for the database at a time: those that TMDB leaves, but one."""
+        """The number of threads that may wait for the database: all but those for TMDB and one."""
         return max(self.threads - self.upstream_places - 1, 1)
 
 
@@ -157,9 +159,9 @@ S = TypeVar("S", bound=BaseSettings)
 
 
 def read_settings(kind: type[S]) -> S:
-    """Read settings of a kind out of the environment.
+    """Read settings of a kind from the environment.
 
-    Raises Complaint with a line for each setting that is missing or bad, none with its value.
+    Raises Complaint with one line per missing or invalid setting, none of which contains its value.
     """
     try:
         return kind()

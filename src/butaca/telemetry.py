@@ -1,6 +1,6 @@
-"""OpenTelemetry: spans of requests and of what they wait for, where its standard variables ask.
+"""OpenTelemetry tracing of requests and their dependencies, if its environment variables are set.
 
-Without them nothing of it is imported; it need not even be installed.
+Otherwise nothing of OpenTelemetry is imported, and it need not be installed.
 """
 
 import os
@@ -23,21 +23,21 @@ _PROBES = "^https?://[^/]+/(livez|readyz|metrics)$"
 
 
 def is_wanted() -> bool:
-    """Tell whether the environment names somebody to send spans to.
+    """Return whether the environment names an endpoint to export spans to.
 
-    Raises Complaint where it does, and what sends them is not installed.
+    Raises Complaint if it does, but the exporter is not installed.
     """
     is_off = os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true"
     is_for_others = os.environ.get("OTEL_TRACES_EXPORTER", "otlp") != "otlp"
     if is_off or is_for_others or not any(os.environ.get(name) for name in _ENDPOINTS):
         return False
     if find_spec("opentelemetry") is None:
-        raise Complaint("OTEL_EXPORTER_OTLP_ENDPOINT: needs pip install 'butaca[otel]'")
+        raise Complaint("OTEL_EXPORTER_OTLP_ENDPOINT: requires pip install 'butaca[otel]'")
     return True
 
 
 def start(app: "Flask", engine: "Engine") -> None:
-    """Trace the requests of an app, its calls to TMDB and Redis, and its statements."""
+    """Trace the requests of an app, its calls to TMDB and Redis, and its SQL statements."""
     from opentelemetry import trace
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.instrumentation.redis import RedisInstrumentor
@@ -48,7 +48,7 @@ def start(app: "Flask", engine: "Engine") -> None:
     provider = TracerProvider(resource=_resource())
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(provider)
-    Finalize(None, provider.shutdown, exitpriority=0)  # A worker skips what `atexit` knows.
+    Finalize(None, provider.shutdown, exitpriority=0)  # Workers do not run `atexit` handlers.
     _trace_requests(app)
     RequestsInstrumentor().instrument(request_hook=_name_call)
     RedisInstrumentor().instrument()
@@ -63,7 +63,7 @@ def _resource() -> "Resource":
 
 
 def _trace_requests(app: "Flask") -> None:
-    """Begin a span before anything else is done for a request, so that all go by its names."""
+    """Start the span before any other hook, so that all of them use its IDs."""
     from flask import request
     from opentelemetry import trace
     from opentelemetry.instrumentation.flask import FlaskInstrumentor
@@ -71,7 +71,7 @@ def _trace_requests(app: "Flask") -> None:
 
     def go_on() -> None:
         carrier: dict[str, str] = {}
-        inject(carrier)  # Nothing, for a probe.
+        inject(carrier)  # Empty for a probe.
         request.environ["HTTP_TRACEPARENT"] = carrier.get("traceparent", "")
         _hide_query(trace.get_current_span(), request.base_url, request.path)
 
@@ -82,7 +82,7 @@ def _trace_requests(app: "Flask") -> None:
 
 
 def _trace_statements(engine: "Engine") -> None:
-    """Begin a span for each statement. OpenTelemetry's own package knows no SQLAlchemy 2.1."""
+    """Trace SQL statements. OpenTelemetry's own package does not support SQLAlchemy 2.1."""
     from opentelemetry import trace
     from sqlalchemy import event
 
@@ -111,13 +111,13 @@ _SPAN = "butaca.span"
 
 
 def _name_call(span: "Span", request: "PreparedRequest") -> None:
-    """Tell where a call goes, but not what it asks for."""
+    """Record the URL of a call without its query."""
     url = (request.url or "").partition("?")[0]
     _hide_query(span, url, url)
 
 
 def _hide_query(span: Any, url: str, path: str) -> None:
-    """Let a span tell neither what somebody searches for nor what they sent by mistake."""
+    """Remove the query from a span: search texts, and whatever was sent by mistake, are private."""
     for name, value in {
         "http.url": url,
         "url.full": url,

@@ -1,4 +1,4 @@
-"""What a request is called in the log and upstream: by its own ID, and by that of its trace.
+"""The request ID and the trace ID, for logs and for upstream calls.
 
 Source: https://www.w3.org/TR/trace-context/.
 """
@@ -9,25 +9,25 @@ from random import getrandbits
 from typing import NamedTuple
 
 _TRACEPARENT = re.compile(
-    r"(?!ff|00.{54})[0-9a-f]{2}"  # Of a later version than 00 more may follow.
+    r"(?!ff|00.{54})[0-9a-f]{2}"  # Versions after 00 may append fields.
     r"-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})(?:-.*)?"
 )
 _SAMPLED = 0x01
 
 
 class Trace(NamedTuple):
-    """The names of one request, and whether its caller records the trace."""
+    """The IDs of a request, and whether its caller samples the trace."""
 
     request_id: str
     trace_id: str
     is_sampled: bool = False
 
     def onward(self) -> str:
-        """Return a `traceparent` for one call upstream: each is a span of its own."""
+        """Return a `traceparent` with a new span ID, for one upstream call."""
         return f"00-{self.trace_id}-{_made(64)}-{self.is_sampled:02x}"
 
     def names(self) -> dict[str, str]:
-        """Return what every line of the log bears."""
+        """Return the fields of every log line."""
         return {"request_id": self.request_id, "trace_id": self.trace_id}
 
 
@@ -35,9 +35,9 @@ _current: ContextVar[Trace | None] = ContextVar("trace", default=None)
 
 
 def begin(request_id: str | None, traceparent: str) -> Trace:
-    """Name what follows in this thread: it goes on with a trace, or begins one.
+    """Set the IDs for the current thread: continue the caller's trace, or start a new one.
 
-    A `traceparent` that is malformed is as good as none. What begins a trace is called by it.
+    A malformed `traceparent` is ignored. Without a request ID, a new trace also serves as one.
     """
     if known := _TRACEPARENT.fullmatch(traceparent):
         is_sampled = bool(int(known[2], 16) & _SAMPLED)
@@ -50,15 +50,15 @@ def begin(request_id: str | None, traceparent: str) -> Trace:
 
 
 def current() -> Trace | None:
-    """Return the names of the request for which this thread works, if it is for one."""
+    """Return the IDs of the request that this thread handles, if any."""
     return _current.get()
 
 
 def end() -> None:
-    """Let what follows be for nobody."""
+    """Clear the IDs of the current thread."""
     _current.set(None)
 
 
 def _made(bits: int) -> str:
-    """Return a random ID, which need not be hard to guess; all but zeros."""
+    """Return a random ID, not suitable for cryptography; never all zeros."""
     return f"{getrandbits(bits) or 1:0{bits // 4}x}"

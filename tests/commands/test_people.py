@@ -62,12 +62,12 @@ def test_somebody_is_added_with_a_role(butaca: Butaca, accounts: Accounts, role:
 
 def test_a_name_that_is_taken_is_refused(butaca: Butaca) -> None:
     butaca("users", "add", "ana")
-    assert complaint(butaca("users", "add", "ana")) == "Somebody has that name already."
+    assert complaint(butaca("users", "add", "ana")) == "That name is already taken."
 
 
 @pytest.mark.parametrize("name", ["", "12", "a\nb", "a" * 101])
 def test_what_is_no_name_is_refused(butaca: Butaca, name: str) -> None:
-    assert complaint(butaca("users", "add", name)).startswith("A name is ")
+    assert complaint(butaca("users", "add", name)).startswith("A name must be ")
 
 
 def test_everybody_is_listed_in_a_table(butaca: Butaca) -> None:
@@ -104,7 +104,7 @@ def test_what_is_told_of_a_token_is_not_the_token(butaca: Butaca) -> None:
     issued = butaca("tokens", "issue", "ana", "--expires-in", "90d")
     audit, hint = issued.stderr.splitlines()
     assert json.loads(audit)["event"] == "token.issued"
-    assert re.fullmatch(rf"Token 1 of ana is not shown again; it is good until {MOMENT}\.", hint)
+    assert re.fullmatch(rf"Token 1 of ana cannot be shown again; it expires at {MOMENT}\.", hint)
     assert printed(issued) not in issued.stderr
 
 
@@ -164,7 +164,7 @@ def test_a_token_is_revoked_once(butaca: Butaca) -> None:
     butaca("users", "add", "ana")
     butaca("tokens", "issue", "ana")
     butaca("tokens", "revoke", "1")
-    assert complaint(butaca("tokens", "revoke", "1")) == "That token is revoked already."
+    assert complaint(butaca("tokens", "revoke", "1")) == "That token has already been revoked."
 
 
 @pytest.mark.parametrize("token_id", ["1", "0", "4294967296", "9" * 30, "ana", "butaca_secret"])
@@ -184,9 +184,9 @@ def test_nobody_has_tokens_who_is_not_there(butaca: Butaca, command: str, user: 
 @pytest.mark.parametrize(
     ("expires_in", "reason"),
     [
-        ("tomorrow", "Invalid value for '--expires-in': 'tomorrow' is no duration such as "),
-        ("0d", "Invalid value for '--expires-in': '0d' is no duration such as "),
-        ("99999999w", "A token is good for "),
+        ("tomorrow", "Invalid value for '--expires-in': 'tomorrow' is not a duration such as "),
+        ("0d", "Invalid value for '--expires-in': '0d' is not a duration such as "),
+        ("99999999w", "The lifetime of a token must be "),
     ],
 )
 def test_a_bad_duration_issues_no_token(
@@ -216,7 +216,7 @@ def test_a_schema_that_is_not_current_is_told_with_what_mends_it(
     words: list[str], tmp_path: Path
 ) -> None:
     told = of_no_use(words, f"sqlite:///{tmp_path / 'empty.db'}")
-    assert told == "The schema of the database is not current; mend it: butaca migrate"
+    assert told == "The schema of the database is not current; run: butaca migrate"
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
@@ -232,4 +232,4 @@ def test_a_database_that_nobody_named_is_told() -> None:
 def test_a_database_that_is_none_is_told(tmp_path: Path) -> None:
     (tmp_path / "note.txt").write_text("Fix your hearts or die." * 100)
     told = of_no_use(["users", "list"], f"sqlite:///{tmp_path / 'note.txt'}")
-    assert told == "The database at DATABASE_URL refuses: file is not a database"
+    assert told == "The database at DATABASE_URL returned an error: file is not a database"

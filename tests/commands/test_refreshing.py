@@ -168,7 +168,7 @@ def test_an_interrupted_refresh_is_resumed_where_it_was_cut(
     assert told.status == 128 + end_by
     assert told.errors == []
     assert told.summary == (
-        f"Ended by {end_by.name}; the next run goes on from here: {summary(4, 0, 0, 0, 0)}"
+        f"Stopped by {end_by.name}; the next run continues from here: {summary(4, 0, 0, 0, 0)}"
     )
 
     stored.tmdb.heal()
@@ -198,7 +198,7 @@ def test_a_tmdb_that_fails_stops_it_in_a_line(stored: Stored) -> None:
     assert told.errors[-1] == (
         "Error: TMDB: The movie catalogue cannot be reached right now. (HTTP 503)"
     )
-    assert told.summary == f"Stopped; the next run goes on from here: {summary(0, 0, 0, 0, 10)}"
+    assert told.summary == f"Stopped; the next run continues from here: {summary(0, 0, 0, 0, 10)}"
 
 
 def test_a_tmdb_that_cannot_be_reached_stops_it_at_its_first_call(stored: Stored) -> None:
@@ -219,9 +219,7 @@ def test_an_address_that_is_not_tmdbs_marks_nothing_as_gone(stored: Stored) -> N
 def test_a_schema_that_is_not_current_is_told_in_a_line(stored: Stored, tmp_path: Path) -> None:
     told = stored.refresh(DATABASE_URL=f"sqlite:///{tmp_path / 'empty.db'}")
     assert told.status == 1
-    assert told.errors == [
-        "Error: The schema of the database is not current; mend it: butaca migrate"
-    ]
+    assert told.errors == ["Error: The schema of the database is not current; run: butaca migrate"]
 
 
 def test_a_database_that_goes_away_is_told_after_what_was_done(stored: Stored) -> None:
@@ -242,7 +240,7 @@ def test_an_age_that_is_none_is_told_in_a_line(stored: Stored) -> None:
     told = stored.refresh("--older-than", "month")
     assert told.status == 1
     assert len(told.errors) == 1
-    assert "'month' is no duration such as 90d" in told.errors[0]
+    assert "'month' is not a duration such as 90d" in told.errors[0]
 
 
 def test_it_goes_no_faster_than_the_rate(stored: Stored) -> None:

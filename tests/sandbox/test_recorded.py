@@ -116,5 +116,5 @@ def test_an_empty_folder_answers_what_it_can(tmp_path: Path, ask_of: Any) -> Non
 
 
 def test_a_folder_that_is_not_there_is_told_at_once(tmp_path: Path) -> None:
-    with pytest.raises(NotADirectoryError, match="no folder of recorded answers"):
+    with pytest.raises(NotADirectoryError, match="not a directory of recorded responses"):
         Sandbox(data=tmp_path / "nowhere")

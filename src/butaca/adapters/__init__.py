@@ -1,1 +1,1 @@
-"""The adapters fetch and keep. They know the core, and never the web."""
+"""The adapters implement the ports of the core. They do not depend on the web layer."""

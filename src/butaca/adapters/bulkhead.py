@@ -1,4 +1,4 @@
-"""A bulkhead: whoever is behind it may hang, and most threads go on answering."""
+"""A bulkhead: while upstream hangs, it blocks a few threads and leaves the others free."""
 
 import time
 from collections import deque
@@ -14,22 +14,22 @@ from butaca.core.errors import CatalogueBusy, Refusal
 
 @dataclass(frozen=True, slots=True)
 class Occupancy:
-    """How many places there are, how many are taken, and what came of those who found none."""
+    """The state of a bulkhead: its size, the places in use, and counts of waits and refusals."""
 
     places: int
     taken: int
     queued: int
-    """How many had to queue, since the start."""
+    """The number of callers that had to wait, since the start."""
 
     refused: int
-    """How many got no place, since the start."""
+    """The number of callers that got no place, since the start."""
 
     seconds: float
-    """For which they queued, all together."""
+    """The total time that callers waited, in seconds."""
 
 
 class _Turn:
-    """Somebody who wants a place, and the moment from which they have it."""
+    """A caller that wants a place, and the time since which it has one."""
 
     __slots__ = ("_gate", "taken_at")
 
@@ -39,21 +39,21 @@ class _Turn:
         self._gate.acquire()
 
     def come(self, now: float) -> None:
-        """Give them a place."""
+        """Grant the place."""
         self.taken_at = now
         self._gate.release()
 
     def wait(self, seconds: float) -> None:
-        """Wait until they have one, for so long at most."""
+        """Block until the place is granted, for the given time at most."""
         self._gate.acquire(timeout=seconds)
 
 
 class Bulkhead:
-    """Places for the threads that wait for upstream, which is TMDB or the database.
+    """Limits the number of threads that wait for upstream, which is TMDB or the database.
 
-    While upstream is quick one may queue for a place, for `longest_queue` seconds at most; whoever
-    came first goes first. When somebody has had a place for longer than `patience`, upstream is
-    slow, and nobody queues.
+    While upstream is fast, a caller may wait for a place for up to `longest_queue` seconds, in FIFO
+    order. Once a place has been held for longer than `patience` seconds, upstream is considered
+    slow, and callers do not wait.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Bulkhead:
         self._seconds = 0.0
 
     def occupancy(self) -> Occupancy:
-        """Return how it is going."""
+        """Return the current state and the counts."""
         with self._lock:
             return Occupancy(
                 self._places, len(self._taken_at), self._queued, self._refused, self._seconds
@@ -84,7 +84,7 @@ class Bulkhead:
 
     @contextmanager
     def place(self, *, may_queue: bool) -> Iterator[None]:
-        """Hold a place. Where there is none, raises what `busy` is."""
+        """Hold a place. Raises the error `busy` if none becomes free in time."""
         turn = _Turn()
         with self._lock:
             self._turns.append(turn)
@@ -115,7 +115,7 @@ class Bulkhead:
             raise self._busy
 
     def _comes(self, turn: _Turn, until: float) -> bool:
-        """Wait for a turn; tell whether it came. If not, it is taken out of the queue."""
+        """Wait for a place; return whether it was granted. If not, leave the queue."""
         while True:
             with self._lock:
                 if turn.taken_at is not None:

@@ -1,4 +1,4 @@
-"""The moment after which nobody waits for upstream any longer."""
+"""The deadline of the current context, which limits every wait for upstream."""
 
 import time
 from collections.abc import Iterator
@@ -6,14 +6,14 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 LONGEST_WAIT = 3600.0
-"""Seconds; sockets and locks do not take infinity."""
+"""In seconds. Sockets and locks do not accept infinity."""
 
 _deadline: ContextVar[float] = ContextVar("deadline", default=float("inf"))
 
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Set a deadline for what is done here; one that is set already is not put off."""
+    """Set a deadline for the enclosed code; it never extends one that is already set."""
     reset = _deadline.set(min(_deadline.get(), time.monotonic() + seconds))
     try:
         yield
@@ -22,14 +22,14 @@ def within(seconds: float) -> Iterator[None]:
 
 
 def seconds_left() -> float:
-    """Return the seconds until the deadline; 0 or less when it has passed."""
+    """Return the number of seconds until the deadline; 0 or less if it has passed."""
     return _deadline.get() - time.monotonic()
 
 
 def cut(wait: float | None) -> float:
-    """Return a wait (`None`: any), cut to what is left; in seconds, and more than 0.
+    """Return a timeout in seconds (`None`: unlimited), cut to the time left; always positive.
 
-    Raises TimeoutError when the deadline has passed.
+    Raises TimeoutError if the deadline has passed.
     """
     if (left := seconds_left()) <= 0:
         raise TimeoutError("the deadline has passed")

@@ -1,4 +1,4 @@
-"""What Prometheus is told of what nobody counts: it is looked up whenever it asks."""
+"""Metrics whose values are read when Prometheus scrapes them."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -21,24 +21,24 @@ from butaca.adapters.bulkhead import Bulkhead, Occupancy
 
 
 class Dependency(Protocol):
-    """Somebody who may be away."""
+    """A service that may be unavailable."""
 
     @property
     def is_up(self) -> bool:
-        """Whether they answered last."""
+        """Whether the last call succeeded."""
 
 
 @dataclass(frozen=True, eq=False)
 class Dependencies(Collector):
-    """Who was there when they were asked last."""
+    """Reports whether each dependency was available at the last call."""
 
     by_name: Mapping[str, Dependency]
 
     def collect(self) -> Iterator[Metric]:
-        """Tell of each: 1 who answered, 0 who did not."""
+        """Yield one gauge: 1 for each dependency that is up, 0 for the others."""
         up = GaugeMetricFamily(
             "butaca_dependency_up",
-            "Whether it answered when this process asked it last.",
+            "Whether the last call of this process to the dependency succeeded (1) or failed (0).",
             labels=("dependency",),
         )
         for name, dependency in self.by_name.items():
@@ -48,12 +48,12 @@ class Dependencies(Collector):
 
 @dataclass(frozen=True, eq=False)
 class Pools(Collector):
-    """The places of those who wait for TMDB, and the connections to the database."""
+    """Reports on the pools: the places for calls to TMDB, and the database connections."""
 
     by_name: Mapping[str, Bulkhead]
 
     def collect(self) -> Iterator[Metric]:
-        """Tell of each how full it is, who had to wait for a place, and who got none."""
+        """Yield the size and the usage of each pool, and how many callers waited or got nothing."""
         now = {name: bulkhead.occupancy() for name, bulkhead in self.by_name.items()}
         for kind, name, meaning, value in _OF_A_POOL:
             metric = kind(name, meaning, labels=("pool",))
@@ -65,14 +65,14 @@ class Pools(Collector):
 _Value = Callable[[Occupancy], float]
 _Family = type[GaugeMetricFamily] | type[CounterMetricFamily]
 _OF_A_POOL: tuple[tuple[_Family, str, str, _Value], ...] = (
-    (GaugeMetricFamily, "butaca_pool_size", "How many there are.", lambda now: now.places),
-    (GaugeMetricFamily, "butaca_pool_in_use", "How many are in use.", lambda now: now.taken),
-    (CounterMetricFamily, "butaca_pool_waits", "Who had to wait.", lambda now: now.queued),
-    (CounterMetricFamily, "butaca_pool_busy", "Who got none.", lambda now: now.refused),
+    (GaugeMetricFamily, "butaca_pool_size", "Size of the pool, in slots.", lambda now: now.places),
+    (GaugeMetricFamily, "butaca_pool_in_use", "Slots in use.", lambda now: now.taken),
+    (CounterMetricFamily, "butaca_pool_waits", "Callers that had to wait.", lambda now: now.queued),
+    (CounterMetricFamily, "butaca_pool_busy", "Callers that got no slot.", lambda now: now.refused),
     (
         CounterMetricFamily,
         "butaca_pool_wait_seconds",
-        "For how long they waited, all together.",
+        "Total time that callers waited for a slot, in seconds.",
         lambda now: now.seconds,
     ),
 )
@@ -83,13 +83,13 @@ def register(
     dependencies: Mapping[str, Dependency],
     pools: Mapping[str, Bulkhead],
 ) -> None:
-    """Tell of these, of this process with its memory, time and files, and which Butaca it is.
+    """Register these collectors, those of the process and of Python, and the build information.
 
-    One process answers per pod, so that there are no others whose figures are to be added.
+    Only one process per pod serves requests, so no figures of other processes need to be added.
     """
     registry.register(Dependencies(dependencies))
     registry.register(Pools(pools))
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=registry)
-    info = Info("butaca_build", "Which Butaca this is.", registry=registry)
+    info = Info("butaca_build", "Versions of Butaca and Python.", registry=registry)
     info.info({"version": __version__, "python": python_version()})

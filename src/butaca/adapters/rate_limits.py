@@ -1,4 +1,4 @@
-"""How often somebody may call: counted over all pods, and per process while Redis is away."""
+"""Rate limits per user: shared by all pods, or per process while Redis is unavailable."""
 
 import math
 import time
@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, Counter
 
 from butaca.adapters.redis import RedisLink
 
-# Take a share of what is left of the window; tell it, and the milliseconds that the window lasts.
+# Takes a share of what is left in the window; returns it, and the time left in the window in ms.
 _TAKE = """
 local limit = tonumber(ARGV[1])
 local taken = tonumber(redis.call("GET", KEYS[1]) or 0)
@@ -28,17 +28,17 @@ return {share, redis.call("PTTL", KEYS[1])}
 """
 
 SHARES = 50
-"""A process takes so small a part of what is left at a time: the less is left, the fewer calls."""
+"""A process takes 1/SHARES of what is left at a time: the less is left, the smaller the share."""
 
 CALLERS = 10_000
-"""Of how many each process knows what is left of their share."""
+"""The number of callers whose shares a process remembers."""
 
 
 @dataclass(slots=True)
 class _Share:
-    """How many calls are left to somebody here until the window ends, or that none is anywhere.
+    """The calls left to a caller in this process until the window ends, or a refusal until then.
 
-    Times are those of the clock that the limits go by.
+    Times are those of the clock of the limits.
     """
 
     calls: int
@@ -46,15 +46,15 @@ class _Share:
     is_refusal: bool
 
     def decides(self, now: float) -> bool:
-        """Tell whether nobody else needs to be asked."""
+        """Return whether this share decides a call, without asking Redis."""
         return now < self.until and (self.calls > 0 or self.is_refusal)
 
 
 class RateLimits:
-    """Limits such as `600/minute`, one for reads and one for writes, for each caller apart.
+    """Limits such as `600/minute`, one for reads and one for writes, per caller.
 
-    A process takes a fiftieth of what is left of a limit from Redis at a time, and then asks nobody
-    until that is used: no caller gets more than the limit over all pods, and few get less.
+    A process takes a fiftieth of what is left of a limit from Redis, and does not ask again until
+    that is used. No caller gets more than the limit over all pods; few get less.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class RateLimits:
         self._lock = Lock()
         refused = Counter(
             "butaca_rate_limited",
-            "Calls that were refused because their caller had made too many.",
+            "Calls refused because their caller exceeded a rate limit.",
             ("kind",),
             registry=registry,
         )
@@ -82,7 +82,7 @@ class RateLimits:
         self._own = FixedWindowRateLimiter(MemoryStorage())
 
     def seconds_to_wait(self, caller: str, kind: str) -> int:
-        """Count one call of a kind (`read` or `write`); return 0, or the seconds to wait."""
+        """Count a call of a kind (`read` or `write`); return 0, or the seconds to wait."""
         if seconds := self._seconds_to_wait(caller, kind):
             self._refused[kind].inc()
         return seconds
@@ -96,7 +96,7 @@ class RateLimits:
         if fresh is None:
             return self._count_alone(caller, kind)
         with self._lock:
-            # Another thread may have come back with a share meanwhile.
+            # Another thread may have stored a share in the meantime.
             held = self._shares.get((caller, kind))
             if held and held.decides(self._clock()):
                 fresh.calls += held.calls
@@ -120,7 +120,8 @@ class RateLimits:
 
     def _count_alone(self, caller: str, kind: str) -> int:
         limit = self._limits[kind]
-        with self._lock:  # `limits` starts a timer at the first hit, and twice at two first hits.
+        # `limits` starts a timer at the first hit, and two timers at two concurrent first hits.
+        with self._lock:
             if self._own.hit(limit, caller, kind):
                 return 0
         left = self._own.get_window_stats(limit, caller, kind).reset_time - time.time()

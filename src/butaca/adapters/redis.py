@@ -1,4 +1,4 @@
-"""The one link to Redis, and what happens while it is cut."""
+"""The connection to Redis, and what happens while it is down."""
 
 import logging
 import math
@@ -18,15 +18,15 @@ log = logging.getLogger("butaca.redis")
 
 
 def milliseconds(seconds: float) -> int:
-    """Return a time as Redis takes it; rounded up, for 0 is what Redis refuses."""
+    """Return a time as Redis expects it, rounded up, because Redis rejects 0."""
     return math.ceil(seconds * 1000)
 
 
 class RedisLink:
-    """A Redis that may be away, hang, or refuse to write, without costing anybody a request.
+    """A Redis that may be unreachable, hang, or refuse writes, without failing any request.
 
-    A call takes at most `timeout` seconds. After one that fails none is made for `rest`
-    seconds, so that a hung server costs one request its timeout, and not each of them.
+    A call takes at most `timeout` seconds. After a failure, no call is made for `rest` seconds, so
+    that a hung server costs only one request its timeout.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class RedisLink:
         rest: float = 3.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        # redis-py retries ten times unless it is told otherwise.
+        # By default, redis-py retries ten times.
         self.client: Redis = Redis.from_url(
             url,
             socket_timeout=timeout,
@@ -47,11 +47,11 @@ class RedisLink:
 
     @property
     def is_up(self) -> bool:
-        """Whether Redis answered when it was called last."""
+        """Whether the last call to Redis succeeded."""
         return self._rest.is_up
 
     def attempt(self, call: Callable[[], T], otherwise: T) -> T:
-        """Return what the call returns, or `otherwise` while Redis is away."""
+        """Return the result of the call, or `otherwise` while Redis is unavailable."""
         if not self._rest.may_try():
             return otherwise
         try:

@@ -1,4 +1,4 @@
-"""Accounts that are remembered: who carried a token just now is not looked up at each request."""
+"""An in-process cache of token owners, so that not every request looks up its token."""
 
 import time
 from collections.abc import Callable
@@ -15,22 +15,23 @@ from butaca.core.models import User
 from butaca.core.ports import AccountStore, Bearer
 
 FRESH_FOR = 2.5
-"""Seconds. A token that is revoked elsewhere is refused within 5, though a look-up come late."""
+"""In seconds. A token revoked elsewhere is refused within 5, even if a look-up is slow."""
 
 
 class RememberedAccounts:
-    """A store of accounts in front of another.
+    """A store of accounts that caches token owners in front of another store.
 
-    Who was found is not looked up again for `FRESH_FOR` seconds from the moment of asking, within
-    which a token that another process revokes is still good. An unknown token is never remembered:
-    one that another process issues is good at once. What is remembered tells when it expires, so
-    that the core refuses it at that very moment.
+    A token that was found is not looked up again for `FRESH_FOR` seconds from the start of the
+    look-up. During that time it stays valid here even if another process revokes it. Unknown tokens
+    are never cached, so a token issued by another process is valid at once. Cached tokens keep
+    their expiry time, so the core refuses them on time.
 
-    While the database is away or slow, whoever is remembered may go on calling: an outage of ours
-    does not take the catalogue down. They wait `patience` seconds for a look-up, and after one
-    that fails nobody waits while `rest` lasts. The price: a token that was revoked before the
-    outage, but after this process looked it up last, stays good here until the database is back
-    or the memory forgets it. One that this process saw revoked stays refused.
+    While the database is unavailable or slow, the owners of cached tokens may go on calling, so
+    that a database outage does not take the catalogue down. They wait up to `patience` seconds for
+    a look-up; after a failed one, nobody waits for the duration of `rest`. The price: a token that
+    was revoked before the outage, but after this process last looked it up, stays valid here until
+    the database is back or the cache entry expires. A token that this process saw revoked stays
+    refused.
     """
 
     def __init__(
@@ -47,11 +48,12 @@ class RememberedAccounts:
         self._rest = rest
         self._patience = patience
         self._clock = clock
-        # A look-up may take as long as the database does; nobody who is remembered waits so long.
+        # A look-up takes as long as the database does; callers with a cached token must not wait
+        # for it.
         self._threads = ThreadPoolExecutor(threads, "look-up")
 
     def find_bearer(self, token_sha256: str) -> Bearer | None:
-        """Return whom a token speaks for, revoked and expired ones included."""
+        """Return the owner of a token, even if it is revoked or expired."""
         remembered = cast("Kept[Bearer] | None", self._memory.get(token_sha256))
         if remembered is None:
             return self._look_up(token_sha256)
@@ -60,17 +62,17 @@ class RememberedAccounts:
         return self._look_up_in_time(token_sha256, otherwise=remembered.value)
 
     def find_user(self, user_id: int) -> User | None:
-        """Return somebody by ID."""
+        """Return a user by ID."""
         return self._store.find_user(user_id)
 
     def let_in(self, user: User, token_sha256: str, at: datetime) -> bool:
-        """Store somebody with a token, or make that token valid again."""
+        """Store a user with a token, or make that token valid again."""
         is_so = self._store.let_in(user, token_sha256, at)
         self._memory.drop(token_sha256)
         return is_so
 
     def revoke(self, token_sha256: str, at: datetime) -> bool:
-        """Tell whether there was a valid token to revoke."""
+        """Revoke a token; return whether there was a valid one."""
         was_valid = self._store.revoke(token_sha256, at)
         self._memory.drop(token_sha256)
         return was_valid
@@ -89,7 +91,7 @@ class RememberedAccounts:
     def _look_up(self, token_sha256: str) -> Bearer | None:
         asked = self._clock()
         if bearer := self._store.find_bearer(token_sha256):
-            # A slow answer is as old as its question, and does not replace a younger one.
+            # A slow answer is as old as its query, and must not replace a newer one.
             self._memory.put(token_sha256, bearer, age=self._clock() - asked)
         else:
             self._memory.drop(token_sha256)

@@ -1,4 +1,4 @@
-"""The rest that somebody who is away gets, so that an outage costs one call and not each."""
+"""A circuit breaker, so that an outage costs one call its timeout, and not every call."""
 
 import threading
 import time
@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 
 class Rest:
-    """Whether to call somebody who may be away.
+    """Decides whether to call a service that may be unavailable.
 
-    After a failure nobody calls for `seconds`; then one tries, and the others go on without
-    until its verdict. Who gives none holds them back for `longest_try` seconds.
+    After a failure, no calls are made for `seconds`. Then one caller tries, and the others do
+    without until it reports the result. If it reports none, they are held back for `longest_try`
+    seconds.
     """
 
     def __init__(
@@ -24,11 +25,11 @@ class Rest:
 
     @property
     def is_up(self) -> bool:
-        """Whether the last call that somebody made went well."""
+        """Whether the last reported call succeeded."""
         return self._is_up
 
     def may_try(self) -> bool:
-        """Tell whether to call now; whoever may says afterwards how it went."""
+        """Return whether to call now. A caller that may must report how the call ended."""
         if self._is_up:
             return True
         with self._lock:
@@ -39,14 +40,14 @@ class Rest:
             return True
 
     def failed(self) -> bool:
-        """Begin a rest; tell whether that is news."""
+        """Report a failure and start a rest; return whether the service was up before."""
         with self._lock:
             was_up, self._is_up = self._is_up, False
             self._next_try = self._clock() + self._seconds
         return was_up
 
     def succeeded(self) -> bool:
-        """Let everybody call; tell whether that is news."""
+        """Report a success and let everybody call; return whether the service was down before."""
         if self._is_up:
             return False
         with self._lock:

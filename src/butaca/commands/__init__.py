@@ -1,4 +1,4 @@
-"""The commands of the command line that need room, and how all of them fail: in one line."""
+"""The larger commands, and the uniform way in which commands fail: with one line."""
 
 from butaca.commands.database import chosen_database
 from butaca.commands.movies import movies

@@ -1,4 +1,4 @@
-"""The database that a command works with."""
+"""The database that commands use."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def chosen_database() -> Iterator["Database"]:
-    """Give the database of DATABASE_URL. Raises Complaint, LibraryUnavailable."""
+    """Open the database at DATABASE_URL. Raises Complaint, LibraryUnavailable."""
     from sqlalchemy.exc import DBAPIError
 
     from butaca import log, resources
@@ -24,6 +24,6 @@ def chosen_database() -> Iterator["Database"]:
         try:
             yield database
         except DBAPIError as error:
-            # Its first line says what, such as a missing privilege; the others may say of whom.
+            # The first line is the reason, such as a missing privilege; others may contain data.
             reason, *_ = str(error.orig).splitlines()
-            raise Complaint(f"The database at DATABASE_URL refuses: {reason}") from error
+            raise Complaint(f"The database at DATABASE_URL returned an error: {reason}") from error

@@ -1,4 +1,4 @@
-"""Durations as operators write them: 90d."""
+"""Durations on the command line, such as 90d."""
 
 import re
 from datetime import timedelta
@@ -9,15 +9,15 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 
 
 class Duration(click.ParamType[timedelta]):
-    """A whole number of seconds, minutes, hours, days or weeks, such as 90d; never none."""
+    """A positive integer with a unit: seconds, minutes, hours, days or weeks, such as 90d."""
 
     name = "duration"
 
     def convert(
         self, value: str, param: click.Parameter | None, ctx: click.Context | None
     ) -> timedelta:
-        """Return a duration as Python counts it."""
+        """Parse a duration."""
         found = re.fullmatch(r"([1-9][0-9]{0,7})([smhdw])", value)
         if found is None:
-            self.fail(f"{value!r} is no duration such as 90d, 12h or 30m.", param, ctx)
+            self.fail(f"{value!r} is not a duration such as 90d, 12h or 30m.", param, ctx)
         return timedelta(**{_UNITS[found[2]]: int(found[1])})

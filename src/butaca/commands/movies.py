@@ -1,4 +1,4 @@
-"""Looking after the movies that are stored."""
+"""`butaca movies`: maintenance of stored movies."""
 
 import sys
 from datetime import timedelta
@@ -11,7 +11,7 @@ from butaca.commands.one_line import OneLineGroup, one_line
 
 @click.group(cls=OneLineGroup)
 def movies() -> None:
-    """Look after the movies that are stored."""
+    """Maintain the stored movies."""
 
 
 @movies.command()
@@ -20,20 +20,23 @@ def movies() -> None:
     type=Duration(),
     default="30d",
     show_default=True,
-    help="How long ago a movie was last checked, such as 30d or 12h.",
+    help="Check movies that were last checked this long ago, such as 30d or 12h.",
 )
 @click.option(
     "--rate",
     type=click.FloatRange(min=0.1, max=40),
     default=20.0,
     show_default=True,
-    help="How many calls TMDB gets a second; it takes some 40 from one address.",
+    help="Maximum number of requests to TMDB per second; it accepts about 40 per address.",
 )
 def refresh(older_than: timedelta, rate: float) -> None:
-    """Fetch again what is stored of movies and too old, and drop what nobody keeps or rates.
+    """Refresh stored movies from TMDB.
 
-    A movie that TMDB's lists of changes do not name needs no fetching, until it nears the 180
-    days that TMDB permits. Safe to stop, to repeat, and to run at once from many places.
+    Checks the movies that were last checked long enough ago, and drops those that no user has
+    favorited or rated. Movies that are not in TMDB's lists of changes are not fetched again, until
+    they approach the 180 days for which TMDB permits caching.
+
+    Can be stopped, repeated, and run concurrently from several places.
     """
     from butaca.commands import refreshing
     from butaca.settings import RefreshSettings, read_settings

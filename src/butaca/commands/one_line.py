@@ -1,4 +1,4 @@
-"""Errors on the command line: one line on stderr, exit status 1."""
+"""Error reporting on the command line: one line on stderr, exit status 1."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from butaca.core.errors import LibraryUnavailable, Refusal
 
 @contextmanager
 def one_line() -> Iterator[None]:
-    """Tell whatever an operator can mend without a traceback."""
+    """Report errors that an operator can fix, without a traceback."""
     try:
         yield
     except LibraryUnavailable as error:
@@ -22,15 +22,15 @@ def one_line() -> Iterator[None]:
 
 
 class OneLineGroup(click.Group):
-    """Commands of which a word that cannot be read is told in one line, too, and exits with 1."""
+    """A command group that reports usage errors in one line, too, with exit status 1."""
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
-        """Read the words before the first command."""
+        """Parse the arguments before the first command."""
         with _one_line_of_usage():
             return super().make_context(*args, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Read the other words, and do what they say."""
+        """Parse the other arguments and run the command."""
         with _one_line_of_usage():
             return super().invoke(ctx)
 
@@ -40,6 +40,6 @@ def _one_line_of_usage() -> Iterator[None]:
     try:
         yield
     except click.exceptions.NoArgsIsHelpError:
-        raise  # Who says nothing is told what can be said.
+        raise  # Without arguments, show the help.
     except click.UsageError as error:
         raise click.ClickException(" ".join(error.format_message().split())) from error

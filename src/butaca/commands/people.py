@@ -1,4 +1,4 @@
-"""People and tokens: `butaca users add | list`, `butaca tokens issue | list | revoke`."""
+"""`butaca users` and `butaca tokens`: management of users and their tokens."""
 
 import re
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON inste
 
 @click.group()
 def users() -> None:
-    """Add the people who may call, and list them."""
+    """Manage the users of the API."""
 
 
 @users.command()
@@ -33,22 +33,23 @@ def users() -> None:
     type=click.Choice([role.lower() for role in Role], case_sensitive=False),
     default=Role.USER.lower(),
     show_default=True,
+    help="Role of the user; an admin can also view and clear the favorites of others.",
 )
 def add(name: str, role: str) -> None:
-    """Add somebody, and print their ID.
+    """Add a user and print the ID.
 
-    A NAME is 1 to 100 printable characters, not digits alone, and nobody else's.
+    NAME must be unique, have 1 to 100 printable characters, and not be digits alone.
     """
     with _people() as people:
         user = people.add(name, Role(role.upper()))
     click.echo(user.id)
-    click.echo(f"Let them call: butaca tokens issue {user.id}", err=True)
+    click.echo(f"To issue a token: butaca tokens issue {user.id}", err=True)
 
 
 @users.command("list")
 @as_json
 def list_users(as_json: bool) -> None:
-    """List everybody, by ID."""
+    """List all users, by ID."""
     with _people() as people:
         everybody = people.everybody()
     show(map(_user_row, everybody), ("id", "role", "name"), as_json=as_json)
@@ -56,22 +57,26 @@ def list_users(as_json: bool) -> None:
 
 @click.group()
 def tokens() -> None:
-    """Issue the tokens that people call with, list them and revoke them."""
+    """Manage the tokens of users."""
 
 
 @tokens.command()
 @click.argument("user")
-@click.option("--expires-in", type=Duration(), help="Such as 90d, 12h or 30m; without it, never.")
+@click.option(
+    "--expires-in",
+    type=Duration(),
+    help="Lifetime of the token, such as 90d, 12h or 30m. By default, it never expires.",
+)
 def issue(user: str, expires_in: timedelta | None) -> None:
-    """Let USER, an ID or a name, call with a new token, and print that token.
+    """Issue a token to USER, given by ID or name, and print it.
 
-    It is shown this once: only its SHA-256 is kept.
+    The token cannot be shown again, because only its SHA-256 is stored.
     """
     with _people() as people:
         token, secret = people.issue(people.who(user), expires_in)
     click.echo(secret)
     click.echo(
-        f"Token {token.id} of {token.owner.name} is not shown again; {_until(token)}.", err=True
+        f"Token {token.id} of {token.owner.name} cannot be shown again; {_until(token)}.", err=True
     )
 
 
@@ -79,7 +84,7 @@ def issue(user: str, expires_in: timedelta | None) -> None:
 @click.argument("user", required=False)
 @as_json
 def list_tokens(user: str | None, as_json: bool) -> None:
-    """List the tokens of USER, an ID or a name, or of everybody."""
+    """List the tokens of USER, given by ID or name, or of all users."""
     with _people() as people:
         found = people.tokens(None if user is None else people.who(user))
         rows = [_token_row(token, people.now()) for token in found]
@@ -90,17 +95,18 @@ def list_tokens(user: str | None, as_json: bool) -> None:
 @tokens.command()
 @click.argument("token_id")
 def revoke(token_id: str) -> None:
-    """Let nobody call with a token any more, by the ID that `butaca tokens list` shows."""
+    """Revoke a token, given by the ID that `butaca tokens list` shows."""
     with _people() as people:
         token = people.revoke(_number(token_id))
     click.echo(
-        f"Token {token.id} of {token.owner.name} is refused within 5 seconds everywhere.", err=True
+        f"Token {token.id} of {token.owner.name} is revoked; all pods refuse it within 5 seconds.",
+        err=True,
     )
 
 
 @contextmanager
 def _people() -> Iterator["People"]:
-    """Give the people in the database of DATABASE_URL, all else being told in one line."""
+    """Open the user management at DATABASE_URL; report errors in one line."""
     from butaca.adapters.sql import SqlAccounts, schema
     from butaca.core.people import People
 
@@ -110,16 +116,14 @@ def _people() -> Iterator["People"]:
 
 
 def _number(token_id: str) -> int:
-    # What it was is not repeated: it may be the token itself.
+    # The text is not repeated in the error, because it may be the token itself.
     if not re.fullmatch("[0-9]{1,10}", token_id):
         raise TokenNotFound
     return int(token_id)
 
 
 def _until(token: Token) -> str:
-    return (
-        f"it is good until {moment(token.expires_at)}" if token.expires_at else "it never expires"
-    )
+    return f"it expires at {moment(token.expires_at)}" if token.expires_at else "it never expires"
 
 
 def _user_row(user: User) -> Row:

@@ -1,4 +1,4 @@
-"""`butaca movies refresh` as people see it: a bar on a terminal, else lines; and how it ends."""
+"""The output and the exit status of `butaca movies refresh`."""
 
 import signal
 import sys
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from click._termui_impl import ProgressBar
 
 EVERY = 1000
-"""After how many movies a line tells how far it is, where there is no terminal."""
+"""The number of movies between two progress lines, if there is no terminal."""
 
 
 class Ended(KeyboardInterrupt):
-    """A signal asks us to end. psycopg knows how to leave a statement for a KeyboardInterrupt."""
+    """A signal asks to stop. On a KeyboardInterrupt, psycopg cancels a running statement."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class Ended(KeyboardInterrupt):
 
 
 def create(settings: RefreshSettings, rate: float) -> Refresh:
-    """Return the refresh that asks TMDB at most so often a second, past cache and Redis.
+    """Create a refresh that calls TMDB at most `rate` times per second, bypassing the cache.
 
     Raises Complaint, LibraryUnavailable.
     """
@@ -50,29 +50,29 @@ def create(settings: RefreshSettings, rate: float) -> Refresh:
 
 
 def run(refresh: Refresh, older_than: timedelta) -> int:
-    """Refresh, and tell of it; return the exit status: 0, or 128 and the signal that ended it.
+    """Refresh and report; return the exit status: 0, or 128 plus the number of the signal.
 
-    Raises Complaint when TMDB fails, and LibraryUnavailable; both after what was done is told.
+    Raises Complaint if TMDB fails, and LibraryUnavailable; in both cases after printing a summary.
     """
     report = Report()
     try:
         with _ending_in_order():
             refresh.run(older_than, report)
     except Ended as ended:
-        report.tell(f"Ended by {ended.name}; the next run goes on from here: ")
+        report.tell(f"Stopped by {ended.name}; the next run continues from here: ")
         return ended.exit_status
     except CatalogueFailed as failure:
-        report.tell("Stopped; the next run goes on from here: ")
+        report.tell("Stopped; the next run continues from here: ")
         raise Complaint(f"TMDB: {_told(failure)}") from failure
     except BaseException:
-        report.tell("Stopped; the next run goes on from here: ")
+        report.tell("Stopped; the next run continues from here: ")
         raise
     report.tell()
     return 0
 
 
 class Report:
-    """The progress of a refresh: a bar on a terminal, else lines; failures are told on stderr."""
+    """Reports progress, by a bar on a terminal, else by lines; failures are printed on stderr."""
 
     def __init__(self) -> None:
         self._tally: Counter[Outcome] = Counter()
@@ -80,7 +80,7 @@ class Report:
         self._bar: ProgressBar[int] | None = None
 
     def began(self, due: int) -> None:
-        """Tell how many movies are due."""
+        """Report the number of movies that are due."""
         self._due = due
         if due and sys.stderr.isatty():
             self._bar = click.progressbar(
@@ -91,19 +91,19 @@ class Report:
             click.echo(f"Movies due: {due}")
 
     def done(self, outcome: Outcome, movies: int = 1) -> None:
-        """Count what became of movies, and tell how far it is."""
+        """Count the outcome of movies, and report the progress."""
         self._tally[outcome] += movies
         if outcome is not Outcome.DROPPED:
             self._advance(movies)
 
     def failed(self, movie_id: int, failure: CatalogueFailed) -> None:
-        """Tell why a movie could not be fetched."""
+        """Report why a movie could not be fetched."""
         if self._bar:
             click.echo("\r\x1b[K", nl=False, err=True)
         click.echo(f"Movie {movie_id}: {_told(failure)}", err=True)
 
     def tell(self, prefix: str = "") -> None:
-        """Tell all that was done, in a line."""
+        """Print a summary line."""
         if self._bar:
             self._bar.render_finish()
         click.echo(prefix + ", ".join(f"{each} {self._tally[each]}" for each in Outcome))
@@ -124,7 +124,7 @@ def _told(failure: CatalogueFailed) -> str:
 
 @contextmanager
 def _ending_in_order() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM end what happens here. Raises Ended."""
+    """Raise Ended on Ctrl-C or SIGTERM in the enclosed code."""
     before = {each: signal.signal(each, _end) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield

@@ -1,4 +1,4 @@
-"""Rows on stdout: a table for people and grep, JSON for programs."""
+"""Output of rows on stdout: as a table, or as JSON."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +10,7 @@ Row = Mapping[str, object]
 
 
 def show(rows: Iterable[Row], columns: Sequence[str], *, as_json: bool) -> None:
-    """Print rows, each with these columns; moments as in the API, in RFC 3339 and UTC."""
+    """Print rows with these columns; times are in UTC and RFC 3339, as in the API."""
     plain = [{column: _plain(row[column]) for column in columns} for row in rows]
     if as_json:
         click.echo(json.dumps(plain, ensure_ascii=False, indent=2))
@@ -35,5 +35,5 @@ def _plain(value: object) -> object:
 
 
 def moment(value: datetime) -> str:
-    """Return a moment to the second, such as 2026-05-01T12:00:00Z."""
+    """Return a time to the second, such as 2026-05-01T12:00:00Z."""
     return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

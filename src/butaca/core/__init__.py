@@ -1,1 +1,1 @@
-"""The core decides. It knows Python, and nothing else."""
+"""The domain logic. Depends on nothing but Python."""

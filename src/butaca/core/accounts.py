@@ -1,4 +1,4 @@
-"""Accounts: who carries a token, and what they may do."""
+"""Authentication and authorization: who owns a token, and what that user may do."""
 
 import hmac
 from collections.abc import Callable
@@ -15,47 +15,50 @@ DEMO_USERS = (
     (User(1, "admin", Role.ADMIN), "abcdef1234567890"),
     (User(2, "consumer", Role.USER), "1234567890"),
 )
-"""The two people of the brief, with tokens that everybody knows."""
+"""The two demo users, with their publicly known tokens."""
 
 
 def digest(token: str) -> str:
-    """Return what is kept of a token: its SHA-256, in hexadecimal."""
+    """Return the form in which a token is stored: its SHA-256 digest, in hexadecimal."""
     return sha256(token.encode()).hexdigest()
 
 
 def permit(user: User, role: Role) -> None:
-    """Pass whoever may do what `role` may. Raises RoleMissing."""
+    """Check that a user has the permissions of `role`. Raises RoleMissing."""
     if not user.role.includes(role):
         raise RoleMissing
 
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """The people who may call. Every method may raise LibraryUnavailable."""
+    """The users of the API. Every method may raise LibraryUnavailable."""
 
     store: AccountStore
     now: Callable[[], datetime] = utc_now
 
     def identify(self, token: str) -> User:
-        """Return whoever carries this token. Raises TokenRejected."""
+        """Return the user whom this token authenticates. Raises TokenRejected."""
         bearer = self.store.find_bearer(digest(token))
         if bearer is None or not self._accepts(bearer, token):
             raise TokenRejected
         return bearer.user
 
     def person(self, user_id: int) -> User:
-        """Return somebody by ID. Raises UserNotFound."""
+        """Return a user by ID. Raises UserNotFound."""
         if (user := self.store.find_user(user_id)) is None:
             raise UserNotFound
         return user
 
     def let_in_demo_users(self) -> bool:
-        """Let the two people of the brief call; tell whether their IDs and names were free."""
+        """Create the demo users or make their tokens valid again.
+
+        Return False if the ID or the name of one is taken by another user.
+        """
         now = self.now()
         return all(self.store.let_in(user, digest(token), now) for user, token in DEMO_USERS)
 
     def shut_out_demo_users(self) -> bool:
-        """Let nobody call with the tokens that everybody knows; tell whether somebody could."""
+        """Revoke the tokens of the demo users; return whether any was valid."""
         revoked = [self.store.revoke(digest(token), self.now()) for _, token in DEMO_USERS]
         return any(revoked)
 

@@ -1,4 +1,4 @@
-"""TMDB's lists of changes: which of them are worth reading, and what they spare us."""
+"""TMDB's lists of changed movies: which of them to read, and which fetches they save."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -9,28 +9,31 @@ from butaca.core.models import MAX_PAGE, Page, StoredMovie
 from butaca.core.ports import ChangeLists
 
 LONGEST = timedelta(days=14)
-"""TMDB lists the changes of no longer time at once."""
+"""The longest period for which TMDB lists changes in one request."""
 
 MARGIN = timedelta(days=1)
-"""TMDB answers out of caches of hours, and whether it counts the last day itself is not known."""
+"""Safety margin around the dates of a list.
+
+TMDB responds from caches that are hours old, and it is not known whether it includes the last day.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Unchanged:
-    """What the lists that were read tell: which movies changed since a day."""
+    """The result of reading the lists: the IDs of the movies that changed since a date."""
 
     since: date = date.max
     changed: frozenset[int] = frozenset()
 
     def includes(self, movie: StoredMovie) -> bool:
-        """Tell whether a movie is for certain as it was when it was last checked."""
+        """Return whether a movie has certainly not changed since its last check."""
         reaches_back = self.since <= movie.checked_at.date() - MARGIN
         return reaches_back and movie.id not in self.changed
 
 
 @dataclass(frozen=True, slots=True)
 class _List:
-    """The changes from one day to another, of which the first page is read."""
+    """The list of changes between two dates, of which only the first page has been read."""
 
     first: date
     last: date
@@ -42,24 +45,26 @@ class _List:
 
     @property
     def calls(self) -> float:
-        """How many calls it takes to read the rest."""
+        """The number of requests to read the remaining pages; infinite if that is impossible."""
         return self.page.total_pages - 1 if self.is_readable else inf
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """The lists of changes, asked for not faster than is fair."""
+    """Reads TMDB's lists of changes, at a limited rate."""
 
     lists: ChangeLists
     wait_turn: Callable[[], None]
 
     def read(self, checked: Mapping[date, int], today: date) -> Unchanged:
-        """Read the lists back to the oldest movie that they could spare us, if they pay.
+        """Read the lists as far back as this saves requests.
 
-        `checked` says for each day how many such movies were last checked on it. The first page of
-        a list tells how many there are. The lists are read back to where they spare the most calls
-        beyond those that they cost, so that a small library does not read the changes of all of
-        TMDB. One page is always read, for it also shows that TMDB is there. Raises CatalogueFailed.
+        `checked` gives, for each date, the number of movies that were last checked on it and that
+        need no fetch if they are unchanged. The first page of each list tells how many pages there
+        are. The lists are read back to the date at which they save the most requests beyond those
+        that they cost, so that a small library does not read the changes of all of TMDB. At least
+        one page is always read, because it also shows that TMDB is reachable. Raises
+        CatalogueFailed.
         """
         read = _worthwhile(self._first_pages(checked, today), checked)
         if not read:
@@ -74,11 +79,11 @@ class Changes:
         return found
 
     def _split(self, first: date, last: date) -> list[_List]:
-        """Return the changes as lists that can be read to their ends, the newest first."""
+        """Return the changes as lists that are short enough to be read completely, newest first."""
         found = _List(first, last, self._page(first, last))
         if found.is_readable or last - first <= timedelta(days=1):
             return [found]
-        # They have a day in common: whether TMDB counts it to the one or the other is not known.
+        # The halves share a day, because it is not known in which of them TMDB includes it.
         middle = first + (last - first) // 2
         return [*self._split(middle, last), *self._split(first, middle)]
 

@@ -1,8 +1,8 @@
-"""The time, for whoever is not handed another clock."""
+"""The system clock, for code that is not given another one."""
 
 from datetime import UTC, datetime
 
 
 def utc_now() -> datetime:
-    """Return this moment, aware and in UTC."""
+    """Return the current time as an aware datetime in UTC."""
     return datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""Every foreseen "no".
+"""The errors that Butaca expects and reports.
 
     Refusal
     ├── MovieNotFound, FavoriteNotFound, RatingNotFound, UserNotFound
@@ -6,24 +6,24 @@
     ├── NameTaken, NameUnacceptable
     ├── TokenNotFound, TokenRevokedAlready, LifetimeUnacceptable
     ├── StarsOutOfRange, SortUnknown
-    ├── LibraryUnavailable           our database is away …
-    │   └── LibraryBusy              … or as many are asking it already as may at a time
-    └── CatalogueFailed              TMDB gave nothing that we can use …
-        ├── CatalogueUnavailable     … it cannot be reached, or is resting
-        │   └── CatalogueBusy        … as many are asking it already as may at a time
-        ├── CatalogueTimedOut        … it did not answer in time
-        ├── CatalogueGarbled         … what it sent cannot be read, nor might anything else
-        ├── CatalogueAnsweredNonsense … what it sent can be read, and is no answer to this call
-        └── CatalogueRefusedUs       … our key is bad: the operator's affair
+    ├── LibraryUnavailable           The database is unreachable.
+    │   └── LibraryBusy              The limit of concurrent requests to it is reached.
+    └── CatalogueFailed              TMDB returned nothing usable:
+        ├── CatalogueUnavailable     it is unreachable, or in its cooldown.
+        │   └── CatalogueBusy        The limit of concurrent requests to it is reached.
+        ├── CatalogueTimedOut        it did not respond in time.
+        ├── CatalogueGarbled         its response is unreadable, and others may be, too.
+        ├── CatalogueAnsweredNonsense its response is readable, but invalid for this request.
+        └── CatalogueRefusedUs       it rejected our API key, which the operator must replace.
 
-Every message is one sentence that is safe to show to a caller.
+Every message is one sentence that is safe to show to clients.
 """
 
 from typing import ClassVar
 
 
 class Refusal(Exception):
-    """A request that cannot be met, and one sentence that says why."""
+    """Base class of the expected errors: the request cannot be fulfilled, for the reason given."""
 
     message: ClassVar[str] = "The request cannot be met."
 
@@ -32,51 +32,51 @@ class Refusal(Exception):
 
 
 class MovieNotFound(Refusal):
-    """TMDB knows no movie by that ID."""
+    """TMDB has no movie with that ID."""
 
     message = "There is no movie with that ID."
 
 
 class FavoriteNotFound(Refusal):
-    """The movie is not among the favorites."""
+    """The movie is not one of the user's favorites."""
 
     message = "That movie is not among the favorites."
 
 
 class RatingNotFound(Refusal):
-    """The movie has not been rated."""
+    """The user has not rated the movie."""
 
     message = "That movie has no rating yet."
 
 
 class UserNotFound(Refusal):
-    """Nobody has that ID."""
+    """No user has that ID."""
 
     message = "There is no user with that ID."
 
 
 class TokenRejected(Refusal):
-    """No token, or one that is unknown, expired or revoked."""
+    """The token is missing, unknown, expired or revoked."""
 
     message = "A valid bearer token is needed."
 
 
 class RoleMissing(Refusal):
-    """The token is good, and its owner may not do this."""
+    """The token is valid, but its owner lacks the required role."""
 
     message = "Your role does not permit this."
 
 
 class NameTaken(Refusal):
-    """Somebody else has that name."""
+    """Another user has that name."""
 
-    message = "Somebody has that name already."
+    message = "That name is already taken."
 
 
 class NameUnacceptable(Refusal):
-    """A name that is too long, cannot be read, or looks like an ID."""
+    """The name is empty, too long, not printable, or could be mistaken for an ID."""
 
-    message = "A name is 1 to 100 printable characters, and not digits alone."
+    message = "A name must be 1 to 100 printable characters, and not digits alone."
 
 
 class TokenNotFound(Refusal):
@@ -86,46 +86,46 @@ class TokenNotFound(Refusal):
 
 
 class TokenRevokedAlready(Refusal):
-    """The token has been revoked before."""
+    """The token had been revoked before."""
 
-    message = "That token is revoked already."
+    message = "That token has already been revoked."
 
 
 class LifetimeUnacceptable(Refusal):
-    """A token that would never be good, or longer than anybody can tell."""
+    """The lifetime of a token is not positive, or longer than the maximum."""
 
-    message = "A token is good for more than nothing and for 100 years at most."
+    message = "The lifetime of a token must be longer than zero and at most 100 years."
 
 
 class StarsOutOfRange(Refusal):
-    """Stars that are not 0 to 5 in steps of 0.5."""
+    """The number of stars is not between 0 and 5 in steps of 0.5."""
 
     message = "Stars are a number from 0 to 5 in steps of 0.5."
 
 
 class SortUnknown(Refusal):
-    """A sort order that names an unknown key, or one key twice."""
+    """The sort order names an unknown key, or the same key twice."""
 
 
 class LibraryUnavailable(Refusal):
-    """Our own database cannot be asked. `retry_after` is in seconds."""
+    """The database is unreachable. `retry_after` is in seconds."""
 
     message = "The library cannot be reached right now."
     retry_after = 5
 
 
 class LibraryBusy(LibraryUnavailable):
-    """As many are asking our database already as may at a time."""
+    """The limit of concurrent requests to the database is reached."""
 
     message = "The library is busy."
     retry_after = 1
 
 
 class CatalogueFailed(Refusal):
-    """TMDB gave nothing that we can use, by status `upstream_status` if it gave one.
+    """TMDB returned nothing usable.
 
-    `tries` is how often it was asked; `retry_after`, after how many seconds it makes sense to
-    ask again.
+    `upstream_status` is the HTTP status that TMDB returned, if any; `tries` is the number of
+    attempts; `retry_after` is the number of seconds after which a retry makes sense.
     """
 
     retry_after = 5
@@ -144,37 +144,37 @@ class CatalogueFailed(Refusal):
 
 
 class CatalogueUnavailable(CatalogueFailed):
-    """TMDB cannot be reached, says that it is out of order, or is resting."""
+    """TMDB is unreachable, reports an outage, or is in its cooldown."""
 
     message = "The movie catalogue cannot be reached right now."
 
 
 class CatalogueBusy(CatalogueUnavailable):
-    """As many are asking TMDB already as may at a time."""
+    """The limit of concurrent requests to TMDB is reached."""
 
     message = "The movie catalogue is busy."
     retry_after = 1
 
 
 class CatalogueTimedOut(CatalogueFailed):
-    """TMDB did not answer within the deadline."""
+    """TMDB did not respond before the deadline."""
 
     message = "The movie catalogue did not answer in time."
 
 
 class CatalogueGarbled(CatalogueFailed):
-    """What TMDB sent is cut, or no JSON object, as anything that it sends now may be."""
+    """The response is truncated or not a JSON object; other responses may be affected, too."""
 
     message = "The movie catalogue answered something unreadable."
 
 
 class CatalogueAnsweredNonsense(CatalogueFailed):
-    """To one call TMDB answered something that is not what its documentation says."""
+    """The response to one request does not match TMDB's documentation."""
 
     message = "The movie catalogue answered something that makes no sense."
 
 
 class CatalogueRefusedUs(CatalogueFailed):
-    """TMDB does not accept our key, which no caller can mend."""
+    """TMDB rejected our API key. No client can fix this."""
 
     message = "The movie catalogue refused to answer."

@@ -1,4 +1,4 @@
-"""The library: keeping, rating, listing and forgetting movies."""
+"""The library: users' favorites and ratings."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,24 +15,24 @@ from butaca.core.ports import LibraryStore, MovieCatalogue, MovieNotStored
 
 T = TypeVar("T")
 EXPORT_PAGE = 500
-"""How many entries of an export are fetched, and held, at a time."""
+"""The number of entries that an export fetches, and holds in memory, at a time."""
 
 audit = logging.getLogger("butaca.audit")
 
 TRIES = 4
-"""How often something is written that stands on a movie which is dropped again and again."""
+"""The number of attempts to write to a movie that refreshes keep dropping."""
 
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """The movies that people keep and rate. Every method may raise LibraryUnavailable."""
+    """Users' favorites and ratings. Every method may raise LibraryUnavailable."""
 
     store: LibraryStore
     catalogue: MovieCatalogue
     now: Callable[[], datetime] = utc_now
 
     def keep(self, user: User, movie_id: int) -> tuple[Favorite, bool]:
-        """Keep a movie; return it as kept, and whether that is new.
+        """Add a movie to the favorites; return the favorite, and whether it is new.
 
         Raises MovieNotFound, CatalogueFailed.
         """
@@ -47,16 +47,16 @@ class Library:
         return favorite
 
     def favorites(self, user: User, query: ListQuery) -> Page[Favorite]:
-        """Return a page of somebody's favorites."""
+        """Return a page of a user's favorites."""
         return self.store.favorites(user.id, query)
 
     def forget(self, user: User, movie_id: int) -> None:
-        """Take a movie off the favorites; its rating stays. Raises FavoriteNotFound."""
+        """Remove a movie from the favorites; its rating stays. Raises FavoriteNotFound."""
         if not self.store.remove_favorite(user.id, movie_id):
             raise FavoriteNotFound
 
     def clear(self, owner: User, *, by: User) -> int:
-        """Take all movies off somebody's favorites; return how many. Ratings stay."""
+        """Remove all favorites of a user; return how many there were. Ratings stay."""
         deleted = self.store.clear_favorites(owner.id)
         audit.info(
             "favorites.cleared",
@@ -74,7 +74,7 @@ class Library:
         )
 
     def correct(self, user: User, movie_id: int, stars: Stars) -> Rating:
-        """Replace the stars of a rated movie. Raises RatingNotFound."""
+        """Replace the stars of an existing rating. Raises RatingNotFound."""
         rating = self.store.correct_rating(user.id, movie_id, stars, self.now())
         if rating is None:
             raise RatingNotFound
@@ -87,24 +87,24 @@ class Library:
         return rating
 
     def ratings(self, user: User, query: ListQuery) -> Page[Rating]:
-        """Return a page of somebody's ratings."""
+        """Return a page of a user's ratings."""
         return self.store.ratings(user.id, query)
 
     def unrate(self, user: User, movie_id: int) -> None:
-        """Take a rating back; the favorite stays. Raises RatingNotFound."""
+        """Remove a rating; the favorite stays. Raises RatingNotFound."""
         if not self.store.remove_rating(user.id, movie_id):
             raise RatingNotFound
 
     def marks(self, user: User, movie_ids: Iterable[int]) -> Mapping[int, Mark]:
-        """Return what these movies are to somebody."""
+        """Return whether and how a user has favorited and rated these movies."""
         return self.store.marks(user.id, movie_ids)
 
     def export(self, user: User) -> Export:
-        """Return all that is somebody's, in the order of movie IDs, in constant memory.
+        """Return all favorites and ratings of a user, ordered by movie ID, in constant memory.
 
-        The first page is there already; each further one is fetched when it is asked for, which
-        may raise LibraryUnavailable. What changes between two pages may be in it or not; what
-        does not change is in it once.
+        The first page is loaded; each further page is fetched when it is requested, which may raise
+        LibraryUnavailable. An entry that changes between two pages may or may not be included;
+        every other entry is included exactly once.
         """
         first = self.store.entries(user.id, after=-1, limit=EXPORT_PAGE)
         return Export(user, self.now(), self._pages(user, first))
@@ -113,19 +113,19 @@ class Library:
         while page:
             after, is_last = page[-1].movie.id, len(page) < EXPORT_PAGE
             yield page
-            page = ()  # Let go of it before the next one is fetched.
+            page = ()  # Release it before fetching the next one.
             if not is_last:
                 page = self.store.entries(user.id, after, EXPORT_PAGE)
 
     def _at_home(self, movie_id: int, write: Callable[[], T]) -> T:
-        """Write what stands on a stored movie; bring the movie home where it is not.
+        """Run a write that requires the movie to be stored; fetch and store the movie if it is not.
 
-        What is at home already can be kept and rated even while the catalogue is down.
+        A movie that is already stored can be favorited and rated even while the catalogue is down.
         """
         for _ in range(TRIES):
             with suppress(MovieNotStored):
                 return write()
-            # A refresh may drop it again before it is written: nobody keeps it yet.
+            # A refresh may drop the movie again before the write, because no user has it yet.
             self._bring_home(movie_id)
         raise LibraryBusy
 

@@ -1,4 +1,4 @@
-"""How lists of one's own are asked for: which page, in which order, in which language."""
+"""Queries for a user's own lists: page, sort order, filter and language."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from butaca.core.models import Stars
 
 
 class SortKey(StrEnum):
-    """What a list of movies of one's own can be sorted by."""
+    """The keys by which a user's own lists can be sorted."""
 
     RELEASE_DATE = "release_date"
     RATING = "rating"
@@ -24,7 +24,7 @@ RATING_KEYS = (SortKey.RELEASE_DATE, SortKey.RATING, SortKey.TITLE, SortKey.RATE
 
 @dataclass(frozen=True, slots=True)
 class SortBy:
-    """One key of an order. Movies that lack it come last in either direction."""
+    """One key of a sort order. Movies without a value come last in either direction."""
 
     key: SortKey
     descending: bool = False
@@ -34,7 +34,7 @@ SortOrder = tuple[SortBy, ...]
 
 
 def sort_order(text: str, keys: Collection[SortKey]) -> SortOrder:
-    """Read an order such as `-release_date,rating`. Raises SortUnknown."""
+    """Parse a sort order such as `-release_date,rating`. Raises SortUnknown."""
     order = tuple(
         SortBy(_key(word.removeprefix("-"), keys), word.startswith("-")) for word in text.split(",")
     )
@@ -51,10 +51,10 @@ def _key(word: str, keys: Collection[SortKey]) -> SortKey:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What a movie must be like to be listed; `None` lets all pass, and years are of a release.
+    """The conditions that listed movies must meet. `None` accepts all movies.
 
-    `title` is part of the title, as stored or in the reader's language, without regard to case
-    and accents.
+    The years are years of release. `title` matches a part of the title, as stored or in the
+    requested language, ignoring case and accents.
     """
 
     rated: bool | None = None
@@ -67,7 +67,7 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class ListQuery:
-    """Which part of a list of one's own is asked for; `language` is `xx` or `xx-YY`."""
+    """A query for one page of a user's own list; `language` is `xx` or `xx-YY`."""
 
     sort: SortOrder
     page: int = 1

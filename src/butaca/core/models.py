@@ -1,4 +1,4 @@
-"""What Butaca talks about: movies, the people who keep them, and their stars."""
+"""The domain models: movies, users, favorites and ratings."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ from butaca.core.errors import StarsOutOfRange
 T = TypeVar("T")
 
 MAX_PAGE = 500
-"""TMDB answers 400 from page 501 on, whatever its `total_pages` says."""
+"""The last page that TMDB serves, whatever its `total_pages` is; above, it returns 400."""
 
 MAX_ID = 2**31 - 1
-"""The largest movie or user ID that any of our stores can hold."""
+"""The largest movie or user ID that every store can hold."""
 
 
 @dataclass(frozen=True, slots=True)
 class Movie:
-    """A movie as it stands in a list, in TMDB's words; absent texts are `None`."""
+    """A movie in a list, with TMDB's field names; missing texts are `None`."""
 
     id: int
     title: str
@@ -39,7 +39,7 @@ class Movie:
 
 @dataclass(frozen=True, slots=True)
 class Genre:
-    """A genre, named in the language of its movie's answer."""
+    """A genre, named in the language of the response."""
 
     id: int
     name: str
@@ -57,7 +57,7 @@ class Collection:
 
 @dataclass(frozen=True, slots=True)
 class Company:
-    """A company that produced a movie; `origin_country` is ISO 3166-1."""
+    """A production company; `origin_country` is an ISO 3166-1 code."""
 
     id: int
     name: str
@@ -67,7 +67,7 @@ class Company:
 
 @dataclass(frozen=True, slots=True)
 class Country:
-    """A country that produced a movie."""
+    """A country of production."""
 
     iso_3166_1: str
     name: str
@@ -75,7 +75,7 @@ class Country:
 
 @dataclass(frozen=True, slots=True)
 class SpokenLanguage:
-    """A language that is spoken in a movie."""
+    """A language spoken in a movie."""
 
     iso_639_1: str
     name: str
@@ -84,10 +84,10 @@ class SpokenLanguage:
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class MovieDetails:
-    """All that TMDB tells of one movie, in TMDB's words; absent texts are `None`.
+    """The details of a movie, with TMDB's field names; missing texts are `None`.
 
-    `runtime` is in minutes, `budget` and `revenue` in US dollars, 0 when unknown.
-    Source: https://developer.themoviedb.org/reference/movie-details.
+    `runtime` is in minutes; `budget` and `revenue` are in US dollars, 0 if unknown. Source:
+    https://developer.themoviedb.org/reference/movie-details.
     """
 
     id: int
@@ -120,7 +120,7 @@ class MovieDetails:
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """A movie's texts in one language and region; `None` where nobody translated one."""
+    """A movie's texts in one language and region; `None` if not translated."""
 
     language: str
     region: str
@@ -133,7 +133,7 @@ class Translation:
 
 @dataclass(frozen=True, slots=True)
 class MovieRecord:
-    """A movie whole: its details, in which language they are, and every translation."""
+    """A complete movie: its details, the language of those, and all translations."""
 
     details: MovieDetails
     translations: tuple[Translation, ...] = ()
@@ -142,10 +142,11 @@ class MovieRecord:
 
 @dataclass(frozen=True, slots=True)
 class StoredMovie:
-    """A movie that is stored, and how true that is.
+    """A stored movie, and how current it is.
 
-    `fetched_at` is when it was fetched; `checked_at`, when it was last fetched, found unchanged or
-    found gone; `gone_at`, since when upstream does not have it.
+    `fetched_at` is when it was last fetched; `checked_at`, when it was last fetched, found
+    unchanged, or found gone; `gone_at`, since when upstream does not have it; `is_kept`, whether it
+    is anybody's favorite or rated.
     """
 
     id: int
@@ -157,7 +158,7 @@ class StoredMovie:
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class Page(Generic[T]):
-    """One page of a longer list. Pages are counted from 1."""
+    """One page of a longer list. Pages are numbered from 1."""
 
     results: tuple[T, ...]
     page: int
@@ -167,25 +168,25 @@ class Page(Generic[T]):
 
 
 class Source(Enum):
-    """Where an answer of the catalogue came from."""
+    """How the catalogue obtained an answer."""
 
     HIT = "hit"
     MISS = "miss"
     COLLAPSED = "collapsed"
-    """Somebody else's call brought it."""
+    """From the upstream call of another request."""
     STALE = "stale"
     COOLDOWN = "cooldown"
     UPDATING = "updating"
-    """Somebody else is fetching it anew."""
+    """From the cache, stale, while a fresh answer is being fetched."""
     BUSY = "busy"
 
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """How an answer was come by, and how old it is. `age` and `ttl` are in seconds.
+    """Where an answer comes from, and how old it is. `age` and `ttl` are in seconds.
 
-    `ttl` is what is left of the time in which the same call does not go out again; it
-    is negative for a stale answer. `upstream_status` is the status that upstream failed with.
+    `ttl` is the time left during which the same call is not sent upstream again; it is negative for
+    a stale answer. `upstream_status` is the HTTP status with which upstream failed.
     """
 
     source: Source = Source.MISS
@@ -197,26 +198,26 @@ class Freshness:
 
 @dataclass(frozen=True, slots=True)
 class Fetched(Generic[T]):
-    """An answer of the catalogue, and how fresh it is."""
+    """An answer of the catalogue, with its freshness."""
 
     value: T
     freshness: Freshness = Freshness()
 
 
 class Role(StrEnum):
-    """What a person may do. An ADMIN may do all that a USER may."""
+    """The permissions of a user. An ADMIN has all those of a USER."""
 
     USER = "USER"
     ADMIN = "ADMIN"
 
     def includes(self, other: "Role") -> bool:
-        """Tell whether whoever has this role may do what `other` may."""
+        """Return whether this role has all permissions of `other`."""
         return self is other or self is Role.ADMIN
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Somebody who may call."""
+    """A user of the API."""
 
     id: int
     name: str
@@ -224,7 +225,7 @@ class User:
 
 
 class TokenState(StrEnum):
-    """Whether a token is good."""
+    """The state of a token."""
 
     VALID = "valid"
     EXPIRED = "expired"
@@ -233,7 +234,7 @@ class TokenState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token as operators know it: whose it is and until when, not what its bearer sends."""
+    """A token as operators see it: its owner and its lifetime, without the secret."""
 
     id: int
     owner: User
@@ -242,7 +243,7 @@ class Token:
     revoked_at: datetime | None = None
 
     def state(self, at: datetime) -> TokenState:
-        """Tell what it is at a moment; from the moment it expires on, it has expired."""
+        """Return the state at a given time. At `expires_at` itself the token has expired."""
         if self.revoked_at is not None:
             return TokenState.REVOKED
         is_over = self.expires_at is not None and at >= self.expires_at
@@ -251,7 +252,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Stars:
-    """A rating from 0 to 5 in steps of a half, held exactly as half stars (0 to 10)."""
+    """A rating from 0 to 5 in steps of 0.5, stored exactly as half stars (0 to 10)."""
 
     halves: int
 
@@ -261,21 +262,21 @@ class Stars:
 
     @classmethod
     def of(cls, number: float) -> "Stars":
-        """Read a number of stars, such as 4.5. Raises StarsOutOfRange."""
-        # Compared before anything is computed: NaN and infinities have no integer.
+        """Convert a number of stars, such as 4.5. Raises StarsOutOfRange."""
+        # Check the range first: NaN and the infinities cannot be converted to an integer.
         if isinstance(number, bool) or not 0 <= number <= 5 or number * 2 % 1:  # noqa: PLR2004
             raise StarsOutOfRange
         return cls(int(number * 2))
 
     @property
     def number(self) -> float:
-        """The stars as people write them: 4.5."""
+        """The number of stars, such as 4.5."""
         return self.halves / 2
 
 
 @dataclass(frozen=True, slots=True)
 class Favorite:
-    """A movie that somebody keeps, and the stars they gave it, if any.
+    """A user's favorite, with the stars that the user gave it, if any.
 
     `language` is that of the movie's texts.
     """
@@ -288,7 +289,7 @@ class Favorite:
 
 @dataclass(frozen=True, slots=True)
 class Rating:
-    """The stars that somebody gave a movie. `language` is that of the movie's texts."""
+    """A user's rating of a movie. `language` is that of the movie's texts."""
 
     movie: MovieDetails
     stars: Stars
@@ -299,7 +300,7 @@ class Rating:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What a movie is to whoever asks: a favorite or not, rated or not."""
+    """Whether a movie is a favorite of the requesting user, and how the user rated it."""
 
     favorite: bool = False
     rating: Stars | None = None
@@ -307,7 +308,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """All that a movie is to somebody: a favorite, rated, or both. What it is not is `None`."""
+    """A movie that a user has favorited, rated, or both. Fields that do not apply are `None`."""
 
     movie: MovieDetails
     favorited_at: datetime | None = None
@@ -318,7 +319,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """All that is somebody's, as of a moment; the pages come one by one, as they are asked for."""
+    """All favorites and ratings of a user at a given time; pages are fetched on iteration."""
 
     user: User
     exported_at: datetime

@@ -1,4 +1,4 @@
-"""Browsing: what is popular, what is called so, and what a movie is."""
+"""Browsing the catalogue: popular movies, search, and details."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from butaca.core.ports import MovieCatalogue, PopularQuery, SearchQuery
 
 @dataclass(frozen=True, slots=True)
 class Movies:
-    """The movies of the world, as TMDB tells them. Every method may raise CatalogueFailed."""
+    """The movies of the catalogue. Every method may raise CatalogueFailed."""
 
     catalogue: MovieCatalogue
     default_language: str = "en-US"
@@ -16,7 +16,7 @@ class Movies:
     def popular(
         self, *, page: int = 1, language: str | None = None, region: str | None = None
     ) -> Fetched[Page[Movie]]:
-        """Return a page of the movies that are popular now."""
+        """Return a page of the currently popular movies."""
         return self.catalogue.popular(
             PopularQuery(language=self._language(language), page=page, region=region)
         )
@@ -30,7 +30,7 @@ class Movies:
         region: str | None = None,
         year: int | None = None,
     ) -> Fetched[Page[Movie]]:
-        """Return a page of the movies whose title has this text."""
+        """Return a page of the movies whose title matches a text."""
         return self.catalogue.search(
             SearchQuery(
                 text=text, language=self._language(language), page=page, region=region, year=year
@@ -38,7 +38,7 @@ class Movies:
         )
 
     def details(self, movie_id: int, *, language: str | None = None) -> Fetched[MovieDetails]:
-        """Return all that is known of a movie. Raises MovieNotFound."""
+        """Return the details of a movie. Raises MovieNotFound."""
         return self.catalogue.details(movie_id, self._language(language))
 
     def _language(self, language: str | None) -> str:

@@ -1,4 +1,4 @@
-"""Going no faster than somebody else permits."""
+"""Client-side rate limiting."""
 
 import time
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Pace:
-    """Lets whoever waits pass evenly, at most `rate` times a second. Not for several threads."""
+    """Spaces calls evenly, at most `rate` per second. Not thread-safe."""
 
     rate: float
     clock: Callable[[], float] = time.monotonic
@@ -15,7 +15,7 @@ class Pace:
     _next: float = 0.0
 
     def wait_turn(self) -> None:
-        """Return as soon as it is one's turn."""
+        """Block until the next call is allowed."""
         now = self.clock()
         turn = max(now, self._next)
         self._next = turn + 1 / self.rate

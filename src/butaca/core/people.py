@@ -1,4 +1,4 @@
-"""People: who may call and with which tokens, as operators manage it."""
+"""The management of users and their tokens by operators."""
 
 import logging
 import secrets
@@ -20,7 +20,7 @@ from butaca.core.models import MAX_ID, Role, Token, User
 from butaca.core.ports import PeopleStore
 
 PREFIX = "butaca_"
-"""What every token begins with, so that those who scan for leaked secrets recognize it."""
+"""The prefix of every token, by which secret scanners recognize it."""
 
 LONGEST_NAME = 100
 LONGEST_LIFETIME = timedelta(days=36_500)
@@ -29,14 +29,14 @@ audit = logging.getLogger("butaca.audit")
 
 
 def new_token() -> str:
-    """Return a token that nobody can guess: the prefix and 43 letters, digits, `-` and `_`."""
+    """Return a new random token: the prefix and 43 letters, digits, `-` and `_`."""
     return PREFIX + secrets.token_urlsafe(32)
 
 
 def name_of(text: str) -> str:
-    """Return a name as it is kept: trimmed, in Unicode's form NFC. Raises NameUnacceptable.
+    """Return a name as it is stored: stripped, in Unicode's form NFC. Raises NameUnacceptable.
 
-    Digits alone are no name, so that an ID is never taken for one.
+    A name of digits alone is rejected, so that it cannot be confused with an ID.
     """
     name = unicodedata.normalize("NFC", text.strip())
     if not 1 <= len(name) <= LONGEST_NAME or not name.isprintable() or name.isdecimal():
@@ -46,14 +46,14 @@ def name_of(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """The people who may call, and their tokens. Every method may raise LibraryUnavailable."""
+    """The users of the API and their tokens. Every method may raise LibraryUnavailable."""
 
     store: PeopleStore
     now: Callable[[], datetime] = utc_now
     new_token: Callable[[], str] = new_token
 
     def add(self, name: str, role: Role) -> User:
-        """Add somebody, who cannot call before they have a token.
+        """Add a user, who cannot call the API before a token is issued.
 
         Raises NameUnacceptable, NameTaken.
         """
@@ -62,21 +62,21 @@ class People:
         return user
 
     def everybody(self) -> tuple[User, ...]:
-        """Return everybody, in the order of their IDs."""
+        """Return all users, ordered by ID."""
         return self.store.everybody()
 
     def who(self, id_or_name: str) -> User:
-        """Return somebody by ID, if it is of digits alone, or else by name. Raises UserNotFound."""
+        """Return the user with this ID, if it is all digits, or this name. Raises UserNotFound."""
         user = self._by_id(id_or_name) if id_or_name.isdecimal() else self._by_name(id_or_name)
         if user is None:
             raise UserNotFound("There is no user with that ID or name.")
         return user
 
     def issue(self, owner: User, lifetime: timedelta | None = None) -> tuple[Token, str]:
-        """Let somebody call with a new token, good for a time or for ever.
+        """Issue a token that expires after `lifetime`, or never.
 
-        Returns what is known of the token, and the token itself, which is kept nowhere.
-        Raises LifetimeUnacceptable.
+        Return the metadata of the token, and the token itself, which is not stored. Raises
+        LifetimeUnacceptable.
         """
         now, secret = self.now(), self.new_token()
         token = self.store.add_token(owner, digest(secret), now, _end(now, lifetime))
@@ -85,11 +85,11 @@ class People:
         return token, secret
 
     def tokens(self, owner: User | None = None) -> tuple[Token, ...]:
-        """Return somebody's tokens, or everybody's, in the order of their IDs."""
+        """Return the tokens of one user or of all users, ordered by ID."""
         return self.store.tokens(owner.id if owner else None)
 
     def revoke(self, token_id: int) -> Token:
-        """Let nobody call with a token any more; return it as it was until now.
+        """Revoke a token; return it as it was before.
 
         Raises TokenNotFound, TokenRevokedAlready.
         """
@@ -102,7 +102,7 @@ class People:
         return token
 
     def _by_id(self, digits: str) -> User | None:
-        # The length first: Python does not read numbers of any length.
+        # Check the length first: Python refuses to parse arbitrarily long numbers.
         is_small = len(digits) <= len(str(MAX_ID)) and int(digits) <= MAX_ID
         return self.store.find_user(int(digits)) if is_small else None
 

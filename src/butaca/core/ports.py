@@ -1,4 +1,4 @@
-"""What the core needs of the world outside, and nothing about who provides it."""
+"""The interfaces that the core requires of its adapters."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from butaca.core.models import (
 
 @dataclass(frozen=True, slots=True)
 class PopularQuery:
-    """Which page of the popular movies; `region` is ISO 3166-1."""
+    """A query for a page of the popular movies; `region` is an ISO 3166-1 code."""
 
     language: str
     page: int = 1
@@ -35,7 +35,7 @@ class PopularQuery:
 
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
-    """Which movies to look for by title; `year` is of a release."""
+    """A search for movies by title; `year` is the year of release."""
 
     text: str
     language: str
@@ -45,59 +45,59 @@ class SearchQuery:
 
 
 class MovieCatalogue(Protocol):
-    """Where movies come from. Every method may raise CatalogueFailed."""
+    """A source of movies. Every method may raise CatalogueFailed."""
 
     def popular(self, query: PopularQuery) -> Fetched[Page[Movie]]:
-        """Return one page, in upstream's order, no movie twice."""
+        """Return one page, in upstream's order, without duplicates."""
 
     def search(self, query: SearchQuery) -> Fetched[Page[Movie]]:
-        """Return one page of what was found, in upstream's order, no movie twice."""
+        """Return one page of the matches, in upstream's order, without duplicates."""
 
     def details(self, movie_id: int, language: str) -> Fetched[MovieDetails]:
-        """Return one movie in a language. Raises MovieNotFound."""
+        """Return the details of a movie in a language. Raises MovieNotFound."""
 
     def record(self, movie_id: int) -> Fetched[MovieRecord]:
-        """Return one movie with all its translations. Raises MovieNotFound."""
+        """Return a movie with all its translations. Raises MovieNotFound."""
 
 
 class MovieNotStored(Exception):
-    """What was to be written stands on a movie that is not stored, or no longer."""
+    """A write refers to a movie that is not stored, or no longer stored."""
 
 
 class LibraryStore(Protocol):
-    """Where favorites and ratings are kept. Every method may raise LibraryUnavailable.
+    """Storage for favorites and ratings. Every method may raise LibraryUnavailable.
 
-    A method is one short transaction. What repeats a write changes nothing and says so.
+    Each method is one short transaction. Repeating a write changes nothing, and the result says so.
     """
 
     def save_movie(self, record: MovieRecord, at: datetime) -> None:
-        """Store a movie whole, as fetched at a moment, or replace what was stored of it."""
+        """Store a complete movie as fetched at a given time, or replace the stored one."""
 
     def add_favorite(self, user_id: int, movie_id: int, at: datetime) -> tuple[Favorite, bool]:
-        """Make a movie a favorite; return it, and whether it is a new one.
+        """Make a movie a favorite; return the favorite, and whether it is new.
 
         Raises MovieNotStored.
         """
 
     def remove_favorite(self, user_id: int, movie_id: int) -> bool:
-        """Tell whether there was one to remove."""
+        """Remove a favorite; return whether there was one."""
 
     def clear_favorites(self, user_id: int) -> int:
-        """Remove all of somebody's favorites; return how many there were."""
+        """Remove all favorites of a user; return how many there were."""
 
     def find_favorite(
         self, user_id: int, movie_id: int, language: str | None = None
     ) -> Favorite | None:
-        """Return a favorite with its texts in a language."""
+        """Return a favorite with the movie's texts in a language."""
 
     def favorites(self, user_id: int, query: ListQuery) -> Page[Favorite]:
-        """Return one page of the favorites that pass a filter.
+        """Return one page of the favorites that match the filter.
 
-        The order is total: the movie ID breaks ties.
+        The order is total: ties are broken by the movie ID.
         """
 
     def rate(self, user_id: int, movie_id: int, stars: Stars, at: datetime) -> tuple[Rating, bool]:
-        """Rate a movie, or correct its rating; return it, and whether it is a new one.
+        """Rate a movie, or correct its rating; return the rating, and whether it is new.
 
         Raises MovieNotStored.
         """
@@ -105,10 +105,10 @@ class LibraryStore(Protocol):
     def correct_rating(
         self, user_id: int, movie_id: int, stars: Stars, at: datetime
     ) -> Rating | None:
-        """Replace the stars, if there is a rating to correct; return it."""
+        """Replace the stars of a rating and return it, or return None if there is none."""
 
     def remove_rating(self, user_id: int, movie_id: int) -> bool:
-        """Tell whether there was one to remove."""
+        """Remove a rating; return whether there was one."""
 
     def find_rating(
         self, user_id: int, movie_id: int, language: str | None = None
@@ -116,57 +116,60 @@ class LibraryStore(Protocol):
         """Return a rating with the movie's texts in a language."""
 
     def ratings(self, user_id: int, query: ListQuery) -> Page[Rating]:
-        """Return one page of the ratings that pass a filter.
+        """Return one page of the ratings that match the filter.
 
-        The order is total: the movie ID breaks ties.
+        The order is total: ties are broken by the movie ID.
         """
 
     def marks(self, user_id: int, movie_ids: Iterable[int]) -> Mapping[int, Mark]:
-        """Return what these movies are to somebody; those that are nothing may be left out."""
+        """Return whether and how a user has favorited and rated these movies.
+
+        Movies that are neither may be omitted.
+        """
 
     def entries(self, user_id: int, after: int, limit: int) -> tuple[Entry, ...]:
-        """Return what somebody keeps or rated, in the order of movie IDs: those above `after`.
+        """Return the favorited and rated movies with IDs above `after`, ordered by movie ID.
 
-        Fewer than `limit` are the last ones. The texts are as stored.
+        Fewer than `limit` entries are the last ones. The texts are as stored.
         """
 
 
 class ChangeLists(Protocol):
-    """Where upstream tells which movies changed. Every method may raise CatalogueFailed."""
+    """A source of upstream's lists of changed movies. Every method may raise CatalogueFailed."""
 
     def changes(self, first: date, last: date, page: int = 1) -> Page[int]:
-        """Return one page of the IDs of movies that changed from one day (UTC) to another.
+        """Return one page of the IDs of the movies that changed between two dates (UTC).
 
-        The days are at most 14 apart. `total_pages` may be more than `MAX_PAGE`, as which no more
-        can be asked for.
+        The dates are at most 14 days apart. `total_pages` may exceed `MAX_PAGE`, but no page beyond
+        that can be requested.
         """
 
 
 class MovieStore(Protocol):
-    """Where movies are kept for whoever keeps or rates them. May raise LibraryUnavailable.
+    """Storage for the movies that users have favorited or rated. May raise LibraryUnavailable.
 
-    A method is one short transaction. Several may refresh at once.
+    Each method is one short transaction. Several refreshes may run concurrently.
     """
 
     def movies(self, after: int, limit: int) -> Sequence[StoredMovie]:
-        """Return the next stored movies with an ID greater than `after`, by ID."""
+        """Return up to `limit` stored movies with IDs above `after`, ordered by ID."""
 
     def save_movie(self, record: MovieRecord, at: datetime) -> None:
-        """Store a movie whole, as fetched at a moment; it is not gone, if it was."""
+        """Store a complete movie as fetched at a given time; it is no longer marked as gone."""
 
     def mark_unchanged(self, movie_ids: Iterable[int], at: datetime) -> None:
-        """Remember that at a moment these movies were upstream as they are here."""
+        """Record that at a given time the stored copies of these movies were up to date."""
 
     def mark_gone(self, movie_id: int, at: datetime) -> None:
-        """Remember that at a moment upstream did not have this movie any more."""
+        """Record that at a given time upstream no longer had this movie."""
 
     def drop_unkept(self, movie_ids: Iterable[int]) -> int:
-        """Drop those of these movies that nobody keeps or rates; return how many."""
+        """Delete those of these movies that no user has favorited or rated; return how many."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bearer:
-    """Whom a token speaks for. Of the token itself only the SHA-256 (hexadecimal) is kept."""
+    """The owner of a token. Of the token itself, only the SHA-256 (hexadecimal) is stored."""
 
     user: User
     token_sha256: str
@@ -175,49 +178,49 @@ class Bearer:
 
 
 class AccountStore(Protocol):
-    """Where people and their tokens are kept. Every method may raise LibraryUnavailable."""
+    """Storage for users and their tokens. Every method may raise LibraryUnavailable."""
 
     def find_bearer(self, token_sha256: str) -> Bearer | None:
-        """Return whom a token speaks for, revoked and expired ones included."""
+        """Return the owner of a token, even if it is revoked or expired."""
 
     def find_user(self, user_id: int) -> User | None:
-        """Return somebody by ID."""
+        """Return a user by ID."""
 
     def let_in(self, user: User, token_sha256: str, at: datetime) -> bool:
-        """Store somebody with a token, or make that token valid again.
+        """Store a user with a token, or make that token valid again.
 
-        Tells whether it is so: not where the ID, the name or the token is somebody else's.
+        Return False if the ID, the name or the token belongs to another user.
         """
 
     def revoke(self, token_sha256: str, at: datetime) -> bool:
-        """Tell whether there was a valid token to revoke."""
+        """Revoke a token; return whether there was a valid one."""
 
 
 class PeopleStore(Protocol):
-    """Where operators keep people and their tokens. Every method may raise LibraryUnavailable."""
+    """Storage for the management of users and tokens. Every method may raise LibraryUnavailable."""
 
     def add_user(self, name: str, role: Role, at: datetime) -> User:
-        """Store somebody new, under an ID above 1000. Raises NameTaken."""
+        """Store a new user with an ID above 1000. Raises NameTaken."""
 
     def find_user(self, user_id: int) -> User | None:
-        """Return somebody by ID."""
+        """Return a user by ID."""
 
     def find_user_named(self, name: str) -> User | None:
-        """Return somebody by exactly this name."""
+        """Return the user with exactly this name."""
 
     def everybody(self) -> tuple[User, ...]:
-        """Return everybody, in the order of their IDs."""
+        """Return all users, ordered by ID."""
 
     def add_token(
         self, owner: User, token_sha256: str, at: datetime, expires_at: datetime | None
     ) -> Token:
-        """Let somebody call with a new token, from a moment on and until another, if any."""
+        """Store a token of a user, created at `at`, that expires at `expires_at` or never."""
 
     def find_token(self, token_id: int) -> Token | None:
-        """Return a token by ID, revoked and expired ones included."""
+        """Return a token by ID, even if it is revoked or expired."""
 
     def tokens(self, user_id: int | None = None) -> tuple[Token, ...]:
-        """Return somebody's tokens, or everybody's, in the order of their IDs."""
+        """Return the tokens of one user or of all users, ordered by ID."""
 
     def revoke_token(self, token_id: int, at: datetime) -> bool:
-        """Tell whether there was such a token that had not been revoked."""
+        """Revoke a token; return False if there is none, or it was revoked before."""

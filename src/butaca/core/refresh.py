@@ -1,17 +1,18 @@
-"""Refreshing: keeping true what is stored of TMDB's movies, for as long as TMDB permits.
+"""Refreshing stored movies, to keep them accurate and within TMDB's limit on caching.
 
-A movie is **due** when its last check is older than was asked for, or when it was fetched
-180 days ago or more. It is checked by being fetched again, or by being absent from TMDB's lists of
-all changes since the day before its last check: then it is **unchanged**, and nothing but the
-moment of its check is written. Only fetching makes it younger. So that nothing is ever older than
-TMDB's six months, a movie is not spared for being unchanged once it is older than 180 days less
-twice what was asked for: whoever refreshes at least that often is never late.
+A movie is **due** when its last check is at least as old as requested, or when it was fetched 180
+days ago or earlier. There are two ways to check it: by fetching it again, or by its absence from
+TMDB's lists of all changes since the day before its last check. In the latter case it is
+**unchanged**, and only the time of the check is written. Only fetching resets its age. To keep
+every movie within TMDB's six months, being unchanged no longer suffices once a movie is older than
+180 days minus twice the requested age: refreshing at least that often always stays within the
+limit.
 
-A movie that upstream does not have is **gone**: marked, left as it is for those who keep it, and
-asked for again no sooner than after 30 days, for it may return. What nobody keeps or rates is
-**dropped**, however old it is.
+A movie that upstream no longer has is **gone**: it is marked, stays available to the users who have
+it, and is requested again after 30 days at the earliest, because it may return. A movie that no
+user has favorited or rated is **dropped**, whatever its age.
 
-Votes and popularity are no changes to TMDB; they are as old as the movie.
+Changes to votes and popularity are not in TMDB's lists; they are as old as the movie.
 """
 
 from collections import Counter
@@ -28,20 +29,20 @@ from butaca.core.models import StoredMovie
 from butaca.core.ports import MovieCatalogue, MovieStore
 
 TERMS = timedelta(days=180)
-"""TMDB's terms of use let nobody keep anything for more than six months."""
+"""TMDB's terms of use forbid caching for more than six months."""
 
 GONE_FOR = timedelta(days=30)
-"""For how long TMDB is not asked again for what it does not have any more."""
+"""The time for which TMDB is not asked again for a movie that it no longer has."""
 
 PATIENCE = 10
-"""How many movies in a row may fail before TMDB is taken for being away."""
+"""The number of consecutive failures after which TMDB is considered unavailable."""
 
 SURVEYED, FETCHED = 1000, 100
-"""How many movies are read at a time; of the latter the newest state is known when it matters."""
+"""The batch sizes for counting and for fetching; in small batches the state read is recent."""
 
 
 class Outcome(StrEnum):
-    """What became of a movie."""
+    """The result of processing a movie."""
 
     REFRESHED = "refreshed"
     UNCHANGED = "unchanged"
@@ -51,43 +52,43 @@ class Outcome(StrEnum):
 
 
 class Progress(Protocol):
-    """Whoever wants to know how far a refresh has come."""
+    """An observer of the progress of a refresh."""
 
     def began(self, due: int) -> None:
-        """Hear how many movies are due."""
+        """Receive the number of movies that are due."""
 
     def done(self, outcome: Outcome, movies: int = 1) -> None:
-        """Hear what became of one or more movies."""
+        """Receive the outcome of one or more movies."""
 
     def failed(self, movie_id: int, failure: CatalogueFailed) -> None:
-        """Hear, before it is done, why a movie could not be fetched."""
+        """Receive the reason why a movie could not be fetched, before `done` is called for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ages:
-    """What is too old at a moment."""
+    """The age limits that apply at a given time."""
 
     now: datetime
     older_than: timedelta
 
     def is_due(self, movie: StoredMovie) -> bool:
-        """Tell whether a movie is to be checked."""
+        """Return whether a movie has to be checked."""
         unchecked_for = self.now - movie.checked_at
         if movie.gone_at:
             return unchecked_for >= max(self.older_than, GONE_FOR)
         return unchecked_for >= self.older_than or self.now - movie.fetched_at >= TERMS
 
     def may_be_spared(self, movie: StoredMovie) -> bool:
-        """Tell whether it is enough to know that a movie is unchanged."""
+        """Return whether a movie needs no fetch if it is known to be unchanged."""
         age = self.now - movie.fetched_at
         return movie.gone_at is None and age < TERMS - 2 * min(self.older_than, TERMS)
 
 
 @dataclass(frozen=True, slots=True)
 class Refresh:
-    """The movies that are stored, checked against TMDB. Stopped at any moment, it can be resumed.
+    """Checks the stored movies against TMDB. It can be stopped and resumed at any point.
 
-    `wait_turn` returns when TMDB may be asked once more.
+    `wait_turn` blocks until the next request to TMDB is allowed.
     """
 
     store: MovieStore
@@ -97,10 +98,10 @@ class Refresh:
     now: Callable[[], datetime] = utc_now
 
     def run(self, older_than: timedelta, progress: Progress) -> None:
-        """Check what was not checked for so long; drop what nobody keeps.
+        """Check the movies whose last check is older than this; drop those that no user has.
 
-        A movie that cannot be fetched stays due. Raises CatalogueFailed where TMDB's lists cannot
-        be read, where it refuses our key, or after 10 movies in a row; LibraryUnavailable.
+        A movie that cannot be fetched stays due. Raises CatalogueFailed if TMDB's lists cannot be
+        read, if it rejects our key, or after 10 consecutive failures; LibraryUnavailable.
         """
         ages = Ages(self.now(), older_than)
         due, checked = self._survey(ages, progress)
@@ -110,7 +111,7 @@ class Refresh:
             self._check_all(ages, unchanged, progress)
 
     def _survey(self, ages: Ages, progress: Progress) -> tuple[int, Counter[date]]:
-        """Count what is due, and by the day of their last check those that may be spared."""
+        """Count the movies that are due, and by date of last check those that may need no fetch."""
         due, checked = 0, Counter[date]()
         for movies in self._pages(SURVEYED):
             self._drop(movies, progress)
@@ -143,7 +144,7 @@ class Refresh:
             progress.done(Outcome.UNCHANGED, len(movie_ids))
 
     def _check(self, movie_id: int, progress: Progress) -> CatalogueFailed | None:
-        """Fetch a movie; return why that failed. Raises CatalogueRefusedUs."""
+        """Fetch a movie; return the error if that failed. Raises CatalogueRefusedUs."""
         self.wait_turn()
         try:
             progress.done(self._fetch(movie_id))

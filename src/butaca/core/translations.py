@@ -1,4 +1,4 @@
-"""Which texts a reader gets: their language, else the same language elsewhere, else ours."""
+"""The choice of texts: the requested language, else another region of it, else as stored."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -11,15 +11,16 @@ D = TypeVar("D")
 
 
 LANGUAGE = r"^[a-z]{2}(-[A-Z]{2})?$"
-"""How a language is written: `xx` (ISO 639-1) or `xx-YY` (with ISO 3166-1)."""
+"""The format of a language: `xx` (ISO 639-1) or `xx-YY` (with ISO 3166-1)."""
 
 
 def localized(record: MovieRecord, language: str | None) -> tuple[MovieDetails, str]:
-    """Return a movie with the texts for a language, and which language (`xx-YY`) they are in.
+    """Return a movie with its texts in a language, and the language (`xx-YY`) of those texts.
 
-    Each text is taken from the exact match, else from another region of the same
-    language, else it stays as stored; so a translated title is not lost to a missing tagline.
-    Where they are mixed, the language is that of most of them.
+    Each text falls back separately, from the exact match to another region of the same language and
+    then to the stored text, so that a missing tagline does not hide a translated title. If the
+    texts are in several languages, the one returned is that of the best translation with a title,
+    an overview or a tagline.
     """
     if language is None:
         return record.details, record.language
@@ -33,7 +34,7 @@ def localized(record: MovieRecord, language: str | None) -> tuple[MovieDetails, 
 def _translated(details: MovieDetails, ranked: Sequence[Translation], code: str) -> MovieDetails:
     if not ranked:
         return details
-    # TMDB leaves the title empty where it is the original one.
+    # TMDB leaves the title empty if it is the same as the original one.
     original = details.original_title if details.original_language == code else None
     return replace(
         details,
@@ -50,9 +51,10 @@ def _tells_something(texts: Translation) -> bool:
 
 
 def _ranked(record: MovieRecord, code: str, region: str) -> list[Translation]:
-    """Return what may be read, the best first: the region asked for, the language's home (es-ES).
+    """Return the applicable translations, best first: the requested region, then the main one.
 
-    What is stored is of the same language as any other region of its own: en-US serves en-NZ.
+    The main region has the code of the language (es-ES). The stored texts serve as any other region
+    of their own language: en-US serves en-NZ.
     """
     is_stored = record.language.partition("-")[0] == code
     spoken = (each for each in record.translations if each.language == code)

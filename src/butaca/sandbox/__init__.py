@@ -1,4 +1,4 @@
-"""A TMDB of our own: movies, pictures, every failure at the turn of a switch, and a counter."""
+"""A local stand-in for TMDB: movies, pictures, simulated failures, and a call counter."""
 
 from butaca.sandbox.calls import Calls
 from butaca.sandbox.faults import KINDS, Fault, faults_from

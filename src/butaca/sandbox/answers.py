@@ -1,4 +1,4 @@
-"""What goes back to the caller, and TMDB's ways of saying no."""
+"""HTTP responses, and TMDB's error responses."""
 
 import json
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from typing import Any
 JSON = "application/json; charset=utf-8"
 HTML = "text/html"
 
-# TMDB's code -> HTTP status and sentence, as on https://developer.themoviedb.org/docs/errors
+# Error code -> HTTP status and message, from https://developer.themoviedb.org/docs/errors
 REFUSALS: Mapping[int, tuple[int, str]] = {
     7: (401, "Invalid API key: You must be granted a valid key."),
     9: (503, "Service offline: This service is temporarily offline, try again later."),
@@ -29,7 +29,7 @@ REFUSALS: Mapping[int, tuple[int, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One HTTP answer, before it meets the wire."""
+    """An HTTP response before it is serialized."""
 
     status: int
     body: bytes
@@ -38,28 +38,28 @@ class Answer:
 
 
 class Refused(Exception):
-    """TMDB would say no, with one of its codes."""
+    """TMDB would return an error with this code."""
 
     def __init__(self, code: int) -> None:
-        """Carry the code; the status and the sentence follow from it."""
+        """Store the code, which determines the status and the message."""
         super().__init__(code)
         self.code = code
 
 
 def json_answer(content: Any, status: int = 200) -> Answer:
-    """Return the content as compact JSON, in UTF-8 as TMDB sends it."""
+    """Return the content as compact JSON in UTF-8, as TMDB sends it."""
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
     return Answer(status, text.encode())
 
 
 def refusal(code: int) -> Answer:
-    """Return TMDB's error body for one of its codes."""
+    """Return TMDB's error response for a code."""
     status, message = REFUSALS[code]
     return json_answer({"success": False, "status_code": code, "status_message": message}, status)
 
 
 def gateway_page(status: int, title: str) -> Answer:
-    """Return the HTML page of a gateway that cannot reach what is behind it."""
+    """Return the HTML error page of a gateway that cannot reach its backend."""
     html = (
         f"<html>\r\n<head><title>{status} {title}</title></head>\r\n<body>\r\n"
         f"<center><h1>{status} {title}</h1></center>\r\n<hr><center>openresty</center>\r\n"

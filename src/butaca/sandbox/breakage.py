@@ -1,4 +1,4 @@
-"""The faults that are switched on, and what strikes a call."""
+"""The active faults, and their application to calls."""
 
 from dataclasses import dataclass
 from random import Random
@@ -10,7 +10,7 @@ from butaca.sandbox.faults import Fault
 
 @dataclass(frozen=True, slots=True)
 class Strike:
-    """A fault that struck a call, and the event that ends its waiting."""
+    """A fault that applies to a call, and the event that ends its waiting."""
 
     fault: Fault
     over: Event
@@ -32,51 +32,51 @@ class _Active:
 
 
 class Breakage:
-    """The switched-on faults, in order: the first that concerns a call strikes it."""
+    """The active faults, in order: the first that matches a call applies to it."""
 
     def __init__(self) -> None:
-        """Start healthy."""
+        """Start without faults."""
         self._lock = Lock()
         self._active: list[_Active] = []
         self._over = Event()
-        # A fixed seed, so that a test with a probability is the same test tomorrow.
+        # A fixed seed keeps tests with a probability deterministic.
         self._dice = Random(0)  # noqa: S311
 
     @property
     def over(self) -> Event:
-        """What a call waits on: set as soon as there is no reason left to wait."""
+        """The event that a call waits on; it is set once there is no reason left to wait."""
         with self._lock:
             return self._over
 
     @property
     def deleted(self) -> frozenset[int]:
-        """The ids of all movies that are gone."""
+        """The IDs of all deleted movies."""
         with self._lock:
             return frozenset(one for active in self._active for one in active.fault.ids)
 
     def add(self, *faults: Fault) -> None:
-        """Switch on more faults, after those that are on."""
+        """Activate faults, after those that are active."""
         with self._lock:
             self._active += [_Active(fault, left=fault.times) for fault in faults]
 
     def replace(self, *faults: Fault) -> None:
-        """Switch on these faults and no others; whoever waits stops waiting."""
+        """Activate these faults only; calls that are waiting stop waiting."""
         with self._lock:
             self._active = [_Active(fault, left=fault.times) for fault in faults]
             self._over.set()
             self._over = Event()
 
     def release(self) -> None:
-        """End all waiting, now and until `replace` or `rearm`; the faults stay on."""
+        """End all waiting, now and until `replace` or `rearm`; the faults stay active."""
         self.over.set()
 
     def rearm(self) -> None:
-        """Let calls wait again after a release."""
+        """Let calls wait again after `release`."""
         with self._lock:
             self._over = Event()
 
     def strike(self, path: str) -> Strike | None:
-        """Return what strikes a call of this path, counted down, or None."""
+        """Return the fault that applies to a call of this path, and count it, or return None."""
         with self._lock:
             for active in self._active:
                 if active.strikes(path, self._dice):
@@ -84,6 +84,6 @@ class Breakage:
         return None
 
     def as_json(self) -> list[dict[str, Any]]:
-        """Return each fault with how many calls it has `left` (null: no end)."""
+        """Return each fault with the number of calls that it has `left` (null: unlimited)."""
         with self._lock:
             return [{**active.fault.as_json(), "left": active.left} for active in self._active]

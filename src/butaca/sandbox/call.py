@@ -1,4 +1,4 @@
-"""One call as TMDB reads it: a path, and query parameters with TMDB's defaults."""
+"""A call as TMDB interprets it: a path, and query parameters with TMDB's defaults."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,25 +14,25 @@ LONGEST_ID = 10
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A path and its query, read as TMDB reads them."""
+    """A path and its query, as TMDB interprets them."""
 
     path: str
     params: Mapping[str, str]
 
     @classmethod
     def to(cls, target: str) -> "Call":
-        """Read the target of a request line."""
+        """Parse a request target."""
         parts = urlsplit(target)
         return cls(unquote(parts.path), dict(parse_qsl(parts.query, keep_blank_values=True)))
 
     @property
     def language(self) -> str:
-        """The language asked for: `xx` or `xx-YY`."""
+        """The requested language: `xx` or `xx-YY`."""
         return self.params.get("language") or "en-US"
 
     @property
     def page(self) -> int:
-        """The page asked for. Raises Refused (code 22) outside 1..500."""
+        """The requested page. Raises Refused (code 22) outside 1..500."""
         text = self.params.get("page", "1")
         number = int(text) if text.isascii() and text.isdigit() else 0
         if not 1 <= number <= LAST_PAGE:
@@ -41,16 +41,16 @@ class Call:
 
     @property
     def year(self) -> str:
-        """The release year asked for, or nothing."""
+        """The requested year of release, or an empty string."""
         return self.params.get("primary_release_year") or self.params.get("year") or ""
 
     @property
     def wants_translations(self) -> bool:
-        """Whether the details are to carry their translations."""
+        """Whether the details must include the translations."""
         return "translations" in self.params.get("append_to_response", "").split(",")
 
     def check_dates(self) -> None:
-        """Raise Refused: code 23 for what is no date, 20 for a range over 14 days."""
+        """Raise Refused: code 23 for an invalid date, 20 for a range over 14 days."""
         start, end = self._date("start_date"), self._date("end_date")
         if start and end and not 0 <= (end - start).days <= LONGEST_RANGE_IN_DAYS:
             raise Refused(20)
@@ -65,7 +65,7 @@ class Call:
 
 
 def id_in(text: str) -> int | None:
-    """Return the id that a text is, or None; TMDB's ids fit in 32 bits."""
+    """Return the ID in a text, or None; TMDB's IDs have 32 bits."""
     if text.isascii() and text.isdigit() and len(text) <= LONGEST_ID:
         return int(text)
     return None

@@ -1,4 +1,4 @@
-"""Counting who called what, so that tests can prove how often TMDB was asked."""
+"""Counts calls, so that tests can assert how often TMDB was called."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Calls(Mapping[str, int]):
-    """How often each path was called, faults included; a path never called counts 0.
+    """The number of calls per path, including failed ones; 0 for other paths.
 
     `calls["/3/movie/popular"]` counts by path, `calls.targets` by path and query.
     """
@@ -18,24 +18,24 @@ class Calls(Mapping[str, int]):
         self._targets: Counter[str] = Counter()
 
     def count(self, target: str) -> None:
-        """Count one call of a path with its query."""
+        """Count a call of a path with its query."""
         with self._lock:
             self._targets[target] += 1
 
     def reset(self) -> None:
-        """Forget every call."""
+        """Reset all counts."""
         with self._lock:
             self._targets.clear()
 
     @property
     def targets(self) -> dict[str, int]:
-        """A copy of the counts by path and query, as they were sent."""
+        """A copy of the counts by path and query, as sent."""
         with self._lock:
             return dict(self._targets)
 
     @property
     def total(self) -> int:
-        """How many calls there were."""
+        """The total number of calls."""
         return sum(self.targets.values())
 
     def as_json(self) -> dict[str, Any]:
@@ -49,17 +49,17 @@ class Calls(Mapping[str, int]):
         return paths
 
     def __getitem__(self, path: str) -> int:
-        """Return how often a path was called."""
+        """Return the number of calls of a path."""
         return self._paths()[path]
 
     def __iter__(self) -> Iterator[str]:
-        """Iterate over the paths that were called."""
+        """Iterate over the called paths."""
         return iter(self._paths())
 
     def __len__(self) -> int:
-        """Return how many different paths were called."""
+        """Return the number of distinct paths called."""
         return len(self._paths())
 
     def __repr__(self) -> str:
-        """Show the counts, for the message of a failed assertion."""
+        """Show the counts in the messages of failed assertions."""
         return f"Calls({dict(self)})"

@@ -1,4 +1,4 @@
-"""The switchboard under /_sandbox: faults on and off, and the counter."""
+"""The control API under /_sandbox: faults and the call counter."""
 
 from typing import Any
 
@@ -11,15 +11,15 @@ ROOT = "/_sandbox"
 
 
 class Control:
-    """Answers to `/_sandbox`, `/_sandbox/faults` and `/_sandbox/calls`."""
+    """Handles `/_sandbox`, `/_sandbox/faults` and `/_sandbox/calls`."""
 
     def __init__(self, breakage: Breakage, calls: Calls) -> None:
-        """Take what is to be switched and read."""
+        """Control these faults and this counter."""
         self._breakage = breakage
         self._calls = calls
 
     def answer(self, method: str, path: str, body: bytes, *, host: str) -> Answer:
-        """Do what is asked, and show what is switched on or counted afterwards."""
+        """Execute a request, and return the resulting faults or counts."""
         match method, path.removeprefix(ROOT):
             case "GET", "":
                 return json_answer(_guide(f"http://{host}{ROOT}"))
@@ -27,7 +27,7 @@ class Control:
                 return self._faults(method, body)
             case "GET" | "DELETE", "/calls":
                 return self._counted(method)
-        return json_answer({"error": f"no {method} {path} here; GET {ROOT} tells what is"}, 404)
+        return json_answer({"error": f"unsupported: {method} {path}; see GET {ROOT}"}, 404)
 
     def _faults(self, method: str, body: bytes) -> Answer:
         try:
@@ -47,7 +47,7 @@ class Control:
 
 def _guide(url: str) -> dict[str, Any]:
     return {
-        "about": "A TMDB of our own. PUT a list of faults to break it, DELETE them to heal it.",
+        "about": "A stand-in for TMDB. PUT a list of faults to make it fail, DELETE it to recover.",
         "examples": [
             f"curl {url}/faults",
             f"""curl -X PUT {url}/faults -d '[{{"kind": "503"}}]'""",
@@ -61,12 +61,12 @@ def _guide(url: str) -> dict[str, Any]:
         ],
         "fields": {
             "kind": "one of the kinds below",
-            "paths": "a pattern as in a shell; default *",
-            "times": "for how many calls; default all",
+            "paths": "a shell-style pattern; default *",
+            "times": "the number of calls; default all",
             "probability": "from 0 to 1; default 1",
-            "seconds": "for delay, drip and drip-headers; default 1",
-            "retry_after": "a Retry-After header, whatever its value; default none",
-            "ids": "the movies that are gone, for deleted",
+            "seconds": "the duration, for delay, drip and drip-headers; default 1",
+            "retry_after": "the value of a Retry-After header, not validated; default none",
+            "ids": "the IDs of the deleted movies, for deleted",
         },
         "kinds": dict(KINDS),
     }

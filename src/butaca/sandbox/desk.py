@@ -1,4 +1,4 @@
-"""Where a call is counted, struck or let in, and answered."""
+"""The handling of a call: counting, faults, authentication, and the response."""
 
 from collections.abc import Mapping
 from hmac import compare_digest
@@ -18,10 +18,10 @@ PICTURES = "/t/p/"
 
 
 class FrontDesk:
-    """Answers every call: TMDB's endpoints, its pictures, and the switchboard."""
+    """Handles every call: TMDB's endpoints, its pictures, and the control API."""
 
     def __init__(self, source: Source, *, token: str, latency: float) -> None:
-        """Take where answers come from, the good token, and the seconds each call takes."""
+        """Set the source of movies, the valid token, and the duration of each call in seconds."""
         self.calls = Calls()
         self.breakage = Breakage()
         self._source = source
@@ -32,7 +32,7 @@ class FrontDesk:
     def answer(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes
     ) -> tuple[Answer, Strike | None]:
-        """Return the answer, and what strikes it on its way."""
+        """Return the response, and the fault that applies to its transmission."""
         call = Call.to(target)
         if call.path.startswith(control.ROOT):
             host = headers.get("host", "")

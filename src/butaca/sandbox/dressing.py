@@ -1,4 +1,4 @@
-"""The headers that TMDB's answers wear, and their compression."""
+"""The headers and the compression of TMDB's responses."""
 
 import gzip
 from dataclasses import replace
@@ -12,7 +12,7 @@ SHORTEST_AGE, LONGEST_AGE = 600, 28_800
 
 
 def dressed(answer: Answer, target: str) -> Answer:
-    """Return a 200 with its weak ETag and a max-age that depends on nothing but the target."""
+    """Add a weak ETag to a 200, and a max-age that depends on the target only."""
     if answer.status != HTTPStatus.OK:
         return answer
     age = SHORTEST_AGE + crc32(target.encode()) % (LONGEST_AGE - SHORTEST_AGE)
@@ -22,7 +22,7 @@ def dressed(answer: Answer, target: str) -> Answer:
 
 
 def compressed(answer: Answer, accepted: str) -> Answer:
-    """Return the answer in gzip, and saying so, for a caller who accepts that."""
+    """Compress the response with gzip, if the client accepts that."""
     headers = {**answer.headers, "Vary": "Accept-Encoding, Origin"}
     if "gzip" not in accepted or not answer.body:
         return replace(answer, headers=headers)

@@ -1,4 +1,4 @@
-"""TMDB's endpoints: which path is answered by what, and who may ask."""
+"""TMDB's endpoints: the routing of calls."""
 
 from typing import Protocol
 
@@ -8,13 +8,13 @@ from butaca.sandbox.drawing.pictures import Picture
 
 
 class Source(Protocol):
-    """Where the answers come from: movies of our own, or a folder of recordings."""
+    """The source of the responses: built-in movies, or a directory of recordings."""
 
     def popular(self, call: Call) -> Answer:
         """Return a page of the popular movies. Raises Refused."""
 
     def search(self, call: Call) -> Answer:
-        """Return a page of the movies whose title holds the query. Raises Refused."""
+        """Return a page of the movies whose title contains the query. Raises Refused."""
 
     def movie(self, call: Call, movie_id: int) -> Answer:
         """Return the details of a movie. Raises Refused."""
@@ -23,17 +23,17 @@ class Source(Protocol):
         """Return the translations of a movie. Raises Refused."""
 
     def changes(self, call: Call, deleted: frozenset[int]) -> Answer:
-        """Return a page of ids that changed, those of deleted movies first. Raises Refused."""
+        """Return a page of the IDs of changed movies, deleted ones first. Raises Refused."""
 
     def configuration(self) -> Answer:
-        """Return where pictures are, and in which sizes."""
+        """Return the base URLs and the sizes of pictures."""
 
     def find_picture(self, path: str) -> Picture | None:
-        """Return what to draw for a poster_path or backdrop_path."""
+        """Return the picture at a poster_path or backdrop_path."""
 
 
 def answer(source: Source, call: Call, deleted: frozenset[int]) -> Answer:
-    """Answer a call under /3 as TMDB does, its refusals included."""
+    """Respond to a call under /3 as TMDB does, including its errors."""
     try:
         return _route(source, call, deleted)
     except Refused as refused:

@@ -1,4 +1,4 @@
-"""What can go wrong at TMDB: the kinds of fault, and how they are written down."""
+"""The kinds of failures of TMDB, and their notation."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -7,14 +7,14 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 KINDS: Mapping[str, str] = {
-    "refuse": "takes the call and hangs up without a word",
-    "hang": "takes the call and never answers, until healed or stopped",
-    "delay": "answers properly, after `seconds`",
-    "drip": "sends the headers, then the body one byte every `seconds`",
-    "drip-headers": "sends everything, headers too, one byte every `seconds`",
-    "reset": "resets the connection (RST) in mid-body",
-    "cut": "promises the whole body, sends half of it and hangs up",
-    "429": "too many requests, code 25; with `retry_after` as its Retry-After, or without",
+    "refuse": "accepts the call and closes the connection without a response",
+    "hang": "accepts the call and does not respond until healed or stopped",
+    "delay": "responds correctly after `seconds`",
+    "drip": "sends the headers, then one byte of the body every `seconds`",
+    "drip-headers": "sends one byte every `seconds`, including the headers",
+    "reset": "resets the connection (RST) in the middle of the body",
+    "cut": "announces the whole body, sends half of it and closes the connection",
+    "429": "too many requests, code 25; with Retry-After if `retry_after` is given",
     "500": "internal error, code 11",
     "502": "no connection to the backend, code 43",
     "502-html": "the gateway's own page in HTML",
@@ -22,23 +22,23 @@ KINDS: Mapping[str, str] = {
     "503-maintenance": "maintenance, code 46",
     "504": "the backend timed out, code 24",
     "504-html": "the gateway's own page in HTML",
-    "401": "our key is bad, code 7",
-    "404": "no such thing, code 34",
-    "truncated": "200 with JSON that stops in the middle",
+    "401": "invalid API key, code 7",
+    "404": "not found, code 34",
+    "truncated": "200 with truncated JSON",
     "object": "200 with {}",
     "list": "200 with []",
     "null": "200 with null",
     "gzip": "200 with gzip bytes and no Content-Encoding",
-    "deleted": "the movies of `ids` are gone: 404 code 34, and `adult: null` among the changes",
+    "deleted": "the movies in `ids` are deleted: 404 code 34, and `adult: null` in the changes",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One way of failing, and for which calls.
+    """A kind of failure, and the calls to which it applies.
 
-    `paths` is a pattern as in a shell (`/3/movie/*`); `times` is for how many calls, None for
-    all; `probability` runs from 0 to 1. Raises ValueError when it makes no sense.
+    `paths` is a shell-style pattern (`/3/movie/*`); `times` is the number of calls, None for all;
+    `probability` is from 0 to 1. Raises ValueError if a field is invalid.
     """
 
     kind: str
@@ -50,7 +50,7 @@ class Fault:
     ids: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse what makes no sense."""
+        """Validate the fields."""
         if self.kind not in KINDS:
             raise ValueError(f"unknown kind of fault {self.kind!r}; known: {', '.join(KINDS)}")
         if self.times is not None and self.times < 1:
@@ -65,20 +65,20 @@ class Fault:
             raise ValueError("ids belong to the kind 'deleted', which needs them")
 
     def concerns(self, path: str) -> bool:
-        """Return whether a call of this path is to fail."""
+        """Return whether the fault applies to a path."""
         if not fnmatchcase(path, self.paths):
             return False
         return self.kind != "deleted" or _movie_in(path) in self.ids
 
     def as_json(self) -> dict[str, Any]:
-        """Return all fields, as `PUT /_sandbox/faults` takes them."""
+        """Return all fields, as `PUT /_sandbox/faults` accepts them."""
         return asdict(self)
 
 
 def faults_from(text: str) -> tuple[Fault, ...]:
-    """Read faults: a JSON list, or `kind[:paths[:times]]` with commas between.
+    """Parse faults: a JSON list, or a comma-separated list of `kind[:paths[:times]]`.
 
-    Raises ValueError with a sentence that says what is wrong.
+    Raises ValueError with a message for the user.
     """
     if text.strip().startswith(("[", "{")):
         return _from_json(text)

@@ -1,4 +1,4 @@
-"""The HTTP server: threads and sockets, and how to be rid of them at once."""
+"""The HTTP server: threads and sockets, and how to stop them at once."""
 
 import socket
 import sys
@@ -16,23 +16,23 @@ LONGEST_FAREWELL = 5.0
 
 
 class Desk(Protocol):
-    """Who knows the answers."""
+    """The handler of calls."""
 
     def answer(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes
     ) -> tuple[Answer, Strike | None]:
-        """Return the answer, and what strikes it on its way."""
+        """Return the response, and the fault that applies to its transmission."""
 
 
 class Exchange(BaseHTTPRequestHandler):
-    """One connection, and the calls that come over it one after the other."""
+    """A connection and its calls."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     server: "Listener"
 
     def answer(self) -> None:
-        """Answer one call."""
+        """Respond to a call."""
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         headers = {name.lower(): value for name, value in self.headers.items()}
         answer, strike = self.server.desk.answer(self.command, self.path, headers, body)
@@ -42,28 +42,28 @@ class Exchange(BaseHTTPRequestHandler):
     do_GET = do_PUT = do_DELETE = answer  # noqa: N815
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """Stay quiet: whoever wants to know who called reads the counter."""
+        """Log nothing: the call counter serves that purpose."""
 
 
 class Listener(ThreadingHTTPServer):
-    """Listens, with one thread per connection."""
+    """A server with one thread per connection."""
 
     daemon_threads = True
     request_queue_size = 1024
 
     def __init__(self, address: tuple[str, int], desk: Desk) -> None:
-        """Bind the address. Raises OSError when somebody else has it."""
+        """Bind the address. Raises OSError if it is in use."""
         self.desk = desk
         self._open: dict[Thread, socket.socket] = {}
         super().__init__(address, Exchange)
 
     def server_bind(self) -> None:
-        """Bind without asking the network for our name, which HTTPServer would do."""
+        """Bind without the reverse DNS look-up of HTTPServer."""
         TCPServer.server_bind(self)
         self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Give a connection its thread, and remember both."""
+        """Start a thread for a connection, and keep track of both."""
         thread = Thread(
             target=self.process_request_thread, args=(request, client_address), daemon=True
         )
@@ -72,19 +72,19 @@ class Listener(ThreadingHTTPServer):
         thread.start()
 
     def _forget_who_is_gone(self) -> None:
-        # Not by the threads themselves: one that is about to end must still be waited for.
+        # Not in the threads themselves: `hang_up` must still wait for one that is about to end.
         for thread in [thread for thread in self._open if not thread.is_alive()]:
             del self._open[thread]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a caller who went away; a mistake of ours must be seen."""
+        """Ignore disconnected clients; print the traceback of every other error."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 
     def hang_up(self) -> None:
-        """End every connection, idle ones too, and wait until their threads are gone.
+        """Close every connection, even if idle, and wait for their threads.
 
-        Nothing may be listening any longer.
+        The server must not be listening any more.
         """
         for thread, connection in self._open.items():
             _shut(connection)

@@ -1,4 +1,4 @@
-"""The sandbox itself: start it, break it, heal it, count, stop it."""
+"""The sandbox: starting, stopping, faults and counts."""
 
 from pathlib import Path
 from threading import Event, Thread
@@ -19,12 +19,12 @@ OPEN_SESAME = "sandbox-token"
 
 
 class Sandbox:
-    """A TMDB on the loopback, with movies of its own or with recorded answers.
+    """A stand-in for TMDB on a local port, with built-in movies or recorded responses.
 
-    `data` is a folder of recordings, `token` the only good Bearer token, `latency` the seconds
-    that every call under /3 takes, `inflate_totals` whether the popular list claims more pages
-    than TMDB gives. With `port=0` the first start chooses a port and later starts keep it: a
-    stopped sandbox really refuses connections, and comes back at the same address.
+    `data` is a directory of recordings; `token` is the only valid bearer token; `latency` is the
+    duration of every call under /3, in seconds; `inflate_totals` makes the popular list announce
+    more pages than TMDB serves. With `port=0`, the first start chooses a port, and later starts
+    reuse it: a stopped sandbox refuses connections, and then returns at the same address.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Sandbox:
         *,
         inflate_totals: bool = True,
     ) -> None:
-        """Read the movies. Raises NotADirectoryError when `data` is no folder."""
+        """Read the movies. Raises NotADirectoryError if `data` is not a directory."""
         source = _source(data, inflate_totals=inflate_totals)
         self._desk = FrontDesk(source, token=token, latency=latency)
         self._host, self._port = host, port
@@ -47,34 +47,34 @@ class Sandbox:
 
     @property
     def url(self) -> str:
-        """The base of the API, for TMDB_BASE_URL."""
+        """The base URL of the API, for TMDB_BASE_URL."""
         return f"{self._origin}/3"
 
     @property
     def image_url(self) -> str:
-        """The base of the pictures, for TMDB_IMAGE_BASE_URL."""
+        """The base URL of pictures, for TMDB_IMAGE_BASE_URL."""
         return self._origin + PICTURES.rstrip("/")
 
     @property
     def control_url(self) -> str:
-        """Where faults are switched and calls are read over HTTP."""
+        """The URL of the control API, for faults and counts."""
         return f"{self._origin}/_sandbox"
 
     @property
     def calls(self) -> Calls:
-        """How often which path under /3 was called, over all starts."""
+        """The number of calls per path under /3, over all starts."""
         return self._desk.calls
 
     def break_with(self, *faults: Fault) -> None:
-        """Switch on more faults; the first that concerns a call strikes it."""
+        """Activate more faults; the first that matches a call applies to it."""
         self._desk.breakage.add(*faults)
 
     def heal(self) -> None:
-        """Switch off all faults; calls that hang end without an answer."""
+        """Deactivate all faults; hanging calls end without a response."""
         self._desk.breakage.replace()
 
     def start(self) -> None:
-        """Listen, in a thread of its own. Raises OSError when the port is taken."""
+        """Listen, in a background thread. Raises OSError if the port is in use."""
         self._listener = Listener((self._host, self._port), self._desk)
         self._port = self._listener.server_port
         self._desk.breakage.rearm()
@@ -84,7 +84,7 @@ class Sandbox:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop listening and end every call; from now on connections are really refused."""
+        """Stop listening and end every call; from now on connections are refused."""
         if not self._listener or not self._thread:
             return
         self._listener.shutdown()
@@ -96,7 +96,7 @@ class Sandbox:
         self._stopped.set()
 
     def serve_forever(self) -> None:
-        """Serve until `stop` is called from elsewhere, or this thread is interrupted."""
+        """Serve until `stop` is called from another thread, or this thread is interrupted."""
         if not self._listener:
             self.start()
         try:

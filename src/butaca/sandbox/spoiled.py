@@ -1,4 +1,4 @@
-"""The answers of a TMDB that fails, as far as an answer can tell."""
+"""The responses of a failing TMDB, as far as the fault concerns the response itself."""
 
 import gzip
 from collections.abc import Callable, Mapping
@@ -37,7 +37,7 @@ AFTERWARDS: Mapping[str, Callable[[Answer], Answer]] = {"truncated": _truncated,
 
 
 def spoiled(answer: Answer, fault: Fault) -> Answer:
-    """Return what a fault makes of an answer; faults of the connection leave it as it is."""
+    """Apply a fault to a response; faults of the connection do not change it."""
     if fault.kind in AFTERWARDS:
         return AFTERWARDS[fault.kind](answer)
     instead = INSTEAD.get(fault.kind, answer)

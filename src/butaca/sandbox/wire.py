@@ -1,4 +1,4 @@
-"""Bytes on the wire, sent whole or in all the ways in which a connection fails."""
+"""Sending responses, complete or with a fault of the connection."""
 
 import os
 import socket
@@ -28,7 +28,7 @@ def head(answer: Answer) -> bytes:
 
 
 def send(connection: socket.socket, answer: Answer, strike: Strike | None) -> bool:
-    """Send an answer as well as the strike allows; return whether the connection lives on."""
+    """Send a response with a fault, if any; return whether the connection can be reused."""
     if strike and strike.fault.kind in BREAKING:
         _break_off(connection, answer, strike)
         return False
@@ -65,6 +65,6 @@ def _drip(connection: socket.socket, message: bytes, start: int, strike: Strike)
 
 
 def _reset(connection: socket.socket) -> None:
-    # To close with nothing to linger for sends RST; detached, so that nobody says FIN before.
+    # Closing without lingering sends RST; detached, so that nothing sends FIN first.
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     os.close(connection.detach())

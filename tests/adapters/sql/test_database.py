@@ -350,14 +350,14 @@ def test_a_moment_comes_back_in_utc_whatever_the_zone_of_the_server(
 
 
 def test_a_naive_moment_is_refused(database: Database) -> None:
-    with pytest.raises(StatementError, match="a moment needs its time zone"):
+    with pytest.raises(StatementError, match="the datetime must have a time zone"):
         created_at(database, NOON.replace(tzinfo=None))
 
 
 def test_a_naive_correction_is_refused(database: Database) -> None:
     store = stocked_library(database)
     store.rate(CONSUMER.id, 550, Stars.of(3), NOON)
-    with pytest.raises(StatementError, match="a moment needs its time zone"):
+    with pytest.raises(StatementError, match="the datetime must have a time zone"):
         store.correct_rating(CONSUMER.id, 550, Stars.of(4), NOON.replace(tzinfo=None))
 
 

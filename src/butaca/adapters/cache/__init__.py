@@ -1,4 +1,4 @@
-"""The cache: a catalogue that asks another one no more often than it must."""
+"""The cache: a catalogue in front of another, which it calls as rarely as possible."""
 
 from butaca.adapters.cache.catalogue import CachedCatalogue
 from butaca.adapters.cache.flights import Flights

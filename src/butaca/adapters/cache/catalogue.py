@@ -1,4 +1,4 @@
-"""A catalogue that remembers: fresh answers spare a call, stale ones stand in for a failed one."""
+"""A caching catalogue: fresh answers save a call, stale ones replace a failed call."""
 
 import logging
 import math
@@ -38,10 +38,10 @@ T = TypeVar("T")
 log = logging.getLogger("butaca.catalogue")
 
 POLL_SECONDS = 0.02
-"""How often one looks whether the flight of another pod has landed."""
+"""The interval at which to check, in seconds, whether the call of another pod has finished."""
 
 LANDING_SECONDS = 1.0
-"""What a lease lasts beyond the deadline of the call that it is for."""
+"""How long a lease outlasts the deadline of its call, in seconds."""
 
 _PAGE: Form[Page[Movie]] = Form(Page[Movie])
 _DETAILS: Form[MovieDetails] = Form(MovieDetails)
@@ -49,11 +49,11 @@ _RECORD: Form[MovieRecord] = Form(MovieRecord)
 
 
 class CachedCatalogue:
-    """A catalogue in front of another. Times are in seconds.
+    """A cache in front of another catalogue. Times are in seconds.
 
-    The same call goes out once per time-to-live, over all pods. When it fails, what is kept is
-    served, and nothing goes out for a while. Nobody waits longer than a flight may take.
-    Source: RFC 5861 (stale-if-error, stale-while-revalidate).
+    The same call is sent upstream once per time-to-live, over all pods. If it fails, the cached
+    answer is served, and nothing is sent for the length of the cooldown. No request waits longer
+    than the deadline of a call. Source: RFC 5861 (stale-if-error, stale-while-revalidate).
     """
 
     def __init__(
@@ -73,28 +73,28 @@ class CachedCatalogue:
         self._clock = clock
 
     def popular(self, query: PopularQuery) -> Fetched[Page[Movie]]:
-        """Return one page of what is popular."""
+        """Return one page of the popular movies."""
         key = _key("popular", query.page, query.language, query.region)
         return self._answer(Call(key, _PAGE, partial(self._catalogue.popular, query)))
 
     def search(self, query: SearchQuery) -> Fetched[Page[Movie]]:
-        """Return one page of what was found."""
+        """Return one page of the matches."""
         key = _key("search", query.text, query.page, query.language, query.region, query.year)
         return self._answer(Call(key, _PAGE, partial(self._catalogue.search, query)))
 
     def details(self, movie_id: int, language: str) -> Fetched[MovieDetails]:
-        """Return one movie in a language."""
+        """Return the details of a movie in a language."""
         key = _key("details", movie_id, language)
         fetch = partial(self._catalogue.details, movie_id, language)
         return self._answer(Call(key, _DETAILS, fetch))
 
     def record(self, movie_id: int) -> Fetched[MovieRecord]:
-        """Return one movie with all its translations."""
+        """Return a movie with all its translations."""
         key = _key("record", movie_id)
         return self._answer(Call(key, _RECORD, partial(self._catalogue.record, movie_id)))
 
     def _answer(self, call: Call[T]) -> Fetched[T]:
-        """Answer from memory, from Redis, from somebody's flight or from one of our own."""
+        """Answer from memory, from Redis, from a call in flight, or from a new one."""
         kept = self._layers.find(call)
         if kept and self._layers.is_fresh(kept):
             return self._serve(kept, Source.HIT)
@@ -104,7 +104,7 @@ class CachedCatalogue:
             return self._board(call, kept)
 
     def _board(self, call: Call[T], kept: Kept[T | None] | None) -> Fetched[T]:
-        """Let one thread of this process go; the others take what is kept, or wait."""
+        """Let one thread of this process make the call; the others serve a stale answer or wait."""
         flight: Flight[Fetched[T]]
         flight, leads = self._flights.board(call.key)
         if not leads:
@@ -113,10 +113,10 @@ class CachedCatalogue:
         if kept is None:
             return self._flights.lead(call.key, flight, fly)
         self._flights.send(call.key, flight, fly)
-        # Fresh is worth a moment of waiting, and no more: there is something to serve.
+        # A fresh answer is worth a short wait only, because there is a stale one to serve.
         if flight.lands_within(self._bulkhead.patience):
             return flight.outcome()
-        kept = self._layers.find(call) or kept  # Older by the time that we waited.
+        kept = self._layers.find(call) or kept  # Its age includes the time spent waiting.
         return self._serve(kept, Source.UPDATING)
 
     def _follow(self, flight: Flight[Fetched[T]], kept: Kept[T | None] | None) -> Fetched[T]:
@@ -125,7 +125,7 @@ class CachedCatalogue:
         return _collapsed(self._wait_for(flight))
 
     def _wait_for(self, flight: Flight[T]) -> T:
-        """Wait for another thread to land; longer than our patience, with a place only."""
+        """Wait for the call of another thread; beyond the patience, only with a place."""
         patience = flight.departed + self._bulkhead.patience - self._clock()
         if flight.lands_within(min(patience, seconds_left())):
             return flight.outcome()
@@ -142,7 +142,7 @@ class CachedCatalogue:
             return self._instead(kept, Source.BUSY, busy)
 
     def _lead_over_pods(self, call: Call[T], kept: Kept[T | None] | None) -> Fetched[T]:
-        """Go, unless another pod does: then serve what is kept, or wait for it to land."""
+        """Make the call, unless another pod does: then serve a stale answer, or wait for it."""
         while seconds_left() > 0:
             longest = self._flights.deadline + LANDING_SECONDS
             with self._layers.lease(call, longest) as (lease, found):
@@ -157,7 +157,7 @@ class CachedCatalogue:
         raise CatalogueTimedOut
 
     def _go(self, call: Call[T], kept: Kept[T | None] | None, lease: Lease) -> Fetched[T]:
-        """Go, if upstream may be called."""
+        """Make the call, if upstream is not in its cooldown."""
         if seconds := self._health.claim(is_calm=lease.is_calm):
             return self._instead(kept, Source.COOLDOWN, _resting(seconds))
         return self._fetch(call, kept, lease)
@@ -173,7 +173,7 @@ class CachedCatalogue:
         except CatalogueFailed as failure:
             self._let_rest(call.key, failure)
             _report(failure, call.key, self._since(started), "stale" if kept else "nothing")
-            kept = self._layers.find(call) or kept  # Older by the time that the call took.
+            kept = self._layers.find(call) or kept  # Its age includes the duration of the call.
             return self._instead(kept, Source.STALE, failure)
         self._health.answered()
         log.info(
@@ -186,7 +186,7 @@ class CachedCatalogue:
         return round(self._clock() - started, 3)
 
     def _let_rest(self, key: str, failure: CatalogueFailed) -> None:
-        """Let upstream rest after a failure, as far as the failure reaches."""
+        """Start a cooldown, whose scope depends on the failure."""
         match failure:
             case CatalogueAnsweredNonsense():
                 self._health.answered_nonsense(key)
@@ -199,7 +199,7 @@ class CachedCatalogue:
     def _instead(
         self, kept: Kept[T | None] | None, source: Source, failure: CatalogueFailed
     ) -> Fetched[T]:
-        """Serve what is kept instead of failing. Raises the failure where nothing is."""
+        """Serve the cached answer in place of a failure. Raises the failure if there is none."""
         if kept is None:
             raise failure
         return self._serve(kept, source, failure.upstream_status)
@@ -215,7 +215,7 @@ class CachedCatalogue:
 
 
 def _collapsed(fetched: Fetched[T]) -> Fetched[T]:
-    """Say of a fresh answer that somebody else's call brought it."""
+    """Mark a fresh answer as obtained by the call of another request."""
     if fetched.freshness.source is not Source.MISS:
         return fetched
     return replace(fetched, freshness=replace(fetched.freshness, source=Source.COLLAPSED))

@@ -1,4 +1,4 @@
-"""What a cache keeps: an answer, and how old it is."""
+"""Cache entries, and the interfaces of the cache."""
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Kept(Generic[T_co]):
-    """Something that is kept, and the seconds since upstream said so."""
+    """A cached value, and the number of seconds since upstream returned it."""
 
     value: T_co
     age: float
@@ -17,56 +17,56 @@ class Kept(Generic[T_co]):
 
 @dataclass(slots=True)
 class Lease:
-    """Whether one leads for a key, and what was kept under it when that was asked."""
+    """Whether the caller leads for a key, and what was cached under it at that time."""
 
     leads: bool
     found: Kept[bytes] | None
     token: str | None = None
-    """By which it is given back; nothing, where that was done or there is nothing to give back."""
+    """Needed to release the lease; None if it has been released, or there is nothing to release."""
 
     is_calm: bool = False
-    """Whether there was no verdict on upstream in Redis when the lease was taken."""
+    """Whether Redis held no sign of trouble upstream when the lease was taken."""
 
 
 class Cache(Protocol):
-    """Where bodies are kept for all pods. Nothing here raises."""
+    """Storage for response bodies, shared by all pods. Its methods do not raise."""
 
     def get(self, key: str) -> Kept[bytes] | None:
-        """Return what was put last under a key, fresh or stale."""
+        """Return the latest entry for a key, fresh or stale."""
 
     def put(self, key: str, body: bytes, lease: Lease | None = None) -> bool:
-        """Keep a body, and give back the lease that it is of; tell whether it is kept."""
+        """Store a body and release its lease; return whether it was stored."""
 
     def lease(self, key: str, seconds: float) -> AbstractContextManager[Lease]:
-        """Lead for a key, for some seconds at most, if nobody else does."""
+        """Take the lead for a key, for some seconds at most, if nobody else has it."""
 
 
 class Health(Protocol):
-    """Whether upstream may be called: after a failure it rests, and then one caller tries first."""
+    """Whether upstream may be called: a failure starts a cooldown, which one probe ends."""
 
     def seconds_of_rest(self, key: str) -> float:
-        """Return for how long a call does not go out, as far as this process knows; ask nobody."""
+        """Return how long a call must wait, as far as this process knows, without asking Redis."""
 
     def claim(self, *, is_calm: bool = False) -> float:
-        """Return 0 to whoever may go now, or the seconds to wait.
+        """Return 0 if the caller may call now, or the number of seconds to wait.
 
-        With `is_calm`, that of a lease just taken, what this process knows is all that counts.
+        With `is_calm`, from a lease just taken, only what this process knows is considered.
         """
 
     def failed(self) -> None:
-        """Let upstream rest."""
+        """Start a cooldown."""
 
     def refused(self) -> None:
-        """Let upstream rest as far as our key reaches, which may be a bad one."""
+        """Start a cooldown for whatever uses our API key, which may be invalid."""
 
     def answered(self) -> None:
-        """Let everybody go again."""
+        """End the cooldown."""
 
     def answered_nonsense(self, key: str) -> None:
-        """Let one call rest, and everybody else go."""
+        """Start a cooldown for one call, and end that of all others."""
 
 
 def told(key: str) -> str:
-    """Return a key as the log may have it: what people search for is nobody's business."""
+    """Return a key as it may be logged: search texts are private."""
     kind, _, rest = key.partition(":")
     return f"search:*:{rest.partition(':')[2]}" if kind == "search" else key

@@ -1,4 +1,4 @@
-"""One goes, the others do not: at most one flight per key in this process."""
+"""Request collapsing: at most one call in flight per key in this process."""
 
 import logging
 import threading
@@ -19,25 +19,25 @@ log = logging.getLogger("butaca.catalogue")
 
 
 class Flight(Generic[T]):
-    """A call that is on its way."""
+    """A call in flight."""
 
     def __init__(self, departed: float) -> None:
         self.departed = departed
         self.landed: Future[T] = Future()
 
     def lands_within(self, seconds: float) -> bool:
-        """Wait for it to land; tell whether it did."""
+        """Wait for the call to finish; return whether it did."""
         return bool(wait([self.landed], max(seconds, 0)).done)
 
     def outcome(self) -> T:
-        """Return what it brought, or raise what it failed with."""
+        """Return the result of the call, or raise its failure."""
         if failure := self.landed.exception():
             raise _afresh(failure)
         return self.landed.result()
 
 
 class Flights:
-    """The calls of this process that are on their way, by key; for `deadline` seconds at most."""
+    """The calls in flight in this process, by key; each takes at most `deadline` seconds."""
 
     def __init__(
         self,
@@ -51,33 +51,33 @@ class Flights:
         self._flying: dict[str, Flight[Any]] = {}
         boarded = Counter(
             "butaca_flights",
-            "Requests that led the one flight of their key in this process, or followed it.",
+            "Requests that made the call for their key, or waited for it, by role.",
             ("role",),
             registry=registry,
         )
         self._led, self._followed = boarded.labels("led"), boarded.labels("followed")
 
     def board(self, key: str) -> tuple[Flight[Any], bool]:
-        """Return the flight for a key, and whether the caller is to lead it."""
+        """Return the call in flight for a key, and whether the caller must make it."""
         flight, leads = self._board(key)
         (self._led if leads else self._followed).inc()
         return flight, leads
 
     def send(self, key: str, flight: Flight[T], fly: Callable[[], T]) -> None:
-        """Fly in a thread of its own, in the name of the request that asked."""
+        """Make the call in a background thread, in the context of the request."""
         work = threading.Thread(
             target=copy_context().run, args=(self._fly_alone, key, flight, fly), daemon=True
         )
         try:
             work.start()
-        except RuntimeError:  # The system gives no more threads.
+        except RuntimeError:  # The system cannot start any more threads.
             self._fly_alone(key, flight, fly)
 
     def _fly_alone(self, key: str, flight: Flight[T], fly: Callable[[], T]) -> None:
         try:
             self.lead(key, flight, fly)
         except Refusal:
-            pass  # Whoever still waits is told.
+            pass  # Those that wait for the call receive it.
         except Exception:
             log.exception("catalogue.broke", extra={"call": told(key)})
 
@@ -89,7 +89,7 @@ class Flights:
             return flight, True
 
     def lead(self, key: str, flight: Flight[T], fly: Callable[[], T]) -> T:
-        """Fly. Those who wait get what the caller gets, a failure included."""
+        """Make the call. Those that wait receive the same result or failure."""
         try:
             answer = fly()
         except BaseException as failure:
@@ -106,9 +106,9 @@ class Flights:
 
 
 def _afresh(failure: BaseException) -> BaseException:
-    """Return a refusal for another thread to raise.
+    """Return a copy of a refusal for another thread to raise.
 
-    Each raise adds to the traceback of an exception, and a traceback keeps the requests of all its
-    frames alive.
+    Raising the same exception in many threads would grow one traceback, which keeps the frames of
+    all their requests alive.
     """
     return copy(failure) if isinstance(failure, Refusal) else failure

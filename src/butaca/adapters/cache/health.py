@@ -1,4 +1,4 @@
-"""The rest that upstream gets after a failure, and the one probe that ends it."""
+"""The cooldown of upstream after a failure, and the single probe that ends it."""
 
 import threading
 import time
@@ -9,19 +9,20 @@ from prometheus_client import CollectorRegistry, Counter
 from butaca.adapters.cache.memory import Memory
 from butaca.adapters.redis import RedisLink, milliseconds
 
-# One hash tag, so that both are in one slot of a Redis Cluster: the script needs both.
+# Both keys have the same hash tag, so that they share a slot in a Redis Cluster, as the script
+# requires.
 RESTING = "butaca:{tmdb}:resting"
-"""While this key lives, nobody goes: upstream rests, or somebody is trying it."""
+"""While this key exists, nothing is sent: upstream is cooling down, or being probed."""
 
 AILING = "butaca:{tmdb}:ailing"
-"""While this key lives, upstream failed last, and only one goes at a time."""
+"""While this key exists, the last call failed, and only one probe at a time is sent."""
 
 AILING_SECONDS = 3600
 
 NONSENSE = 512
-"""How many calls may rest alone at a time."""
+"""The maximum number of individual calls in a cooldown at a time."""
 
-# Returns how long the rest lasts, and whether it is a probe: of somebody else's, or the caller's.
+# Returns the time left, and whether the reason is a probe, the caller's or another's.
 _CLAIM = """
 local left = redis.call('PTTL', KEYS[1])
 if left > 0 then return {left, redis.call('GET', KEYS[1])} end
@@ -32,12 +33,12 @@ return {0, 'probe'}
 
 
 class SharedHealth:
-    """How upstream does, as all pods see it; as this process sees it while Redis is away.
+    """The health of upstream, shared by all pods; per process while Redis is unavailable.
 
-    After a failure nothing goes out for `cooldown` seconds. Then one caller may try, for at
-    most `probe` seconds; when it succeeds all may go again, when it fails the rest begins anew.
-    A call whose own answer is nonsense rests alone, and in this process. So does this process
-    whose key TMDB refuses: other pods may have a better one.
+    After a failure, nothing is sent for `cooldown` seconds. Then one caller may try, for at most
+    `probe` seconds. If it succeeds, everybody may call again; if it fails, the cooldown starts
+    again. A call whose own answer is invalid gets a cooldown of its own, in this process only. If
+    TMDB rejects our key, the cooldown is for this process alone: other pods may have a valid key.
     """
 
     def __init__(
@@ -61,22 +62,22 @@ class SharedHealth:
         self._verdicts = 0
         self._nonsense = Memory(NONSENSE, cooldown, clock)
         self._cooldowns = Counter(
-            "butaca_tmdb_cooldowns", "Rests that this process has begun.", registry=registry
+            "butaca_tmdb_cooldowns", "Cooldowns started by this process.", registry=registry
         )
 
     @property
     def is_up(self) -> bool:
-        """Whether upstream answered when this process called it last."""
+        """Whether the last call of this process was answered."""
         return not self._is_ailing
 
     def seconds_of_rest(self, key: str) -> float:
-        """Return for how long a call does not go out, as far as this process knows."""
+        """Return how long a call must wait, as far as this process knows."""
         nonsense = self._nonsense.get(key)
         alone = self._cooldown - nonsense.age if nonsense else 0.0
         return max(self._own_rest(), alone)
 
     def claim(self, *, is_calm: bool = False) -> float:
-        """Return 0 to whoever may go now, or the seconds to wait; ask nobody where all is calm."""
+        """Return 0 if the caller may call now, or the seconds to wait; skip Redis if `is_calm`."""
         if is_calm:
             return self._own_rest()
         if left := self._seconds_until(self._refused_until):
@@ -88,14 +89,14 @@ class SharedHealth:
         left, is_probed = claimed
         with self._lock:
             self._is_known_to_ail |= left == 0 and is_probed
-            # A verdict of this process is newer than the answer that it overtook.
+            # A verdict of this process in the meantime is newer than the answer of Redis.
             if verdicts == self._verdicts:
-                # A probe may end at any moment, so it is no rest to remember.
+                # A probe may end at any moment, so the time left must not be remembered.
                 self._rests_until = self._clock() + (0.0 if is_probed else left)
         return left
 
     def failed(self) -> None:
-        """Let upstream rest, for all pods."""
+        """Start a cooldown for all pods."""
         with self._lock:
             self._verdicts += 1
             self._is_ailing = self._is_known_to_ail = True
@@ -104,19 +105,19 @@ class SharedHealth:
         self._link.attempt(self._tell_failure, otherwise=None)
 
     def refused(self) -> None:
-        """Let upstream rest, for this process alone."""
+        """Start a cooldown for this process alone."""
         with self._lock:
             self._is_ailing = True
             self._refused_until = self._clock() + self._cooldown
         self._cooldowns.inc()
 
     def answered_nonsense(self, key: str) -> None:
-        """Let one call rest, and everybody else go."""
+        """Start a cooldown for one call, and end that of all others."""
         self._nonsense.put(key, None)
         self.answered()
 
     def answered(self) -> None:
-        """Let everybody go again; whoever never heard that upstream ails has nothing to tell."""
+        """End the cooldown; update Redis only if a failure was known to this process."""
         with self._lock:
             self._verdicts += 1
             was_known, self._is_known_to_ail = self._is_known_to_ail, False

@@ -1,4 +1,4 @@
-"""Two layers of what is kept: the memory of this process, and the Redis of all pods."""
+"""The two layers of the cache: the memory of this process, and the Redis of all pods."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,23 +16,23 @@ T = TypeVar("T")
 
 
 class Form(Generic[T]):
-    """How one kind of answer is written down. That there is no such movie is one, too: null."""
+    """The serialization of one kind of answer. A movie that does not exist is null."""
 
     def __init__(self, of: Any) -> None:
         self._adapter: TypeAdapter[T | None] = TypeAdapter(of | None)
 
     def write(self, value: T | None) -> bytes:
-        """Return an answer as JSON."""
+        """Serialize an answer to JSON."""
         return self._adapter.dump_json(value)
 
     def read(self, body: bytes) -> T | None:
-        """Return the answer that JSON tells. Raises ValidationError."""
+        """Parse an answer from JSON. Raises ValidationError."""
         return self._adapter.validate_json(body)
 
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T]):
-    """A call that may go out: under which key its answer is kept, in which form, and how to."""
+    """A call to upstream: its cache key, the format of its answer, and how to make it."""
 
     key: str
     form: Form[T]
@@ -40,7 +40,7 @@ class Call(Generic[T]):
 
 
 class Layers:
-    """What is kept, fresh for `ttl` seconds. Without Redis it is what this process remembers."""
+    """The cached answers, fresh for `ttl` seconds. Without Redis, only those of this process."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class Layers:
         self.ttl = ttl
         lookups = Counter(
             "butaca_cache_lookups",
-            "What was found in each layer of the cache: fresh, stale or nothing (miss).",
+            "Cache lookups by layer and result: fresh, stale or miss.",
             ("layer", "result"),
             registry=registry,
         )
@@ -65,7 +65,7 @@ class Layers:
         }
 
     def find(self, call: Call[T]) -> Kept[T | None] | None:
-        """Return the newest answer that is kept, fresh or stale."""
+        """Return the newest cached answer, fresh or stale."""
         remembered = self._remembered(call)
         self._count("memory", remembered)
         if remembered and self.is_fresh(remembered):
@@ -75,20 +75,20 @@ class Layers:
         return self._newer(call, remembered, shared)
 
     def keep(self, call: Call[T], value: T | None, lease: Lease | None = None) -> bool:
-        """Keep an answer, and give back the lease that it is of; tell whether all pods have it."""
+        """Store an answer and release its lease; return whether all pods have it."""
         self._memory.put(call.key, value)
         return self._cache.put(call.key, call.form.write(value), lease)
 
     @contextmanager
     def lease(self, call: Call[T], seconds: float) -> Iterator[tuple[Lease, Kept[T | None] | None]]:
-        """Lead for a call over all pods, if nobody else does; find what is kept by then."""
+        """Take the lead for a call over all pods, if it is free; return what is cached by then."""
         with self._cache.lease(call.key, seconds) as lease:
             remembered, shared = self._remembered(call), _read(call, lease.found)
             found = self._newer(call, remembered, shared)
             yield lease, found
 
     def is_fresh(self, kept: Kept[object]) -> bool:
-        """Tell whether an answer is one for which nobody needs to go out."""
+        """Return whether an answer can be served without a call."""
         return kept.age < self.ttl
 
     def _count(self, layer: str, kept: Kept[object] | None) -> None:
@@ -101,7 +101,7 @@ class Layers:
     def _newer(
         self, call: Call[T], remembered: Kept[T | None] | None, shared: Kept[T | None] | None
     ) -> Kept[T | None] | None:
-        # Redis may have been away when the younger one was kept.
+        # Redis may have been unavailable when the newer one was stored.
         if shared is None or (remembered and remembered.age < shared.age):
             return remembered
         self._memory.put(call.key, shared.value, shared.age)
@@ -113,5 +113,5 @@ def _read(call: Call[T], entry: Kept[bytes] | None) -> Kept[T | None] | None:
         return None
     try:
         return Kept(call.form.read(entry.value), entry.age)
-    except ValidationError:  # Of another release, or corrupt.
+    except ValidationError:  # Written by another release, or corrupt.
         return None

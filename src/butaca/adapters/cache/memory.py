@@ -1,4 +1,4 @@
-"""The newest answers of this process: nobody is asked for them, and Redis may be away."""
+"""The in-memory cache of a process, which works without Redis."""
 
 import threading
 import time
@@ -9,9 +9,9 @@ from butaca.adapters.cache.entries import Kept
 
 
 class Memory:
-    """At most `size` answers, each for `kept_for` seconds; what was used longest ago goes first.
+    """An LRU cache of at most `size` answers, each of which expires after `kept_for` seconds.
 
-    An answer brings the age that it has elsewhere, so that it is never fresher here than there.
+    An answer is stored with the age that it has elsewhere, so that it is never fresher here.
     """
 
     def __init__(
@@ -24,7 +24,7 @@ class Memory:
         self._answers: OrderedDict[str, tuple[object, float]] = OrderedDict()
 
     def get(self, key: str) -> Kept[object] | None:
-        """Return what was put last under a key, fresh or stale."""
+        """Return the latest answer for a key, fresh or stale."""
         with self._lock:
             if (found := self._answers.get(key)) is None:
                 return None
@@ -37,12 +37,12 @@ class Memory:
             return Kept(value, age)
 
     def drop(self, key: str) -> None:
-        """Keep nothing under a key."""
+        """Remove the answer for a key."""
         with self._lock:
             self._answers.pop(key, None)
 
     def put(self, key: str, value: object, age: float = 0.0) -> None:
-        """Keep an answer that is `age` seconds old, unless a younger one is kept."""
+        """Store an answer that is `age` seconds old, unless a newer one is stored."""
         born = self._clock() - age
         with self._lock:
             if (found := self._answers.get(key)) and found[1] > born:

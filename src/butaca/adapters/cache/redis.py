@@ -1,4 +1,4 @@
-"""The cache in Redis: two clocks, and neither of them on our wall."""
+"""The shared cache in Redis, independent of the clocks of the pods."""
 
 import re
 import time
@@ -15,19 +15,19 @@ from butaca.adapters.cache.health import AILING, RESTING
 from butaca.adapters.redis import RedisLink, milliseconds
 
 FORMAT = 1
-"""Of what is kept. It is part of every key: another release's entry is a miss."""
+"""The version of the entry format. It is part of every key, so other formats are misses."""
 
-# Takes the lease unless somebody has it, and tells what is kept by then: in one script, lest body
-# and countdown be of two entries.
+# Takes the lease if it is free, and reads the entry in the same script, so that its body and its
+# time-to-live belong together.
 _TAKE = """
 local taken = redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2])
 return {taken and 1 or 0, redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])}
 """
 
-# A lease that ran out may be another's by now. Source: https://redis.io/docs/latest/commands/set/.
+# An expired lease may be another's by now. Source: https://redis.io/docs/latest/commands/set/.
 _RELEASE = "return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1])"
 
-# A lease ends even where its answer cannot be kept, for want of room.
+# The lease is released even if the answer cannot be stored for lack of memory.
 _KEEP = """
 local kept = redis.pcall('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 if redis.call('GET', KEYS[2]) == ARGV[3] then redis.call('DEL', KEYS[2]) end
@@ -38,12 +38,12 @@ _KEPT_MS = re.compile(rb"(\d{1,15})\n")
 
 
 def entry_key(key: str) -> str:
-    """Return under which key Redis keeps an entry."""
+    """Return the Redis key of an entry."""
     return f"butaca:{FORMAT}:{{{key}}}"
 
 
 def lease_key(key: str) -> str:
-    """Return the key of a lease: in the slot of the entry's, for one script has both.
+    """Return the Redis key of a lease, in the slot of its entry, because one script uses both.
 
     Source: https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags.
     """
@@ -51,10 +51,10 @@ def lease_key(key: str) -> str:
 
 
 class RedisCache:
-    """A cache that all pods share. Without Redis it is empty, and says nothing.
+    """A cache shared by all pods. Without Redis it is empty, and does not raise.
 
-    Redis counts down how long an entry is kept, and its age is what that countdown has lost:
-    a pod whose clock is wrong sees the same age as the others.
+    The age of an entry is computed from the remaining time-to-live, which Redis counts down: a pod
+    whose clock is wrong sees the same age as the others.
     """
 
     def __init__(
@@ -68,11 +68,11 @@ class RedisCache:
         self._clock = clock
 
     def get(self, key: str) -> Kept[bytes] | None:
-        """Return what was put last under a key."""
+        """Return the latest entry for a key."""
         return self._link.attempt(lambda: self._get(key), otherwise=None)
 
     def put(self, key: str, body: bytes, lease: Lease | None = None) -> bool:
-        """Keep a body for `kept_for` seconds; give back its lease in the same trip to Redis."""
+        """Store a body for `kept_for` seconds; release its lease in the same round trip."""
         token = lease.token if lease else None
         written = b"%d\n%s" % (self._kept_ms, body)
         keep = partial(
@@ -87,9 +87,9 @@ class RedisCache:
 
     @contextmanager
     def lease(self, key: str, seconds: float) -> Iterator[Lease]:
-        """Lead for a key over all pods, with `SET NX PX` and a token of our own.
+        """Take the lead for a key over all pods, by `SET NX PX` with a unique token.
 
-        Without Redis everybody leads: the flights of each process are all that there is then.
+        Without Redis everybody leads, and only the calls within each process are collapsed.
         """
         taken = self._link.attempt(lambda: self._take(key, seconds), otherwise=None)
         lease = taken or Lease(leads=True, found=None)
@@ -102,7 +102,8 @@ class RedisCache:
 
     def _take(self, key: str, seconds: float) -> Lease:
         token, asked, pipeline = uuid4().hex, self._clock(), self._redis.pipeline(transaction=False)
-        # No transaction: the verdicts are of another slot. They are last, so that they are newer.
+        # No transaction: the health keys are in another slot. They are read last, so they are
+        # newer.
         pipeline.eval(_TAKE, 2, entry_key(key), lease_key(key), token, milliseconds(seconds))
         pipeline.exists(RESTING, AILING)
         (is_ours, *entry), verdicts = pipeline.execute()
@@ -111,7 +112,7 @@ class RedisCache:
 
     def _get(self, key: str) -> Kept[bytes] | None:
         asked, pipeline = self._clock(), self._redis.pipeline()
-        # One transaction, lest body and countdown be of two entries.
+        # In one transaction, so that the body and its time-to-live belong together.
         pipeline.get(entry_key(key))
         pipeline.pttl(entry_key(key))
         return self._kept(pipeline.execute(), asked)
@@ -121,6 +122,6 @@ class RedisCache:
         head = _KEPT_MS.match(body or b"")
         if not head or left_ms < 0:
             return None
-        # The countdown went on while the answer was on its way.
+        # The time-to-live went on decreasing while the answer was in transit.
         age = (int(head[1]) - left_ms) / 1000 + self._clock() - asked
         return Kept(body[head.end() :], age)

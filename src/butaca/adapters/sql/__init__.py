@@ -1,4 +1,4 @@
-"""The database: tables, the stores that use them, and the migrations that make them."""
+"""The database: tables, stores and migrations."""
 
 from butaca.adapters.sql.accounts import SqlAccounts
 from butaca.adapters.sql.database import Database

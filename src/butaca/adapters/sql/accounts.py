@@ -1,4 +1,4 @@
-"""People and tokens in SQL. Of a token only its SHA-256 is here."""
+"""Users and tokens in SQL. Only the SHA-256 of a token is stored."""
 
 from datetime import datetime
 from typing import Any
@@ -13,38 +13,38 @@ from butaca.core.models import Role, Token, User
 from butaca.core.ports import Bearer
 
 LAST_CHOSEN_ID = 1000
-"""Up to here somebody chooses the ID, such as the demo users'; above, the database."""
+"""IDs up to this one are chosen by us, such as those of the demo users; others are generated."""
 
 
 class SqlAccounts:
-    """The people who may call, in a database."""
+    """The users and tokens in a database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def find_bearer(self, token_sha256: str) -> Bearer | None:
-        """Return whom a token speaks for, revoked and expired ones included."""
+        """Return the owner of a token, even if it is revoked or expired."""
         with self._database.reading() as connection:
             row = connection.execute(_tokens(tokens.c.sha256 == token_sha256)).one_or_none()
         return None if row is None else _to_bearer(row)
 
     def find_user(self, user_id: int) -> User | None:
-        """Return somebody by ID."""
+        """Return a user by ID."""
         with self._database.reading() as connection:
             return _user(connection, users.c.id == user_id)
 
     def find_user_named(self, name: str) -> User | None:
-        """Return somebody by exactly this name."""
+        """Return the user with exactly this name."""
         with self._database.reading() as connection:
             return _user(connection, users.c.name == name)
 
     def everybody(self) -> tuple[User, ...]:
-        """Return everybody, in the order of their IDs."""
+        """Return all users, ordered by ID."""
         with self._database.reading() as connection:
             return tuple(map(_to_user, connection.execute(select(users).order_by(users.c.id))))
 
     def add_user(self, name: str, role: Role, at: datetime) -> User:
-        """Store somebody new, under an ID above 1000. Raises NameTaken."""
+        """Store a new user with an ID above 1000. Raises NameTaken."""
         person = {"name": name, "role": role, "created_at": at}
         with self._database.writing() as connection:
             if not insert_new(connection, users, {**_new_id(connection), **person}):
@@ -54,7 +54,7 @@ class SqlAccounts:
     def add_token(
         self, owner: User, token_sha256: str, at: datetime, expires_at: datetime | None
     ) -> Token:
-        """Let somebody call with a new token, from a moment on and until another, if any."""
+        """Store a token of a user, created at `at`, that expires at `expires_at` or never."""
         row = {
             "user_id": owner.id,
             "sha256": token_sha256,
@@ -66,19 +66,19 @@ class SqlAccounts:
             return _to_token(connection.execute(_tokens(tokens.c.id == token_id)).one())
 
     def find_token(self, token_id: int) -> Token | None:
-        """Return a token by ID, revoked and expired ones included."""
+        """Return a token by ID, even if it is revoked or expired."""
         with self._database.reading() as connection:
             row = connection.execute(_tokens(tokens.c.id == token_id)).one_or_none()
         return None if row is None else _to_token(row)
 
     def tokens(self, user_id: int | None = None) -> tuple[Token, ...]:
-        """Return somebody's tokens, or everybody's, in the order of their IDs."""
+        """Return the tokens of one user or of all users, ordered by ID."""
         wanted = _tokens() if user_id is None else _tokens(tokens.c.user_id == user_id)
         with self._database.reading() as connection:
             return tuple(map(_to_token, connection.execute(wanted.order_by(tokens.c.id))))
 
     def let_in(self, user: User, token_sha256: str, at: datetime) -> bool:
-        """Store somebody with a token, or make that token valid again."""
+        """Store a user with a token, or make that token valid again."""
         person = {"id": user.id, "name": user.name, "role": user.role, "created_at": at}
         token = {"user_id": user.id, "sha256": token_sha256, "created_at": at}
         with self._database.writing() as connection:
@@ -90,11 +90,11 @@ class SqlAccounts:
             return connection.execute(theirs.values(revoked_at=None)).rowcount > 0
 
     def revoke(self, token_sha256: str, at: datetime) -> bool:
-        """Tell whether there was a valid token to revoke."""
+        """Revoke a token; return whether there was a valid one."""
         return self._revoke(tokens.c.sha256 == token_sha256, at)
 
     def revoke_token(self, token_id: int, at: datetime) -> bool:
-        """Tell whether there was such a token that had not been revoked."""
+        """Revoke a token; return False if there is none, or it was revoked before."""
         return self._revoke(tokens.c.id == token_id, at)
 
     def _revoke(self, which: ColumnElement[bool], at: datetime) -> bool:
@@ -105,8 +105,8 @@ class SqlAccounts:
 
 def _new_id(connection: Connection) -> dict[str, Any]:
     if connection.dialect.name != "sqlite":
-        return {}  # The identity of the column starts above the IDs that somebody chose.
-    # SQLite's does not, and its writers come one at a time.
+        return {}  # The identity of the column starts above the chosen IDs.
+    # In SQLite it does not; writers are serialized there.
     last = select(func.max(users.c.id)).where(users.c.id > LAST_CHOSEN_ID)
     return {"id": func.coalesce(last.scalar_subquery(), LAST_CHOSEN_ID) + 1}
 

@@ -1,4 +1,4 @@
-"""Short transactions, and one error when the database is away."""
+"""Short transactions, and a single error for an unavailable database."""
 
 import logging
 import sqlite3
@@ -21,16 +21,16 @@ from butaca.core.errors import LibraryBusy, LibraryUnavailable
 log = logging.getLogger("butaca.database")
 
 AWAY = (OperationalError, InterfaceError, InternalError, PoolTimeout)
-"""How a database that cannot answer looks; what a wrong statement raises is not among them."""
+"""The errors of a database that cannot answer. Those of an invalid statement are not included."""
 
 LIMITS = Limits()
 
 
 class Database:
-    """A database, PostgreSQL or SQLite, that hands out one short transaction at a time.
+    """A database, PostgreSQL or SQLite, accessed in short transactions.
 
-    While PostgreSQL is away or hangs, one thread at a time waits to find out; whoever else asks
-    is told at once.
+    While PostgreSQL is unreachable or hangs, one thread at a time waits to find out; all other
+    callers fail at once.
     """
 
     def __init__(
@@ -47,36 +47,36 @@ class Database:
             connections, limits.slow, busy=LibraryBusy, longest_queue=limits.queue
         )
         self._rest = Rest(limits.rest, limits.longest_try, clock)
-        # Whoever forgets to close lets go of the connections all the same.
+        # Closes the connections even if `close` is never called.
         weakref.finalize(self, self.engine.dispose)
 
     @property
     def is_up(self) -> bool:
-        """Whether the database let somebody in when it was asked last."""
+        """Whether the last attempt to connect succeeded."""
         return self._rest.is_up
 
     def reading(self) -> AbstractContextManager[Connection]:
-        """Give a transaction that only reads. Raises LibraryUnavailable, LibraryBusy."""
-        return self._transaction(writes=False)  # It has nothing to commit.
+        """Open a read-only transaction. Raises LibraryUnavailable, LibraryBusy."""
+        return self._transaction(writes=False)  # There is nothing to commit.
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """Give a transaction that is committed at its end. Raises LibraryUnavailable, LibraryBusy.
+        """Open a transaction and commit it at the end. Raises LibraryUnavailable, LibraryBusy.
 
-        Where the answer to the commit does not come, it may be done all the same.
+        If the commit is not acknowledged, it may have taken effect nevertheless.
         """
         with self._transaction(writes=True) as connection:
             yield connection
             connection.commit()
 
     def ping(self) -> None:
-        """Ask for a sign of life. Raises LibraryUnavailable."""
-        # Whoever is busy is alive, or those who are waiting will find out.
+        """Check that the database responds. Raises LibraryUnavailable."""
+        # A busy database is alive; if it is not, those that are waiting will find out.
         with suppress(LibraryBusy), self.reading() as connection:
             connection.execute(text("SELECT 1"))
 
     def close(self) -> None:
-        """Close every connection that nobody uses."""
+        """Close all idle connections."""
         self.engine.dispose()
 
     @contextmanager
@@ -87,10 +87,11 @@ class Database:
                     begin(connection, writes=writes)
                     yield connection
             except AWAY as error:
-                # To sqlite3 a wrong statement is operational, as if the database were away.
+                # sqlite3 raises OperationalError for an invalid statement, too.
                 if getattr(error.__cause__, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
                     raise
-                # One session that is cut says nothing of the server: whoever connects will know.
+                # A single broken session says nothing about the server; the next connection attempt
+                # will.
                 raise self._unavailable(error, is_away_by=ServerSilent) from error
 
     def _connect(self) -> Connection:
@@ -100,7 +101,7 @@ class Database:
             with waiting_at_most(self._limits.ping):
                 connection = self.engine.connect()
         except AWAY as error:
-            # A file says at once that it is not there: nobody is spared anything by a rest.
+            # A missing SQLite file is detected at once, so a rest would save nothing.
             raise self._unavailable(error, is_away_by=psycopg.Error) from error
         if self._rest.succeeded():
             log.warning("database.came_back")

@@ -12,48 +12,51 @@ from sqlalchemy.exc import DisconnectionError
 from butaca.adapters.sql.session import ServerSilent, Session
 
 PoolMode = Literal["session", "transaction"]
-"""For how long a session of PostgreSQL's is ours, in the words of PgBouncer: `session` is until we
-close it, also without any pooler in between; `transaction` until the end of a transaction."""
+"""How long a PostgreSQL session is assigned to us, in PgBouncer's terms.
+
+`session` is until we close it, with or without a pooler; `transaction`, until the end of each
+transaction.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long anybody waits for the database, in seconds."""
+    """The limits on waiting for the database, in seconds."""
 
     queue: float = 1.0
-    """A thread, for a connection that others have, as long as those are quick to give it back."""
+    """For a connection from the pool, as long as its users are fast."""
 
     slow: float = 0.3
-    """After which whoever has a connection is slow, so that nobody queues for one."""
+    """After this time the user of a connection counts as slow, and no caller waits for one."""
 
     connecting: int = 2
-    """For PostgreSQL to let us in, each host of the URL: libpq counts whole seconds, from two."""
+    """For connecting to each host of a PostgreSQL URL; libpq takes whole seconds, at least 2."""
 
     ping: float = 1.0
-    """For PostgreSQL to give a sign of life, before a transaction."""
+    """For the check that PostgreSQL responds, before a transaction."""
 
     warm: float = 1.0
-    """Whoever heard PostgreSQL so long ago takes it to be alive: a ping is a trip to the server."""
+    """A session that was answered this recently is not checked, to save a round trip."""
 
     statement: float = 2.0
-    """For a statement, a lock or another writer. PostgreSQL and SQLite themselves see to it."""
+    """For a statement, a lock or another writer. Enforced by PostgreSQL and SQLite themselves."""
 
     answer: float = 2.5
-    """For PostgreSQL to answer a statement: longer, so that a lock costs no connection."""
+    """For PostgreSQL's answer; longer than `statement`, so that a lock costs no connection."""
 
     rest: float = 1.0
-    """After PostgreSQL could not be reached, nobody asks it for so long."""
+    """For how long PostgreSQL is not called after it could not be reached."""
 
     longest_try: float = 6.0
-    """After which whoever tries whether it is back, and never tells, is waited for no longer."""
+    """For how long callers wait for one that probes PostgreSQL and never reports."""
 
 
 def make_engine(
     url: str, connections: int, limits: Limits, pool_mode: PoolMode = "session"
 ) -> Engine:
-    """Return an engine whose sessions keep to the limits, with a pool of so many connections.
+    """Return an engine with these limits, and with a pool of at most `connections` connections.
 
-    In pool mode `transaction` the limits of a statement are those of the role in PostgreSQL.
+    In pool mode `transaction`, the limits on statements are those of the PostgreSQL role.
     """
     if make_url(url).get_backend_name() == "sqlite":
         return _sqlite(url, connections, limits)
@@ -70,17 +73,17 @@ def make_engine(
 
 
 def _of_session(pool_mode: PoolMode, limits: Limits) -> dict[str, Any]:
-    """Return how to connect where what is set in a session, and prepared, is there later on."""
+    """Return connection options: no session state or prepared statements in mode `transaction`."""
     if pool_mode == "transaction":
         return {"prepare_threshold": None}
     milliseconds = int(limits.statement * 1000)
     return {"options": f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds}"}
 
 
-# PostgreSQL: at READ COMMITTED each statement sees what is committed when it starts, inside a
-# transaction or not; so what only reads is spared the two trips to the server.
-# SQLite: a transaction that reads first and writes later fails at once when another wrote in
-# between; one that says at its beginning that it will write waits for its turn.
+# PostgreSQL: at READ COMMITTED, each statement sees what is committed when it starts, in a
+# transaction or not. Read-only transactions therefore save the two round trips.
+# SQLite: a transaction that reads first and then writes fails at once if another has written in
+# between; one that announces its writes at the beginning waits for its turn.
 _BEGIN = {
     "postgresql": {False: "", True: "BEGIN"},
     "sqlite": {False: "BEGIN", True: "BEGIN IMMEDIATE"},
@@ -88,10 +91,10 @@ _BEGIN = {
 
 
 def begin(connection: Connection, *, writes: bool) -> None:
-    """Begin a transaction, by the first statement that it needs on this database.
+    """Begin a transaction with the statement that this database requires, if any.
 
-    Not by a listener: while an engine has one, each statement asks for all that there might be,
-    which is a twentieth of a page of favorites.
+    Not by an event listener: if an engine has one, every statement looks for all possible
+    listeners, which takes a twentieth of a page of favorites.
     """
     if statement := _BEGIN[connection.dialect.name][writes]:
         connection.exec_driver_sql(statement)
@@ -113,13 +116,13 @@ def _open_session(_dialect: Any, _record: Any, args: Any, parameters: Any) -> Se
 
 
 def _ping_unless_warm(warm: float, session: Session, _record: Any, _proxy: Any) -> None:
-    """Look whether a session is alive. A dead one is replaced; where all is silent, it is told."""
+    """Check that a session is alive; a dead one is replaced. Raises ServerSilent on a timeout."""
     if time.monotonic() - session.heard_at < warm:
         return
     try:
         session.ping()
     except ServerSilent:
-        raise  # Nobody would answer a new session either.
+        raise  # A new session would get no answer either.
     except psycopg.OperationalError as error:
         raise DisconnectionError from error
 
@@ -132,6 +135,6 @@ def _sqlite(url: str, connections: int, limits: Limits) -> Engine:
 
 
 def _set_up_sqlite(dbapi_connection: Any, _record: Any) -> None:
-    # With WAL readers and the writer do not wait for one another.
+    # In WAL mode, readers and the writer do not block each other.
     for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
         dbapi_connection.execute(f"PRAGMA {pragma}")

@@ -1,4 +1,4 @@
-"""The library in SQL: each method is one short transaction."""
+"""Favorites and ratings in SQL. Each method is one short transaction."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -32,18 +32,18 @@ _RATING = ("half_stars", "rated_at", "corrected_at")
 
 
 class SqlLibrary:
-    """Favorites and ratings in a database."""
+    """The favorites and ratings in a database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def save_movie(self, record: MovieRecord, at: datetime) -> None:
-        """Store a movie whole, or replace what was stored of it."""
+        """Store a complete movie, or replace the stored one."""
         with self._database.writing() as connection:
             write_movie(connection, record, at)
 
     def add_favorite(self, user_id: int, movie_id: int, at: datetime) -> tuple[Favorite, bool]:
-        """Make a movie a favorite; return it, and whether it is a new one."""
+        """Make a movie a favorite; return the favorite, and whether it is new."""
         with self._database.writing() as connection:
             is_new = _set(connection, user_id, movie_id, favorited_at=at)
             if favorite := FAVORITES.find(connection, user_id, movie_id, language=None):
@@ -51,19 +51,19 @@ class SqlLibrary:
         raise MovieNotStored
 
     def remove_favorite(self, user_id: int, movie_id: int) -> bool:
-        """Tell whether there was one to remove."""
+        """Remove a favorite; return whether there was one."""
         with self._database.writing() as connection:
             return _unset(connection, this_movie(user_id, movie_id), _FAVORITE) > 0
 
     def clear_favorites(self, user_id: int) -> int:
-        """Remove all of somebody's favorites; return how many there were."""
+        """Remove all favorites of a user; return how many there were."""
         with self._database.writing() as connection:
             return _unset(connection, user_movies.c.user_id == user_id, _FAVORITE)
 
     def find_favorite(
         self, user_id: int, movie_id: int, language: str | None = None
     ) -> Favorite | None:
-        """Return a favorite with its texts in a language."""
+        """Return a favorite with the movie's texts in a language."""
         with self._database.reading() as connection:
             return FAVORITES.find(connection, user_id, movie_id, language)
 
@@ -73,7 +73,7 @@ class SqlLibrary:
             return FAVORITES.page(connection, user_id, query)
 
     def rate(self, user_id: int, movie_id: int, stars: Stars, at: datetime) -> tuple[Rating, bool]:
-        """Rate a movie, or correct its rating; return it, and whether it is a new one."""
+        """Rate a movie, or correct its rating; return the rating, and whether it is new."""
         with self._database.writing() as connection:
             is_new = _set(connection, user_id, movie_id, half_stars=stars.halves, rated_at=at)
             if not is_new:
@@ -85,13 +85,13 @@ class SqlLibrary:
     def correct_rating(
         self, user_id: int, movie_id: int, stars: Stars, at: datetime
     ) -> Rating | None:
-        """Replace the stars, if there is a rating to correct; return it."""
+        """Replace the stars of a rating and return it, or return None if there is none."""
         with self._database.writing() as connection:
             _correct(connection, user_id, movie_id, stars, at)
             return RATINGS.find(connection, user_id, movie_id, language=None)
 
     def remove_rating(self, user_id: int, movie_id: int) -> bool:
-        """Tell whether there was one to remove."""
+        """Remove a rating; return whether there was one."""
         with self._database.writing() as connection:
             return _unset(connection, this_movie(user_id, movie_id), _RATING) > 0
 
@@ -108,7 +108,7 @@ class SqlLibrary:
             return RATINGS.page(connection, user_id, query)
 
     def marks(self, user_id: int, movie_ids: Iterable[int]) -> Mapping[int, Mark]:
-        """Return what these movies are to somebody."""
+        """Return whether and how a user has favorited and rated these movies."""
         with self._database.reading() as connection:
             dialect = connection.dialect.name
             these = {"user_id": user_id, **as_these(movie_ids, dialect)}
@@ -116,7 +116,7 @@ class SqlLibrary:
         return {movie_id: _mark(is_kept, halves) for movie_id, is_kept, halves in rows}
 
     def entries(self, user_id: int, after: int, limit: int) -> tuple[Entry, ...]:
-        """Return what somebody keeps or rated, in the order of movie IDs: those above `after`."""
+        """Return the favorited and rated movies with IDs above `after`, ordered by movie ID."""
         mine = user_movies.c
         wanted = (
             select(user_movies, movies.c.details)
@@ -154,9 +154,9 @@ def _entry(row: Any) -> Entry:
 
 
 def _set(connection: Connection, user_id: int, movie_id: int, **values: Any) -> bool:
-    """Say what a stored movie is to somebody, unless it is that already; tell whether it was not.
+    """Set columns of a user's movie unless they are set; return whether they were not.
 
-    The movie is locked, so that it is neither dropped nor given another title meanwhile.
+    The stored movie is locked, so that it is neither dropped nor given another title meanwhile.
     """
     given = {name: literal(value, user_movies.c[name].type) for name, value in values.items()}
     row = select(
@@ -171,7 +171,7 @@ def _set(connection: Connection, user_id: int, movie_id: int, **values: Any) -> 
 
 
 def _unset(connection: Connection, whose: ColumnElement[bool], names: tuple[str, ...]) -> int:
-    """Take back what movies are to somebody; return of how many."""
+    """Clear columns of a user's movies; return the number of rows changed."""
     mine = user_movies.c
     there = mine[names[0]].is_not(None)
     taken_back = update(user_movies).where(whose, there).values(dict.fromkeys(names))
@@ -184,7 +184,7 @@ def _unset(connection: Connection, whose: ColumnElement[bool], names: tuple[str,
 def _correct(
     connection: Connection, user_id: int, movie_id: int, stars: Stars, moment: datetime
 ) -> None:
-    # The same stars again correct nothing: a repeated PUT leaves the rating as it is.
+    # Setting the same stars again is no correction: a repeated PUT changes nothing.
     mine = user_movies.c
     now = literal(moment, mine.corrected_at.type)
     correction = (

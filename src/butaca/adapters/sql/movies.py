@@ -1,4 +1,4 @@
-"""The stored movies in SQL, apart from who keeps them: each method is one short transaction."""
+"""Stored movies in SQL, independent of users. Each method is one short transaction."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -25,13 +25,13 @@ from butaca.core.models import MovieRecord, StoredMovie
 
 
 class SqlMovies:
-    """The movies in a database."""
+    """The stored movies in a database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def movies(self, after: int, limit: int) -> Sequence[StoredMovie]:
-        """Return the next stored movies with an ID greater than `after`, by ID."""
+        """Return up to `limit` stored movies with IDs above `after`, ordered by ID."""
         moments = movies.c.fetched_at, movies.c.checked_at, movies.c.gone_at
         wanted = (
             select(movies.c.id, *moments, _is_kept().label("is_kept"))
@@ -43,37 +43,38 @@ class SqlMovies:
             return [_stored(row) for row in connection.execute(wanted)]
 
     def save_movie(self, record: MovieRecord, at: datetime) -> None:
-        """Store a movie whole, as fetched at a moment; it is not gone, if it was."""
+        """Store a complete movie as fetched at a given time; it is no longer marked as gone."""
         with self._database.writing() as connection:
             write_movie(connection, record, at)
 
     def mark_unchanged(self, movie_ids: Iterable[int], at: datetime) -> None:
-        """Remember that at a moment these movies were upstream as they are here."""
+        """Record that at a given time the stored copies of these movies were up to date."""
         with self._database.writing() as connection:
-            # Whoever is writing one of them just now knows better.
+            # Skip movies that are being written: their writers have newer data.
             free = _among(movie_ids).with_for_update(skip_locked=True, key_share=True)
             unchanged = movies.c.id.in_(connection.scalars(free).all())
             connection.execute(update(movies).where(unchanged).values(checked_at=at))
 
     def mark_gone(self, movie_id: int, at: datetime) -> None:
-        """Remember that at a moment upstream did not have this movie any more."""
+        """Record that at a given time upstream no longer had this movie."""
         since = func.coalesce(movies.c.gone_at, at)
         gone = update(movies).where(movies.c.id == movie_id).values(checked_at=at, gone_at=since)
         with self._database.writing() as connection:
             connection.execute(gone)
 
     def drop_unkept(self, movie_ids: Iterable[int]) -> int:
-        """Drop those of these movies that nobody keeps or rates; return how many."""
+        """Delete those of these movies that no user has favorited or rated; return how many."""
         with self._database.writing() as connection:
-            # Locked first, so that nobody can keep one of them after the second statement has
-            # looked; whoever wanted to finds it gone. One that somebody is at is not unkept.
+            # Lock first, so that no user can favorite a movie after the second statement has
+            # checked it; a user who tries finds it deleted. A movie that another transaction locks
+            # is skipped.
             free = connection.scalars(_among(movie_ids).with_for_update(skip_locked=True)).all()
             unkept = delete(movies).where(movies.c.id.in_(free), ~_is_kept())
             return connection.execute(unkept).rowcount
 
 
 def write_movie(connection: Connection, record: MovieRecord, at: datetime) -> None:
-    """Write a movie whole, in place of what was stored of it."""
+    """Write a complete movie, replacing the stored one."""
     movie_id, row = record.details.id, movie_row(record, at)
     upsert(connection, movies, row)
     _copy_sort_keys(connection, row)
@@ -87,7 +88,7 @@ def write_movie(connection: Connection, record: MovieRecord, at: datetime) -> No
 
 
 def _copy_sort_keys(connection: Connection, row: Mapping[str, Any]) -> None:
-    """Sort a movie anew on every shelf, where it has another date or title than before."""
+    """Copy a changed release date or title to the rows of all users who have the movie."""
     keys = {name: row[name] for name in ("release_date", "sort_title")}
     is_other = [user_movies.c[name].is_distinct_from(value) for name, value in keys.items()]
     connection.execute(

@@ -1,4 +1,4 @@
-"""The schema of the database: bringing it up to date, and telling whether it is."""
+"""The database schema: migrating it, and checking that it is current."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,22 +13,23 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 CURRENT = "0002"
-"""The migration after which the schema is the one that this release works with."""
+"""The latest migration, which this release requires."""
 
 _VERSION = Table("alembic_version", MetaData(), Column("version_num", String(32)))
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK = 0x6275_7461_6361
-"""The number of PostgreSQL's advisory lock that whoever migrates holds."""
+"""The number of the PostgreSQL advisory lock that is held while migrating."""
 
 
 def migrate(database: Database) -> None:
-    """Bring the schema up to date; of several that call at once, one does it and the rest wait.
+    """Migrate the schema to the latest version. Of concurrent calls, one does and the rest wait.
 
     Raises LibraryUnavailable.
     """
-    from alembic import command  # A tenth of the time in which a pod starts, which needs it not.
+    # Importing it takes a tenth of the start of a pod, which does not need it.
+    from alembic import command
 
-    # Whoever migrates waits for others who do, and for long statements.
+    # Without a limit, to wait for concurrent migrations and long statements.
     with database.writing() as connection, waiting_at_most(None):
         if connection.dialect.name == "postgresql":
             connection.execute(text("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0"))
@@ -39,7 +40,7 @@ def migrate(database: Database) -> None:
 
 
 def is_current(database: Database) -> bool:
-    """Tell whether the schema is the one that this release works with."""
+    """Return whether the schema is the one that this release requires."""
     with database.reading() as connection:
         if not inspect(connection).has_table(_VERSION.name):
             return False
@@ -47,9 +48,9 @@ def is_current(database: Database) -> bool:
 
 
 def check(database: Database) -> None:
-    """Raise Complaint where the schema is not current. Raises LibraryUnavailable."""
+    """Raise Complaint if the schema is not current. Raises LibraryUnavailable."""
     if not is_current(database):
-        raise Complaint("The schema of the database is not current; mend it: butaca migrate")
+        raise Complaint("The schema of the database is not current; run: butaca migrate")
 
 
 def _config() -> "Config":

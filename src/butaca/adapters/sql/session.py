@@ -1,4 +1,4 @@
-"""A session with PostgreSQL in which nobody waits without end."""
+"""A PostgreSQL session with a limit on every wait."""
 
 import math
 import time
@@ -17,12 +17,15 @@ _longest: ContextVar[float | None] = ContextVar("longest", default=None)
 
 
 class ServerSilent(psycopg.OperationalError):
-    """The server did not answer in time. The session is over; what it was doing may be done."""
+    """The server did not respond in time, and the session is closed.
+
+    Its last statement may be executed nevertheless.
+    """
 
 
 @contextmanager
 def waiting_at_most(seconds: float | None) -> Iterator[None]:
-    """Set how long each wait for an answer may take here; None is without end."""
+    """Limit each wait for an answer in the enclosed code; None means no limit."""
     reset = _longest.set(seconds)
     try:
         yield
@@ -31,26 +34,27 @@ def waiting_at_most(seconds: float | None) -> Iterator[None]:
 
 
 class Session(psycopg.Connection[Any]):
-    """A session that ends when the server keeps silent for too long.
+    """A session that is closed if the server does not respond in time.
 
-    libpq has no limit for that: the kernel of a server that hangs goes on acknowledging, so that
-    neither keepalives nor `tcp_user_timeout` notice, and `statement_timeout` is the server's own.
+    libpq has no such limit. The kernel of a hung server still acknowledges packets, so neither
+    keepalives nor `tcp_user_timeout` detect it, and `statement_timeout` is enforced by the server
+    itself.
     """
 
     heard_at = -math.inf
-    """When the server answered last, by the clock of `time.monotonic`."""
+    """The time of the server's last answer, on the clock of `time.monotonic`."""
 
     def ping(self) -> None:
-        """Ask for a sign of life. Raises ServerSilent, and OperationalError where it is gone."""
+        """Check that the server responds. Raises ServerSilent; OperationalError if it is gone."""
         self.execute("")
 
     def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
-        """Return what the server answers. Raises ServerSilent."""
+        """Return the server's answer. Raises ServerSilent."""
         try:
             answer = super().wait(gen, interval, _longest.get() if timeout is None else timeout)
         except psycopg.OperationalError as error:
-            # psycopg has no public name for a wait that took too long. It alone leaves a
-            # statement under way; a session that it left so must not be used again.
+            # psycopg has no public error for a wait that timed out. Only that leaves a statement
+            # active, and a session in this state must not be used again.
             if self.info.transaction_status is not TransactionStatus.ACTIVE:
                 raise
             self.close()

@@ -1,4 +1,4 @@
-"""A shelf: what somebody keeps, or what they rated; read one by one or by the page."""
+"""Queries for a user's favorites or ratings, by movie or by page."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -38,33 +38,33 @@ _SORTED_BY: Mapping[SortKey, str] = {
 }
 _mine = user_movies.c
 _SORTED_ALWAYS = (_mine.movie_id, _mine.release_date, _mine.sort_title)
-"""What a list of either kind may be sorted by, and need not tell: it is in the movie."""
+"""The columns by which any list can be sorted; they are not returned, as the movie has them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shelf(Generic[T]):
-    """Which rows of `user_movies` are on it, which of their columns it tells, what they become.
+    """A kind of list: its condition on `user_movies`, the columns it returns, and its entities.
 
-    All these columns, and those to sort by, are in the shelf's index, so that choosing and sorting
+    The list's index contains all these columns and those to sort by, so that selecting and sorting
     reads nothing else.
     """
 
     holds: ColumnElement[bool]
     columns: tuple[ColumnElement[Any], ...]
     become: Callable[..., T]
-    """Makes what is on it of a movie, the language of its texts, and these columns."""
+    """Creates an entity from a movie, the language of its texts, and these columns."""
 
     def find(
         self, connection: Connection, user_id: int, movie_id: int, language: str | None
     ) -> T | None:
-        """Return one, with its movie's texts in a language."""
+        """Return one entity, with the movie's texts in a language."""
         this_one = this_movie(user_id, movie_id) & self.holds
         this = _with_movies(self, self.chosen(this_one), language)
         found = connection.execute(this).first()
         return None if found is None else self._entity(found, language)
 
     def page(self, connection: Connection, user_id: int, query: ListQuery) -> Page[T]:
-        """Return one page of a user's, in a total order."""
+        """Return one page of a user's list, in a total order."""
         values = _values(query.filter)
         count, page = _statements(
             self, query.sort, query.filter.rated, frozenset(values), query.language
@@ -72,7 +72,7 @@ class Shelf(Generic[T]):
         skipped = (query.page - 1) * query.page_size
         here = {"user_id": user_id, "page_size": query.page_size, "skipped": skipped, **values}
         found = connection.execute(page, here).all()
-        # A page behind the last one has no row that could tell.
+        # A page beyond the last one has no row from which to read the total.
         total = found[0].total if found else connection.scalar(count, here) or 0
         return Page(
             results=tuple(self._entity(row, query.language) for row in found),
@@ -83,11 +83,12 @@ class Shelf(Generic[T]):
         )
 
     def chosen(self, *conditions: ColumnElement[bool]) -> Select[Any]:
-        """Return the rows that meet some conditions, with all that is told and sorted by."""
+        """Select the rows that meet the conditions, with all columns to return and to sort by."""
         return select(*self.columns, *_SORTED_ALWAYS).where(*conditions)
 
     def _entity(self, row: Any, language: str | None) -> T:
-        # By place: by name it takes twice as long, which is a twentieth of a page of favorites.
+        # Access by position: access by name takes twice as long, a twentieth of a page of
+        # favorites.
         own = len(self.columns)
         details, stored_in, texts = row[own : own + 3]
         return self.become(*to_localized(details, texts, stored_in, language), *row[:own])
@@ -101,9 +102,9 @@ def _statements(
     values: frozenset[str],
     language: str | None,
 ) -> tuple[Select[Any], Select[Any]]:
-    """Return how a list is counted, and how a page of it is read; its rows tell the `total`, too.
+    """Return the statements that count a list, and that read a page of it including its `total`.
 
-    They take longer to build than to run, so each is built once, whatever the values are.
+    They take longer to build than to execute, so they are cached, whatever the values are.
     """
     chosen = (
         _mine.user_id == bindparam("user_id"),
@@ -122,16 +123,16 @@ def _statements(
 
 
 def this_movie(user_id: int, movie_id: int) -> ColumnElement[bool]:
-    """Narrow a query to what one movie is to somebody."""
+    """Return the condition that selects one movie of a user."""
     return (_mine.user_id == user_id) & (_mine.movie_id == movie_id)
 
 
 def _with_movies(
     shelf: Shelf[Any], chosen: Select[Any], language: str | None, sort: SortOrder = ()
 ) -> Select[Any]:
-    """Add to few rows, once they are chosen, what is large of their movies.
+    """Join the few selected rows with the large columns of their movies.
 
-    Nothing is read that is not told: each column that is takes a hundredth of the request.
+    Only the columns that are returned are read: each of them takes a hundredth of the request.
     """
     here = chosen.subquery("here")
     told = (here.c[column.name] for column in shelf.columns)
@@ -144,7 +145,7 @@ def _with_movies(
 
 
 def _texts(movie_id: ColumnElement[int], language: str) -> ScalarSelect[str]:
-    """Read a movie's texts in a language, of whatever region, one a line."""
+    """Select a movie's texts in a language, of all regions, one per line."""
     spoken = _of_language(language)
     lines = func.aggregate_strings(translations.c.texts, "\n")
     return select(lines).where(translations.c.movie_id == movie_id, spoken).scalar_subquery()
@@ -161,7 +162,7 @@ def _order(sort: SortOrder, columns: Any) -> list[ColumnElement[Any]]:
 
 
 def _values(wanted: Filter) -> dict[str, Any]:
-    """Return what a filter compares rows with: the parameters of `_conditions`."""
+    """Return the values of a filter: the parameters of `_conditions`."""
     values = {
         "min_rating": wanted.min_rating and wanted.min_rating.halves,
         "year_from": wanted.year_from and date(wanted.year_from, 1, 1),
@@ -173,14 +174,14 @@ def _values(wanted: Filter) -> dict[str, Any]:
 
 
 def _containing(words: str) -> str:
-    """Return a pattern of LIKE with `/` as its escape character."""
+    """Return a LIKE pattern whose escape character is `/`."""
     return "%" + re.sub("[/%_]", r"/\g<0>", words) + "%"
 
 
 def _conditions(
     rated: bool | None, values: frozenset[str], language: str | None
 ) -> Iterator[ColumnElement[bool]]:
-    """Yield the conditions of a filter that has these values."""
+    """Yield the conditions of a filter that sets these values."""
     if rated is not None:
         yield _mine.half_stars.is_not(None) if rated else _mine.half_stars.is_(None)
     if "min_rating" in values:
@@ -196,7 +197,7 @@ def _conditions(
 
 
 def _has_title(language: str | None) -> ColumnElement[bool]:
-    """Say that a title holds these words, be it as stored or in the reader's language."""
+    """Return the condition that a title, stored or translated, matches."""
     as_stored = _mine.sort_title.like(bindparam("title"), escape="/")
     if language is None:
         return as_stored

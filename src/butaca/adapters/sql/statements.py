@@ -1,4 +1,4 @@
-"""What PostgreSQL and SQLite share without a common name."""
+"""Statements that differ between PostgreSQL and SQLite."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -27,7 +27,7 @@ _INSERTS: Mapping[str, Callable[[Table], sqlite.Insert | postgresql.Insert]] = {
 
 
 def insert_new(connection: Connection, table: Table, row: Mapping[str, Any]) -> bool:
-    """Insert a row unless its key is taken; tell whether it was inserted."""
+    """Insert a row unless its key exists; return whether it was inserted."""
     insert = _INSERTS[connection.dialect.name](table).values(row).on_conflict_do_nothing()
     return connection.scalar(insert.returning(literal(1))) is not None
 
@@ -35,10 +35,10 @@ def insert_new(connection: Connection, table: Table, row: Mapping[str, Any]) -> 
 def insert_or_set(
     connection: Connection, table: Table, row: Select[Any], names: Sequence[str]
 ) -> bool:
-    """Insert a selected row, or set these columns of the one that has its primary key.
+    """Insert a selected row, or set these columns of the row with its primary key.
 
-    They are set only while the first of them is null; either way the row is locked. Tells
-    whether anything was inserted or set.
+    They are set only if the first of them is null. In either case, the row is locked. Return
+    whether a row was inserted or updated.
     """
     insert = _INSERTS[connection.dialect.name](table)
     insert = insert.from_select(row.selected_columns.keys(), row)
@@ -51,16 +51,16 @@ def insert_or_set(
 
 
 def upsert(connection: Connection, table: Table, row: Mapping[str, Any]) -> None:
-    """Insert a row, or replace the one that has its primary key."""
+    """Insert a row, or replace the one with its primary key."""
     insert = _INSERTS[connection.dialect.name](table).values(row)
     connection.execute(insert.on_conflict_do_update(index_elements=table.primary_key, set_=row))
 
 
 def among(column: ColumnElement[int], dialect: str) -> ColumnElement[bool]:
-    """Say that a column is one of `these`, a parameter that `as_these` makes of numbers.
+    """Return the condition that a column is one of `these`, the parameter built by `as_these`.
 
-    One parameter, however many they are, and a text: psycopg takes longer to write an array than
-    PostgreSQL to read one.
+    It is a single text parameter for any number of values: psycopg takes longer to write an array
+    than PostgreSQL takes to parse one.
     """
     these = bindparam("these", type_=Text)
     if dialect == "postgresql":

@@ -1,4 +1,4 @@
-"""How a movie is written into its row, and read back."""
+"""The conversion between movies and their rows."""
 
 import unicodedata
 from datetime import datetime
@@ -11,14 +11,17 @@ from butaca.core.models import MovieDetails, MovieRecord, Stars, Translation
 from butaca.core.translations import localized
 
 LONGEST_TITLE = 200
-"""So much of a title is sorted and found by: what is in an index may not be of any length."""
+"""The length to which titles are cut for sorting and searching.
+
+The size of an index entry is limited.
+"""
 
 _DETAILS = TypeAdapter(MovieDetails)
 _TRANSLATION = TypeAdapter(Translation)
 
 
 def movie_row(record: MovieRecord, at: datetime) -> dict[str, Any]:
-    """Return the row that keeps a movie's details whole, and apart what it is sorted by."""
+    """Return the row of a movie: the complete details, and the columns to sort by."""
     return {
         "id": record.details.id,
         "sort_title": folded(record.details.title),
@@ -32,7 +35,7 @@ def movie_row(record: MovieRecord, at: datetime) -> dict[str, Any]:
 
 
 def translation_rows(record: MovieRecord) -> list[dict[str, Any]]:
-    """Return the rows that keep a movie's translations, one for each language and region."""
+    """Return the rows of a movie's translations, one for each language and region."""
     each_once = {(each.language, each.region): each for each in record.translations}
     return [
         {
@@ -47,14 +50,14 @@ def translation_rows(record: MovieRecord) -> list[dict[str, Any]]:
 
 
 def genre_rows(record: MovieRecord) -> list[dict[str, Any]]:
-    """Return the rows that keep a movie's genres."""
+    """Return the rows of a movie's genres."""
     movie_id = record.details.id
     ids = {genre.id for genre in record.details.genres}
     return [{"movie_id": movie_id, "genre_id": genre_id} for genre_id in sorted(ids)]
 
 
 def to_details(text: str) -> MovieDetails:
-    """Read a movie's details back."""
+    """Parse a movie's details."""
     return _DETAILS.validate_json(text)
 
 
@@ -62,9 +65,10 @@ def to_details(text: str) -> MovieDetails:
 def to_localized(
     details: str, texts: str | None, stored_in: str, language: str | None
 ) -> tuple[MovieDetails, str]:
-    """Read a movie back with its texts in a language, and which language they are in.
+    """Return a movie with its texts in a language, and the language of those texts.
 
-    `texts` are translations, one a line. What many people keep is read once: about 15 kB each.
+    `texts` are translations, one per line. Results are cached, about 15 kB each, because many users
+    have the same movies.
     """
     translations = map(to_translation, texts.split("\n")) if texts else ()
     record = MovieRecord(to_details(details), tuple(translations), stored_in)
@@ -72,19 +76,19 @@ def to_localized(
 
 
 def to_stars(half_stars: int | None) -> Stars | None:
-    """Read stars back, if there are any."""
+    """Convert half stars, if there are any."""
     return None if half_stars is None else Stars(half_stars)
 
 
 def to_translation(text: str) -> Translation:
-    """Read a translation back."""
+    """Parse a translation."""
     return _TRANSLATION.validate_json(text)
 
 
 def folded(title: str) -> str:
-    """Return a title without case and accents, as people expect it to be sorted and found."""
-    # Case goes last: the capitals inside "№" and "™" only show once those are taken apart.
+    """Return a title without case and accents, for sorting and searching."""
+    # Fold case last: decomposing "№" and "™" reveals capitals.
     letters = unicodedata.normalize("NFKD", title).casefold()
-    # PostgreSQL has no room for a NUL in its texts.
+    # PostgreSQL does not allow NUL in texts.
     kept = "".join(c for c in letters if not unicodedata.combining(c) and c != "\0")
     return kept[:LONGEST_TITLE]

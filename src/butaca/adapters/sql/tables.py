@@ -1,4 +1,4 @@
-"""The tables, as the newest migration leaves them."""
+"""The tables, as of the latest migration."""
 
 from datetime import UTC, datetime
 
@@ -22,19 +22,19 @@ from sqlalchemy import (
 
 
 class Moment(TypeDecorator[datetime]):
-    """An aware moment in UTC, on databases that know of time zones and on those that do not."""
+    """An aware datetime in UTC, even on databases without time zones."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Refuse naive moments; write the others in UTC."""
+        """Convert a datetime to UTC. Raises ValueError if it is naive."""
         if value is not None and value.tzinfo is None:
-            raise ValueError("a moment needs its time zone")
+            raise ValueError("the datetime must have a time zone")
         return value and value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Return moments aware."""
+        """Return the datetime as aware."""
         if value is None:
             return None
         return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
@@ -53,7 +53,7 @@ metadata = MetaData(
 users = Table(
     "users",
     metadata,
-    # On PostgreSQL the first thousand are for IDs that somebody chose, such as the demo users'.
+    # On PostgreSQL, IDs up to 1000 are reserved for those that we choose, such as the demo users'.
     Column("id", Integer, Identity(start=1001), primary_key=True),
     Column("name", String(100), nullable=False, unique=True),
     Column("role", String(10), nullable=False),
@@ -72,7 +72,7 @@ tokens = Table(
     Column("revoked_at", Moment),
 )
 
-# Folded, and compared byte by byte: the same order on every database and in every locale.
+# Normalized text, compared bytewise: the order is the same on every database and in every locale.
 Folded = Text().with_variant(Text(collation="C"), "postgresql")
 
 movies = Table(
@@ -84,9 +84,9 @@ movies = Table(
     Column("language", String(10), nullable=False),
     Column("details", Text, nullable=False),
     Column("fetched_at", Moment, nullable=False),
-    # When it was last found to be as TMDB has it, or gone; None: when it was fetched.
+    # When it was last found to match TMDB, or to be gone; NULL: when it was fetched.
     Column("checked_at", Moment),
-    # When TMDB was first heard to know it no longer.
+    # Since when TMDB has been known not to have it.
     Column("gone_at", Moment),
 )
 
@@ -107,9 +107,9 @@ translations = Table(
     Column("texts", Text, nullable=False),
 )
 
-# What a movie is to somebody: a favorite (`favorited_at`), rated (`half_stars`), or both. A row
-# that is neither is removed. `release_date` and `sort_title` are the movie's, so that one index
-# has all that a page is chosen and sorted by.
+# The movies of a user: favorites (`favorited_at`), rated movies (`half_stars`), or both. A row that
+# is neither is deleted. `release_date` and `sort_title` are copied from the movie, so that a single
+# index covers everything by which a page is selected and sorted.
 user_movies = Table(
     "user_movies",
     metadata,

@@ -1,4 +1,4 @@
-"""TMDB: an HTTP session with its limits, and its JSON as our models."""
+"""The TMDB client: an HTTP session with its limits, and the parsing of responses."""
 
 from butaca.adapters.tmdb.catalogue import TmdbCatalogue
 from butaca.adapters.tmdb.http import Limits, TmdbHttp

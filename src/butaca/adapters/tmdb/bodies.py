@@ -1,4 +1,4 @@
-"""TMDB's JSON as our models: what is absent becomes `None`, what is unknown is let go."""
+"""Parsing TMDB's JSON: missing values become `None`, unknown fields are ignored."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from butaca.core.models import MAX_PAGE, Movie, MovieDetails, MovieRecord, Page,
 T = TypeVar("T")
 
 PAGE_SIZE, CHANGES_PAGE_SIZE = 20, 100
-"""TMDB's pages have no other sizes: of movies, and of changes."""
+"""The fixed page sizes of TMDB: for movies, and for changes."""
 
-# TMDB writes "" for these where it knows nothing, and 0 for a runtime.
+# TMDB sends "" for these if the value is unknown, and 0 for a runtime.
 _OFTEN_EMPTY = (
     "overview",
     "tagline",
@@ -30,7 +30,7 @@ _OFTEN_EMPTY = (
 
 @dataclass(frozen=True, slots=True)
 class _Envelope:
-    """What TMDB wraps a page in."""
+    """The envelope of a page."""
 
     results: list[dict[str, Any]]
     page: int
@@ -40,12 +40,12 @@ class _Envelope:
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """A movie that changed. Where `adult` is null it is deleted, which its 404 will tell."""
+    """A movie that changed. If `adult` is null, it was deleted, and fetching it returns 404."""
 
     id: int
 
 
-# 1e999 is good JSON, and infinity once it is read.
+# 1e999 is valid JSON, and is parsed as infinity.
 _FINITE = ConfigDict(allow_inf_nan=False)
 _ENVELOPE = TypeAdapter(_Envelope)
 _MOVIES = TypeAdapter(list[Movie], config=_FINITE)
@@ -57,7 +57,7 @@ Json = Mapping[str, Any]
 
 
 def movie_page(body: Json) -> Page[Movie]:
-    """Read a page of list items. Raises CatalogueAnsweredNonsense."""
+    """Parse a page of movies. Raises CatalogueAnsweredNonsense."""
     try:
         page = _ENVELOPE.validate_python(body)
         movies = _MOVIES.validate_python([_titled(item) for item in page.results])
@@ -67,7 +67,7 @@ def movie_page(body: Json) -> Page[Movie]:
 
 
 def changes_page(body: Json) -> Page[int]:
-    """Read a page of IDs of movies that changed. Raises CatalogueAnsweredNonsense."""
+    """Parse a page of IDs of changed movies. Raises CatalogueAnsweredNonsense."""
     try:
         page = _ENVELOPE.validate_python(body)
         changes = _CHANGES.validate_python(page.results)
@@ -87,7 +87,7 @@ def _page(envelope: _Envelope, results: Iterable[T], page_size: int, total_pages
 
 
 def movie_details(body: Json) -> MovieDetails:
-    """Read one movie. Raises CatalogueAnsweredNonsense."""
+    """Parse the details of a movie. Raises CatalogueAnsweredNonsense."""
     try:
         (details,) = _DETAILS.validate_python([_titled(body)])
     except (ValidationError, LookupError, TypeError) as error:
@@ -96,7 +96,7 @@ def movie_details(body: Json) -> MovieDetails:
 
 
 def movie_record(body: Json, language: str = "en-US") -> MovieRecord:
-    """Read one movie in a language, with all translations. Raises CatalogueAnsweredNonsense."""
+    """Parse a movie in a language with all translations. Raises CatalogueAnsweredNonsense."""
     details = movie_details(body)
     try:
         translations = [_flat(each) for each in body["translations"]["translations"]]

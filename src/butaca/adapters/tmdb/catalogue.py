@@ -11,21 +11,21 @@ from butaca.core.ports import PopularQuery, SearchQuery
 
 
 class TmdbCatalogue:
-    """The movies, fetched from TMDB at each call."""
+    """A catalogue that sends every call to TMDB."""
 
     def __init__(self, http: TmdbHttp, default_language: str = "en-US") -> None:
         self._http = http
         self._default_language = default_language
 
     def popular(self, query: PopularQuery) -> Fetched[Page[Movie]]:
-        """Return one page of what is popular."""
+        """Return one page of the popular movies."""
         body = self._list(
             "/movie/popular", language=query.language, page=query.page, region=query.region
         )
         return Fetched(movie_page(body))
 
     def search(self, query: SearchQuery) -> Fetched[Page[Movie]]:
-        """Return one page of what was found."""
+        """Return one page of the matches."""
         body = self._list(
             "/search/movie",
             query=query.text,
@@ -38,18 +38,18 @@ class TmdbCatalogue:
         return Fetched(movie_page(body))
 
     def details(self, movie_id: int, language: str) -> Fetched[MovieDetails]:
-        """Return one movie in a language."""
+        """Return the details of a movie in a language."""
         return Fetched(movie_details(self._movie(movie_id, language=language)))
 
     def record(self, movie_id: int) -> Fetched[MovieRecord]:
-        """Return one movie with all its translations."""
+        """Return a movie with all its translations."""
         body = self._movie(
             movie_id, language=self._default_language, append_to_response="translations"
         )
         return Fetched(movie_record(body, self._default_language))
 
     def changes(self, first: date, last: date, page: int = 1) -> Page[int]:
-        """Return one page of the IDs of movies that changed from one day (UTC) to another."""
+        """Return one page of the IDs of the movies that changed between two dates (UTC)."""
         days = {"start_date": first.isoformat(), "end_date": last.isoformat()}
         return changes_page(self._list("/movie/changes", **days, page=page))
 

@@ -1,9 +1,9 @@
-"""Connections that give up at a deadline, however slowly TMDB is found, met and read.
+"""HTTP connections that observe a deadline while resolving, connecting and reading.
 
-The timeouts of urllib3 bound single steps, not their sum: a connect timeout is for each address of
-a host, a read timeout for each wait for bytes, and looking the host up has none. A host with many
-dead addresses, or a server that sends one byte a second, could hold its caller for hours. Here
-every step is cut to what is left of the deadline.
+The timeouts of urllib3 limit single steps, not their sum: the connect timeout applies to each
+address of a host, the read timeout to each wait for bytes, and name resolution has none. A host
+with many dead addresses, or a server that sends one byte per second, could block a caller for
+hours. Here, every step is limited to the time left until the deadline.
 """
 
 import http.client
@@ -21,13 +21,13 @@ from butaca.adapters.deadline import cut, seconds_left
 from butaca.adapters.tmdb.lookup import Resolver
 
 LEAST_TURN = 0.25
-"""Seconds that an address gets, however many there are: those of RFC 8305, 5."""
+"""The minimum time per address, in seconds, as in RFC 8305, section 5."""
 
 _resolver = Resolver()
 
 
 class _Reader(io.RawIOBase):
-    """The bytes that a socket receives before the deadline. Raises TimeoutError at it."""
+    """A stream over a socket that is read until the deadline. Raises TimeoutError then."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
@@ -56,12 +56,12 @@ class _Response(http.client.HTTPResponse):
 class _Connection(HTTPConnection):
     response_class = _Response
 
-    # Private, and yet where urllib3's own SOCKS connections step in: `connect` would be too late,
-    # it goes on to TLS, and has but one timeout for any number of addresses.
+    # Private, but also the extension point of urllib3's own SOCKS connections. `connect` would be
+    # too late: it goes on to TLS, and has a single timeout for any number of addresses.
     def _new_conn(self) -> socket.socket:
-        """Return a socket with a timeout for its TLS handshake, or raise what urllib3 would."""
+        """Return a socket with a timeout for the TLS handshake, or raise the errors of urllib3."""
         try:
-            # With the dot at its end, which spares the search list, and which `host` has lost.
+            # Keeps the trailing dot, which skips the search list, and which `host` lacks.
             addresses = _resolver.addresses(self._dns_host, self.port, self.timeout)
             return _hurried(self._first_to_answer(addresses), self.timeout)
         except socket.gaierror as error:
@@ -78,7 +78,7 @@ class _Connection(HTTPConnection):
             except OSError:
                 if not others:
                     raise
-        raise OSError("a host without addresses")
+        raise OSError("the host has no addresses")
 
     def _meet(self, address: str, timeout: float) -> socket.socket:
         return create_connection(
@@ -91,12 +91,12 @@ class _SecureConnection(_Connection, HTTPSConnection):
 
 
 def _turn(timeout: float | None, turns: int) -> float:
-    """Return the seconds for one address, so that it does not use up the turns of the others."""
+    """Return the timeout for one address, in seconds, leaving time for the remaining ones."""
     return min(cut(timeout), max(seconds_left() / turns, LEAST_TURN))
 
 
 def _hurried(sock: socket.socket, timeout: float | None) -> socket.socket:
-    """Give a handshake what is left: `ssl` takes a timeout for the whole of it, not per read."""
+    """Limit a handshake to the time left: `ssl` applies a timeout to all of it, not per read."""
     try:
         sock.settimeout(cut(timeout))
     except TimeoutError:
@@ -114,11 +114,11 @@ class _SecurePool(HTTPSConnectionPool):
 
 
 class DeadlineAdapter(HTTPAdapter):
-    """An `HTTPAdapter` of requests that honors the deadline, and never retries by itself."""
+    """An `HTTPAdapter` that observes the deadline and does not retry."""
 
     pool_classes: ClassVar = {"http": _Pool, "https": _SecurePool}
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Make the pools out of connections that honor the deadline."""
+        """Create pools of connections that observe the deadline."""
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = self.pool_classes

@@ -1,4 +1,4 @@
-"""One GET to TMDB, with its timeouts, its tries and its deadline."""
+"""GET requests to TMDB, with timeouts, retries and a deadline."""
 
 import gzip
 import io
@@ -35,7 +35,7 @@ from butaca.core.errors import (
 log = logging.getLogger("butaca.tmdb")
 
 MOST_BYTES = 4 * 2**20
-"""The longest body that is read, unpacked: many times the longest of TMDB's."""
+"""The maximum size of a body, uncompressed: many times that of TMDB's largest."""
 
 CHUNK = 64 * 2**10
 
@@ -48,12 +48,12 @@ FAILURES = (
     CatalogueUnavailable,
 )
 OUTCOMES = (ANSWERED, *(failure.__name__ for failure in FAILURES))
-"""How a call to TMDB, or a try, may end."""
+"""The outcomes of a call to TMDB, and of a single attempt."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long and how often TMDB is tried; all times in seconds."""
+    """The timeouts and retries of a call; times are in seconds."""
 
     connect_timeout: float = 1.0
     read_timeout: float = 3.0
@@ -64,7 +64,7 @@ class Limits:
 
 
 class _Passing(Exception):
-    """A failure that another try may mend, and for how many seconds TMDB asked us to wait."""
+    """A transient failure, and the number of seconds that TMDB asked us to wait."""
 
     def __init__(self, meaning: CatalogueFailed, retry_after: float = 0.0) -> None:
         super().__init__(meaning)
@@ -74,13 +74,13 @@ class _Passing(Exception):
 
 class _Session(requests.Session):
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """Follow no redirect, and do not even look: a Location may be unreadable."""
+        """Ignore redirects without parsing the Location, which may be malformed."""
 
 
 class TmdbHttp:
-    """TMDB over HTTP. Safe to share between threads.
+    """A thread-safe HTTP client for TMDB.
 
-    The token goes into the header and nowhere else: a query ends up in logs.
+    The token is sent in a header only, because query strings end up in logs.
     """
 
     def __init__(
@@ -104,27 +104,27 @@ class TmdbHttp:
         self._session.mount("http://", adapter)
         self._seconds = Histogram(
             "butaca_tmdb_call_duration_seconds",
-            "How long calls to TMDB took, with all their tries, by outcome.",
+            "Duration of calls to TMDB, including retries, by outcome.",
             ("outcome",),
             registry=registry,
         )
         self._try_seconds = Histogram(
             "butaca_tmdb_try_duration_seconds",
-            "How long single tries of calls to TMDB took, by outcome.",
+            "Duration of single attempts of calls to TMDB, by outcome.",
             ("outcome",),
             registry=registry,
         )
         for each in (self._seconds, self._try_seconds):
             for outcome in OUTCOMES:
-                each.labels(outcome)  # So that what has never happened is told as zero.
+                each.labels(outcome)  # Initializes the series at zero.
         self._retries = Counter(
-            "butaca_tmdb_retries", "Tries of calls to TMDB beyond the first.", registry=registry
+            "butaca_tmdb_retries", "Retries of calls to TMDB.", registry=registry
         )
 
     def get(self, path: str, params: Mapping[str, str | int]) -> dict[str, Any] | None:
-        """Return the JSON object at a path; `None` where TMDB says that there is no such thing.
+        """Return the JSON object at a path, or `None` if TMDB returns 404.
 
-        Raises CatalogueFailed when no try succeeds before the deadline.
+        Raises CatalogueFailed if no attempt succeeds before the deadline.
         """
         with _timed(self._seconds), within(self._limits.deadline):
             return self._try_often(path, params)
@@ -152,7 +152,7 @@ class TmdbHttp:
         self._sleep(pause)
 
     def _backoff(self, tries: int) -> float:
-        """Exponential, with jitter so that pods do not come back in step."""
+        """Return the exponential backoff in seconds, with jitter to spread the retries of pods."""
         return self._limits.backoff * 2.0 ** (tries - 1) * random.uniform(0.5, 1.0)  # noqa: S311
 
     def _try_once(self, path: str, params: Mapping[str, str | int]) -> dict[str, Any] | None:
@@ -177,10 +177,10 @@ class TmdbHttp:
         timeout = (self._limits.connect_timeout, self._limits.read_timeout)
         try:
             request = self._request(path, params)
-            # Streamed, so that a body that cannot be unpacked does not leave its socket open.
+            # Streamed, so that the socket is closed even if the body cannot be decompressed.
             with self._session.send(request, timeout=timeout, stream=True) as response:
                 return response, _body(response)
-        # A chunk of negative size leaves requests as a bare ValueError.
+        # For a chunk of negative size, requests raises a plain ValueError.
         except (requests.RequestException, ValueError) as error:
             _explain(error)
 
@@ -189,9 +189,9 @@ class TmdbHttp:
         return self._session.prepare_request(requests.Request("GET", self._base_url))
 
     def _request(self, path: str, params: Mapping[str, str | int]) -> requests.PreparedRequest:
-        """Make a request out of what all have in common; to prepare each one took 0.2 ms.
+        """Copy a prepared request and set its URL; preparing each one took 0.2 ms.
 
-        No cookie of TMDB's goes back to it: it knows us by our token.
+        Cookies that TMDB sets are not returned to it: the token identifies us.
         """
         request = self._blank.copy()
         request.url = f"{str(request.url).rstrip('/')}{path}?{urlencode(params)}"
@@ -202,7 +202,7 @@ class TmdbHttp:
 
 @contextmanager
 def _timed(histogram: Histogram) -> Iterator[None]:
-    """Observe how long something takes, by how it ends."""
+    """Record the duration of the enclosed code, by outcome."""
     started, outcome = time.perf_counter(), ANSWERED
     try:
         yield
@@ -224,12 +224,12 @@ def _told(failure: CatalogueFailed, tries: int, pause: float) -> dict[str, objec
 
 
 def _is_passing(status: int) -> bool:
-    """Tell whether another try may well not meet a status again; in front of TMDB are CDNs."""
+    """Return whether a retry may well succeed; some statuses come from CDNs in front of TMDB."""
     return status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def _explain(error: requests.RequestException | ValueError) -> NoReturn:
-    """Tell what a failure of requests means. Raises _Passing."""
+    """Translate an error of requests. Raises _Passing."""
     match error:
         case requests.ReadTimeout():
             meaning: CatalogueFailed = CatalogueTimedOut()
@@ -247,7 +247,7 @@ def _explain(error: requests.RequestException | ValueError) -> NoReturn:
 
 
 def _most_telling(failure: _Passing, earlier: CatalogueFailed | None) -> CatalogueFailed:
-    """Return what a failure means; what the one before did, if there was no time to connect."""
+    """Return the meaning of a failure, or the earlier one if no time was left to connect."""
     was_late = isinstance(failure.__cause__, requests.ConnectTimeout) and seconds_left() <= 0
     return earlier if earlier and was_late else failure.meaning
 
@@ -257,15 +257,15 @@ def _has_timed_out_in_its_body(error: requests.ConnectionError) -> bool:
 
 
 def _wait_asked(response: requests.Response) -> float:
-    """Read `Retry-After` in seconds; 0 where there is none that can be read (RFC 9110, 10.2.3)."""
+    """Return `Retry-After` in seconds; 0 if missing or malformed (RFC 9110, section 10.2.3)."""
     try:
         return float(Retry().get_retry_after(response.raw) or 0)
-    except (InvalidHeader, ValueError):  # The latter for the year 10000, or for 5 000 digits.
+    except (InvalidHeader, ValueError):  # ValueError for the year 10000, or for 5 000 digits.
         return 0.0
 
 
 def _body(response: requests.Response) -> bytes:
-    """Read a body; one that is too long is not read to its end. Raises _Passing."""
+    """Read a body; stop if it is too long. Raises _Passing."""
     body = bytearray()
     for chunk in response.iter_content(CHUNK):
         body += chunk
@@ -279,7 +279,7 @@ def _check_length(response: requests.Response, body: bytes | bytearray) -> None:
 
 
 def _json_object(response: requests.Response, body: bytes) -> dict[str, Any]:
-    """Read a body. Raises _Passing where it is not the JSON object that it should be."""
+    """Parse a body as a JSON object. Raises _Passing if that fails."""
     try:
         unpacked = _unpacked(body)
         _check_length(response, unpacked)
@@ -292,9 +292,9 @@ def _json_object(response: requests.Response, body: bytes) -> dict[str, Any]:
 
 
 def _unpacked(body: bytes) -> bytes:
-    """Unpack gzip that nobody announced: on 2026-05-20 TMDB sent it so for hours.
+    """Decompress a gzip body without Content-Encoding, such as TMDB sent for hours on 2026-05-20.
 
-    A megabyte may hold a gigabyte: no more is unpacked than shows that it is too long.
+    A megabyte may decompress to a gigabyte, so decompression stops just beyond the limit.
     """
     if not body.startswith(b"\x1f\x8b"):
         return body

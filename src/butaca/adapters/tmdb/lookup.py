@@ -1,7 +1,7 @@
-"""The addresses of a host, found in time or not at all.
+"""Name resolution with a timeout.
 
-`getaddrinfo` cannot be interrupted, and what bounds it is the machine's resolv.conf: on Linux 5
-seconds, twice, for each name server. So it runs in a thread that nobody has to wait for.
+`getaddrinfo` cannot be interrupted; only the machine's resolv.conf limits it: on Linux, to 5
+seconds, twice, for each name server. It therefore runs in a thread that can be abandoned.
 """
 
 import socket
@@ -14,10 +14,10 @@ from butaca.adapters.deadline import cut
 
 
 class Resolver:
-    """Looks hosts up. Safe to share between threads.
+    """A thread-safe DNS resolver.
 
-    A lookup that hangs keeps its thread, hence `most` at a time. The threads are daemons: neither
-    does the end of the process wait for them.
+    A look-up that hangs occupies its thread, so at most `most` run at a time. The threads are
+    daemons, so that they do not delay the end of the process either.
     """
 
     def __init__(self, most: int = 8) -> None:
@@ -26,11 +26,11 @@ class Resolver:
     def addresses(self, host: str, port: int, timeout: float | None) -> list[str]:
         """Return the addresses of a host, in the order in which to try them.
 
-        Raises socket.gaierror; TimeoutError at the timeout (in seconds) or the deadline, which
-        both count anew where all threads are taken at first; OSError where none can be started.
+        Raises socket.gaierror; TimeoutError at the timeout (in seconds) or the deadline, both of
+        which start again after waiting for a free thread; OSError if no thread can be started.
         """
         if not self._free.acquire(timeout=cut(timeout)):
-            raise TimeoutError("all lookups hang")
+            raise TimeoutError("all threads for lookups are blocked")
         found: Future[list[str]] = Future()
         self._start(Thread(target=self._look_up, args=(found, host, port), daemon=True))
         return found.result(cut(timeout))
@@ -40,13 +40,13 @@ class Resolver:
             thread.start()
         except RuntimeError as error:
             self._free.release()
-            raise OSError("no thread for a lookup") from error
+            raise OSError("no thread can be started for a lookup") from error
 
     def _look_up(self, found: Future[list[str]], host: str, port: int) -> None:
         try:
             answers = socket.getaddrinfo(host, port, allowed_gai_family(), socket.SOCK_STREAM)
             found.set_result([str(address[0]) for *_, address in answers])
-        except Exception as error:  # noqa: BLE001 - Whatever it is, it is for who asked.
+        except Exception as error:  # noqa: BLE001 - passed on to the caller
             found.set_exception(error)
         finally:
             self._free.release()

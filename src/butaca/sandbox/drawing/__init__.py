@@ -1,1 +1,1 @@
-"""The pictures of the sandbox's movies, drawn as SVG."""
+"""The pictures of the sandbox, drawn as SVG."""

@@ -1,10 +1,10 @@
-"""The colors and the few shapes that all pictures are made of, as SVG."""
+"""The colors and the basic SVG shapes of all pictures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-# Three steps of the sky, and the color of the drawing on it.
+# Three gradient stops of the sky, and the color of the drawing.
 PALETTES = (
     ("#0b1d2a", "#14576b", "#2aa198", "#f4e9cd"),
     ("#1f0a1c", "#7a1f3d", "#e0563b", "#ffd9a0"),
@@ -25,7 +25,7 @@ PALETTES = (
 
 @dataclass(frozen=True, slots=True)
 class Canvas:
-    """The room there is; the lower part belongs to the title."""
+    """The size of a picture; its lower part is for the title."""
 
     width: int
     height: int
@@ -34,7 +34,7 @@ class Canvas:
 def scattered(
     canvas: Canvas, dice: Random, *, number: int, largest: int
 ) -> list[tuple[float, int, float]]:
-    """Return (x, width, opacity) for so many things across the picture."""
+    """Return (x, width, opacity) for a number of items across the picture."""
     step = canvas.width / number
     return [
         ((one + dice.random()) * step, dice.randrange(largest), dice.uniform(0.15, 0.6))
@@ -43,13 +43,13 @@ def scattered(
 
 
 def ridge(canvas: Canvas, dice: Random, y: int, opacity: float) -> str:
-    """Draw a range of mountains around a height."""
+    """Draw a mountain range around a height."""
     peaks = [(x, y + dice.randrange(-110, 110)) for x in range(0, canvas.width + 100, 100)]
     return polygon([(0, 900), *peaks, (canvas.width, 900)], opacity)
 
 
 def stars(canvas: Canvas, dice: Random, *, number: int) -> str:
-    """Draw stars over the upper part."""
+    """Draw stars in the upper part."""
     return "".join(
         circle(x, dice.randrange(0, 620), 1 + wide, opacity + 0.3)
         for x, wide, opacity in scattered(canvas, dice, number=number, largest=5)
@@ -57,12 +57,12 @@ def stars(canvas: Canvas, dice: Random, *, number: int) -> str:
 
 
 def circle(x: float, y: float, size: float, opacity: float) -> str:
-    """Draw a disk."""
+    """Draw a filled circle."""
     return f'<circle cx="{x:.0f}" cy="{y:.0f}" r="{size:.0f}" opacity="{opacity:.2f}"/>'
 
 
 def ellipse(x: float, y: float, wide: float, high: float, opacity: float) -> str:
-    """Draw a disk that is wider or higher."""
+    """Draw a filled ellipse."""
     return (
         f'<ellipse cx="{x:.0f}" cy="{y:.0f}" rx="{wide:.0f}" ry="{high:.0f}" '
         f'opacity="{opacity:.2f}"/>'
@@ -70,7 +70,7 @@ def ellipse(x: float, y: float, wide: float, high: float, opacity: float) -> str
 
 
 def ring(x: float, y: float, size: float, thick: int, opacity: float) -> str:
-    """Draw a circle, not filled."""
+    """Draw a circle that is not filled."""
     return (
         f'<circle cx="{x:.0f}" cy="{y:.0f}" r="{size:.0f}" fill="none" stroke-width="{thick}" '
         f'opacity="{opacity:.2f}"/>'
@@ -78,7 +78,7 @@ def ring(x: float, y: float, size: float, thick: int, opacity: float) -> str:
 
 
 def rect(x: float, y: float, wide: float, high: float, opacity: float) -> str:
-    """Draw a rectangle from its upper left corner."""
+    """Draw a rectangle, given its upper left corner."""
     return (
         f'<rect x="{x:.0f}" y="{y:.0f}" width="{wide:.0f}" height="{high:.0f}" '
         f'opacity="{opacity:.2f}"/>'
@@ -86,11 +86,11 @@ def rect(x: float, y: float, wide: float, high: float, opacity: float) -> str:
 
 
 def path(drawing: str, opacity: float) -> str:
-    """Draw what a path encloses."""
+    """Draw a filled path."""
     return f'<path d="{drawing}" opacity="{opacity:.2f}"/>'
 
 
 def polygon(points: Sequence[tuple[float, float]], opacity: float) -> str:
-    """Draw what straight lines enclose."""
+    """Draw a filled polygon."""
     text = " ".join(f"{x:.0f},{y:.0f}" for x, y in points)
     return f'<polygon points="{text}" opacity="{opacity:.2f}"/>'

@@ -1,4 +1,4 @@
-"""Which drawing belongs to which genre."""
+"""The motifs of genres."""
 
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
@@ -10,7 +10,7 @@ Motif = Callable[[Canvas, Random], str]
 
 
 def motif(genre_ids: Sequence[int], canvas: Canvas, dice: Random) -> str:
-    """Draw one of the first two genres; moons for what has no genre."""
+    """Draw one of the first two genres, or moons if there is no genre."""
     drawable = [MOTIFS[one] for one in genre_ids if one in MOTIFS]
     return dice.choice(drawable[:2] or [scenes.moons])(canvas, dice)
 

@@ -1,4 +1,4 @@
-"""What one could cut out of paper: beams, rings and teeth, for the other genres."""
+"""Abstract motifs: beams, rings and teeth."""
 
 from random import Random
 
@@ -6,7 +6,7 @@ from butaca.sandbox.drawing.ink import Canvas, circle, path, polygon, rect, ring
 
 
 def slashes(canvas: Canvas, dice: Random) -> str:
-    """Draw beams that cross the picture, for action."""
+    """Draw beams across the picture, for action."""
     lean = dice.randrange(180, 420)
     return "".join(
         polygon([(x, 0), (x + wide, 0), (x + wide - lean, 900), (x - lean, 900)], opacity)
@@ -15,7 +15,7 @@ def slashes(canvas: Canvas, dice: Random) -> str:
 
 
 def bubbles(canvas: Canvas, dice: Random) -> str:
-    """Draw balls that bounce, for animation."""
+    """Draw bouncing balls, for animation."""
     return "".join(
         circle(x, dice.randrange(40, 640), 18 + wide, opacity)
         for x, wide, opacity in scattered(canvas, dice, number=15, largest=110)
@@ -23,7 +23,7 @@ def bubbles(canvas: Canvas, dice: Random) -> str:
 
 
 def confetti(canvas: Canvas, dice: Random) -> str:
-    """Draw paper in the air over a grin, for comedy."""
+    """Draw confetti over a grin, for comedy."""
     grin = path(f"M{canvas.width / 2 - 190} 330a190 190 0 0 0 380 0z", 0.8)
     return grin + "".join(
         f'<rect x="{x:.0f}" y="{dice.randrange(0, 620)}" width="26" height="11" '
@@ -33,7 +33,7 @@ def confetti(canvas: Canvas, dice: Random) -> str:
 
 
 def blinds(canvas: Canvas, dice: Random) -> str:
-    """Draw light through a blind, for crime."""
+    """Draw light through blinds, for crime."""
     lean = dice.choice((-150, 150))
     return "".join(
         polygon(
@@ -70,7 +70,7 @@ def keyhole(canvas: Canvas, dice: Random) -> str:
 
 
 def rings(canvas: Canvas, dice: Random) -> str:
-    """Draw two rings, linked, for romance."""
+    """Draw two linked rings, for romance."""
     x, size = canvas.width / 2, dice.randrange(130, 170)
     linked = ring(x - size * 0.6, 330, size, 20, 0.9) + ring(x + size * 0.6, 330, size, 20, 0.7)
     return linked + "".join(
@@ -80,14 +80,14 @@ def rings(canvas: Canvas, dice: Random) -> str:
 
 
 def target(canvas: Canvas, dice: Random) -> str:
-    """Draw a target, and the cross of a sight, for thriller."""
+    """Draw a target with crosshairs, for thriller."""
     x, y = dice.uniform(0.3, 0.7) * canvas.width, dice.randrange(280, 380)
     circles = "".join(ring(x, y, 50 + 62 * one, 14, 0.85 - one * 0.13) for one in range(6))
     return circles + rect(0, y - 2, canvas.width, 4, 0.5) + rect(x - 2, 0, 4, 900, 0.5)
 
 
 def film(canvas: Canvas, dice: Random) -> str:
-    """Draw a strip of film, for documentary."""
+    """Draw a film strip, for documentary."""
     y = dice.randrange(200, 280)
     holes = (rect(x, y + at, 34, 22, 0.9) for x in range(10, canvas.width, 68) for at in (-50, 250))
     frames = (rect(x, y, 250, 220, 0.4) for x in range(-60, canvas.width, 270))

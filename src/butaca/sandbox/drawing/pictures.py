@@ -1,4 +1,4 @@
-"""Posters and backdrops, drawn as SVG: the same movie always gets the same picture."""
+"""Posters and backdrops, drawn as SVG. The picture of a movie is always the same."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from butaca.sandbox.answers import Answer
 from butaca.sandbox.drawing.ink import PALETTES, Canvas
 from butaca.sandbox.drawing.motifs import motif
 
-# As in GET /3/configuration, and the width of the original.
+# As in GET /3/configuration, with the width of the original.
 SIZES: Mapping[str, Mapping[str, int]] = {
     "poster": {
         "w92": 92,
@@ -39,12 +39,12 @@ class Picture:
 
     @property
     def canvas(self) -> Canvas:
-        """The room there is, in the units of the drawing: 2:3 or 16:9."""
+        """The size in the units of the drawing: 2:3 or 16:9."""
         return Canvas(600, 900) if self.is_poster else Canvas(1600, 900)
 
 
 def picture_answer(picture: Picture | None, size: str) -> Answer:
-    """Return the picture in one of TMDB's sizes; else a 404 without words, as a CDN gives it."""
+    """Return the picture in one of TMDB's sizes, or a 404 without a body, as from a CDN."""
     sizes = SIZES["poster" if picture and picture.is_poster else "backdrop"]
     if picture is None or size not in sizes:
         return Answer(404, b"", "text/plain")
@@ -53,7 +53,7 @@ def picture_answer(picture: Picture | None, size: str) -> Answer:
 
 
 def svg(picture: Picture, width: int) -> str:
-    """Draw a picture, so many pixels wide; the words are on the poster, as at TMDB."""
+    """Draw a picture with a width in pixels; only posters have a title, as at TMDB."""
     dice, canvas = Random(picture.movie_id), picture.canvas  # noqa: S311
     *sky, ink = dice.choice(PALETTES)
     drawn = motif(picture.genre_ids, canvas, dice)
@@ -70,7 +70,7 @@ def svg(picture: Picture, width: int) -> str:
 
 
 def lines(title: str, longest: int) -> list[str]:
-    """Break a title into lines between its words, and inside those that are too long."""
+    """Break a title into lines at spaces, and within words that are too long."""
     broken: list[str] = []
     for word in title.split():
         for part in _parts(word, longest):
@@ -93,7 +93,7 @@ def _gradients(sky: Sequence[str], dice: Random) -> str:
 
 
 def _words(picture: Picture) -> str:
-    # Long titles are set smaller, until they take no more than the lower half.
+    # Set long titles in a smaller size, until they fit into the lower half.
     widest = max(map(_width, picture.title.split()), default=0)
     longest = max(SHORT_LINE, min(widest, LONG_WORD))
     while len(lines(picture.title, longest)) > MOST_LINES:

@@ -1,4 +1,4 @@
-"""What one could see out there: skies, hills and ruins, for the genres that need room."""
+"""Landscape motifs: skies, hills and ruins."""
 
 from random import Random
 
@@ -16,13 +16,13 @@ from butaca.sandbox.drawing.ink import (
 
 
 def mountains(canvas: Canvas, dice: Random) -> str:
-    """Draw a sun, and ranges one behind the other, for adventure."""
+    """Draw a sun behind mountain ranges, for adventure."""
     sun = circle(dice.uniform(0.25, 0.75) * canvas.width, 270, 105, 0.85)
     return sun + "".join(ridge(canvas, dice, 400 + 85 * row, 0.14) for row in range(5))
 
 
 def moons(canvas: Canvas, dice: Random) -> str:
-    """Draw two that overlap, for drama."""
+    """Draw two overlapping moons, for drama."""
     middle, apart, size = canvas.width / 2, dice.randrange(70, 130), dice.randrange(150, 200)
     return circle(middle - apart, 330, size, 0.42) + circle(middle + apart, 390, size * 0.8, 0.5)
 
@@ -40,7 +40,7 @@ def hills(canvas: Canvas, dice: Random) -> str:
 
 
 def crescent(canvas: Canvas, dice: Random) -> str:
-    """Draw a thin moon among stars, for fantasy."""
+    """Draw a crescent moon among stars, for fantasy."""
     x = dice.uniform(0.35, 0.65) * canvas.width
     moon = path(f"M{x:.0f} 130a190 190 0 1 0 150 300a160 160 0 1 1 -150 -300z", 0.9)
     return moon + stars(canvas, dice, number=60)

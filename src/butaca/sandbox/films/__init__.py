@@ -1,1 +1,1 @@
-"""What the sandbox knows of movies: its own ones, or a folder of recorded answers."""
+"""The sandbox's movies: built-in ones, or a directory of recorded responses."""

@@ -1,4 +1,4 @@
-"""A folder of recorded answers: what is in it, and which call each file answers."""
+"""A directory of recorded responses, and the calls to which they belong."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -12,14 +12,14 @@ from butaca.sandbox.call import Call
 from butaca.sandbox.drawing.pictures import Picture
 
 Params = frozenset[tuple[str, str]]
-# A call that spells these out is the same call; dates only narrow down what changed.
+# Calls with these parameters are the same as calls without them. Dates only restrict the changes.
 DEFAULTS: Params = frozenset({("language", "en-US"), ("page", "1"), ("include_adult", "false")})
 ASIDE = ("append_to_response", "start_date", "end_date", "region")
 
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """`popular/page-N.json`, `movie/<id>.json`, and `recorded/`, where a meta names the request."""
+    """`popular/page-N.json`, `movie/<id>.json`, and `recorded/` with metadata per request."""
 
     recorded: Mapping[tuple[str, Params], Answer]
     pages: Mapping[int, Answer]
@@ -27,9 +27,9 @@ class Folder:
 
     @classmethod
     def at(cls, path: Path) -> "Folder":
-        """Read all files. Raises NotADirectoryError when there is no such folder."""
+        """Read all files. Raises NotADirectoryError if there is no such directory."""
         if not path.is_dir():
-            raise NotADirectoryError(f"no folder of recorded answers: {path}")
+            raise NotADirectoryError(f"not a directory of recorded responses: {path}")
         return cls(
             recorded=dict(_recording(meta) for meta in sorted(path.glob("recorded/*.meta.json"))),
             pages=_numbered(path.glob("popular/page-*.json")),
@@ -37,7 +37,7 @@ class Folder:
         )
 
     def exact(self, call: Call) -> Answer | None:
-        """Return the recording of this very call."""
+        """Return the recording of exactly this call."""
         return self.recorded.get((call.path, params(call)))
 
     def items(self) -> Iterable[dict[str, Any]]:
@@ -46,7 +46,7 @@ class Folder:
         return {item["id"]: item for page in pages for item in page["results"]}.values()
 
     def pictures(self) -> Iterable[tuple[str, Picture]]:
-        """Return what to draw at each path of a poster or a backdrop."""
+        """Return the picture for each path of a poster or a backdrop."""
         recorded = [one for one in self.recorded.values() if one.status == HTTPStatus.OK]
         for answer in (*recorded, *self.pages.values(), *self.details.values()):
             content = json.loads(answer.body)
@@ -55,7 +55,7 @@ class Folder:
 
 
 def params(call: Call) -> Params:
-    """Return what tells two calls of the same path apart."""
+    """Return the parameters that distinguish two calls of the same path."""
     return frozenset((name, value) for name, value in call.params.items() if name not in ASIDE) - (
         DEFAULTS
     )

@@ -1,4 +1,4 @@
-"""The sandbox's own movies: real films' facts, texts of our own, read from movies.json."""
+"""The built-in movies, from movies.json: facts of real films, with texts of our own."""
 
 import json
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ NO_TEXTS: Mapping[str, str] = {"title": "", "overview": "", "tagline": ""}
 
 @dataclass(frozen=True, slots=True)
 class Movie:
-    """One film, as far as the file knows it; numbers are invented elsewhere."""
+    """A film as in movies.json; its numbers are generated elsewhere."""
 
     id: int
     rank: int
@@ -33,16 +33,16 @@ class Movie:
     has_backdrop: bool
 
     def text(self, field: str, language: str) -> str:
-        """Return a text in `xx-YY`, or in the main country of `xx`; no other fallback."""
+        """Return a text in `xx-YY`, or in the main region of `xx`, without another fallback."""
         texts = self.texts.get(language) or self.texts.get(self._main(language)) or NO_TEXTS
         return texts[field]
 
     def title(self, language: str) -> str:
-        """Return the title, which is the original one where there is no translation."""
+        """Return the title, or the original title if there is no translation."""
         return self.text("title", language) or self.original_title
 
     def is_called(self, query: str) -> bool:
-        """Return whether any of its titles holds the folded query."""
+        """Return whether any title contains the normalized query."""
         titles = [self.original_title, *(texts["title"] for texts in self.texts.values())]
         return any(query in folded(title) for title in titles)
 
@@ -79,7 +79,7 @@ def _movie(rank: int, written: dict[str, Any]) -> Movie:
 
 
 def _texts(written: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
-    # Spanish of Mexico is written down only where it differs from that of Spain.
+    # Mexican Spanish is given only where it differs from that of Spain.
     spanish = written.get("es-ES", {})
     inherited = {"es-MX": {**spanish, "title": ""}}
     return {

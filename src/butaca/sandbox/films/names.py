@@ -1,4 +1,4 @@
-"""What TMDB calls genres, languages and countries."""
+"""TMDB's names of genres, languages and countries."""
 
 from collections.abc import Mapping
 
@@ -24,7 +24,7 @@ GENRES: Mapping[int, tuple[str, str]] = {
     10770: ("TV Movie", "Película de TV"),
 }
 
-# English name, own name, the country that TMDB puts beside the language.
+# English name, native name, and the country that TMDB assigns to the language.
 LANGUAGES: Mapping[str, tuple[str, str, str]] = {
     "da": ("Danish", "Dansk", "DK"),
     "de": ("German", "Deutsch", "DE"),
@@ -66,6 +66,6 @@ COUNTRIES: Mapping[str, str] = {
 
 
 def genre_name(genre_id: int, language: str) -> str:
-    """Return a genre in Spanish where Spanish is asked for, else in English."""
+    """Return the name of a genre, in Spanish if the language is Spanish, else in English."""
     english, spanish = GENRES[genre_id]
     return spanish if language.startswith("es") else english

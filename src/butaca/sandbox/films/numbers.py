@@ -1,4 +1,4 @@
-"""Invented numbers: what people thought of a movie, and what it cost. The same for ever."""
+"""Invented but reproducible numbers: ratings, popularity, budget and revenue."""
 
 from dataclasses import dataclass
 from random import Random
@@ -10,7 +10,7 @@ UNSEEN_SHARE = 0.04
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """What nobody counted."""
+    """The invented numbers of a movie."""
 
     popularity: float
     vote_average: float
@@ -20,9 +20,9 @@ class Numbers:
 
 
 def numbers(movie: Movie) -> Numbers:
-    """Return the numbers of a movie; unreleased ones have no votes, and some others neither."""
+    """Return the numbers of a movie; unreleased movies and some others have no votes."""
     dice = Random(movie.id)  # noqa: S311
-    # TMDB's order is not strictly by the popularity that it shows.
+    # TMDB does not order strictly by the popularity that it returns.
     popularity = round(640 / (1 + movie.rank / 6) * dice.uniform(0.92, 1.08), 4)
     unseen = movie.status != "Released" or dice.random() < UNSEEN_SHARE
     votes = 0 if unseen else dice.randrange(3, 32_000)

@@ -1,4 +1,4 @@
-"""Answers out of the sandbox's own movies."""
+"""Responses from the built-in movies."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,33 +12,33 @@ from butaca.sandbox.films.shapes import backdrop_path, details, list_item, poste
 
 
 class OwnMovies:
-    """A catalogue of a few pages that behaves as if it were TMDB's.
+    """A catalogue of a few pages that behaves like TMDB's.
 
-    Pages behind the last movie are empty, up to 500, and never repeat what was there before:
-    whoever scrolls comes to an end. `inflate_totals` makes the popular list claim more pages
-    than may be asked for, as TMDB does. `region` is accepted and changes nothing.
+    Pages after the last movie are empty, up to 500, and do not repeat earlier ones, so that
+    scrolling comes to an end. `inflate_totals` makes the popular list announce more pages than can
+    be requested, as TMDB does. `region` is accepted and ignored.
     """
 
     def __init__(self, movies: Sequence[Movie], *, inflate_totals: bool) -> None:
-        """Take the movies, most popular first."""
+        """Serve these movies, most popular first."""
         self._movies = movies
         self._by_id = {movie.id: movie for movie in movies}
         self._inflate_totals = inflate_totals
 
     def popular(self, call: Call) -> Answer:
-        """Return a page of 20; some movies stand at the end of one and the start of the next."""
+        """Return a page of 20. Some movies end one page and start the next."""
         page = _in_language(page_of(shelves(self._movies), call.page), call.language)
         return json_answer(inflated(page) if self._inflate_totals else page)
 
     def search(self, call: Call) -> Answer:
-        """Return the movies with the query in any of their titles, accents and case aside."""
+        """Return the movies with the query in any of their titles, ignoring case and accents."""
         query = folded(call.params.get("query", ""))
         found = [movie for movie in self._movies if query and movie.is_called(query)]
         found = [movie for movie in found if movie.release_date.startswith(call.year)]
         return json_answer(_in_language(page_of(found, call.page), call.language))
 
     def movie(self, call: Call, movie_id: int) -> Answer:
-        """Return the details, with all translations if they are asked for."""
+        """Return the details, with all translations if requested."""
         movie = self._movie(movie_id)
         shown = details(movie, call.language)
         if call.wants_translations:
@@ -51,7 +51,7 @@ class OwnMovies:
         return json_answer({"id": movie.id, "translations": translations(movie)})
 
     def changes(self, call: Call, deleted: frozenset[int]) -> Answer:
-        """Return the deleted ids, then every third movie, whatever the dates."""
+        """Return the deleted IDs, then every third movie, whatever the dates."""
         call.check_dates()
         changed = [change(one, deleted=True) for one in sorted(deleted)]
         changed += [
@@ -62,11 +62,11 @@ class OwnMovies:
         return json_answer(page_of(changed, call.page, size=CHANGES_PAGE_SIZE))
 
     def configuration(self) -> Answer:
-        """Return the sizes of pictures; where they are is TMDB's address, as everywhere."""
+        """Return the sizes of pictures; the base URL is always TMDB's."""
         return json_answer(CONFIGURATION)
 
     def find_picture(self, path: str) -> Picture | None:
-        """Return the poster or backdrop at this path."""
+        """Return the poster or the backdrop at this path."""
         number = id_in(path.removeprefix("/").partition("-")[0])
         movie = self._by_id.get(number or 0)
         if not movie or path not in (poster_path(movie), backdrop_path(movie)):
@@ -82,7 +82,7 @@ class OwnMovies:
 
 
 def change(movie_id: int, *, deleted: bool) -> dict[str, Any]:
-    """Return one entry of the changes; `adult: null` is how TMDB marks what it deleted."""
+    """Return an entry of the changes; TMDB marks deleted movies by `adult: null`."""
     return {"id": movie_id, "adult": None if deleted else False, "softcore": False}
 
 

@@ -1,4 +1,4 @@
-"""Pages as TMDB cuts them: repeats over the borders, and totals beyond what may be asked."""
+"""Pages like TMDB's: with repetitions, and with more pages announced than can be requested."""
 
 import re
 from collections.abc import Sequence
@@ -12,10 +12,10 @@ CHANGES_PAGE_SIZE = 100
 
 
 def shelves(items: Sequence[Item]) -> list[Item]:
-    """Return the items with some twice: the last of pages 1, 3, 5… opens the next page too.
+    """Repeat some items: the last one of pages 1, 3, 5… is also the first of the next page.
 
-    TMDB caches each page alone, so that its list shifts between two pages; a client must rely
-    on ids. Never twice inside one page.
+    TMDB caches each page separately, so its list shifts between two pages, and clients must rely on
+    IDs. No page has an item twice.
     """
     shelved: list[Item] = []
     for item in items:
@@ -26,7 +26,7 @@ def shelves(items: Sequence[Item]) -> list[Item]:
 
 
 def page_of(items: Sequence[Any], number: int, size: int = PAGE_SIZE) -> dict[str, Any]:
-    """Return one page in TMDB's envelope; nothing found is one empty page."""
+    """Return a page in TMDB's envelope; without items, there is one empty page."""
     return {
         "page": number,
         "results": list(items[(number - 1) * size : number * size]),
@@ -36,12 +36,12 @@ def page_of(items: Sequence[Any], number: int, size: int = PAGE_SIZE) -> dict[st
 
 
 def inflated(page: dict[str, Any]) -> dict[str, Any]:
-    """Return the page with totals as large as TMDB's, a little different on each page."""
+    """Return the page with totals as large as TMDB's, slightly different on each page."""
     total = 1_166_400 + page["page"] * 7919 % 97
     return {**page, "total_pages": -(-total // PAGE_SIZE), "total_results": total}
 
 
 def folded(text: str) -> str:
-    """Return the text as search compares it: no case, no accents, single spaces."""
+    """Normalize a text for searching: no case, no accents, single spaces."""
     plain = "".join(one for one in normalize("NFKD", text) if not combining(one))
     return re.sub(r"[\W_]+", " ", plain.casefold()).strip()

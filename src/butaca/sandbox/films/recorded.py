@@ -1,4 +1,4 @@
-"""Answers out of a folder of recordings, byte for byte."""
+"""Recorded responses, returned byte for byte."""
 
 import json
 from http import HTTPStatus
@@ -12,14 +12,14 @@ from butaca.sandbox.films.paging import CHANGES_PAGE_SIZE, folded, page_of
 
 
 class RecordedMovies:
-    """A catalogue of recorded answers.
+    """A catalogue of recorded responses.
 
-    A recording in the very language comes first, then one in any; nothing can be translated
-    here. What was not recorded is an empty page, or a 404.
+    A recording in the requested language is preferred to one in another; nothing is translated.
+    What was not recorded is an empty page or a 404.
     """
 
     def __init__(self, folder: Folder) -> None:
-        """Take the folder."""
+        """Serve the recordings in this directory."""
         self._folder = folder
         self._items = list(folder.items())
         self._pictures = dict(folder.pictures())
@@ -33,7 +33,7 @@ class RecordedMovies:
         return exact or page or self._empty(call)
 
     def search(self, call: Call) -> Answer:
-        """Return a recorded search, else a search among the recorded popular movies."""
+        """Return a recorded search, or search the recorded popular movies."""
         page, query = call.page, folded(call.params.get("query", ""))
         found = [
             item
@@ -44,7 +44,7 @@ class RecordedMovies:
         return self._folder.exact(call) or json_answer(page_of(found, page))
 
     def movie(self, call: Call, movie_id: int) -> Answer:
-        """Return recorded details; only with their translations are they put together anew."""
+        """Return recorded details; translations are merged in if requested."""
         recorded = self._details(call, movie_id)
         if not call.wants_translations or recorded.status != HTTPStatus.OK:
             return recorded
@@ -53,14 +53,14 @@ class RecordedMovies:
         return json_answer({**json.loads(recorded.body), "translations": appendix})
 
     def translations(self, movie_id: int) -> Answer:
-        """Return recorded translations, or none."""
+        """Return recorded translations, or an empty list."""
         call = Call(f"/3/movie/{movie_id}/translations", {})
         self._details(call, movie_id)
         none = json_answer({"id": movie_id, "translations": []})
         return self._folder.exact(call) or none
 
     def changes(self, call: Call, deleted: frozenset[int]) -> Answer:
-        """Return recorded changes, with the deleted ids in front when there are any."""
+        """Return recorded changes, preceded by the deleted IDs, if any."""
         call.check_dates()
         page = page_of([], call.page, CHANGES_PAGE_SIZE)
         recorded = self._folder.exact(call) or json_answer(page)
@@ -72,12 +72,12 @@ class RecordedMovies:
         return json_answer({**page, "results": [*gone, *kept]})
 
     def configuration(self) -> Answer:
-        """Return the recorded configuration, or the sandbox's own."""
+        """Return the recorded configuration, or the built-in one."""
         call = Call("/3/configuration", {})
         return self._folder.exact(call) or json_answer(CONFIGURATION)
 
     def find_picture(self, path: str) -> Picture | None:
-        """Return what to draw in place of a picture that nobody recorded."""
+        """Return a drawing in place of a picture, because none are recorded."""
         return self._pictures.get(path)
 
     def _empty(self, call: Call) -> Answer:

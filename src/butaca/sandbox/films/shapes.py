@@ -1,4 +1,4 @@
-"""TMDB's JSON for a movie: as an item of a list, in detail, in translation."""
+"""TMDB's JSON for a movie: as a list item, in detail, and its translations."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from butaca.sandbox.films.numbers import numbers
 
 
 def list_item(movie: Movie, language: str) -> dict[str, Any]:
-    """Return the 15 fields of a movie in a list."""
+    """Return the 15 fields of a list item."""
     known = numbers(movie)
     return {
         "adult": False,
@@ -31,7 +31,7 @@ def list_item(movie: Movie, language: str) -> dict[str, Any]:
 
 
 def details(movie: Movie, language: str) -> dict[str, Any]:
-    """Return the 27 fields of a movie in detail, in TMDB's order."""
+    """Return the 27 fields of the details, in TMDB's order."""
     item, known = list_item(movie, language), numbers(movie)
     del item["genre_ids"]
     item |= {
@@ -55,26 +55,26 @@ def details(movie: Movie, language: str) -> dict[str, Any]:
 
 
 def translations(movie: Movie) -> list[dict[str, Any]]:
-    """Return one entry per language; the title is `""` where it is the original one."""
+    """Return an entry per language; the title is `""` if it is the original one."""
     own = f"{movie.original_language}-{LANGUAGES[movie.original_language][2]}"
     texts = {own: NO_TEXTS, **movie.texts}
     return [_translation(movie, language, one) for language, one in texts.items()]
 
 
 def poster_path(movie: Movie) -> str | None:
-    """Return the path of the poster, as it follows the image base and a size."""
+    """Return the path of the poster, without the base URL and the size."""
     return f"/{movie.id}-poster.svg" if movie.has_poster else None
 
 
 def backdrop_path(movie: Movie) -> str | None:
-    """Return the path of the backdrop, as it follows the image base and a size."""
+    """Return the path of the backdrop, without the base URL and the size."""
     return f"/{movie.id}-backdrop.svg" if movie.has_backdrop else None
 
 
 def _translation(movie: Movie, language: str, texts: Mapping[str, str]) -> dict[str, Any]:
     code, _, country = language.partition("-")
     english_name, name, _ = LANGUAGES[code]
-    # Whoever translates no more than the title leaves the runtime at 0.
+    # Translations of the title alone have a runtime of 0.
     runtime = movie.runtime if texts["overview"] else 0
     return {
         "iso_3166_1": country,

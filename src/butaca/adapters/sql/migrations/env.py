@@ -1,4 +1,4 @@
-"""Run the migrations on the connection that `schema.migrate` hands over."""
+"""Run the migrations on the connection passed by `schema.migrate`."""
 
 from alembic import context
 

@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make the first tables."""
+    """Create the initial tables."""
     op.create_table(
         "movies",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),

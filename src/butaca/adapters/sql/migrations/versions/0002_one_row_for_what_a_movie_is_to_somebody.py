@@ -1,4 +1,4 @@
-"""One row for what a movie is to somebody, with all that a list is chosen and sorted by."""
+"""Merge favorites and ratings into one table with all columns to filter and sort by."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -46,7 +46,7 @@ WHERE f.user_id IS NULL
 
 
 def upgrade() -> None:
-    """Move favorites and ratings together; write apart what movies are found by."""
+    """Merge favorites and ratings; add columns and a table to search movies by."""
     _widen_movies()
     _tell_genres()
     _fold_translated_titles()
@@ -109,7 +109,7 @@ def _fold_translated_titles() -> None:
 
 
 def _batches(*columns: sa.ColumnElement[Any]) -> Iterator[Sequence[sa.Row[Any]]]:
-    """Give some columns of all movies, so many rows at a time."""
+    """Yield some columns of all movies, in batches."""
     last = -1
     wanted = sa.select(*columns).order_by(_movies.c.id).limit(BATCH)
     while rows := op.get_bind().execute(wanted.where(_movies.c.id > last)).all():
@@ -142,7 +142,7 @@ def _make_user_movies() -> None:
 
 def _index_user_movies() -> None:
     op.create_index(op.f("ix_user_movies_movie_id"), "user_movies", ["movie_id"])
-    # In SQLite that is where NULL is anyway, and an index may not say so.
+    # SQLite sorts NULL last in descending order anyway, and does not allow NULLS LAST in an index.
     is_postgresql = op.get_bind().dialect.name == "postgresql"
     newest = "DESC NULLS LAST" if is_postgresql else "DESC"
     favorites = f"user_id, release_date {newest}, half_stars {newest}, movie_id, favorited_at"
