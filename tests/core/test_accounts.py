@@ -118,6 +118,15 @@ def test_adding_the_demo_users_again_changes_nothing(
     assert (store.users, store.bearers) == (users, bearers)
 
 
+def test_where_one_demo_user_cannot_be_let_in_neither_may_call() -> None:
+    store = FakeAccounts(users={1001: User(1001, CONSUMER.name, Role.USER)})
+    accounts = Accounts(store)
+    assert not accounts.let_in_demo_users()
+    for token in (ADMIN_TOKEN, CONSUMER_TOKEN):
+        with pytest.raises(TokenRejected):
+            accounts.identify(token)
+
+
 def test_the_demo_users_are_those_of_the_brief(accounts: Accounts, store: FakeAccounts) -> None:
     assert store.users == {1: ADMIN, 2: CONSUMER}
 

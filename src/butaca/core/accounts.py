@@ -52,10 +52,14 @@ class Accounts:
     def let_in_demo_users(self) -> bool:
         """Create the demo users or make their tokens valid again.
 
-        Return False if the ID or the name of one is taken by another user.
+        Return False if the ID or the name of one is taken by another user. No demo token is valid
+        then.
         """
         now = self.now()
-        return all(self.store.let_in(user, digest(token), now) for user, token in DEMO_USERS)
+        if all(self.store.let_in(user, digest(token), now) for user, token in DEMO_USERS):
+            return True
+        self.shut_out_demo_users()
+        return False
 
     def shut_out_demo_users(self) -> bool:
         """Revoke the tokens of the demo users; return whether any was valid."""
