@@ -22,11 +22,11 @@ AUDIT := $(BIN)/pip-audit --progress-spinner off --timeout 5 --disable-pip --req
 .DEFAULT_GOAL := help
 .PHONY: help install run test test-browser test-client screenshots fuzz check check-deploy sbom faults bench bench-memory bench-servers bench-smoke format contract lock
 
-help: ## Say what can be made.
+help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
 		printf '  make %-13s %s\n' "$$name" "$$text"; done
 
-install: $(READY) ## Make .venv with the locked dependencies and `butaca`.
+install: $(READY) ## Create .venv with the locked dependencies and `butaca`.
 
 run: $(READY) ## Run everything on this machine: API, Redis, SQLite, a TMDB sandbox.
 	@exec $(BIN)/butaca dev $(ARGS)
@@ -34,19 +34,19 @@ run: $(READY) ## Run everything on this machine: API, Redis, SQLite, a TMDB sand
 test: $(READY) $(TOOLS)/.ready ## Run all tests, with coverage, against a real Redis and a real PostgreSQL.
 	$(BIN)/pytest --ignore=tests/browser -n auto --cov --cov-report=term-missing:skip-covered $(ARGS)
 
-test-browser: $(READY) ## Use the example front end and the documentation in a real Chromium.
+test-browser: $(READY) ## Test the example front end and the documentation page in Chromium.
 	@test -n "$$CHROMIUM" || command -v chromium > /dev/null \
-		|| { echo 'There is no chromium; on Debian: apt-get install chromium. Or name one: CHROMIUM=/path make test-browser'; exit 1; }
+		|| { echo 'Chromium was not found. On Debian: apt-get install chromium. Or set its path: CHROMIUM=/path make test-browser'; exit 1; }
 	$(BIN)/pytest -n 2 tests/browser $(ARGS)
 
-screenshots: ## Take the pictures in docs/screenshots anew, from the tests in the browser.
+screenshots: ## Update docs/screenshots from the browser tests.
 	@mkdir -p docs/screenshots
 	@SCREENSHOTS=docs/screenshots $(MAKE) --no-print-directory test-browser ARGS='-k "pictures or docs"'
 
-test-client: $(CLIENT)/node_modules/.ready ## Lint openapi.yaml, and compile a TypeScript client of it; needs npm's registry.
+test-client: $(CLIENT)/node_modules/.ready ## Lint openapi.yaml and compile a TypeScript client of it; needs the npm registry.
 	@cd $(CLIENT) && $(WITH_NODE) npm test --silent
 
-fuzz: $(READY) ## Look for requests that find openapi.yaml untrue: 200 an operation, as USER and as ADMIN.
+fuzz: $(READY) ## Search for requests that violate openapi.yaml: 200 per operation, as USER and as ADMIN.
 	@$(BIN)/python -m tests.fuzz $(ARGS)
 
 check: $(READY) check-deploy ## Check format, lint, types, import contracts, the API contract, dependencies, deployment.
@@ -55,16 +55,16 @@ check: $(READY) check-deploy ## Check format, lint, types, import contracts, the
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	@$(BIN)/butaca openapi | diff - openapi.yaml \
-		|| { echo 'openapi.yaml is not what the code says; mend it: make contract'; exit 1; }
+		|| { echo 'openapi.yaml is out of date; run: make contract'; exit 1; }
 	@! grep -nE '(https?|file)://' requirements/*.txt $(CLIENT)/package-lock.json \
-		|| { echo 'a lock file carries an address'; exit 1; }
+		|| { echo 'a lock file contains a URL'; exit 1; }
 	@$(AUDIT) > $(VENV)/audit.log 2>&1 && ! grep -q 'could not be audited' $(VENV)/audit.log \
 		&& echo 'No dependency has a known vulnerability.' \
 		|| { ! grep 'known vulnerabilit.* in' $(VENV)/audit.log \
-			&& echo 'Dependencies NOT audited: this package index tells nothing of vulnerabilities.'; }
+			&& echo 'Dependencies NOT audited: this package index has no vulnerability data.'; }
 
 check-deploy: $(READY) $(TOOLS)/.ready ## Check the image, compose.yaml, the manifests and the workflows.
-	@test -x $(TOOLS)/hadolint || echo 'Dockerfile and workflows NOT linted: no wheel of hadolint and zizmor is for this machine.'
+	@test -x $(TOOLS)/hadolint || echo 'Dockerfile and workflows NOT linted: hadolint and zizmor have no wheels for this platform.'
 	! test -x $(TOOLS)/hadolint || $(TOOLS)/hadolint --failure-threshold style Dockerfile
 	$(TOOLS)/check-jsonschema --quiet --builtin-schema vendor.compose-spec compose.yaml
 	$(TOOLS)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
@@ -75,32 +75,32 @@ check-deploy: $(READY) $(TOOLS)/.ready ## Check the image, compose.yaml, the man
 	$(TOOLS)/check-jsonschema --quiet --schemafile tests/deploy/service-monitor.schema.json \
 		$(VENV)/manifests/prometheus-operator/*.yaml
 
-sbom: $(READY) $(TOOLS)/.ready ## Write dist/sbom.json: what the image holds, as CycloneDX.
+sbom: $(READY) $(TOOLS)/.ready ## Write dist/sbom.json, a CycloneDX list of what the image contains.
 	@mkdir -p dist
 	@$(TOOLS)/python -W ignore -m cyclonedx_py requirements --pyproject pyproject.toml --output-reproducible \
 		--output-file dist/sbom.json requirements/runtime.txt
 	@echo 'dist/sbom.json'
 
-faults: $(READY) ## Measure what callers get while TMDB, Redis or the database fails.
+faults: $(READY) ## Measure what clients receive while TMDB, Redis or the database fails.
 	@$(BIN)/python -m tests.faults.matrix
 
-bench: $(READY) $(PEERS_READY) ## Measure Butaca beside its peers, as it grows, and in a large library.
+bench: $(READY) $(PEERS_READY) ## Benchmark Butaca: next to its peers, as it scales, and in a large library.
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-bench-memory: $(READY) $(PEERS_READY) ## Measure the memory of a process after a million requests.
+bench-memory: $(READY) $(PEERS_READY) ## Measure the memory of a process over a million requests.
 	@$(BIN)/python -m benchmarks memory $(ARGS)
 
-bench-smoke: $(READY) $(PEERS_READY) ## See within a minute that all of `make bench` works.
+bench-smoke: $(READY) $(PEERS_READY) ## Run a one-minute version of `make bench` that fails only if something is broken.
 	@$(BIN)/python -m benchmarks smoke
 
-bench-servers: $(READY) ## Measure WSGI servers with Butaca behind them, ours among them (six minutes).
+bench-servers: $(READY) ## Benchmark WSGI servers that run Butaca (six minutes).
 	@$(BIN)/python -m benchmarks.servers
 
-format: $(READY) ## Format the code and mend what the linter can.
+format: $(READY) ## Format the code and apply the linter's fixes.
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-contract: $(READY) ## Write openapi.yaml anew, from the code, with examples recorded over the sandbox.
+contract: $(READY) ## Regenerate openapi.yaml from the code, with examples recorded from the sandbox.
 	$(BIN)/python -m tests.web.exchanges src/butaca/web/examples.json
 	$(BIN)/butaca openapi > openapi.yaml
 
@@ -120,24 +120,24 @@ $(READY): $(VENV)/.dependencies pyproject.toml
 
 $(PEERS_READY): requirements/bench.txt
 	@$(PYTHON) -m venv --clear $(PEERS)
-	@echo 'Installing the peers that Butaca is measured beside into $(PEERS) …'
+	@echo 'Installing the benchmark peers into $(PEERS) …'
 	@$(PEERS)/bin/pip install --quiet --retries 2 --no-deps --require-hashes -r $< > $(PEERS)/install.log 2>&1 \
-		|| { echo 'The peers could not be installed. Is the package index reachable? See $(PEERS)/install.log'; exit 1; }
+		|| { echo 'The benchmark peers could not be installed. Is the package index reachable? See $(PEERS)/install.log'; exit 1; }
 	@touch $@
 
 $(VENV)/.dependencies: requirements/dev.txt
 	@command -v $(PYTHON) > /dev/null \
-		|| { echo 'Butaca needs Python 3.11 or newer, and there is no $(PYTHON).'; exit 1; }
+		|| { echo 'Butaca needs Python 3.11 or newer, but $(PYTHON) was not found.'; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Butaca needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V 2>&1). Choose another: make PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -m venv --clear $(VENV) \
-		|| { echo '$(PYTHON) cannot make virtual environments; on Debian: apt-get install python3-venv'; exit 1; }
-	@echo 'Installing the locked dependencies into $(VENV): half a minute or so, 450 MB …'
+		|| { echo '$(PYTHON) cannot create virtual environments; on Debian: apt-get install python3-venv'; exit 1; }
+	@echo 'Installing the locked dependencies into $(VENV): about half a minute, 450 MB …'
 	@$(BIN)/pip install --quiet --retries 2 --no-deps --require-hashes -r requirements/dev.txt > $(VENV)/install.log 2>&1 \
 		|| { echo 'The dependencies could not be installed. Is the package index reachable? See $(VENV)/install.log'; exit 1; }
 	@touch $@
 
-# What checks the deployment is kept apart from what runs and tests Butaca.
+# The tools that check the deployment have an environment of their own.
 $(TOOLS)/.ready: requirements/deploy.txt $(READY)
 	@$(BIN)/python -m venv --clear --without-pip $(VENV)/tools
 	@$(BIN)/pip --python $(TOOLS)/python install --quiet --retries 2 --no-deps --require-hashes --only-binary :all: \
