@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from butaca.adapters.sql import Database, SqlAccounts
+from butaca.commands import tokens, users
 from butaca.core.accounts import digest
 from butaca.settings import Settings
 from tests.processes import line_with, running
@@ -63,7 +64,7 @@ def test_every_command_about_people_and_tokens_works(sqlite: Database) -> None:
         check=True,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
     )
     assert done.stdout.startswith("1001\n1002\n")
     assert "revoked" in done.stdout
@@ -73,7 +74,9 @@ def test_every_command_about_people_and_tokens_works(sqlite: Database) -> None:
     bearer = SqlAccounts(sqlite).find_bearer(digest(token))
     assert bearer is not None
     assert bearer.user.name == "ana"
-    for command in ("users add", "users list", "tokens issue", "tokens list", "tokens revoke"):
+    commands = [f"{group.name} {name}" for group in (users, tokens) for name in group.commands]
+    assert len(commands) == 7
+    for command in commands:
         assert f"butaca {command} " in pasted.replace("\n", " ")
 
 
