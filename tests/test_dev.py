@@ -63,9 +63,13 @@ def test_the_lines_of_the_banner_work_when_pasted(banner: list[str]) -> None:
 
 def test_the_places_of_the_banner_are_there(banner: list[str], tmp_path: Path) -> None:
     places = dict(line.split()[-2:] for line in banner if "http" in line or "database" in line)
-    assert requests.get(places["it"], timeout=10).ok
+    assert requests.get(places["at"], timeout=10).ok
     assert requests.get(places["TMDB"].replace("/3", "/_sandbox"), timeout=10).ok
     assert places["database"] == f"sqlite:///{tmp_path}/.butaca/butaca.db"
+
+
+def test_the_base_url_of_the_api_which_answers_nothing_is_no_place(banner: list[str]) -> None:
+    assert [line for line in banner if line.endswith("/api/v1\n")] == []
 
 
 def test_posters_are_pictures_that_load(banner: list[str]) -> None:
@@ -90,7 +94,7 @@ def test_what_somebody_chose_stays_as_it_is(tmp_path: Path, redis_url: str) -> N
 def test_the_sandbox_and_the_page_are_next_to_the_api(tmp_path: Path) -> None:
     port = free_ports_in_a_row(3)
     with running("dev", "--port", str(port), folder=tmp_path) as process:
-        assert f":{port}/api/v1" in line_with(process, "Butaca is at")
+        assert f":{port}/docs" in line_with(process, "Butaca is at")
         assert line_with(process, "front end").endswith(f"127.0.0.1:{port + 2}\n")
         assert line_with(process, "TMDB").endswith(f"127.0.0.1:{port + 1}/3\n")
 
@@ -133,7 +137,7 @@ def test_a_companion_that_does_not_start_is_a_complaint() -> None:
 def test_the_page_may_call_beside_those_that_somebody_chose(tmp_path: Path) -> None:
     environment = {"CORS_ORIGINS": "http://localhost:5173"}
     with running("dev", "--port", "0", environment=environment, folder=tmp_path) as process:
-        api = line_with(process, "Butaca is at").split()[-1]
+        api = line_with(process, "Butaca is at").split()[-1].replace("/docs", "/api/v1")
         page = line_with(process, "front end").split()[-1]
         line_with(process, "Ctrl-C")
         for origin in (page, "http://localhost:5173"):

@@ -41,7 +41,7 @@ def test_a_documented_default_is_the_real_one(name: str, documented: str) -> Non
 def test_every_curl_line_of_the_tour_works(tmp_path: Path) -> None:
     tour = [line for line in README.splitlines() if line.startswith("curl ")]
     with running("dev", "--port", "0", folder=tmp_path) as process:
-        api = line_with(process, "Butaca is at").split()[-1].removesuffix("/api/v1")
+        api = line_with(process, "Butaca is at").split()[-1].removesuffix("/docs")
         sandbox = line_with(process, "TMDB").split()[-1].removesuffix("/3")
         line_with(process, "Ctrl-C")
         for line in tour:

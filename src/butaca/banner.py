@@ -10,13 +10,14 @@ from butaca.settings import Settings
 
 def banner(settings: Settings, page: str | None) -> str:
     """Return the message: the URLs, the demo users, and commands to try."""
-    api = api_of(settings)
+    origin, api = origin_of(settings), api_of(settings)
     database = make_url(settings.database_url.get_secret_value()).render_as_string()
     lines = [
-        f"  Butaca is at {api}",
+        # Not the base URL of the API, at which there is nothing to see.
+        f"  Butaca is at {origin}/docs",
         "",
+        f"    API         {api.removeprefix(origin)}/…, with the token of a user",
         f"    front end   {page or 'not installed'}",
-        f"    try it      {api.removesuffix('/api/v1')}/docs",
         f"    TMDB        {settings.tmdb_base_url}",
         f"    database    {database}",
         *(_tour(api) if settings.demo_users else ()),
@@ -28,7 +29,12 @@ def banner(settings: Settings, page: str | None) -> str:
 
 def api_of(settings: Settings) -> str:
     """Return the base URL of the API."""
-    return f"http://{settings.host}:{settings.port}/api/v1"
+    return f"{origin_of(settings)}/api/v1"
+
+
+def origin_of(settings: Settings) -> str:
+    """Return the URL of the server, without a path."""
+    return f"http://{settings.host}:{settings.port}"
 
 
 def _tour(api: str) -> Iterator[str]:
