@@ -45,6 +45,12 @@ def free_ports_in_a_row(count: int) -> int:
             return port
 
 
+def minimal(**changes: str) -> Settings:
+    """Return settings that name no more than they must."""
+    required = {"database_url": "sqlite:///a.db", "redis_url": "redis://a", "tmdb_token": "a"}
+    return Settings.model_validate({**required, **changes})
+
+
 def paste(line: str) -> Any:
     output = subprocess.run(line, shell=True, check=True, capture_output=True, timeout=20).stdout
     return json.loads(output)
@@ -66,6 +72,32 @@ def test_the_places_of_the_banner_are_there(banner: list[str], tmp_path: Path) -
     assert requests.get(places["at"], timeout=10).ok
     assert requests.get(places["TMDB"].replace("/3", "/_sandbox"), timeout=10).ok
     assert places["database"] == f"sqlite:///{tmp_path}/.butaca/butaca.db"
+
+
+def test_the_command_of_the_banner_works_when_pasted(banner: list[str]) -> None:
+    (line,) = (line for line in banner if line.endswith("users list\n"))
+    assert {
+        user["name"] for user in paste(f"{line.removeprefix('    commands ')[:-1]} --json")
+    } == {
+        "admin",
+        "consumer",
+    }
+
+
+def test_the_command_of_the_banner_is_short_where_it_is_near(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / ".venv" / "bin" / "python"))
+    shown = greeting.banner(minimal(database_url="sqlite:////a b/butaca.db"), None)
+    assert "DATABASE_URL='sqlite:////a b/butaca.db' .venv/bin/butaca users list\n" in shown
+
+
+def test_no_password_is_in_the_banner() -> None:
+    settings = minimal(database_url="postgresql+psycopg://butaca:hunter2@db/butaca")
+    shown = greeting.banner(settings, None)
+    assert "hunter2" not in shown
+    assert "butaca users list   (with the same DATABASE_URL)\n" in shown
 
 
 def test_the_base_url_of_the_api_which_answers_nothing_is_no_place(banner: list[str]) -> None:
@@ -149,9 +181,7 @@ def test_the_page_may_call_beside_those_that_somebody_chose(tmp_path: Path) -> N
 
 def test_without_its_files_there_is_no_page(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dev, "find_folder", lambda: None)
-    settings = Settings.model_validate(
-        {"database_url": "sqlite:///a.db", "redis_url": "redis://a", "tmdb_token": "a"}
-    )
+    settings = minimal()
     with ExitStack() as stack:
         page = dev.page_for(settings, stack, dev.Nearby(0))
     assert page is None
@@ -173,7 +203,7 @@ def test_without_demo_users_there_is_no_tour(tmp_path: Path) -> None:
     with running("dev", environment=environment, folder=tmp_path) as process:
         page = line_with(process, "front end").split()[-1]
         assert requests.get(f"{page}/config.json", timeout=10).json()["token"] == ""
-        line_with(process, "mine.db")
+        line_with(process, "users list")
         assert process.stdout
         assert [process.stdout.readline() for _ in range(2)] == ["\n", "  Press Ctrl-C to stop.\n"]
     assert not (tmp_path / ".butaca").exists()

@@ -53,6 +53,18 @@ def test_every_curl_line_of_the_tour_works(tmp_path: Path) -> None:
     assert len(tour) >= 10
 
 
+def test_the_command_line_of_the_quick_start_works(tmp_path: Path) -> None:
+    section = README.partition("## Quick start\n")[2].partition("\n## ")[0]
+    (pasted,) = re.findall(r"```sh\n(export DATABASE_URL.+?)```", section, re.DOTALL)
+    (tmp_path / ".venv").symlink_to(Path(sys.executable).parents[1])
+    with running("dev", "--port", "0", folder=tmp_path) as process:
+        line_with(process, "Ctrl-C")
+        done = subprocess.run(
+            pasted, shell=True, check=True, capture_output=True, text=True, cwd=tmp_path, timeout=60
+        )
+    assert "consumer" in done.stdout
+
+
 def test_every_command_about_people_and_tokens_works(sqlite: Database) -> None:
     section = README.partition("### People and tokens\n")[2].partition("\n### ")[0]
     (pasted,) = re.findall(r"```sh\n(.+?)```", section, re.DOTALL)

@@ -1,8 +1,11 @@
 """The start-up message of `butaca dev`."""
 
+import shlex
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
-from sqlalchemy import make_url
+from sqlalchemy import URL, make_url
 
 from butaca.core.accounts import DEMO_USERS
 from butaca.settings import Settings
@@ -11,7 +14,7 @@ from butaca.settings import Settings
 def banner(settings: Settings, page: str | None) -> str:
     """Return the message: the URLs, the demo users, and commands to try."""
     origin, api = origin_of(settings), api_of(settings)
-    database = make_url(settings.database_url.get_secret_value()).render_as_string()
+    database = make_url(settings.database_url.get_secret_value())
     lines = [
         # Not the base URL of the API, at which there is nothing to see.
         f"  Butaca is at {origin}/docs",
@@ -19,7 +22,8 @@ def banner(settings: Settings, page: str | None) -> str:
         f"    API         {api.removeprefix(origin)}/…, with the token of a user",
         f"    front end   {page or 'not installed'}",
         f"    TMDB        {settings.tmdb_base_url}",
-        f"    database    {database}",
+        f"    database    {database.render_as_string()}",
+        f"    commands    {_command(database)}",
         *(_tour(api) if settings.demo_users else ()),
         "",
         "  Press Ctrl-C to stop.",
@@ -35,6 +39,17 @@ def api_of(settings: Settings) -> str:
 def origin_of(settings: Settings) -> str:
     """Return the URL of the server, without a path."""
     return f"http://{settings.host}:{settings.port}"
+
+
+def _command(database: URL) -> str:
+    """Return a command to paste, whose first part works for every other command, too."""
+    program = Path(sys.executable).with_name("butaca")
+    here = Path.cwd()
+    path = program.relative_to(here) if program.is_relative_to(here) else program
+    command = f"{shlex.quote(str(path))} users list"
+    if database.password is not None:  # Not shown here; whoever set DATABASE_URL has it.
+        return f"{command}   (with the same DATABASE_URL)"
+    return f"DATABASE_URL={shlex.quote(database.render_as_string())} {command}"
 
 
 def _tour(api: str) -> Iterator[str]:

@@ -344,7 +344,9 @@ def test_a_database_that_is_away_is_told(words: list[str]) -> None:
 
 
 def test_a_database_that_nobody_named_is_told() -> None:
-    assert of_no_use(["users", "list"], "") == "DATABASE_URL: is required"
+    told = of_no_use(["users", "list"], "")
+    assert told.startswith("DATABASE_URL: is required, such as postgresql+psycopg://")
+    assert told.endswith("`butaca dev`: export DATABASE_URL=sqlite:///.butaca/butaca.db")
 
 
 def test_a_database_that_is_none_is_told(tmp_path: Path) -> None:
