@@ -176,6 +176,7 @@ def test_the_sandbox_tells_in_a_line_that_it_knows_no_such_fault() -> None:
 def test_the_sandbox_says_where_it_is_and_ends_when_told() -> None:
     with running("sandbox", "--port", "0") as sandbox:
         assert "http://127.0.0.1:" in line_with(sandbox, "The sandbox is at")
+        assert "TMDB_TOKEN=sandbox-token" in line_with(sandbox, "export TMDB_BASE_URL=http://")
     assert sandbox.returncode == 0
 
 
