@@ -185,6 +185,16 @@ def test_the_module_is_the_command() -> None:
         assert __version__ in line_with(process, "version")
 
 
+@pytest.mark.parametrize("option", ["--api", "--images"])
+def test_the_front_end_tells_in_a_line_what_is_no_url(option: str) -> None:
+    result = butaca("frontend", "--port", "0", option, "butaca.example")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == (
+        f"Error: Invalid value for '{option}': 'butaca.example' is not a URL such as "
+        "https://butaca.example.\n"
+    )
+
+
 def test_the_front_end_tells_in_a_line_that_its_files_are_missing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -93,6 +93,10 @@ def test_the_command_of_the_banner_is_short_where_it_is_near(
     assert "DATABASE_URL='sqlite:////a b/butaca.db' .venv/bin/butaca users list\n" in shown
 
 
+def test_an_ipv6_address_is_in_brackets() -> None:
+    assert greeting.api_of(minimal(host="::1")) == "http://[::1]:8000/api/v1"
+
+
 def test_no_password_is_in_the_banner() -> None:
     settings = minimal(database_url="postgresql+psycopg://butaca:hunter2@db/butaca")
     shown = greeting.banner(settings, None)

@@ -38,7 +38,8 @@ def api_of(settings: Settings) -> str:
 
 def origin_of(settings: Settings) -> str:
     """Return the URL of the server, without a path."""
-    return f"http://{settings.host}:{settings.port}"
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{host}:{settings.port}"
 
 
 def _command(database: URL) -> str:

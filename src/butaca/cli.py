@@ -13,6 +13,7 @@ import click
 
 from butaca import __version__
 from butaca.commands import OneLineGroup, chosen_database, movies, one_line, tokens, users
+from butaca.commands.urls import HttpUrl
 from butaca.complaint import Complaint
 
 if TYPE_CHECKING:
@@ -125,12 +126,14 @@ def sandbox(host: str, port: int, data: Path | None) -> None:
 @click.option(
     "--api",
     default="http://127.0.0.1:8000/api/v1",
+    type=HttpUrl(),
     show_default=True,
     help="Base URL of the API.",
 )
 @click.option(
     "--images",
     default="https://image.tmdb.org",
+    type=HttpUrl(),
     show_default=True,
     help="Base URL of the pictures.",
 )
