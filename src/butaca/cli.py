@@ -26,7 +26,7 @@ def main() -> None:
     """REST API in front of TheMovieDB, with favorites and ratings per user."""
 
 
-@main.command()
+@main.command(short_help="Run everything on this machine.")
 @click.option(
     "--port",
     envvar="PORT",
@@ -67,7 +67,7 @@ def serve() -> None:
             server.serve(listener, settings.threads)
 
 
-@main.command()
+@main.command(short_help="Bring the database schema up to date.")
 @click.option(
     "--check",
     is_flag=True,

@@ -1,8 +1,10 @@
 """The development stack: API, Redis, SQLite file, sandbox and front end on one machine."""
 
+import errno
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -27,6 +29,7 @@ from butaca.settings import Settings, read_settings
 HOST = "127.0.0.1"
 LAST_PORT = 65535
 TRIES = 3
+OTHER_PORT = "Choose another with --port; 0 selects a free one: make run ARGS='--port 0'"
 FOLDER = Path(".butaca")
 """The directory of the SQLite file, relative to the working directory."""
 
@@ -38,7 +41,7 @@ def run(port: int) -> None:
     # Raises SystemExit, so that the child processes are stopped, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with ExitStack() as stack:
-        listener = stack.enter_context(bind(host, port))
+        listener = stack.enter_context(_bound(host, port))
         nearby = Nearby(port)
         defaults = {
             **_sqlite(chosen),
@@ -55,6 +58,15 @@ def run(port: int) -> None:
         _migrate(settings)
         prepare(settings)
         serve(listener, settings.threads, on_listening=lambda: click.echo(banner(settings, page)))
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    try:
+        return bind(host, port)
+    except Complaint as complaint:
+        if getattr(complaint.__cause__, "errno", None) != errno.EADDRINUSE:
+            raise
+        raise Complaint(f"{complaint}. {OTHER_PORT}") from complaint
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ def list_users(as_json: bool) -> None:
     show(map(_user_row, everybody), ("id", "role", "name"), as_json=as_json)
 
 
-@users.command()
+@users.command(short_help="Change the role of a user.")
 @click.argument("user")
 @click.argument("role", type=Roles)
 def set_role(user: str, role: str) -> None:
@@ -76,7 +76,7 @@ def set_role(user: str, role: str) -> None:
     )
 
 
-@users.command()
+@users.command(short_help="Remove a user with all that is theirs.")
 @click.argument("user")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def remove(user: str, yes: bool) -> None:
@@ -101,7 +101,7 @@ def tokens() -> None:
     """Manage the tokens of users."""
 
 
-@tokens.command()
+@tokens.command(short_help="Issue a token to a user, and print it.")
 @click.argument("user")
 @click.option(
     "--expires-in",
@@ -121,7 +121,7 @@ def issue(user: str, expires_in: timedelta | None) -> None:
     )
 
 
-@tokens.command("list")
+@tokens.command("list", short_help="List the tokens of a user, or all.")
 @click.argument("user", required=False)
 @as_json
 def list_tokens(user: str | None, as_json: bool) -> None:
@@ -133,7 +133,7 @@ def list_tokens(user: str | None, as_json: bool) -> None:
     show(rows, columns, as_json=as_json)
 
 
-@tokens.command()
+@tokens.command(short_help="Revoke one token, or all of a user.")
 @click.argument("token_id", required=False)
 @click.option("--user", help="Revoke all tokens of this user, given by ID or name.")
 def revoke(token_id: str | None, user: str | None) -> None:
