@@ -1,10 +1,13 @@
 """`butaca dev`: everything on one machine, and a banner whose lines work when pasted."""
 
 import json
+import os
+import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -17,7 +20,9 @@ from butaca import dev
 from butaca.complaint import Complaint
 from butaca.server import bind, free_port
 from butaca.settings import Settings
-from tests.processes import end, line_with, running
+from tests.faults.pods import until
+from tests.nursery import Fork
+from tests.processes import SECONDS_TO_END, end, line_with, running
 
 
 @pytest.fixture(autouse=True)
@@ -91,6 +96,31 @@ def test_the_command_of_the_banner_is_short_where_it_is_near(
     monkeypatch.setattr(sys, "executable", str(tmp_path / ".venv" / "bin" / "python"))
     shown = greeting.banner(minimal(database_url="sqlite:////a b/butaca.db"), None)
     assert "DATABASE_URL='sqlite:////a b/butaca.db' .venv/bin/butaca users list\n" in shown
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "192.0.2.1", "::", "2001:db8::1", "fe80::1%eth0"])
+def test_demo_users_that_others_can_reach_are_warned_of(address: str) -> None:
+    warning = greeting.exposure(minimal(host="butaca.local", demo_users="true"), address)
+    assert warning is not None
+    assert "HOST=butaca.local" in warning
+    assert "abcdef1234567890" in warning
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.2", "::1"])
+def test_demo_users_whom_nobody_else_can_reach_are_not_warned_of(address: str) -> None:
+    assert greeting.exposure(minimal(demo_users="true"), address) is None
+
+
+def test_without_demo_users_others_may_reach_it() -> None:
+    assert greeting.exposure(minimal(host="0.0.0.0"), "0.0.0.0") is None
+
+
+def test_the_warning_comes_with_the_banner(tmp_path: Path) -> None:
+    environment = {"HOST": "0.0.0.0"}
+    with running("dev", "--port", "0", environment=environment, folder=tmp_path) as process:
+        line_with(process, "Ctrl-C")
+        _, stderr = end(process)
+    assert "Warning: HOST=0.0.0.0 lets other machines call Butaca" in stderr
 
 
 def test_an_ipv6_address_is_in_brackets() -> None:
@@ -220,6 +250,23 @@ def test_what_it_started_ends_with_it(tmp_path: Path) -> None:
     assert process.returncode == 0, stderr
     with pytest.raises(requests.ConnectionError):
         requests.get(sandbox, timeout=10)
+
+
+def test_its_redis_outlasts_what_is_in_progress_at_ctrl_c(tmp_path: Path) -> None:
+    process = Fork("dev", "--port", "0", environment=os.environ, folder=tmp_path, new_session=True)
+    try:
+        sandbox = line_with(process, "TMDB").split()[-1].removesuffix("/3")
+        popular = line_with(process, "/movies/popular").strip()
+        requests.put(f"{sandbox}/_sandbox/faults", json=[{"kind": "delay"}], timeout=10)
+        with ThreadPoolExecutor(1) as threads:
+            answer = threads.submit(paste, popular)
+            until(lambda: requests.get(f"{sandbox}/_sandbox/calls", timeout=10).json()["total"])
+            os.killpg(process.pid, signal.SIGINT)  # As a terminal does.
+            assert answer.result()["page"] == 1
+        _, stderr = process.communicate(timeout=SECONDS_TO_END)
+        assert (process.returncode, "redis.went_away" in stderr) == (0, False)
+    finally:
+        process.kill()
 
 
 def test_favorites_last_over_restarts(tmp_path: Path) -> None:

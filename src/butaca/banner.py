@@ -3,6 +3,7 @@
 import shlex
 import sys
 from collections.abc import Iterator
+from ipaddress import ip_address
 from pathlib import Path
 
 from sqlalchemy import URL, make_url
@@ -29,6 +30,17 @@ def banner(settings: Settings, page: str | None) -> str:
         "  Press Ctrl-C to stop.",
     ]
     return "\n".join(["", *lines, ""])
+
+
+def exposure(settings: Settings, address: str) -> str | None:
+    """Return a warning if others can use the demo users at the address that is listened on."""
+    if not settings.demo_users or ip_address(address.partition("%")[0]).is_loopback:
+        return None
+    (_, admin), (_, consumer) = DEMO_USERS
+    return (
+        f"HOST={settings.host} lets other machines call Butaca with the public tokens {admin} "
+        f"(ADMIN) and {consumer}. Unset HOST, or set DEMO_USERS=false."
+    )
 
 
 def api_of(settings: Settings) -> str:

@@ -21,6 +21,6 @@ def _is_http(text: str) -> bool:
     try:
         url = urlsplit(text)
         is_whole = url.scheme in {"http", "https"} and bool(url.hostname) and url.port != 0
-    except ValueError:  # Of a port or an IPv6 address.
+    except ValueError:  # An invalid port or IPv6 address.
         return False
     return is_whole and text.isprintable() and not set(text) & set(" ;,?#\"'<>\\")
