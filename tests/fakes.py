@@ -361,6 +361,7 @@ class FakeAccounts:
     users: dict[int, User] = field(default_factory=dict)
     bearers: dict[str, Bearer] = field(default_factory=dict)
     created: dict[str, datetime] = field(default_factory=dict)
+    last_id: int = 1000
 
     def find_bearer(self, token_sha256: str) -> Bearer | None:
         return self.bearers.get(token_sha256)
@@ -388,12 +389,29 @@ class FakeAccounts:
     def add_user(self, name: str, role: Role, at: datetime) -> User:
         if self.find_user_named(name):
             raise NameTaken
-        user = User(max([1000, *self.users]) + 1, name, role)
+        user = User(max([self.last_id, *self.users]) + 1, name, role)
         self.users[user.id] = user
         return user
 
     def find_user_named(self, name: str) -> User | None:
         return next((user for user in self.users.values() if user.name == name), None)
+
+    def set_role(self, user_id: int, role: Role) -> bool:
+        if (user := self.users.get(user_id)) is None:
+            return False
+        self.users[user_id] = changed = replace(user, role=role)
+        self.bearers = {
+            sha256: replace(each, user=changed) if each.user == user else each
+            for sha256, each in self.bearers.items()
+        }
+        return True
+
+    def remove_user(self, user_id: int) -> bool:
+        user = self.users.pop(user_id, None)
+        self.last_id = max(self.last_id, user_id if user else 0)
+        for sha256 in [key for key, each in self.bearers.items() if each.user == user]:
+            del self.bearers[sha256], self.created[sha256]
+        return user is not None
 
     def everybody(self) -> tuple[User, ...]:
         return tuple(self.users[user_id] for user_id in sorted(self.users))
@@ -421,6 +439,10 @@ class FakeAccounts:
             for number, sha256 in enumerate(self.bearers, start=1)
             if number == token_id
         )
+
+    def revoke_tokens(self, user_id: int, at: datetime) -> tuple[int, ...]:
+        theirs = [token.id for token in self.tokens(user_id)]
+        return tuple(token_id for token_id in theirs if self.revoke_token(token_id, at))
 
 
 @dataclass

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
@@ -104,6 +105,20 @@ def test_a_word_that_cannot_be_read_is_told_in_a_line(words: list[str]) -> None:
     assert re.fullmatch("Error: .+\n", result.stderr)
 
 
+def commands_of(group: click.Group) -> Iterator[tuple[str, click.Command]]:
+    for name, command in group.commands.items():
+        yield name, command
+        if isinstance(command, click.Group):
+            yield from commands_of(command)
+
+
+@pytest.mark.parametrize(("name", "command"), [*commands_of(main)])
+def test_the_summary_of_a_command_is_short_and_whole(name: str, command: click.Command) -> None:
+    summary = command.get_short_help_str(limit=45)
+    assert len(summary) <= 45
+    assert not summary.endswith("...")
+
+
 def test_who_says_nothing_is_told_what_can_be_said() -> None:
     assert "tokens" in butaca().output
 
@@ -148,8 +163,15 @@ def test_dev_tells_in_a_line_that_its_port_is_taken(taken_port: int) -> None:
     assert result.exit_code == 1
     assert (
         result.output
-        == f"Error: Cannot listen on port {taken_port} of 127.0.0.1: Address already in use\n"
+        == f"Error: Cannot listen on port {taken_port} of 127.0.0.1: Address already in use. "
+        "Choose another with --port; 0 selects a free one: make run ARGS='--port 0'\n"
     )
+
+
+def test_dev_tells_of_no_other_port_where_none_would_do() -> None:
+    result = butaca("dev", "--port", "0", HOST="192.0.2.1")
+    assert result.exit_code == 1
+    assert re.fullmatch("Error: Cannot listen on port 0 of 192.0.2.1: [^.]+\n", result.output)
 
 
 def test_the_sandbox_tells_in_a_line_that_its_port_is_taken(taken_port: int) -> None:
@@ -176,12 +198,23 @@ def test_the_sandbox_tells_in_a_line_that_it_knows_no_such_fault() -> None:
 def test_the_sandbox_says_where_it_is_and_ends_when_told() -> None:
     with running("sandbox", "--port", "0") as sandbox:
         assert "http://127.0.0.1:" in line_with(sandbox, "The sandbox is at")
+        assert "TMDB_TOKEN=sandbox-token" in line_with(sandbox, "export TMDB_BASE_URL=http://")
     assert sandbox.returncode == 0
 
 
 def test_the_module_is_the_command() -> None:
     with started("--version", environment=os.environ) as process:
         assert __version__ in line_with(process, "version")
+
+
+@pytest.mark.parametrize("option", ["--api", "--images"])
+def test_the_front_end_tells_in_a_line_what_is_no_url(option: str) -> None:
+    result = butaca("frontend", "--port", "0", option, "butaca.example")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == (
+        f"Error: Invalid value for '{option}': 'butaca.example' is not a URL such as "
+        "https://butaca.example.\n"
+    )
 
 
 def test_the_front_end_tells_in_a_line_that_its_files_are_missing(

@@ -169,6 +169,15 @@ def test_files_that_did_not_come_along_are_missed(
     assert find_folder() is None
 
 
+def test_the_command_serves_urls_without_the_slashes_at_their_end() -> None:
+    with running("frontend", "--port", "0", "--api", "https://butaca.example/api/v1/") as process:
+        port = int(line_with(process, "The front end is at").rpartition(":")[2])
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection.request("GET", "/config.json")
+        assert json.load(connection.getresponse())["api"] == "https://butaca.example/api/v1"
+        connection.close()
+
+
 def test_the_command_serves_the_page_until_it_is_told_to_end() -> None:
     with running("frontend", "--port", "0") as process:
         port = int(line_with(process, "The front end is at").rpartition(":")[2])

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from butaca.adapters.sql import Database, SqlAccounts
+from butaca.commands import tokens, users
 from butaca.core.accounts import digest
 from butaca.settings import Settings
 from tests.processes import line_with, running
@@ -40,7 +41,7 @@ def test_a_documented_default_is_the_real_one(name: str, documented: str) -> Non
 def test_every_curl_line_of_the_tour_works(tmp_path: Path) -> None:
     tour = [line for line in README.splitlines() if line.startswith("curl ")]
     with running("dev", "--port", "0", folder=tmp_path) as process:
-        api = line_with(process, "Butaca is at").split()[-1].removesuffix("/api/v1")
+        api = line_with(process, "Butaca is at").split()[-1].removesuffix("/docs")
         sandbox = line_with(process, "TMDB").split()[-1].removesuffix("/3")
         line_with(process, "Ctrl-C")
         for line in tour:
@@ -50,6 +51,18 @@ def test_every_curl_line_of_the_tour_works(tmp_path: Path) -> None:
             command = here.replace("curl -s", "curl --silent --show-error --fail-with-body", 1)
             subprocess.run(command, shell=True, check=True, capture_output=True, timeout=20)
     assert len(tour) >= 10
+
+
+def test_the_command_line_of_the_quick_start_works(tmp_path: Path) -> None:
+    section = README.partition("## Quick start\n")[2].partition("\n## ")[0]
+    (pasted,) = re.findall(r"```sh\n(export DATABASE_URL.+?)```", section, re.DOTALL)
+    (tmp_path / ".venv").symlink_to(Path(sys.executable).parents[1])
+    with running("dev", "--port", "0", folder=tmp_path) as process:
+        line_with(process, "Ctrl-C")
+        done = subprocess.run(
+            pasted, shell=True, check=True, capture_output=True, text=True, cwd=tmp_path, timeout=60
+        )
+    assert "consumer" in done.stdout
 
 
 def test_every_command_about_people_and_tokens_works(sqlite: Database) -> None:
@@ -63,7 +76,7 @@ def test_every_command_about_people_and_tokens_works(sqlite: Database) -> None:
         check=True,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
     )
     assert done.stdout.startswith("1001\n1002\n")
     assert "revoked" in done.stdout
@@ -73,7 +86,9 @@ def test_every_command_about_people_and_tokens_works(sqlite: Database) -> None:
     bearer = SqlAccounts(sqlite).find_bearer(digest(token))
     assert bearer is not None
     assert bearer.user.name == "ana"
-    for command in ("users add", "users list", "tokens issue", "tokens list", "tokens revoke"):
+    commands = [f"{group.name} {name}" for group in (users, tokens) for name in group.commands]
+    assert len(commands) == 7
+    for command in commands:
         assert f"butaca {command} " in pasted.replace("\n", " ")
 
 

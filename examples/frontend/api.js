@@ -5,7 +5,7 @@ const KEY = "butaca-token";
 export const config = await fetch("config.json")
   .then((answer) => (answer.ok ? answer.json() : {}))
   .catch(() => ({}));
-config.api ??= "http://127.0.0.1:8000/api/v1";
+config.api = (config.api ?? "http://127.0.0.1:8000/api/v1").replace(/\/+$/, "");
 
 export const token = {
   get: () => sessionStorage.getItem(KEY),

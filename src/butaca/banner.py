@@ -1,8 +1,12 @@
 """The start-up message of `butaca dev`."""
 
+import shlex
+import sys
 from collections.abc import Iterator
+from ipaddress import ip_address
+from pathlib import Path
 
-from sqlalchemy import make_url
+from sqlalchemy import URL, make_url
 
 from butaca.core.accounts import DEMO_USERS
 from butaca.settings import Settings
@@ -10,15 +14,17 @@ from butaca.settings import Settings
 
 def banner(settings: Settings, page: str | None) -> str:
     """Return the message: the URLs, the demo users, and commands to try."""
-    api = api_of(settings)
-    database = make_url(settings.database_url.get_secret_value()).render_as_string()
+    origin, api = origin_of(settings), api_of(settings)
+    database = make_url(settings.database_url.get_secret_value())
     lines = [
-        f"  Butaca is at {api}",
+        # Not the base URL of the API, at which there is nothing to see.
+        f"  Butaca is at {origin}/docs",
         "",
+        f"    API         {api.removeprefix(origin)}/…, with the token of a user",
         f"    front end   {page or 'not installed'}",
-        f"    try it      {api.removesuffix('/api/v1')}/docs",
         f"    TMDB        {settings.tmdb_base_url}",
-        f"    database    {database}",
+        f"    database    {database.render_as_string()}",
+        f"    commands    {_command(database)}",
         *(_tour(api) if settings.demo_users else ()),
         "",
         "  Press Ctrl-C to stop.",
@@ -26,9 +32,37 @@ def banner(settings: Settings, page: str | None) -> str:
     return "\n".join(["", *lines, ""])
 
 
+def exposure(settings: Settings, address: str) -> str | None:
+    """Return a warning if others can use the demo users at the address that is listened on."""
+    if not settings.demo_users or ip_address(address.partition("%")[0]).is_loopback:
+        return None
+    (_, admin), (_, consumer) = DEMO_USERS
+    return (
+        f"HOST={settings.host} lets other machines call Butaca with the public tokens {admin} "
+        f"(ADMIN) and {consumer}. Unset HOST, or set DEMO_USERS=false."
+    )
+
+
 def api_of(settings: Settings) -> str:
     """Return the base URL of the API."""
-    return f"http://{settings.host}:{settings.port}/api/v1"
+    return f"{origin_of(settings)}/api/v1"
+
+
+def origin_of(settings: Settings) -> str:
+    """Return the URL of the server, without a path."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{host}:{settings.port}"
+
+
+def _command(database: URL) -> str:
+    """Return a command to paste, whose first part works for every other command, too."""
+    program = Path(sys.executable).with_name("butaca")
+    here = Path.cwd()
+    path = program.relative_to(here) if program.is_relative_to(here) else program
+    command = f"{shlex.quote(str(path))} users list"
+    if database.password is not None:  # Not shown here; whoever set DATABASE_URL has it.
+        return f"{command}   (with the same DATABASE_URL)"
+    return f"DATABASE_URL={shlex.quote(database.render_as_string())} {command}"
 
 
 def _tour(api: str) -> Iterator[str]:

@@ -13,6 +13,7 @@ import click
 
 from butaca import __version__
 from butaca.commands import OneLineGroup, chosen_database, movies, one_line, tokens, users
+from butaca.commands.urls import HttpUrl
 from butaca.complaint import Complaint
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def main() -> None:
     """REST API in front of TheMovieDB, with favorites and ratings per user."""
 
 
-@main.command()
+@main.command(short_help="Run everything on this machine.")
 @click.option(
     "--port",
     envvar="PORT",
@@ -66,7 +67,7 @@ def serve() -> None:
             server.serve(listener, settings.threads)
 
 
-@main.command()
+@main.command(short_help="Bring the database schema up to date.")
 @click.option(
     "--check",
     is_flag=True,
@@ -109,6 +110,7 @@ def sandbox(host: str, port: int, data: Path | None) -> None:
         tmdb = _started_sandbox(host, port, data)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     click.echo(f"The sandbox is at {tmdb.url}; control its faults at {tmdb.control_url}")
+    click.echo(f"To use it instead of TMDB: {tmdb.exports}")
     with suppress(KeyboardInterrupt):
         tmdb.serve_forever()
 
@@ -124,12 +126,14 @@ def sandbox(host: str, port: int, data: Path | None) -> None:
 @click.option(
     "--api",
     default="http://127.0.0.1:8000/api/v1",
+    type=HttpUrl(),
     show_default=True,
     help="Base URL of the API.",
 )
 @click.option(
     "--images",
     default="https://image.tmdb.org",
+    type=HttpUrl(),
     show_default=True,
     help="Base URL of the pictures.",
 )

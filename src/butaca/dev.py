@@ -1,8 +1,10 @@
 """The development stack: API, Redis, SQLite file, sandbox and front end on one machine."""
 
+import errno
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -16,7 +18,7 @@ from butaca import log
 from butaca.adapters.sql import Database
 from butaca.adapters.sql.schema import migrate
 from butaca.app import prepare
-from butaca.banner import api_of, banner
+from butaca.banner import api_of, banner, exposure
 from butaca.complaint import Complaint
 from butaca.core.accounts import DEMO_USERS
 from butaca.frontend import find_folder
@@ -27,6 +29,7 @@ from butaca.settings import Settings, read_settings
 HOST = "127.0.0.1"
 LAST_PORT = 65535
 TRIES = 3
+OTHER_PORT = "Choose another with --port; 0 selects a free one: make run ARGS='--port 0'"
 FOLDER = Path(".butaca")
 """The directory of the SQLite file, relative to the working directory."""
 
@@ -38,7 +41,7 @@ def run(port: int) -> None:
     # Raises SystemExit, so that the child processes are stopped, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with ExitStack() as stack:
-        listener = stack.enter_context(bind(host, port))
+        listener = stack.enter_context(_bound(host, port))
         nearby = Nearby(port)
         defaults = {
             **_sqlite(chosen),
@@ -54,7 +57,23 @@ def run(port: int) -> None:
         log.configure(settings.log_format, settings.log_level)
         _migrate(settings)
         prepare(settings)
-        serve(listener, settings.threads, on_listening=lambda: click.echo(banner(settings, page)))
+        address = listener.getsockname()[0]
+        serve(listener, settings.threads, on_listening=lambda: _greet(settings, page, address))
+
+
+def _greet(settings: Settings, page: str | None, address: str) -> None:
+    click.echo(banner(settings, page))
+    if warning := exposure(settings, address):
+        click.echo(f"Warning: {warning}", err=True)
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    try:
+        return bind(host, port)
+    except Complaint as complaint:
+        if getattr(complaint.__cause__, "errno", None) != errno.EADDRINUSE:
+            raise
+        raise Complaint(f"{complaint}. {OTHER_PORT}") from complaint
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +112,25 @@ def redis(chosen: Mapping[str, str], stack: ExitStack) -> Mapping[str, str]:
             "Redis is missing: set REDIS_URL, or install the development dependencies."
         ) from error
     for _ in range(TRIES):
-        with suppress(OSError, ValkeyServerError):  # The port may have been taken meanwhile.
+        # The port may have been taken meanwhile.
+        with suppress(OSError, ValkeyServerError), _ctrl_c_blocked():
             server = stack.enter_context(ValkeyServer(host=HOST, port=free_port(HOST)))
             return {"REDIS_URL": f"redis://{HOST}:{server.port}/0"}
     raise Complaint("The Redis of the development dependencies does not start: set REDIS_URL.")
+
+
+@contextmanager
+def _ctrl_c_blocked() -> Iterator[None]:
+    """Start child processes that Ctrl-C does not stop, so that they outlast the requests.
+
+    On Ctrl-C, the terminal signals all processes in the foreground. ValkeyServer cannot start its
+    process in a session of its own, but a child process inherits the signals that are blocked.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _tmdb(chosen: Mapping[str, str], stack: ExitStack, nearby: Nearby) -> Mapping[str, str]:

@@ -102,12 +102,12 @@ def staged(folder: Path, **changes: str) -> Iterator[Stage]:
             "dev", "--port", "0", environment=environment, folder=folder, stderr=errors
         ) as process,
     ):
-        api, page, sandbox = (
+        docs, page, sandbox = (
             re.findall(r"http://\S+", line_with(process, words))[0]
             for words in ("Butaca is at", "front end", "TMDB")
         )
         line_with(process, "Ctrl-C")
-        yield Stage(api, page, sandbox.removesuffix("/3"))
+        yield Stage(docs.replace("/docs", "/api/v1"), page, sandbox.removesuffix("/3"))
 
 
 @pytest.fixture(scope="session")

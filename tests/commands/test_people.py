@@ -1,5 +1,6 @@
 """People and tokens on the command line: what is told where, and the one line of each error."""
 
+import io
 import json
 import re
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from click.testing import CliRunner, Result
 from butaca.adapters.sql import Database, SqlAccounts
 from butaca.cli import main
 from butaca.core.accounts import Accounts, digest
-from butaca.core.errors import TokenRejected
+from butaca.core.errors import TokenRejected, UserNotFound
 from butaca.core.models import Role, User
 
 MOMENT = r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ"
@@ -24,10 +25,17 @@ def butaca(database: Database) -> Butaca:
     """The command line, with a database of either kind."""
     url = database.engine.url.render_as_string(hide_password=False)
 
-    def run(*words: str) -> Result:
-        return CliRunner().invoke(main, words, env={"DATABASE_URL": url})
+    def run(*words: str, stdin: io.BytesIO | None = None) -> Result:
+        return CliRunner().invoke(main, words, input=stdin, env={"DATABASE_URL": url})
 
     return run
+
+
+class Terminal(io.BytesIO):
+    """What somebody types."""
+
+    def isatty(self) -> bool:
+        return True
 
 
 @pytest.fixture
@@ -89,6 +97,87 @@ def test_everybody_is_listed_as_json(butaca: Butaca) -> None:
 def test_nobody_is_an_empty_list(butaca: Butaca) -> None:
     assert butaca("users", "list").stdout == "ID  ROLE  NAME\n"
     assert json.loads(butaca("users", "list", "--json").stdout) == []
+
+
+@pytest.mark.parametrize("user", ["ana", "1001"])
+@pytest.mark.parametrize("role", ["admin", "ADMIN"])
+def test_somebody_is_given_another_role(
+    butaca: Butaca, accounts: Accounts, user: str, role: str
+) -> None:
+    butaca("users", "add", "ana")
+    changed = butaca("users", "set-role", user, role)
+    audit, told = changed.stderr.splitlines()
+    assert (changed.exit_code, changed.stdout) == (0, "")
+    assert json.loads(audit)["event"] == "user.role_set"
+    assert told == "ana now has the role ADMIN; all pods apply it within 5 seconds."
+    assert accounts.person(1001).role is Role.ADMIN
+
+
+def test_the_role_of_a_demo_user_stays_as_it_is(butaca: Butaca, accounts: Accounts) -> None:
+    accounts.let_in_demo_users()
+    told = complaint(butaca("users", "set-role", "consumer", "admin"))
+    assert told == "The role of a demo user cannot be changed."
+
+
+@pytest.mark.parametrize("user", ["ana", "1001"])
+def test_somebody_is_removed_and_their_tokens_let_nobody_in(
+    butaca: Butaca, accounts: Accounts, user: str
+) -> None:
+    butaca("users", "add", "ana")
+    secret = printed(butaca("tokens", "issue", "ana"))
+    removed = butaca("users", "remove", user, "--yes")
+    audit, told = removed.stderr.splitlines()
+    assert (removed.exit_code, removed.stdout) == (0, "")
+    assert json.loads(audit)["event"] == "user.removed"
+    assert told == "ana is removed; all pods refuse the tokens within 5 seconds."
+    with pytest.raises(TokenRejected):
+        accounts.identify(secret)
+
+
+def test_on_a_terminal_somebody_is_removed_after_a_yes(butaca: Butaca, accounts: Accounts) -> None:
+    butaca("users", "add", "ana")
+    removed = butaca("users", "remove", "ana", stdin=Terminal(b"y\n"))
+    question = "Remove ana (1001) with all tokens, favorites and ratings? [y/N]: "
+    assert (removed.exit_code, removed.stdout) == (0, "")
+    assert removed.stderr.startswith(question)
+    with pytest.raises(UserNotFound):
+        accounts.person(1001)
+
+
+@pytest.mark.parametrize("typed", [b"n\n", b"\n", b""])
+def test_on_a_terminal_nobody_is_removed_without_a_yes(
+    butaca: Butaca, accounts: Accounts, typed: bytes
+) -> None:
+    butaca("users", "add", "ana")
+    assert butaca("users", "remove", "ana", stdin=Terminal(typed)).exit_code == 1
+    assert accounts.person(1001).name == "ana"
+
+
+def test_without_a_terminal_nobody_is_removed_unless_it_is_said_so(
+    butaca: Butaca, accounts: Accounts
+) -> None:
+    butaca("users", "add", "ana")
+    told = complaint(butaca("users", "remove", "ana"))
+    assert told == "There is no terminal on which to ask for confirmation; pass --yes."
+    assert accounts.person(1001).name == "ana"
+
+
+def test_of_a_demo_user_it_is_told_how_they_would_come_back(
+    butaca: Butaca, accounts: Accounts
+) -> None:
+    accounts.let_in_demo_users()
+    *_, hint = butaca("users", "remove", "consumer", "--yes").stderr.splitlines()
+    assert hint == "The next start with DEMO_USERS=true adds this demo user again."
+
+
+@pytest.mark.parametrize("words", [["remove", "--yes"], ["set-role", "ADMIN"]], ids=" ".join)
+@pytest.mark.parametrize("user", ["ana", "1001", "9" * 30])
+def test_who_is_not_there_is_neither_removed_nor_promoted(
+    butaca: Butaca, words: list[str], user: str
+) -> None:
+    command, *others = words
+    told = complaint(butaca("users", command, user, *others))
+    assert told == "There is no user with that ID or name."
 
 
 @pytest.mark.parametrize("user", ["ana", "1001"])
@@ -167,6 +256,32 @@ def test_a_token_is_revoked_once(butaca: Butaca) -> None:
     assert complaint(butaca("tokens", "revoke", "1")) == "That token has already been revoked."
 
 
+@pytest.mark.parametrize("user", ["ana", "1001"])
+def test_all_tokens_of_somebody_are_revoked(butaca: Butaca, accounts: Accounts, user: str) -> None:
+    butaca("users", "add", "ana")
+    secrets = [printed(butaca("tokens", "issue", "ana")) for _ in range(2)]
+    revoked = butaca("tokens", "revoke", "--user", user)
+    *audit, told = revoked.stderr.splitlines()
+    assert (revoked.exit_code, revoked.stdout) == (0, "")
+    assert [json.loads(line)["token_id"] for line in audit] == [1, 2]
+    assert told == "Revoked tokens of ana: 2; all pods refuse them within 5 seconds."
+    for secret in secrets:
+        with pytest.raises(TokenRejected):
+            accounts.identify(secret)
+
+
+def test_whose_tokens_are_all_revoked_keeps_no_token_to_revoke(butaca: Butaca) -> None:
+    butaca("users", "add", "ana")
+    again = butaca("tokens", "revoke", "--user", "ana")
+    assert (again.exit_code, again.output) == (0, "ana has no tokens left to revoke.\n")
+
+
+@pytest.mark.parametrize("words", [[], ["1", "--user", "ana"]], ids=str)
+def test_either_a_token_or_a_user_is_named(butaca: Butaca, words: list[str]) -> None:
+    told = complaint(butaca("tokens", "revoke", *words))
+    assert told == "Give either the ID of a token or --user."
+
+
 @pytest.mark.parametrize("token_id", ["1", "0", "4294967296", "9" * 30, "ana", "butaca_secret"])
 def test_what_is_no_token_cannot_be_revoked_and_is_not_repeated(
     butaca: Butaca, token_id: str
@@ -175,9 +290,9 @@ def test_what_is_no_token_cannot_be_revoked_and_is_not_repeated(
 
 
 @pytest.mark.parametrize("user", ["ana", "1001", "9" * 30, "butaca_secret"])
-@pytest.mark.parametrize("command", ["issue", "list"])
-def test_nobody_has_tokens_who_is_not_there(butaca: Butaca, command: str, user: str) -> None:
-    told = complaint(butaca("tokens", command, user))
+@pytest.mark.parametrize("words", [["issue"], ["list"], ["revoke", "--user"]], ids=" ".join)
+def test_nobody_has_tokens_who_is_not_there(butaca: Butaca, words: list[str], user: str) -> None:
+    told = complaint(butaca("tokens", *words, user))
     assert told == "There is no user with that ID or name."
 
 
@@ -201,9 +316,12 @@ def test_a_bad_duration_issues_no_token(
 COMMANDS = [
     ["users", "add", "ana"],
     ["users", "list"],
+    ["users", "set-role", "1", "admin"],
+    ["users", "remove", "1", "--yes"],
     ["tokens", "issue", "1"],
     ["tokens", "list"],
     ["tokens", "revoke", "1"],
+    ["tokens", "revoke", "--user", "1"],
 ]
 
 
@@ -226,7 +344,9 @@ def test_a_database_that_is_away_is_told(words: list[str]) -> None:
 
 
 def test_a_database_that_nobody_named_is_told() -> None:
-    assert of_no_use(["users", "list"], "") == "DATABASE_URL: is required"
+    told = of_no_use(["users", "list"], "")
+    assert told.startswith("DATABASE_URL: is required, such as postgresql+psycopg://")
+    assert told.endswith("`butaca dev`: export DATABASE_URL=sqlite:///.butaca/butaca.db")
 
 
 def test_a_database_that_is_none_is_told(tmp_path: Path) -> None:

@@ -4,11 +4,11 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from butaca.adapters.sql import SqlAccounts
+from butaca.adapters.sql import Database, SqlAccounts, SqlLibrary
 from butaca.core.errors import NameTaken
-from butaca.core.models import Role, Token, User
+from butaca.core.models import Role, Stars, Token, User
 from butaca.core.ports import Bearer
-from tests.builders import ADMIN, CONSUMER, NOON
+from tests.builders import ADMIN, CONSUMER, NOON, make_record
 from tests.fakes import FakeAccounts
 
 ONE, OTHER = "1" * 64, "f" * 64
@@ -145,3 +145,101 @@ def test_an_unknown_id_revokes_nothing(store: Store, ana: User) -> None:
     token = store.add_token(ana, ONE, NOON, None)
     assert not store.revoke_token(token.id + 1, LATER)
     assert store.find_bearer(ONE) == Bearer(ana, ONE)
+
+
+def test_all_tokens_of_somebody_are_revoked_and_told(store: Store, ana: User) -> None:
+    tokens = [store.add_token(ana, sha256, NOON, None) for sha256 in (ONE, OTHER)]
+    assert store.revoke_tokens(ana.id, LATER) == tuple(token.id for token in tokens)
+    assert [token.revoked_at for token in store.tokens(ana.id)] == [LATER, LATER]
+
+
+def test_a_token_revoked_before_keeps_its_moment_among_all(store: Store, ana: User) -> None:
+    token = store.add_token(ana, ONE, NOON, None)
+    store.revoke_token(token.id, NOON)
+    assert store.revoke_tokens(ana.id, LATER) == ()
+    assert store.find_bearer(ONE) == Bearer(ana, ONE, revoked_at=NOON)
+
+
+def test_revoking_all_tokens_of_somebody_leaves_those_of_others(store: Store, ana: User) -> None:
+    store.let_in(CONSUMER, OTHER, NOON)
+    assert store.revoke_tokens(ana.id, LATER) == ()
+    assert store.find_bearer(OTHER) == Bearer(CONSUMER, OTHER)
+
+
+def test_a_role_is_changed(store: Store, ana: User) -> None:
+    assert store.set_role(ana.id, Role.ADMIN)
+    assert store.find_user(ana.id) == User(ana.id, "ana", Role.ADMIN)
+
+
+def test_a_token_has_the_changed_role_of_its_owner(store: Store, ana: User) -> None:
+    store.add_token(ana, ONE, NOON, None)
+    store.set_role(ana.id, Role.ADMIN)
+    bearer = store.find_bearer(ONE)
+    assert bearer is not None
+    assert bearer.user.role is Role.ADMIN
+
+
+def test_changing_a_role_leaves_the_others(store: Store, ana: User) -> None:
+    store.let_in(CONSUMER, ONE, NOON)
+    store.set_role(ana.id, Role.ADMIN)
+    assert store.find_bearer(ONE) == Bearer(CONSUMER, ONE)
+
+
+def test_nobodys_role_is_not_changed(store: Store, ana: User) -> None:
+    assert not store.set_role(ana.id + 1, Role.ADMIN)
+    assert store.everybody() == (ana,)
+
+
+def test_somebody_removed_is_not_found(store: Store, ana: User) -> None:
+    assert store.remove_user(ana.id)
+    assert store.everybody() == ()
+
+
+def test_the_tokens_of_somebody_removed_are_unknown(store: Store, ana: User) -> None:
+    store.add_token(ana, ONE, NOON, None)
+    store.remove_user(ana.id)
+    assert store.find_bearer(ONE) is None
+    assert store.tokens() == ()
+
+
+def test_somebody_is_removed_once(store: Store, ana: User) -> None:
+    store.remove_user(ana.id)
+    assert not store.remove_user(ana.id)
+
+
+def test_removing_somebody_leaves_the_others(store: Store, ana: User) -> None:
+    store.let_in(CONSUMER, OTHER, NOON)
+    store.remove_user(ana.id)
+    assert store.everybody() == (CONSUMER,)
+    assert store.find_bearer(OTHER) == Bearer(CONSUMER, OTHER)
+
+
+def test_the_name_of_somebody_removed_is_free(store: Store, ana: User) -> None:
+    store.remove_user(ana.id)
+    assert store.add_user("ana", Role.USER, LATER).name == "ana"
+
+
+def test_the_id_of_somebody_removed_is_not_given_again(store: Store) -> None:
+    first, second = (store.add_user(name, Role.USER, NOON) for name in ("ana", "oscar"))
+    store.remove_user(second.id)
+    store.remove_user(first.id)
+    assert store.add_user("zoe", Role.USER, LATER).id > second.id
+
+
+def test_a_demo_user_removed_is_let_in_again(store: Store) -> None:
+    store.let_in(CONSUMER, ONE, NOON)
+    store.remove_user(CONSUMER.id)
+    assert store.let_in(CONSUMER, ONE, LATER)
+
+
+def test_the_movies_of_somebody_removed_are_nobodys(database: Database) -> None:
+    accounts, library = SqlAccounts(database), SqlLibrary(database)
+    ana, oscar = (accounts.add_user(name, Role.USER, NOON) for name in ("ana", "oscar"))
+    for movie_id in (550, 551):
+        library.save_movie(make_record(movie_id), NOON)
+    for user in (ana, oscar):
+        library.add_favorite(user.id, 550, NOON)
+        library.rate(user.id, 551, Stars(9), NOON)
+    accounts.remove_user(ana.id)
+    assert library.entries(ana.id, after=-1, limit=9) == ()
+    assert len(library.entries(oscar.id, after=-1, limit=9)) == 2

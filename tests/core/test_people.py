@@ -9,6 +9,7 @@ import pytest
 
 from butaca.core.accounts import Accounts, digest
 from butaca.core.errors import (
+    DemoRoleFixed,
     LifetimeUnacceptable,
     NameTaken,
     NameUnacceptable,
@@ -19,7 +20,7 @@ from butaca.core.errors import (
 )
 from butaca.core.models import MAX_ID, Role, Token, TokenState, User
 from butaca.core.people import LONGEST_LIFETIME, People, name_of, new_token
-from tests.builders import NOON
+from tests.builders import ADMIN, CONSUMER, NOON
 from tests.fakes import FakeAccounts, FakeClock
 
 DAY = timedelta(days=1)
@@ -204,6 +205,56 @@ def test_a_token_that_is_not_there_cannot_be_revoked(desk: Desk, token_id: int) 
         desk.people.revoke(token_id)
 
 
+def test_all_tokens_of_somebody_are_revoked_at_once(desk: Desk) -> None:
+    secrets = [desk.people.issue(desk.ana)[1] for _ in range(2)]
+    assert desk.people.revoke_all(desk.ana) == 2
+    for secret in secrets:
+        with pytest.raises(TokenRejected):
+            desk.accounts.identify(secret)
+
+
+def test_only_tokens_that_were_not_revoked_before_are_counted(desk: Desk) -> None:
+    token, _ = desk.people.issue(desk.ana)
+    desk.people.issue(desk.ana)
+    desk.people.revoke(token.id)
+    assert desk.people.revoke_all(desk.ana) == 1
+
+
+def test_somebody_may_be_given_another_role(desk: Desk) -> None:
+    desk.people.set_role(desk.ana, Role.ADMIN)
+    assert desk.accounts.person(desk.ana.id).role is Role.ADMIN
+
+
+@pytest.mark.parametrize("demo", [ADMIN, CONSUMER])
+def test_the_role_of_a_demo_user_is_fixed(desk: Desk, demo: User) -> None:
+    desk.accounts.let_in_demo_users()
+    with pytest.raises(DemoRoleFixed):
+        desk.people.set_role(demo, Role.USER)
+    assert desk.accounts.person(demo.id) == demo
+
+
+def test_whoever_is_removed_may_not_call_any_more(desk: Desk) -> None:
+    _, secret = desk.people.issue(desk.ana)
+    desk.people.remove(desk.ana)
+    with pytest.raises(TokenRejected):
+        desk.accounts.identify(secret)
+
+
+def test_a_demo_user_who_was_removed_comes_back_with_the_next_start(desk: Desk) -> None:
+    desk.accounts.let_in_demo_users()
+    desk.people.remove(CONSUMER)
+    assert desk.accounts.let_in_demo_users()
+    assert desk.accounts.person(CONSUMER.id) == CONSUMER
+
+
+def test_whoever_was_removed_meanwhile_is_not_found(desk: Desk) -> None:
+    desk.people.remove(desk.ana)
+    with pytest.raises(UserNotFound):
+        desk.people.remove(desk.ana)
+    with pytest.raises(UserNotFound):
+        desk.people.set_role(desk.ana, Role.ADMIN)
+
+
 def test_adding_leaves_an_audit_line(desk: Desk, audit: pytest.LogCaptureFixture) -> None:
     oscar = desk.people.add("oscar", Role.ADMIN)
     (line,) = audit.records
@@ -232,9 +283,39 @@ def test_revoking_leaves_an_audit_line(desk: Desk, audit: pytest.LogCaptureFixtu
     assert {"token_id": token.id, "owner_id": 1001}.items() <= vars(line).items()
 
 
+def test_revoking_all_tokens_leaves_an_audit_line_for_each(
+    desk: Desk, audit: pytest.LogCaptureFixture
+) -> None:
+    tokens = [desk.people.issue(desk.ana)[0] for _ in range(2)]
+    audit.clear()
+    desk.people.revoke_all(desk.ana)
+    assert [line.getMessage() for line in audit.records] == ["token.revoked", "token.revoked"]
+    for token, line in zip(tokens, audit.records, strict=True):
+        assert {"token_id": token.id, "owner_id": 1001}.items() <= vars(line).items()
+
+
+def test_a_change_of_role_leaves_an_audit_line(desk: Desk, audit: pytest.LogCaptureFixture) -> None:
+    desk.people.set_role(desk.ana, Role.ADMIN)
+    (line,) = audit.records
+    assert (line.name, line.getMessage()) == ("butaca.audit", "user.role_set")
+    assert {"user_id": 1001, "role": "ADMIN"}.items() <= vars(line).items()
+
+
+def test_removing_leaves_an_audit_line_without_the_name(
+    desk: Desk, audit: pytest.LogCaptureFixture
+) -> None:
+    desk.people.remove(desk.ana)
+    (line,) = audit.records
+    assert (line.name, line.getMessage()) == ("butaca.audit", "user.removed")
+    assert {"user_id": 1001}.items() <= vars(line).items()
+    assert "ana" not in vars(line).values()
+
+
 def test_what_is_refused_leaves_no_audit_line(desk: Desk, audit: pytest.LogCaptureFixture) -> None:
     with pytest.raises(NameTaken):
         desk.people.add("ana", Role.USER)
     with pytest.raises(TokenNotFound):
         desk.people.revoke(1)
+    with pytest.raises(UserNotFound):
+        desk.people.remove(User(99, "nobody", Role.USER))
     assert audit.records == []

@@ -54,6 +54,17 @@ def test_the_role_that_serves_can_do_all_that_serving_takes(serving: Database) -
     assert library.find_rating(ana.id, 550) is not None
 
 
+def test_the_role_that_serves_can_do_all_that_managing_people_takes(serving: Database) -> None:
+    accounts, library = SqlAccounts(serving), SqlLibrary(serving)
+    eva = accounts.add_user("eva", Role.USER, at=utc_now())
+    accounts.add_token(eva, "1" * 64, at=utc_now(), expires_at=None)
+    library.save_movie(make_record(551), at=utc_now())
+    library.add_favorite(eva.id, 551, at=utc_now())
+    assert accounts.set_role(eva.id, Role.ADMIN)
+    assert len(accounts.revoke_tokens(eva.id, at=utc_now())) == 1
+    assert accounts.remove_user(eva.id)
+
+
 @pytest.mark.parametrize(
     "statement",
     [

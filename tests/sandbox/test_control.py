@@ -19,6 +19,26 @@ def test_the_front_page_tells_every_kind(sandbox: Sandbox) -> None:
     assert f"curl {sandbox.control_url}/faults" in guide["examples"]
 
 
+def test_the_front_page_tells_the_settings_that_lead_to_the_sandbox(sandbox: Sandbox) -> None:
+    use = requests.get(sandbox.control_url, timeout=10).json()["use"]
+    export, *settings = use.split()
+
+    assert export == "export"
+    assert dict(each.split("=") for each in settings) == {
+        "TMDB_BASE_URL": sandbox.url,
+        "TMDB_IMAGE_BASE_URL": sandbox.image_url,
+        "TMDB_TOKEN": "sandbox-token",
+    }
+
+
+def test_the_front_page_tells_the_token_that_was_chosen() -> None:
+    with Sandbox(token="mine") as sandbox:
+        guide = requests.get(sandbox.control_url, timeout=10).json()
+
+    assert guide["use"] == sandbox.exports
+    assert guide["use"].endswith(" TMDB_TOKEN=mine")
+
+
 def test_every_example_of_the_front_page_works(sandbox: Sandbox) -> None:
     examples = requests.get(sandbox.control_url, timeout=10).json()["examples"]
     bodies = [example.split("'")[1] for example in examples if " -d " in example]

@@ -2,12 +2,31 @@
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from butaca.complaint import Complaint
 
 if TYPE_CHECKING:
     from butaca.adapters.sql import Database
+    from butaca.settings import DatabaseSettings
+
+S = TypeVar("S", bound="DatabaseSettings")
+
+MISSING = "DATABASE_URL: is required"
+EXAMPLE = (
+    ", such as postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
+    "; for the database of `butaca dev`: export DATABASE_URL=sqlite:///.butaca/butaca.db"
+)
+
+
+def chosen_settings(kind: type[S]) -> S:
+    """Read settings as `read_settings` does, with an example if there is no DATABASE_URL."""
+    from butaca.settings import read_settings
+
+    try:
+        return read_settings(kind)
+    except Complaint as complaint:
+        raise Complaint(str(complaint).replace(MISSING, MISSING + EXAMPLE)) from None
 
 
 @contextmanager
@@ -16,10 +35,10 @@ def chosen_database() -> Iterator["Database"]:
     from sqlalchemy.exc import DBAPIError
 
     from butaca import log, resources
-    from butaca.settings import DatabaseSettings, read_settings
+    from butaca.settings import DatabaseSettings
 
     log.audit_on_stderr()
-    settings = read_settings(DatabaseSettings)
+    settings = chosen_settings(DatabaseSettings)
     with closing(resources.database(settings, connections=1)) as database:
         try:
             yield database

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import click
 
+from butaca.commands.database import chosen_settings
 from butaca.commands.durations import Duration
 from butaca.commands.one_line import OneLineGroup, one_line
 
@@ -39,9 +40,9 @@ def refresh(older_than: timedelta, rate: float) -> None:
     Can be stopped, repeated, and run concurrently from several places.
     """
     from butaca.commands import refreshing
-    from butaca.settings import RefreshSettings, read_settings
+    from butaca.settings import RefreshSettings
 
     with one_line():
-        settings = read_settings(RefreshSettings)
+        settings = chosen_settings(RefreshSettings)
         status = refreshing.run(refreshing.create(settings, rate), older_than)
     sys.exit(status)

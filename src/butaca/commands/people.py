@@ -1,6 +1,7 @@
 """`butaca users` and `butaca tokens`: management of users and their tokens."""
 
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -12,11 +13,14 @@ from butaca.commands.database import chosen_database
 from butaca.commands.durations import Duration
 from butaca.commands.one_line import one_line
 from butaca.commands.tables import Row, moment, show
+from butaca.complaint import Complaint
 from butaca.core.errors import TokenNotFound
 from butaca.core.models import Role, Token, User
 
 if TYPE_CHECKING:
     from butaca.core.people import People
+
+Roles = click.Choice([role.lower() for role in Role], case_sensitive=False)
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
@@ -30,7 +34,7 @@ def users() -> None:
 @click.argument("name")
 @click.option(
     "--role",
-    type=click.Choice([role.lower() for role in Role], case_sensitive=False),
+    type=Roles,
     default=Role.USER.lower(),
     show_default=True,
     help="Role of the user; an admin can also view and clear the favorites of others.",
@@ -55,12 +59,49 @@ def list_users(as_json: bool) -> None:
     show(map(_user_row, everybody), ("id", "role", "name"), as_json=as_json)
 
 
+@users.command(short_help="Change the role of a user.")
+@click.argument("user")
+@click.argument("role", type=Roles)
+def set_role(user: str, role: str) -> None:
+    """Change the role of USER, given by ID or name.
+
+    The role of a demo user cannot be changed.
+    """
+    with _people() as people:
+        found = people.who(user)
+        people.set_role(found, Role(role.upper()))
+    click.echo(
+        f"{found.name} now has the role {role.upper()}; all pods apply it within 5 seconds.",
+        err=True,
+    )
+
+
+@users.command(short_help="Remove a user with all that is theirs.")
+@click.argument("user")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+def remove(user: str, yes: bool) -> None:
+    """Remove USER, given by ID or name, with all tokens, favorites and ratings.
+
+    This cannot be undone. It asks for confirmation on a terminal, and needs --yes elsewhere.
+    """
+    from butaca.core.people import is_demo
+
+    with _people() as people:
+        found = people.who(user)
+        if not yes:
+            _confirm(f"Remove {found.name} ({found.id}) with all tokens, favorites and ratings?")
+        people.remove(found)
+    click.echo(f"{found.name} is removed; all pods refuse the tokens within 5 seconds.", err=True)
+    if is_demo(found):
+        click.echo("The next start with DEMO_USERS=true adds this demo user again.", err=True)
+
+
 @click.group()
 def tokens() -> None:
     """Manage the tokens of users."""
 
 
-@tokens.command()
+@tokens.command(short_help="Issue a token to a user, and print it.")
 @click.argument("user")
 @click.option(
     "--expires-in",
@@ -80,7 +121,7 @@ def issue(user: str, expires_in: timedelta | None) -> None:
     )
 
 
-@tokens.command("list")
+@tokens.command("list", short_help="List the tokens of a user, or all.")
 @click.argument("user", required=False)
 @as_json
 def list_tokens(user: str | None, as_json: bool) -> None:
@@ -92,16 +133,16 @@ def list_tokens(user: str | None, as_json: bool) -> None:
     show(rows, columns, as_json=as_json)
 
 
-@tokens.command()
-@click.argument("token_id")
-def revoke(token_id: str) -> None:
-    """Revoke a token, given by the ID that `butaca tokens list` shows."""
+@tokens.command(short_help="Revoke one token, or all of a user.")
+@click.argument("token_id", required=False)
+@click.option("--user", help="Revoke all tokens of this user, given by ID or name.")
+def revoke(token_id: str | None, user: str | None) -> None:
+    """Revoke a token, given by the ID that `butaca tokens list` shows, or all tokens of a user."""
+    if (token_id is None) == (user is None):
+        raise click.UsageError("Give either the ID of a token or --user.")
     with _people() as people:
-        token = people.revoke(_number(token_id))
-    click.echo(
-        f"Token {token.id} of {token.owner.name} is revoked; all pods refuse it within 5 seconds.",
-        err=True,
-    )
+        done = _revoke_all(people, user) if user is not None else _revoke(people, token_id or "")
+    click.echo(done, err=True)
 
 
 @contextmanager
@@ -113,6 +154,28 @@ def _people() -> Iterator["People"]:
     with one_line(), chosen_database() as database:
         schema.check(database)
         yield People(SqlAccounts(database))
+
+
+def _confirm(question: str) -> None:
+    """Ask on the terminal. Raises Complaint if there is none, Abort if the answer is no."""
+    if not sys.stdin.isatty():
+        raise Complaint("There is no terminal on which to ask for confirmation; pass --yes.")
+    click.confirm(question, abort=True, err=True)
+
+
+def _revoke(people: "People", token_id: str) -> str:
+    token = people.revoke(_number(token_id))
+    return (
+        f"Token {token.id} of {token.owner.name} is revoked; all pods refuse it within 5 seconds."
+    )
+
+
+def _revoke_all(people: "People", user: str) -> str:
+    owner = people.who(user)
+    count = people.revoke_all(owner)
+    if not count:
+        return f"{owner.name} has no tokens left to revoke."
+    return f"Revoked tokens of {owner.name}: {count}; all pods refuse them within 5 seconds."
 
 
 def _number(token_id: str) -> int:

@@ -3,7 +3,7 @@
     Refusal
     ├── MovieNotFound, FavoriteNotFound, RatingNotFound, UserNotFound
     ├── TokenRejected, RoleMissing
-    ├── NameTaken, NameUnacceptable
+    ├── NameTaken, NameUnacceptable, DemoRoleFixed
     ├── TokenNotFound, TokenRevokedAlready, LifetimeUnacceptable
     ├── StarsOutOfRange, SortUnknown
     ├── LibraryUnavailable           The database is unreachable.
@@ -77,6 +77,12 @@ class NameUnacceptable(Refusal):
     """The name is empty, too long, not printable, or could be mistaken for an ID."""
 
     message = "A name must be 1 to 100 printable characters, and not digits alone."
+
+
+class DemoRoleFixed(Refusal):
+    """The user is a demo user, whose role a start with DEMO_USERS=true relies on."""
+
+    message = "The role of a demo user cannot be changed."
 
 
 class TokenNotFound(Refusal):

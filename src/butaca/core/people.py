@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from butaca.core.accounts import digest
+from butaca.core.accounts import DEMO_USERS, digest
 from butaca.core.clock import utc_now
 from butaca.core.errors import (
+    DemoRoleFixed,
     LifetimeUnacceptable,
     NameUnacceptable,
     TokenNotFound,
@@ -25,7 +26,14 @@ PREFIX = "butaca_"
 LONGEST_NAME = 100
 LONGEST_LIFETIME = timedelta(days=36_500)
 
+_DEMO_IDS = frozenset(user.id for user, _ in DEMO_USERS)
+
 audit = logging.getLogger("butaca.audit")
+
+
+def is_demo(user: User) -> bool:
+    """Return whether this is a demo user, which a start with DEMO_USERS=true adds again."""
+    return user.id in _DEMO_IDS
 
 
 def new_token() -> str:
@@ -72,6 +80,20 @@ class People:
             raise UserNotFound("There is no user with that ID or name.")
         return user
 
+    def set_role(self, user: User, role: Role) -> None:
+        """Change the role of a user. Raises DemoRoleFixed, UserNotFound."""
+        if is_demo(user):
+            raise DemoRoleFixed
+        if not self.store.set_role(user.id, role):
+            raise UserNotFound
+        audit.info("user.role_set", extra={"user_id": user.id, "role": role})
+
+    def remove(self, user: User) -> None:
+        """Delete a user with all tokens, favorites and ratings. Raises UserNotFound."""
+        if not self.store.remove_user(user.id):
+            raise UserNotFound
+        audit.info("user.removed", extra={"user_id": user.id})
+
     def issue(self, owner: User, lifetime: timedelta | None = None) -> tuple[Token, str]:
         """Issue a token that expires after `lifetime`, or never.
 
@@ -81,7 +103,7 @@ class People:
         now, secret = self.now(), self.new_token()
         token = self.store.add_token(owner, digest(secret), now, _end(now, lifetime))
         ends = token.expires_at and token.expires_at.isoformat()
-        audit.info("token.issued", extra={**_about(token), "expires_at": ends})
+        audit.info("token.issued", extra={**_about(token.id, owner), "expires_at": ends})
         return token, secret
 
     def tokens(self, owner: User | None = None) -> tuple[Token, ...]:
@@ -98,8 +120,15 @@ class People:
             raise TokenNotFound
         if not self.store.revoke_token(token_id, self.now()):
             raise TokenRevokedAlready
-        audit.info("token.revoked", extra=_about(token))
+        audit.info("token.revoked", extra=_about(token.id, token.owner))
         return token
+
+    def revoke_all(self, owner: User) -> int:
+        """Revoke all tokens of a user; return how many had not been revoked before."""
+        revoked = self.store.revoke_tokens(owner.id, self.now())
+        for token_id in revoked:
+            audit.info("token.revoked", extra=_about(token_id, owner))
+        return len(revoked)
 
     def _by_id(self, digits: str) -> User | None:
         # Check the length first: Python refuses to parse arbitrarily long numbers.
@@ -121,5 +150,5 @@ def _end(start: datetime, lifetime: timedelta | None) -> datetime | None:
     return start + lifetime
 
 
-def _about(token: Token) -> dict[str, object]:
-    return {"token_id": token.id, "owner_id": token.owner.id}
+def _about(token_id: int, owner: User) -> dict[str, object]:
+    return {"token_id": token_id, "owner_id": owner.id}

@@ -211,6 +211,15 @@ class PeopleStore(Protocol):
     def everybody(self) -> tuple[User, ...]:
         """Return all users, ordered by ID."""
 
+    def set_role(self, user_id: int, role: Role) -> bool:
+        """Change the role of a user; return whether there is one."""
+
+    def remove_user(self, user_id: int) -> bool:
+        """Delete a user with all tokens, favorites and ratings; return whether there was one.
+
+        No other user ever gets the ID.
+        """
+
     def add_token(
         self, owner: User, token_sha256: str, at: datetime, expires_at: datetime | None
     ) -> Token:
@@ -224,3 +233,6 @@ class PeopleStore(Protocol):
 
     def revoke_token(self, token_id: int, at: datetime) -> bool:
         """Revoke a token; return False if there is none, or it was revoked before."""
+
+    def revoke_tokens(self, user_id: int, at: datetime) -> tuple[int, ...]:
+        """Revoke all tokens of a user; return the IDs of those not revoked before, in order."""

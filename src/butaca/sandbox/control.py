@@ -13,16 +13,17 @@ ROOT = "/_sandbox"
 class Control:
     """Handles `/_sandbox`, `/_sandbox/faults` and `/_sandbox/calls`."""
 
-    def __init__(self, breakage: Breakage, calls: Calls) -> None:
-        """Control these faults and this counter."""
+    def __init__(self, breakage: Breakage, calls: Calls, token: str) -> None:
+        """Control these faults and this counter, and show the valid token."""
         self._breakage = breakage
         self._calls = calls
+        self._token = token
 
     def answer(self, method: str, path: str, body: bytes, *, host: str) -> Answer:
         """Execute a request, and return the resulting faults or counts."""
         match method, path.removeprefix(ROOT):
             case "GET", "":
-                return json_answer(_guide(f"http://{host}{ROOT}"))
+                return json_answer(_guide(f"http://{host}", self._token))
             case "GET" | "PUT" | "DELETE", "/faults":
                 return self._faults(method, body)
             case "GET" | "DELETE", "/calls":
@@ -45,9 +46,16 @@ class Control:
         return json_answer(self._calls.as_json())
 
 
-def _guide(url: str) -> dict[str, Any]:
+def exports(origin: str, token: str) -> str:
+    """Return the shell command with which Butaca uses the sandbox at this origin."""
+    return f"export TMDB_BASE_URL={origin}/3 TMDB_IMAGE_BASE_URL={origin}/t/p TMDB_TOKEN={token}"
+
+
+def _guide(origin: str, token: str) -> dict[str, Any]:
+    url = f"{origin}{ROOT}"
     return {
         "about": "A stand-in for TMDB. PUT a list of faults to make it fail, DELETE it to recover.",
+        "use": exports(origin, token),
         "examples": [
             f"curl {url}/faults",
             f"""curl -X PUT {url}/faults -d '[{{"kind": "503"}}]'""",

@@ -25,7 +25,7 @@ class FrontDesk:
         self.calls = Calls()
         self.breakage = Breakage()
         self._source = source
-        self._control = control.Control(self.breakage, self.calls)
+        self._control = control.Control(self.breakage, self.calls, token)
         self._authorization = f"Bearer {token}".encode()
         self._latency = latency
 

@@ -5,6 +5,7 @@ from threading import Event, Thread
 from types import TracebackType
 
 from butaca.sandbox.calls import Calls
+from butaca.sandbox.control import exports
 from butaca.sandbox.desk import PICTURES, FrontDesk
 from butaca.sandbox.endpoints import Source
 from butaca.sandbox.faults import Fault
@@ -40,7 +41,7 @@ class Sandbox:
         """Read the movies. Raises NotADirectoryError if `data` is not a directory."""
         source = _source(data, inflate_totals=inflate_totals)
         self._desk = FrontDesk(source, token=token, latency=latency)
-        self._host, self._port = host, port
+        self._host, self._port, self._token = host, port, token
         self._listener: Listener | None = None
         self._thread: Thread | None = None
         self._stopped = Event()
@@ -59,6 +60,11 @@ class Sandbox:
     def control_url(self) -> str:
         """The URL of the control API, for faults and counts."""
         return f"{self._origin}/_sandbox"
+
+    @property
+    def exports(self) -> str:
+        """The shell command with which Butaca uses this sandbox."""
+        return exports(self._origin, self._token)
 
     @property
     def calls(self) -> Calls:

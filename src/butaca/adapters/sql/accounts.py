@@ -3,7 +3,17 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Update, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Update,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from butaca.adapters.sql.database import Database
 from butaca.adapters.sql.statements import insert_new
@@ -51,6 +61,21 @@ class SqlAccounts:
                 raise NameTaken
             return _to_user(connection.execute(select(users).where(users.c.name == name)).one())
 
+    def set_role(self, user_id: int, role: Role) -> bool:
+        """Change the role of a user; return whether there is one."""
+        changed = update(users).where(users.c.id == user_id).values(role=role)
+        with self._database.writing() as connection:
+            return connection.execute(changed).rowcount > 0
+
+    def remove_user(self, user_id: int) -> bool:
+        """Delete a user with all tokens, favorites and ratings; return whether there was one."""
+        with self._database.writing() as connection:
+            # The foreign keys of the other tables cascade.
+            if not connection.execute(delete(users).where(users.c.id == user_id)).rowcount:
+                return False
+            _retire_id(connection, user_id)
+        return True
+
     def add_token(
         self, owner: User, token_sha256: str, at: datetime, expires_at: datetime | None
     ) -> Token:
@@ -97,18 +122,39 @@ class SqlAccounts:
         """Revoke a token; return False if there is none, or it was revoked before."""
         return self._revoke(tokens.c.id == token_id, at)
 
-    def _revoke(self, which: ColumnElement[bool], at: datetime) -> bool:
-        revoked = update(tokens).where(which, tokens.c.revoked_at.is_(None)).values(revoked_at=at)
+    def revoke_tokens(self, user_id: int, at: datetime) -> tuple[int, ...]:
+        """Revoke all tokens of a user; return the IDs of those not revoked before, in order."""
+        revoked = _revoked(tokens.c.user_id == user_id, at).returning(tokens.c.id)
         with self._database.writing() as connection:
-            return connection.execute(revoked).rowcount > 0
+            return tuple(sorted(connection.scalars(revoked)))
+
+    def _revoke(self, which: ColumnElement[bool], at: datetime) -> bool:
+        with self._database.writing() as connection:
+            return connection.execute(_revoked(which, at)).rowcount > 0
 
 
 def _new_id(connection: Connection) -> dict[str, Any]:
     if connection.dialect.name != "sqlite":
         return {}  # The identity of the column starts above the chosen IDs.
     # In SQLite it does not; writers are serialized there.
-    last = select(func.max(users.c.id)).where(users.c.id > LAST_CHOSEN_ID)
-    return {"id": func.coalesce(last.scalar_subquery(), LAST_CHOSEN_ID) + 1}
+    return {"id": max(LAST_CHOSEN_ID, _last_id(connection), _last_retired_id(connection)) + 1}
+
+
+def _last_id(connection: Connection) -> int:
+    return connection.scalar(select(func.max(users.c.id))) or 0
+
+
+def _last_retired_id(connection: Connection) -> int:
+    return int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
+
+
+def _retire_id(connection: Connection, user_id: int) -> None:
+    """Let no new user get an ID under which pods may have cached its last owner."""
+    if connection.dialect.name != "sqlite":
+        return  # An identity column generates no value twice.
+    # An integer in the header of the file that applications may use; it is part of the transaction.
+    last = max(user_id, _last_retired_id(connection))
+    connection.exec_driver_sql(f"PRAGMA user_version = {last}")
 
 
 def _tokens(*which: ColumnElement[bool]) -> Select[Any]:
@@ -135,6 +181,10 @@ def _to_bearer(row: Any) -> Bearer:
 
 def _to_token(row: Any) -> Token:
     return Token(row.id, _owner(row), row.created_at, row.expires_at, row.revoked_at)
+
+
+def _revoked(which: ColumnElement[bool], at: datetime) -> Update:
+    return update(tokens).where(which, tokens.c.revoked_at.is_(None)).values(revoked_at=at)
 
 
 def _token(token_sha256: str) -> Update:
