@@ -5,7 +5,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from butaca.adapters.sql import Database, SqlAccounts, SqlLibrary
-from butaca.core.errors import NameTaken
+from butaca.core.errors import NameTaken, TokenRejected
 from butaca.core.models import Role, Stars, Token, User
 from butaca.core.ports import Bearer
 from tests.builders import ADMIN, CONSUMER, NOON, make_record
@@ -243,3 +243,14 @@ def test_the_movies_of_somebody_removed_are_nobodys(database: Database) -> None:
     accounts.remove_user(ana.id)
     assert library.entries(ana.id, after=-1, limit=9) == ()
     assert len(library.entries(oscar.id, after=-1, limit=9)) == 2
+
+
+def test_somebody_removed_meanwhile_can_keep_and_rate_nothing(database: Database) -> None:
+    accounts, library = SqlAccounts(database), SqlLibrary(database)
+    ana = accounts.add_user("ana", Role.USER, NOON)
+    library.save_movie(make_record(550), NOON)
+    accounts.remove_user(ana.id)
+    with pytest.raises(TokenRejected):
+        library.add_favorite(ana.id, 550, NOON)
+    with pytest.raises(TokenRejected):
+        library.rate(ana.id, 550, Stars(9), NOON)

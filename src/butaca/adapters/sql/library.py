@@ -16,6 +16,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.exc import IntegrityError
 
 from butaca.adapters.sql.database import Database
 from butaca.adapters.sql.movies import write_movie
@@ -23,6 +24,7 @@ from butaca.adapters.sql.shelf import FAVORITES, RATINGS, this_movie
 from butaca.adapters.sql.statements import among, as_these, insert_or_set
 from butaca.adapters.sql.stored import to_details, to_stars
 from butaca.adapters.sql.tables import movies, user_movies
+from butaca.core.errors import TokenRejected
 from butaca.core.listing import ListQuery
 from butaca.core.models import Entry, Favorite, Mark, MovieRecord, Page, Rating, Stars
 from butaca.core.ports import MovieNotStored
@@ -157,6 +159,7 @@ def _set(connection: Connection, user_id: int, movie_id: int, **values: Any) -> 
     """Set columns of a user's movie unless they are set; return whether they were not.
 
     The stored movie is locked, so that it is neither dropped nor given another title meanwhile.
+    Raises TokenRejected.
     """
     given = {name: literal(value, user_movies.c[name].type) for name, value in values.items()}
     row = select(
@@ -167,7 +170,10 @@ def _set(connection: Connection, user_id: int, movie_id: int, **values: Any) -> 
         *(value.label(name) for name, value in given.items()),
     )
     stored = row.where(movies.c.id == movie_id).with_for_update(read=True)
-    return insert_or_set(connection, user_movies, stored, list(values))
+    try:
+        return insert_or_set(connection, user_movies, stored, list(values))
+    except IntegrityError as error:  # The user was removed after the token was looked up.
+        raise TokenRejected from error
 
 
 def _unset(connection: Connection, whose: ColumnElement[bool], names: tuple[str, ...]) -> int:
