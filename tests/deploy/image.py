@@ -147,9 +147,9 @@ def _can_be_done_here(step: str) -> bool:
 
 
 def _below(folder: Path, text: str) -> str:
-    """Return what is said of a container's places as it is said of those in a folder.
+    """Return a text with the paths of a container moved below a folder.
 
-    No step may name another place: here it would be the machine's.
+    Raises AssertionError for any other absolute path, which would be one of this machine.
     """
     assert re.findall(rf"(?<=\s)/(?!{HOME[1:]}|{PYTHON[1:]})\S+", text) == []
     return re.sub(f"{HOME}|{PYTHON}", lambda place: f"{folder}{place[0]}", text)
