@@ -26,7 +26,7 @@ def bench(context: click.Context) -> None:
 @click.option("--seconds", default=SHIPPED.seconds, help="Duration of one load.")
 @click.option("--growth-rounds", default=SHIPPED.growth_rounds, help="Rounds for each size.")
 def run_performance(rounds: int, seconds: float, growth_rounds: int) -> None:
-    """Compare Butaca with its peers and measure its scaling, for docs/performance.md."""
+    """Compare Butaca with its peers and measure scaling. Updates docs/performance.md."""
     with one_line():
         check_wrk()
         plan = Plan(rounds=rounds, seconds=seconds, growth_rounds=growth_rounds)
@@ -35,13 +35,13 @@ def run_performance(rounds: int, seconds: float, growth_rounds: int) -> None:
 
 @bench.command("layers")
 def run_layers() -> None:
-    """Measure the time of a warm GET by layer, for docs/performance.md."""
+    """Measure the time of a warm GET by layer. Updates docs/performance.md."""
     layers.measure(layers.ROUNDS, layers.CALLS, Document())
 
 
 @bench.command("library")
 def run_library() -> None:
-    """Measure lists in a library of two million favorites, for docs/library.md."""
+    """Measure lists in a library of two million favorites. Prints the table of docs/library.md."""
     library.main()
 
 
@@ -60,7 +60,7 @@ def run_memory(requests: int, keys: int) -> None:
     "--data", help="A folder of recorded TMDB responses, instead of the sandbox's movies."
 )
 def run_footprint(data: str | None) -> None:
-    """Measure the use of PostgreSQL, Redis, memory and CPU, for docs/operations.md."""
+    """Measure the use of PostgreSQL, Redis and memory. Prints the table of docs/operations.md."""
     footprint.measure(data)
 
 
