@@ -1,1 +1,1 @@
-"""What `make bench` measures: Butaca beside its peers, how it grows, and a large library."""
+"""The benchmarks of `make bench`: Butaca and its peers, scaling, and a large library."""

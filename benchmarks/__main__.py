@@ -14,7 +14,7 @@ SHIPPED = Plan()
 @click.group(cls=OneLineGroup, invoke_without_command=True)
 @click.pass_context
 def bench(context: click.Context) -> None:
-    """Measure Butaca; without a command, all but the memory."""
+    """Run the benchmarks. Without a command, run performance, layers and library."""
     if context.invoked_subcommand is None:
         context.invoke(run_performance)
         context.invoke(run_layers)
@@ -22,11 +22,11 @@ def bench(context: click.Context) -> None:
 
 
 @bench.command("performance")
-@click.option("--rounds", default=SHIPPED.rounds, help="How often each is loaded.")
-@click.option("--seconds", default=SHIPPED.seconds, help="For how long each time.")
-@click.option("--growth-rounds", default=SHIPPED.growth_rounds, help="How often each size.")
+@click.option("--rounds", default=SHIPPED.rounds, help="Rounds in which each server is loaded.")
+@click.option("--seconds", default=SHIPPED.seconds, help="Duration of one load.")
+@click.option("--growth-rounds", default=SHIPPED.growth_rounds, help="Rounds for each size.")
 def run_performance(rounds: int, seconds: float, growth_rounds: int) -> None:
-    """Measure it beside its peers, and how it grows: docs/performance.md."""
+    """Compare Butaca with its peers and measure scaling. Updates docs/performance.md."""
     with one_line():
         check_wrk()
         plan = Plan(rounds=rounds, seconds=seconds, growth_rounds=growth_rounds)
@@ -35,21 +35,21 @@ def run_performance(rounds: int, seconds: float, growth_rounds: int) -> None:
 
 @bench.command("layers")
 def run_layers() -> None:
-    """Measure where the time of a warm GET goes: the table of docs/performance.md."""
+    """Measure the time of a warm GET by layer. Updates docs/performance.md."""
     layers.measure(layers.ROUNDS, layers.CALLS, Document())
 
 
 @bench.command("library")
 def run_library() -> None:
-    """Measure lists in a library of two million favorites: the table of docs/library.md."""
+    """Measure lists in a library of two million favorites. Prints the table of docs/library.md."""
     library.main()
 
 
 @bench.command("memory")
-@click.option("--requests", default=memory.REQUESTS, help="How many in all.")
-@click.option("--keys", default=memory.KEYS, help="Over how many keys.")
+@click.option("--requests", default=memory.REQUESTS, help="Total number of requests.")
+@click.option("--keys", default=memory.KEYS, help="Number of distinct cache keys.")
 def run_memory(requests: int, keys: int) -> None:
-    """Measure the memory of a process after a million requests."""
+    """Measure the memory of a process over a million requests."""
     with one_line():
         check_wrk()
         memory.measure(requests, keys, Document())
@@ -57,16 +57,16 @@ def run_memory(requests: int, keys: int) -> None:
 
 @bench.command("footprint")
 @click.option(
-    "--data", help="A folder of TMDB's recorded answers, instead of the sandbox's movies."
+    "--data", help="A folder of recorded TMDB responses, instead of the sandbox's movies."
 )
 def run_footprint(data: str | None) -> None:
-    """Measure what it takes of PostgreSQL, Redis and memory: the table of docs/operations.md."""
+    """Measure the use of PostgreSQL, Redis and memory. Prints the table of docs/operations.md."""
     footprint.measure(data)
 
 
 @bench.command("smoke")
 def run_smoke() -> None:
-    """See in a minute that all of it can be measured."""
+    """Check in a minute that every benchmark works."""
     with one_line():
         check_wrk()
         smoke.run()

@@ -1,4 +1,4 @@
-"""Single calls over a connection that is kept: to try what is answered, and to time it."""
+"""Single calls over a persistent connection, to verify responses and to time them."""
 
 import json
 import socket
@@ -13,7 +13,7 @@ from butaca.complaint import Complaint
 
 
 class Answer(NamedTuple):
-    """What was answered, and after how many seconds."""
+    """A response, and the seconds it took."""
 
     status: int
     headers: HTTPMessage
@@ -22,12 +22,12 @@ class Answer(NamedTuple):
 
     @property
     def json(self) -> Any:
-        """Return what the body says."""
+        """Return the decoded body."""
         return json.loads(self.body)
 
 
 class Caller:
-    """Somebody who calls an origin over one connection."""
+    """A client that calls one origin over one connection."""
 
     def __init__(self, origin: str) -> None:
         self._connection = HTTPConnection(urlsplit(origin).netloc, timeout=30)
@@ -39,7 +39,7 @@ class Caller:
         body: object = None,
         headers: Mapping[str, str] = AUTHORIZED,
     ) -> Answer:
-        """Ask, and wait for all of the answer."""
+        """Send a request and read the whole response."""
         content = None if body is None else json.dumps(body)
         declared = {} if body is None else {"Content-Type": "application/json"}
         started = time.perf_counter()
@@ -50,15 +50,15 @@ class Caller:
         return Answer(response.status, response.headers, answered, seconds)
 
     def get(self, path: str, headers: Mapping[str, str] = AUTHORIZED) -> Answer:
-        """Ask for something."""
+        """Send a GET."""
         return self.ask("GET", path, headers=headers)
 
 
 class Wire:
-    """A connection that is kept, and of each answer only the status and the length are looked at.
+    """A persistent connection that parses only the status and the length of each response.
 
-    http.client takes half a millisecond for the headers of an answer: with it one would measure
-    the client, too.
+    http.client takes half a millisecond to parse the headers of a response, which would be
+    measured as well.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -66,11 +66,11 @@ class Wire:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._socket.close()
 
     def get(self, path: str, token: str) -> None:
-        """Ask, and wait for all of the answer. Raises Complaint where it is not 200."""
+        """Send a GET and read the whole response. Raises Complaint unless its status is 200."""
         asked = f"GET {path} HTTP/1.1\r\nHost: butaca\r\nAuthorization: Bearer {token}\r\n\r\n"
         self._socket.sendall(asked.encode())
         head = self._receive()
@@ -86,5 +86,5 @@ class Wire:
 
     def _receive(self) -> bytearray:
         if not (received := self._socket.recv(2**18)):
-            raise Complaint("The server hung up")
+            raise Complaint("The server closed the connection")
         return bytearray(received)

@@ -1,4 +1,4 @@
-"""Charts as SVG, in light and dark, small enough to need no library."""
+"""SVG charts for light and dark mode, written without a library."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,7 +24,7 @@ _LEFT, _TOP, _BOTTOM = 56, 62, 44
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """A chart of lines: each has a name and places; y begins at 0, x may be logarithmic."""
+    """A line chart. The y axis begins at 0; the x axis may be logarithmic."""
 
     title: str
     across: str
@@ -35,14 +35,14 @@ class Panel:
 
 
 def bars(title: str, rows: Sequence[tuple[str, float, str, bool]]) -> str:
-    """Draw bars: each has a name, a length, a note, and is ours or not."""
+    """Draw a bar chart. A row has a name, a length, a note, and whether it is Butaca."""
     longest = max(length for _, length, _, _ in rows)
     height = 56 + 30 * len(rows)
     return _drawing(760, height, title, _bars(title, rows, 390 / longest))
 
 
 def panels(title: str, several: Sequence[Panel], columns: int = 2) -> str:
-    """Draw panels of lines, side by side."""
+    """Draw line charts side by side."""
     width, height = 380, 270
     rows = math.ceil(len(several) / columns)
     parts = (
@@ -118,21 +118,21 @@ def _grid(left: float, right: float, y: float, label: str) -> str:
 def _scale(
     least: float, most: float, start: float, end: float, *, is_logarithmic: bool
 ) -> Callable[[float], float]:
-    """Return where a value lies between two ends."""
+    """Return a function that maps a value to its coordinate between `start` and `end`."""
     turn = math.log if is_logarithmic else float
     span = (turn(most) - turn(least)) or 1.0
     return lambda value: start + (turn(value) - turn(least)) / span * (end - start)
 
 
 def _ticks(sizes: Sequence[float], *, is_logarithmic: bool) -> Sequence[float]:
-    """Return where to write a size: at each that was measured, or at even steps."""
+    """Return the labels of the x axis: each measured size, or five even steps."""
     if is_logarithmic:
         return sizes
     return [sizes[0] + (sizes[-1] - sizes[0]) * part / 4 for part in range(5)]
 
 
 def _round_up(value: float) -> float:
-    """Return the next number of which a quarter is round, too."""
+    """Return the next round number whose quarters are round as well."""
     power = 10.0 ** math.floor(math.log10(value)) if value > 0 else 1.0
     return next(
         step * power for step in (1, 1.2, 1.6, 2, 2.4, 3.2, 4, 6, 8, 10) if step * power >= value

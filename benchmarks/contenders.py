@@ -1,4 +1,4 @@
-"""Who stands side by side, started, warm, and seen to answer what it should."""
+"""The servers of the comparison: started, warmed up, and verified to respond correctly."""
 
 import shutil
 import sys
@@ -32,7 +32,7 @@ NGINX = "nginx proxy_cache"
 
 @contextmanager
 def contenders(around: Surroundings) -> Iterator[tuple[Server, list[Trial]]]:
-    """Give Butaca, and who is to be loaded in which way: each was tried."""
+    """Start every server; yield Butaca and the trials, each of which has passed."""
     with ExitStack() as stack:
         pod = stack.enter_context(around.pod())
         body = _fill(pod)
@@ -47,7 +47,7 @@ def contenders(around: Surroundings) -> Iterator[tuple[Server, list[Trial]]]:
 
 @contextmanager
 def bare_flask(around: Surroundings, body: bytes, threads: int = THREADS) -> Iterator[Server]:
-    """Start a bare Flask that answers with a body."""
+    """Start a bare Flask that always responds with this body."""
     port, file = new_port(), around.folder / "body.json"
     file.write_bytes(body)
     command = [sys.executable, "-m", "benchmarks.peers.bare", str(port), str(threads), str(file)]
@@ -57,7 +57,7 @@ def bare_flask(around: Surroundings, body: bytes, threads: int = THREADS) -> Ite
 
 @contextmanager
 def asking_flask(around: Surroundings, tmdb_url: str) -> Iterator[Server]:
-    """Start a bare Flask that asks a TMDB each time."""
+    """Start a bare Flask that calls TMDB on every request."""
     port = new_port()
     command = [sys.executable, "-m", "benchmarks.peers.asking", str(port), str(THREADS)]
     environment = {**around.environment, "TMDB_BASE_URL": tmdb_url}
@@ -66,7 +66,7 @@ def asking_flask(around: Surroundings, tmdb_url: str) -> Iterator[Server]:
 
 
 def _fill(pod: Server) -> bytes:
-    """Keep twenty movies; return the page that they were found on."""
+    """Add the first twenty popular movies to the favorites; return the body of their page."""
     caller = Caller(pod.origin)
     page = caller.get(POPULAR)
     for movie in page.json["results"]:
@@ -126,7 +126,10 @@ def _peer(
 
 
 def _is_kept(around: Surroundings, target: Target) -> bool:
-    """Tell whether a peer can answer without a call to TMDB: others may call meanwhile."""
+    """Return whether a peer can respond without calling TMDB.
+
+    One such response suffices, because other servers may call TMDB meanwhile.
+    """
     caller = Caller(target.server.origin)
 
     def goes_out() -> bool:

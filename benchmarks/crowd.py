@@ -1,8 +1,8 @@
-"""People who ask all the time, each over one connection: `python -m benchmarks.crowd PORT 16 1.5`.
+"""Clients that send requests continuously: `python -m benchmarks.crowd PORT 16 1.5`.
 
-A process of its own, so that asking costs the server nothing of its interpreter. It prints JSON:
-the seconds that each answer took, by connection, how many answers were anything but a 200,
-and how often somebody had to connect anew.
+Each client has one connection. They run in a separate process, so that they take no time from the
+server's interpreter. The process prints JSON: the seconds of each response by connection, the
+number of responses other than 200, and the number of reconnects.
 """
 
 import json
@@ -22,7 +22,7 @@ REQUEST = (
 
 @dataclass(slots=True)
 class Person:
-    """Who asks, waits, and asks again, over one connection for as long as it is kept."""
+    """A client that sends one request after the other, and reconnects only when it must."""
 
     port: int
     selector: selectors.BaseSelector
@@ -43,7 +43,7 @@ class Person:
         self._sock.sendall(REQUEST)
 
     def hear(self) -> None:
-        """Read on; when the answer is whole, ask again."""
+        """Read what has arrived; once the response is complete, send the next request."""
         assert self._sock
         piece = self._sock.recv(262_144)
         self._got += piece
@@ -66,7 +66,7 @@ class Person:
 
 
 def is_whole(answer: bytes) -> bool:
-    """Return whether an answer with a length, or in chunks, has come to its end."""
+    """Return whether a response, with a length or chunked, is complete."""
     head, found, body = answer.partition(b"\r\n\r\n")
     _, has_length, rest = head.lower().partition(b"content-length:")
     if has_length:
@@ -75,7 +75,7 @@ def is_whole(answer: bytes) -> bool:
 
 
 def run(port: int, connections: int, seconds: float) -> list[Person]:
-    """Let so many people ask for so long."""
+    """Run this many clients for this many seconds."""
     selector = selectors.DefaultSelector()
     people = [Person(port, selector) for _ in range(connections)]
     for person in people:

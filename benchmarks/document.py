@@ -1,4 +1,4 @@
-"""A page of docs/ whose figures are written by machine, between the words of a person."""
+"""A page of docs/ with generated figures between handwritten text."""
 
 import re
 from collections.abc import Iterable
@@ -10,13 +10,13 @@ DOCS = Path("docs")
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A page with blocks, each between `<!-- NAME -->` and `<!-- end -->`, and its drawings."""
+    """A page with generated blocks, from `<!-- NAME -->` to `<!-- end -->`, and its drawings."""
 
     folder: Path = DOCS
     name: str = "performance.md"
 
     def write(self, block: str, lines: Iterable[str]) -> None:
-        """Write a block anew."""
+        """Replace the content of a block."""
         text = self.path.read_text()
         pattern = rf"(<!-- {block} -->\n).*?(<!-- end -->)"
         body = "\n".join(lines)
@@ -25,10 +25,10 @@ class Document:
         self.path.write_text(found)
 
     def draw(self, name: str, svg: str) -> None:
-        """Write a drawing anew."""
+        """Replace a drawing."""
         (self.folder / name).write_text(svg)
 
     @property
     def path(self) -> Path:
-        """Return where the page is."""
+        """Return the path of the page."""
         return self.folder / self.name

@@ -1,4 +1,4 @@
-"""Filling a PostgreSQL with movies and with what people keep, by COPY."""
+"""Fill PostgreSQL with movies and favorites, using COPY."""
 
 from collections.abc import Iterable
 from datetime import date, timedelta
@@ -18,12 +18,12 @@ Row = dict[str, Any]
 
 
 def dsn(url: str) -> str:
-    """Return a database's URL as its own driver takes it."""
+    """Return a database URL in the form that psycopg takes."""
     return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 def record(number: int) -> MovieRecord:
-    """Return a movie with six languages, as long as TMDB's are."""
+    """Return a movie in six languages, with texts as long as TMDB's."""
     random = Random(number)
     return make_record(
         number,
@@ -45,7 +45,7 @@ def add_movies(connection: Connection, records: list[MovieRecord]) -> None:
 
 
 def favorite(user_id: int, movie: MovieRecord, random: Random, rated: float = 0.1) -> Row:
-    """Return the row of a movie that somebody keeps, and may have rated."""
+    """Return the row of a favorite; `rated` is the probability that it has a rating."""
     is_rated = random.random() < rated
     return {
         "user_id": user_id,
@@ -59,7 +59,7 @@ def favorite(user_id: int, movie: MovieRecord, random: Random, rated: float = 0.
 
 
 def copy(connection: Connection, table: str, rows: Iterable[Row]) -> None:
-    """Copy rows into a table: all have the columns of the first."""
+    """Copy rows into a table. All rows have the columns of the first."""
     rows = list(rows)
     names = ", ".join(rows[0])
     with connection.cursor().copy(f"COPY {table} ({names}) FROM STDIN") as lines:

@@ -1,4 +1,4 @@
-"""What Butaca takes: bytes in PostgreSQL, in Redis and in a process, and what a request costs all.
+"""Measure resource use: bytes in PostgreSQL, Redis and a process, and the cost of a request.
 
 `make bench ARGS=footprint` prints the table of docs/operations.md.
 """
@@ -35,20 +35,20 @@ from tests.own_valkey import own_valkey
 from tests.processes import started
 
 PEOPLE, FIRST, KEPT, PER_PERSON = range(2001, 3001), 1_000_000, 400, 100
-"""A thousand people keep 100 each of 400 movies."""
+"""A thousand users have 100 favorites each, out of 400 movies."""
 
 PAGES = REMEMBERED
-"""How many answers a process remembers."""
+"""Number of responses that a process caches in memory."""
 
 LANGUAGES = 40
-"""So many a popular movie has."""
+"""Number of translations that a popular movie has."""
 
 Row = tuple[str, str]
 Call = tuple[str, str, object]
 
 
 def measure(data: str | None) -> None:
-    """Measure, over the sandbox's movies or over recorded answers, and print."""
+    """Measure with the sandbox's movies or with recorded responses, and print the table."""
     valkey: Any = own_valkey()
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -62,7 +62,7 @@ def measure(data: str | None) -> None:
         for each in living(town):
             pod, other = each.pods(2, CACHE_TTL_SECONDS="3600", **MALLOC)
             rows += [*_kept(pod, store), *_costs(pod, other, store)]
-    click.echo("| what | how much |\n| - | -: |")
+    click.echo("| item | measured |\n| - | -: |")
     click.echo("\n".join(f"| {what} | {size} |" for what, size in rows))
 
 
@@ -70,7 +70,7 @@ def measure(data: str | None) -> None:
 
 
 def _stored(url: str, tmdb: Sandbox) -> Iterator[Row]:
-    """Store movies with all that TMDB tells of them, then let people keep and rate movies."""
+    """Measure movies with as many translations as TMDB has, then favorites with ratings."""
     with closing(Database(url)) as database, psycopg.connect(_dsn(url), autocommit=True) as sql:
         library = SqlLibrary(database)
         real = [*_records(tmdb)]
@@ -91,7 +91,7 @@ def _stored(url: str, tmdb: Sandbox) -> Iterator[Row]:
 
 
 def _records(tmdb: Sandbox) -> Iterator[MovieRecord]:
-    """Return the movies of the first popular pages."""
+    """Return the movies of the first five popular pages."""
     catalogue = TmdbCatalogue(TmdbHttp(tmdb.url, "sandbox-token", Limits()), "en-US")
     for page in range(1, 6):
         for movie in catalogue.popular(PopularQuery("en-US", page=page)).value.results:
@@ -99,7 +99,7 @@ def _records(tmdb: Sandbox) -> Iterator[MovieRecord]:
 
 
 def _translations(seed: int) -> Iterator[Translation]:
-    """Return texts of an ordinary length, which do not pack better than real ones."""
+    """Return texts of ordinary length, random so that they compress no better than real ones."""
     random = Random(seed)
     for number in range(LANGUAGES):
         letters = "".join(random.choices(ascii_lowercase + "    ", k=350))
@@ -125,7 +125,7 @@ def _favorites(person: int) -> Iterator[dict[str, object]]:
 
 
 def _size(sql: psycopg.Connection[Any], *tables: str) -> int:
-    """Return the bytes of tables with their indexes and all."""
+    """Return the total size of tables in bytes, indexes included."""
     sql.execute("VACUUM FULL ANALYZE")
     query = "SELECT sum(pg_total_relation_size(name::regclass)) FROM unnest(%s::text[]) AS t (name)"
     return int(sql.execute(query, ([*tables],)).fetchone()[0])  # type: ignore[index]
@@ -139,7 +139,7 @@ def _dsn(url: str) -> str:
 
 
 def _kept(pod: Pod, store: "redis.Redis") -> Iterator[Row]:
-    """Let a process remember all that it can, and look at what that takes."""
+    """Fill the memory cache of a process and measure what the entries take."""
     with closing(pod.connect()) as connection:
         ask(connection, "GET", _page(0))
         before = _memory(pod)
@@ -150,8 +150,8 @@ def _kept(pod: Pod, store: "redis.Redis") -> Iterator[Row]:
             ask(connection, "GET", f"/movies/{movie['id']}")
     yield "Redis: a page of 20 movies", _used(store, entry_key("popular:*"))
     yield "Redis: the details of a movie", _used(store, entry_key("details:*"))
-    yield "a process: a page that it remembers", f"{grown / 1024:.0f} KiB"
-    yield "a process: at its start", f"{before / 2**20:.0f} MiB"
+    yield "a process: a cached page", f"{grown / 1024:.0f} KiB"
+    yield "a process: at startup", f"{before / 2**20:.0f} MiB"
     yield f"a process: with {PAGES} pages", f"{_memory(pod) / 2**20:.0f} MiB"
 
 
@@ -171,7 +171,7 @@ def _processes(pod: Pod) -> list[Any]:
 
 
 def _memory(pod: Pod) -> int:
-    """Return the bytes of a pod's processes; what they share is counted once."""
+    """Return the bytes of a pod's processes (PSS). Shared memory is counted once."""
     return sum(each.memory_full_info().pss for each in _processes(pod))
 
 
@@ -196,16 +196,16 @@ def _costs(pod: Pod, other: Pod, store: "redis.Redis") -> Iterator[Row]:
     with closing(other.connect()) as connection:
         ask(connection, "GET", warm)
         yield (
-            "a page that another pod fetched",
+            "a page fetched by another pod",
             _cost(lambda n: ("GET", _page(n), None), other, connection, store),
         )
-    yield "a process: after all that", f"{_memory(pod) / 2**20:.0f} MiB"
+    yield "a process: after these requests", f"{_memory(pod) / 2**20:.0f} MiB"
 
 
 def _cost(
     call: Callable[[int], Call], pod: Pod, connection: HTTPConnection, store: "redis.Redis"
 ) -> str:
-    """Return what a request costs: processor time of the pod, Redis' work, and what is sent."""
+    """Return the cost of a request: CPU time of the pod, work of Redis, and bytes sent."""
     before, asked, sent = store.info(), _seconds(pod), 0
     for number in range(PAGES):
         answer = ask(connection, *call(number))
@@ -218,11 +218,11 @@ def _cost(
     )
     return (
         f"{cpu:.2f} ms; {round(calls)} commands and {sum(octets) / 1024:.1f} KiB of Redis; "
-        f"{sent / PAGES / 1024:.1f} KiB to the caller"
+        f"{sent / PAGES / 1024:.1f} KiB to the client"
     )
 
 
 def _seconds(pod: Pod) -> float:
-    """Return for how long a pod has kept processors busy."""
+    """Return the CPU seconds that a pod has used."""
     times = [each.cpu_times() for each in _processes(pod)]
     return float(sum(each.user + each.system for each in times))

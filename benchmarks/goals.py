@@ -1,4 +1,4 @@
-"""Goals: ratios within one run, met or missed; none of them fails a command."""
+"""Goals: ratios within one run, met or missed. A missed goal fails no command."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from benchmarks.timings import Timings
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What is to be at least, or at most, so much."""
+    """A measured value and its lower bound, or its upper bound if `is_ceiling`."""
 
     what: str
     value: float
@@ -20,11 +20,11 @@ class Goal:
 
     @property
     def is_met(self) -> bool:
-        """Tell whether it is."""
+        """Return whether the value is within its bound, or at it."""
         return self.value <= self.bound if self.is_ceiling else self.value >= self.bound
 
     def row(self) -> str:
-        """Return it as a row of a table."""
+        """Return the goal as a table row."""
         word = "at most" if self.is_ceiling else "at least"
         verdict = "met" if self.is_met else "**missed**"
         value, bound = (f"{each:.3g}{self.unit}" for each in (self.value, self.bound))
@@ -35,7 +35,7 @@ HEAD = ("| metric | measured | goal | |", "| - | -: | - | - |")
 
 
 def goals(side: dict[str, Series], told: Timings) -> Iterator[Goal]:
-    """Return what is wanted of a GET, and what was measured."""
+    """Return the goals for GET requests with the measured values."""
     bare, warm = side[BARE], side[WARM]
     yield Goal("warm GET ÷ bare Flask", warm.times(bare), 0.5)
     for peer in (FASTAPI, FLASK_CACHING):

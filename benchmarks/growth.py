@@ -1,4 +1,4 @@
-"""How the cost of a request grows: with connections, threads, page size, favorites, keys."""
+"""Measure how the cost of a request grows with connections, threads, page size and data."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -14,12 +14,12 @@ from benchmarks.surroundings import AUTHORIZED, Surroundings
 
 LONG_FRESH = {"CACHE_TTL_SECONDS": "36000"}
 BENDS = 1.25
-"""A cost that rises to so many times its least is said to bend upward."""
+"""A line bends upward if a cost is more than this many times the lowest cost before it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """At which sizes each curve is measured."""
+    """The sizes at which each curve is measured."""
 
     connections: Sequence[int] = (1, 2, 4, 8, 16, 32, 64, 128, 256)
     threads: Sequence[int] = (1, 2, 4, 8, 16, 32)
@@ -34,7 +34,7 @@ SMALL = Sizes((1, 16), (1, 8), (1, 20), (20, 100), (1, 100))
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """Where a line of a curve is measured."""
+    """One measurement of a line: a size, and the target to load."""
 
     line: str
     size: int
@@ -43,13 +43,13 @@ class Point:
 
     @property
     def name(self) -> str:
-        """Return a name that no other point of its curve has."""
+        """Return a name that is unique within the curve."""
         return f"{self.line}, {self.size}"
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """What a request costs the server at each size, in seconds; per movie, where it says so."""
+    """The cost of a request, or of a movie in it, in seconds of the server at each size."""
 
     title: str
     sizes: str
@@ -58,7 +58,7 @@ class Curve:
     is_per_movie: bool = False
 
     def lines(self) -> dict[str, list[tuple[int, Series]]]:
-        """Return each line, from its least size to its greatest."""
+        """Return the points of each line, from the smallest size to the largest."""
         names = dict.fromkeys(point.line for point in self.points)
         return {
             name: [(p.size, self.series[p.name]) for p in self.points if p.line == name]
@@ -66,18 +66,18 @@ class Curve:
         }
 
     def cost(self, size: int, series: Series) -> float:
-        """Return what is drawn."""
+        """Return the cost at a size in seconds, per movie if the curve is."""
         return series.cost / size if self.is_per_movie else series.cost
 
     def rise(self, line: str) -> float:
-        """Return how many times the least cost before it the greatest cost of a line is."""
+        """Return the largest ratio between a cost and the lowest cost at any smaller size."""
         costs = [self.cost(size, series) for size, series in self.lines()[line]]
         return max(cost / min(costs[: place + 1]) for place, cost in enumerate(costs))
 
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """How curves are measured."""
+    """The measurement of all curves."""
 
     around: Surroundings
     rounds: int
@@ -85,7 +85,7 @@ class Growth:
     sizes: Sizes
 
     def curves(self, pod: Server, bare: Server) -> Iterator[Curve]:
-        """Measure all curves, one after the other."""
+        """Measure the curves one after the other."""
         yield self.connections(pod, bare)
         yield self.threads(Caller(bare.origin).get(PEER_POPULAR).body)
         with self.around.pod(**LONG_FRESH) as fresh:
@@ -95,7 +95,7 @@ class Growth:
             yield self.keys(fresh)
 
     def connections(self, pod: Server, bare: Server) -> Curve:
-        """Measure how many may call at a time."""
+        """Vary the number of concurrent connections."""
         targets = {"Butaca: warm GET": _target(pod, POPULAR), BARE: _bare(bare)}
         points = [
             Point(line, number, target, connections=number)
@@ -105,7 +105,7 @@ class Growth:
         return self._measure("Connections", "connections", points)
 
     def threads(self, body: bytes) -> Curve:
-        """Measure how many may be answered at a time; each server has its own."""
+        """Vary the number of threads, with one server for each number."""
         with ExitStack() as stack:
             points = []
             for number in self.sizes.threads:
@@ -117,7 +117,7 @@ class Growth:
             return self._measure("Threads", "threads", points)
 
     def page_sizes(self, pod: Server, token: str) -> Curve:
-        """Measure how many favorites come at a time."""
+        """Vary the number of favorites on a page."""
         points = [
             Point("Butaca: favorites", size, _target(pod, f"{FAVORITES}?page_size={size}", token))
             for size in self.sizes.page_sizes
@@ -125,7 +125,7 @@ class Growth:
         return self._measure("Page size", "movies on a page", points, is_per_movie=True)
 
     def favorites(self, pod: Server, tokens: dict[int, str]) -> Curve:
-        """Measure how many favorites somebody may have, of whom twenty come at a time."""
+        """Vary the number of favorites of a user, with twenty on a page."""
         points = [
             Point("Butaca: 20 favorites", number, _target(pod, FAVORITES, token))
             for number, token in tokens.items()
@@ -133,7 +133,7 @@ class Growth:
         return self._measure("Favorites per user", "favorites", points)
 
     def keys(self, pod: Server) -> Curve:
-        """Measure how many answers may be kept, each asked for as often as any other."""
+        """Vary the number of cached responses, all requested equally often."""
         paths = fill_cache(self.around, pod, max(self.sizes.keys))
         points = [
             Point("Butaca: warm GET", number, replace(_target(pod, ""), paths=paths[:number]))

@@ -1,8 +1,9 @@
-"""Where the time of a warm GET goes, by layer: through Flask, and in the express lane.
+"""Measure the time of a warm GET by layer, through Flask and in the express lane.
 
-In this process, one call after the other, so that no socket is in it. A layer is what its functions
-take without the layers within. To watch them takes time as well, as much for each: so the shares
-are those that are seen, and what they are shares of is the time of calls that nobody watches.
+The calls run in this process, one after the other, without sockets. The time of a layer is the time
+of its functions without the layers they call. Instrumentation takes time as well, about the same
+for each layer. The shares therefore come from instrumented calls, and the total that they are
+multiplied with comes from calls without instrumentation.
 """
 
 import io
@@ -37,7 +38,7 @@ from butaca.web.compression import Compression
 ROUNDS, CALLS = 40, 250
 WAYS = ("through Flask", "express lane")
 LEAST = 0.5e-6
-"""Seconds. What takes less is not there."""
+"""Seconds below which the cell of a layer stays empty."""
 
 REST = "Admission, draining"
 
@@ -60,7 +61,7 @@ Call = Callable[[], None]
 
 
 class Watch:
-    """Sees for how long each layer works, without the layers within it."""
+    """Measures the time of each layer without the layers it calls."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, dict[str, float]] = {}
@@ -69,7 +70,7 @@ class Watch:
 
     @contextmanager
     def watching(self, way: str) -> Iterator[None]:
-        """Watch every layer on the way that calls go."""
+        """Instrument every layer and attribute the time to this way."""
         self._seconds = self.seconds.setdefault(way, dict.fromkeys((REST, *LAYERS), 0.0))
         with ExitStack() as stack:
             for layer, functions in LAYERS.items():
@@ -99,12 +100,12 @@ class Watch:
 
 
 def measure(rounds: int, calls: int, document: Document) -> None:
-    """Call, with and without a watch, and write where the time went into a document."""
+    """Measure calls with and without instrumentation, and write the table into a document."""
     with surroundings() as around, patch.dict(os.environ, {**around.settings, **LONG_FRESH}):
         prepare(read_settings(Settings))
         plain = _ways()
         watch = Watch()
-        with watch.watching("made"):  # What Flask is given as it is made is watched then, or never.
+        with watch.watching("made"):  # Flask keeps references to functions from its creation on.
             seen = _ways()
         whole: dict[str, list[float]] = {way: [] for way in WAYS}
         for _ in bar(range(rounds), "layers"):
@@ -118,11 +119,11 @@ def measure(rounds: int, calls: int, document: Document) -> None:
 
 
 def _ways() -> dict[str, Call]:
-    """Return how to ask an app of our own, either way."""
-    with redirect_stdout(io.StringIO()):  # Its log: no disk is in this.
+    """Create an app and return a call for each way through it."""
+    with redirect_stdout(io.StringIO()):  # The log goes to memory, to exclude the disk.
         app = create_from_environment()
     lane: Any = app.wsgi_app
-    by_flask = lane._app  # noqa: SLF001 - nobody else goes past the lane
+    by_flask = lane._app  # noqa: SLF001 - only this bypasses the lane
     return dict(zip(WAYS, (_call(by_flask), _call(lane)), strict=True))
 
 
@@ -134,7 +135,7 @@ def _call(app: Any) -> Call:
         said: list[str] = []
         parts: Any = whole(dict(environ), lambda status, *_: said.append(status))  # type: ignore[arg-type]
         body = b"".join(parts)
-        if close := getattr(parts, "close", None):  # It gives its place back.
+        if close := getattr(parts, "close", None):  # Releases the request slot.
             close()
         assert said == ["200 OK"], body
 

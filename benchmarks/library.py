@@ -1,8 +1,8 @@
-"""How long lists of one's own take in a large library: over HTTP, and the bare SQL beside it.
+"""Measure the lists of a user in a large library, over HTTP and as plain SQL.
 
-`make bench ARGS=library` runs it: it fills a PostgreSQL of its own with two million favorites
-(COPY), starts `butaca serve` in front of it, and asks for each list in turn, again and again, so
-that whatever else the machine does hits all of them alike.
+`make bench ARGS=library` fills its own PostgreSQL with two million favorites (COPY) and starts
+`butaca serve` in front of it. It requests each list in turn, many times, so that other load on the
+machine affects all lists alike.
 """
 
 import os
@@ -37,17 +37,17 @@ from tests.processes import started
 MOVIES = int(os.environ.get("BENCH_MOVIES", "20000"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "200"))
 KEEPERS, FIRST_KEEPER, PEOPLE = 100, 1001, 20_000
-"""Each movie is kept by 100 of 20 000 people: 20 000 movies make 2 000 000 favorites."""
+"""Each movie is a favorite of 100 of 20 000 users: 20 000 movies make 2 000 000 favorites."""
 
 HEAVY, LIGHT, LIGHT_KEEPS = ADMIN, CONSUMER, 20
-"""One keeps every other movie, the other 20; who keeps is rated by one in ten."""
+"""One user has every other movie as a favorite, the other has 20. One favorite in ten is rated."""
 
 DEFAULT = "-release_date,-rating"
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One list: whose, as HTTP asks for it, as the core does; and how long it took each time."""
+    """A list of a user, as an HTTP path and as a query of the core, with its times in seconds."""
 
     name: str
     user: User
@@ -58,7 +58,7 @@ class Case:
 
 
 def case(name: str, user: User, sort: str = DEFAULT, page: int = 1, **wanted: Any) -> Case:
-    """Return a case, in the words of HTTP and of the core."""
+    """Return a case with its HTTP path and its query of the core."""
     words = {"q" if key == "title" else key: _written(value) for key, value in wanted.items()}
     path = urlencode({"sort": sort, "page": page, **words})
     query = ListQuery(sort_order(sort, FAVORITE_KEYS), page, filter=Filter(**wanted))
@@ -88,7 +88,7 @@ CASES = (
 
 
 def main() -> None:
-    """Fill, measure, and print."""
+    """Fill the database, measure, and print the table."""
     with own_postgresql() as postgres:
         _fill(postgres.url)
         with closing(Database(postgres.url)) as database:
@@ -142,7 +142,7 @@ def _kept(movie: MovieRecord) -> Iterator[Row]:
 
 
 def _statements(database: Database, case: Case) -> list[tuple[str, Any]]:
-    """Return the SQL of a list, as the driver gets it."""
+    """Return the SQL statements of a list, as the driver receives them."""
     heard: list[tuple[str, Any]] = []
 
     def hear(_connection: object, _cursor: object, sql: str, parameters: Any, *_: object) -> None:

@@ -1,4 +1,4 @@
-"""Load: wrk asks as fast as it is answered, from a process of its own."""
+"""Load from wrk, in its own process: each connection always has a request in flight."""
 
 import json
 import shutil
@@ -17,28 +17,28 @@ CONNECTIONS = 16
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What came of some seconds of load: good answers per second, and latencies in seconds.
+    """The result of a load: successful responses per second, and latencies in seconds.
 
-    Failures are answers of 400 and above, and connections that broke: they count for nothing.
+    Failures are responses with status 400 or above, and broken connections. The rate excludes them.
     """
 
     requests: int
     failures: int
     rate: float
     cpu: float
-    """Seconds for which the server kept processors busy, per request."""
+    """CPU seconds of the server per request."""
     p50: float
     p99: float
 
     @property
     def cost(self) -> float:
-        """Seconds of the server per request, as it is always busy."""
+        """Return the seconds of the server per request, which is busy all the time."""
         return 1 / self.rate
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Who is asked for what; of several paths, for one at random each time."""
+    """A server and the paths to request from it, in random order."""
 
     name: str
     server: Server
@@ -46,7 +46,7 @@ class Target:
     headers: Mapping[str, str]
 
     def load(self, seconds: float, connections: int = CONNECTIONS) -> Load:
-        """Put a load on it. Raises Complaint when no request went well."""
+        """Load the server. Raises Complaint if no request succeeds."""
         with tempfile.NamedTemporaryFile("w", suffix=".paths") as paths:
             paths.write("\n".join(self.paths))
             paths.flush()
@@ -56,7 +56,7 @@ class Target:
 
     def _told(self, told: dict[str, int], cpu: float) -> Load:
         if told["requests"] <= told["failures"]:
-            raise Complaint(f"{self.name} answered none of {told['requests']} requests well")
+            raise Complaint(f"{self.name}: none of {told['requests']} requests succeeded")
         return Load(
             told["requests"],
             told["failures"],
@@ -68,13 +68,13 @@ class Target:
 
 
 def check_wrk() -> None:
-    """Make sure that there is a wrk. Raises Complaint."""
+    """Check that wrk is installed. Raises Complaint."""
     if not shutil.which("wrk"):
-        raise Complaint("There is no wrk to make load with; on Debian: apt-get install wrk")
+        raise Complaint("wrk is not installed. On Debian: apt-get install wrk")
 
 
 def _run(target: Target, paths: str, seconds: float, connections: int) -> dict[str, int]:
-    # wrk counts in whole seconds, and one thread of it outruns every server here.
+    # wrk takes whole seconds only. One of its threads is faster than every server here.
     length = f"{max(round(seconds), 1)}s"
     options = ["-t1", f"-c{connections}", f"-d{length}", f"-s{SCRIPT}", "--timeout=10s"]
     command = ["wrk", *options, *_headers(target.headers), target.server.origin, "--", paths]

@@ -1,4 +1,4 @@
-"""What was measured on: the machine, how much others used it meanwhile, and all versions."""
+"""The environment of a run: the machine, its load from other processes, and all versions."""
 
 import json
 import os
@@ -28,17 +28,17 @@ LOOK_SECONDS = 0.5
 
 
 class Neighbors:
-    """How busy others keep the machine, looked at while nothing of ours has anything to do."""
+    """CPU use by other processes, sampled while the bench is idle."""
 
     def __init__(self) -> None:
         self._looks: list[float] = []
 
     def look(self) -> None:
-        """Look for half a second."""
+        """Sample for half a second."""
         self._looks.append(psutil.cpu_percent(interval=LOOK_SECONDS))
 
     def __str__(self) -> str:
-        """Return a sentence."""
+        """Return a sentence with the median, the range and the number of samples."""
         return (
             f"CPU use while the bench was idle: {median(self._looks):.0f} % "
             f"({min(self._looks):.0f} to {max(self._looks):.0f} % in {len(self._looks)} samples)."
@@ -46,7 +46,7 @@ class Neighbors:
 
 
 def describe(around: Surroundings, neighbors: Neighbors) -> Iterator[str]:
-    """Return what a run was made on, as lines of a list."""
+    """Return the environment of a run as list items."""
     now = datetime.now(UTC)
     memory = psutil.virtual_memory().total / 2**30
     yield f"{now:%Y-%m-%d %H:%M} UTC, {_processor()}, {os.cpu_count()} cores, {memory:.0f} GiB"
@@ -90,7 +90,7 @@ def _servers(around: Surroundings) -> Iterator[str]:
 
 
 def _said(*command: str) -> str:
-    # wrk tells its version with exit status 1, nginx on stderr.
+    # wrk prints its version with exit status 1, nginx on stderr.
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     return done.stdout + done.stderr
 

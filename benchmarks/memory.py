@@ -1,4 +1,4 @@
-"""How much memory a process takes after a million requests over ten thousand keys."""
+"""Measure the memory of a process over a million requests for ten thousand keys."""
 
 from collections.abc import Iterator
 
@@ -17,16 +17,16 @@ from benchmarks.surroundings import AUTHORIZED, surroundings
 
 KEYS, REQUESTS, LOOKS = 10_000, 1_000_000, 40
 MOST, FLAT = 120, 1.02
-"""MB that it may take, and how many times of what it took in the middle it may take at the end."""
+"""Goals: peak memory in MB, and peak of the last half as a multiple of its start."""
 
 Place = tuple[float, float]
 
 
 def measure(requests: int, keys: int, document: Document) -> None:
-    """Ask so often, look at the memory on the way, and write it into a document."""
+    """Send the requests, sample the memory meanwhile, and write the result into a document."""
     neighbors = Neighbors()
     with surroundings() as around, around.pod(**LONG_FRESH) as pod:
-        around.tmdb.heal()  # It need not be far away: every key is fetched once.
+        around.tmdb.heal()  # Without latency: it would only delay the one fetch of each key.
         neighbors.look()
         seen = [(float(asked), pod.memory() / 1e6) for asked in _ask(pod, requests, keys)]
         neighbors.look()
@@ -38,7 +38,7 @@ def measure(requests: int, keys: int, document: Document) -> None:
 
 
 def _ask(pod: Server, requests: int, keys: int) -> Iterator[int]:
-    """Ask, and stop now and then to tell how often it was asked."""
+    """Send requests; after each batch, yield the number of requests so far."""
     Caller(pod.origin).get(popular_path(0))
     yield 1
     target = Target(

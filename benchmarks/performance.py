@@ -1,4 +1,4 @@
-"""Side by side, one call at a time, and how it grows: what docs/performance.md is made of."""
+"""The measurements of docs/performance.md: side by side, one call at a time, and scaling."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from benchmarks.timings import Timing, Timings, timings
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How long everything is measured."""
+    """The length of each measurement."""
 
     rounds: int = 7
     seconds: float = 3
@@ -33,7 +33,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What was measured, and on what."""
+    """The results and the environment of a run."""
 
     side: dict[str, Series]
     told: Timings
@@ -42,7 +42,7 @@ class Findings:
 
 
 def measure(plan: Plan, document: Document) -> None:
-    """Measure all, print what came of it, and write it into a document."""
+    """Run all measurements, print the results, and write them into a document."""
     found = _findings(plan)
     _write(document, "machine", [f"- {line}" for line in found.machine])
     _write(document, "goals", [*HEAD, *(goal.row() for goal in goals(found.side, found.told))])

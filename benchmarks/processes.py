@@ -1,4 +1,4 @@
-"""Servers as processes: started, waited for, and ended."""
+"""Start servers as processes, wait until they listen, and stop them."""
 
 import os
 import socket
@@ -18,7 +18,7 @@ SECONDS_TO_END = 30
 
 
 class Server:
-    """A running server that listens at a port, with what it writes in a file."""
+    """A server process that listens on a port and writes its output to a file."""
 
     def __init__(
         self, name: str, command: Sequence[str], port: int, folder: Path, env: Mapping[str, str]
@@ -33,32 +33,32 @@ class Server:
 
     @property
     def origin(self) -> str:
-        """Return what its URLs begin with."""
+        """Return the origin of its URLs."""
         return f"http://{HOST}:{self.port}"
 
     def cpu_seconds(self) -> float:
-        """Return for how long it has kept processors busy, all its processes together."""
+        """Return the CPU seconds that its processes have used together."""
         process = psutil.Process(self._process.pid)
         times = [each.cpu_times() for each in (process, *process.children(recursive=True))]
         return sum(float(each.user + each.system) for each in times)
 
     def memory(self) -> int:
-        """Return the bytes in memory (RSS) of its worker: the one that answers, its child."""
+        """Return the resident memory (RSS) of its worker, the child that serves, in bytes."""
         workers = psutil.Process(self._process.pid).children()
         return max(int(each.memory_info().rss) for each in workers)
 
     def wait_until_it_listens(self) -> None:
-        """Wait until somebody listens at its port. Raises Complaint when it ended before."""
+        """Wait until its port accepts connections. Raises Complaint if the process exits first."""
 
         def listens() -> bool:
             if self._process.poll() is not None:
-                raise Complaint(f"{self.name} ended: {self._log.read_text()[-2000:]}")
+                raise Complaint(f"{self.name} exited: {self._log.read_text()[-2000:]}")
             return _is_open(self.port)
 
         until(listens, seconds=60)
 
     def end(self) -> None:
-        """End it."""
+        """Terminate the process, and kill it if it does not exit in time."""
         self._process.terminate()
         try:
             self._process.wait(SECONDS_TO_END)
@@ -71,7 +71,7 @@ class Server:
 def serving(
     name: str, command: Sequence[str], port: int, folder: Path, env: Mapping[str, str] | None = None
 ) -> Iterator[Server]:
-    """Give a server that listens at a port, and end it afterwards."""
+    """Yield a server that listens on a port, and stop it afterwards."""
     server = Server(name, command, port, folder, env or {})
     try:
         server.wait_until_it_listens()
@@ -81,7 +81,7 @@ def serving(
 
 
 def new_port() -> int:
-    """Return a port that is free now."""
+    """Return a currently free port."""
     return free_port(HOST)
 
 

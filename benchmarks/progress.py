@@ -1,4 +1,4 @@
-"""How far a measurement is, on stderr."""
+"""A progress bar on stderr."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -10,6 +10,6 @@ T = TypeVar("T")
 
 
 def bar(steps: Sequence[T], label: str) -> Iterator[T]:
-    """Give each step, and show how many are done."""
+    """Yield each step, and show the progress."""
     with click.progressbar(steps, label=f"{label:22}", file=sys.stderr) as shown:
         yield from shown

@@ -1,10 +1,10 @@
-"""Which server for Butaca? The same app behind each candidate, in turns: `make bench-servers`.
+"""Compare WSGI servers that run Butaca: `make bench-servers`.
 
-The candidates that are not ours are installed by name into a virtual environment of this run. All
-are up all the time and asked one after the other, again and again, so that whatever else the
-machine does hits all of them alike; printed are medians, with the lowest and the highest.
+The candidates that Butaca does not depend on are installed into a temporary virtual environment.
+All servers run at the same time and are measured in turns, so that other load on the machine
+affects all of them alike. The output has medians, with the lowest and the highest value.
 """
-# ruff: noqa: S603 - what is run is written here
+# ruff: noqa: S603 - all commands are defined in this file
 
 import json
 import os
@@ -40,7 +40,7 @@ SECONDS = float(os.environ.get("BENCH_SECONDS", "1.0"))
 CROWDS = (2, 16, 64)
 IDLE, SLOW, STRANGERS = 300, 16, 20
 PATIENCE, CUT = 3.0, 40.0
-"""Seconds: how long a stranger waits for an answer, and we for the end of a slow client."""
+"""Seconds to wait for a response to another client, and for the server to cut a slow client."""
 
 THREADS = 8
 OTHERS = ("gunicorn", "waitress", "cheroot", "hypercorn", "pyuwsgi")
@@ -62,7 +62,7 @@ server.start()
 
 
 def commands(port: int) -> dict[str, list[str]]:
-    """Return how each candidate is started, with eight threads in one process."""
+    """Return the command of each candidate, with eight threads in one process."""
     at = f"{HOST}:{port}"
     own = ["-m", "butaca", "serve"]
     gthread = ["-m", "gunicorn", "-k", "gthread", "--threads", "8", "-b", at, "target:app"]
@@ -81,7 +81,7 @@ def commands(port: int) -> dict[str, list[str]]:
 
 @dataclass(slots=True)
 class Candidate:
-    """A server, and what was seen of it."""
+    """A server and its measurements."""
 
     name: str
     port: int
@@ -93,11 +93,11 @@ class Candidate:
     notes: list[str] = field(default_factory=list)
 
     def measure(self, crowd: int) -> None:
-        """Let a crowd ask, and keep its rate, its p99 and what the slowest got of the fastest."""
+        """Load the server; record the rate, the p99, and slowest ÷ fastest connection."""
         command = [sys.executable, "-m", "benchmarks.crowd", str(self.port), str(crowd)]
         told = subprocess.run([*command, str(SECONDS)], stdout=subprocess.PIPE, check=True)
         got = json.loads(told.stdout)
-        assert got["bad"] == 0, f"{self.name}: {got['bad']} answers were no 200"
+        assert got["bad"] == 0, f"{self.name}: {got['bad']} responses were not 200"
         counts = [len(each) for each in got["seconds"]]
         seconds = [each for person in got["seconds"] for each in person]
         self.rates.setdefault(crowd, []).append(len(seconds) / SECONDS)
@@ -107,7 +107,7 @@ class Candidate:
 
 
 def main() -> None:
-    """Start them all, measure in turns, and print."""
+    """Start all candidates, measure them in turns, and print the tables."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         python = _others(Path(folder))
         env = stack.enter_context(_town(Path(folder)))
@@ -124,7 +124,7 @@ def main() -> None:
 
 
 def _measure_speed(candidates: list[Candidate]) -> None:
-    for each in candidates:  # Once for nothing, so that everything is warm.
+    for each in candidates:  # Warm up, and discard the result.
         each.measure(CROWDS[0])
         for kept in (each.rates, each.p99s, each.fairness):
             kept.clear()
@@ -139,7 +139,7 @@ def _measure_speed(candidates: list[Candidate]) -> None:
 
 
 def _others(folder: Path) -> str:
-    """Install the others; return the Python that has them, and all that we have."""
+    """Install the other servers; return a Python that has them and Butaca's packages."""
     subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
     python = str(folder / "venv" / "bin" / "python")
     subprocess.run([python, "-m", "pip", "install", "-qq", *OTHERS], check=True)
@@ -152,7 +152,7 @@ def _others(folder: Path) -> str:
 
 @contextmanager
 def _town(folder: Path) -> Iterator[dict[str, str]]:
-    """Start what Butaca needs; yield its environment, in which nothing gets old."""
+    """Start Butaca's dependencies; yield an environment in which no cache entry expires."""
     url = f"sqlite:///{folder / 'butaca.db'}"
     with closing(Database(url)) as database:
         schema.migrate(database)
@@ -192,11 +192,11 @@ def _started(name: str, python: str, env: dict[str, str]) -> Iterator[Candidate]
             process.wait()
 
 
-# Strangers, and those who are in their way
+# Other clients beside slow ones
 
 
 def _seconds(port: int) -> float | None:
-    """Return how long a stranger waits for an answer: none, when there is none in time."""
+    """Return the seconds until a new client gets a response, or `None` if it gets none in time."""
     started = time.perf_counter()
     connection = HTTPConnection(HOST, port, timeout=PATIENCE)
     with closing(connection), suppress(OSError, HTTPException):
@@ -206,7 +206,7 @@ def _seconds(port: int) -> float | None:
 
 
 def _beside(candidate: Candidate, number: int, said: bytes) -> str:
-    """Return what strangers get beside so many connections that said this, and then nothing."""
+    """Return the latency of new clients beside connections that sent `said`, and then nothing."""
     with ExitStack() as stack:
         for _ in range(number):
             sock = stack.enter_context(socket.create_connection((HOST, candidate.port), timeout=5))
@@ -222,7 +222,7 @@ def _beside(candidate: Candidate, number: int, said: bytes) -> str:
 
 
 def _cut(candidate: Candidate) -> None:
-    """Note after how long slow heads, slow bodies and those who say nothing are cut."""
+    """Record when the server cuts slow heads, slow bodies and idle connections."""
     found: dict[bytes, str] = {}
 
     def wait(said: bytes) -> None:
@@ -234,7 +234,10 @@ def _cut(candidate: Candidate) -> None:
 
 
 def _life(port: int, said: bytes) -> str:
-    """Return how long a connection lives that says a byte a second, and a REQUEST nothing more."""
+    """Return how long a connection lives after it sent `said`.
+
+    A slow head goes on with one byte per second, the others send nothing more.
+    """
     started = time.monotonic()
     with socket.create_connection((HOST, port), timeout=1) as sock, suppress(ConnectionError):
         sock.sendall(said)
@@ -250,7 +253,7 @@ def _life(port: int, said: bytes) -> str:
 
 
 def _end(candidate: Candidate) -> str:
-    """Tell a candidate to end while eight ask; return what they lost, and how long it took."""
+    """Stop a candidate under eight clients; return the lost requests, the time and the status."""
     asked, lost = [0] * THREADS, [0] * THREADS
 
     def ask_on(number: int) -> None:
@@ -303,7 +306,7 @@ def _print(candidates: list[Candidate], python: str) -> None:
     )
     base = candidates[0]
     click.echo(
-        "| server | connections | requests/s | ratio | p99 ms | slowest / fastest | reconnected |"
+        "| server | connections | requests/s | ratio | p99 ms | slowest / fastest | reconnects |"
     )
     click.echo("| - | -: | -: | -: | -: | -: | -: |")
     for crowd in CROWDS:
@@ -319,8 +322,9 @@ def _print(candidates: list[Candidate], python: str) -> None:
             )
             click.echo(f"| {each.name} | {crowd} | {' | '.join(cells)} |")
     click.echo(
-        f"\n| server | a stranger beside {IDLE} idle | beside {SLOW} slow heads | "
-        f"beside {SLOW} half bodies | a slow head lives | a half body | an idle one | ended |"
+        f"\n| server | another client waits beside {IDLE} idle connections | "
+        f"beside {SLOW} slow heads | beside {SLOW} half bodies | "
+        "a slow head lives | a half body | an idle connection | stopped under load |"
     )
     click.echo("| - | -: | -: | -: | -: | -: | -: | - |")
     for each in candidates:

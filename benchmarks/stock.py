@@ -1,4 +1,4 @@
-"""What is stored before it is asked for: answers in Redis, and favorites in PostgreSQL."""
+"""Data that is stored before a measurement: responses in Redis, favorites in PostgreSQL."""
 
 from collections.abc import Sequence
 from contextlib import closing
@@ -24,7 +24,7 @@ FIRST_MOVIE, FIRST_USER = 5_000_000, 500_000
 
 
 def fill_cache(around: Surroundings, pod: Server, number: int) -> tuple[str, ...]:
-    """Put so many answers into Redis, all of them fresh; return the paths that they answer."""
+    """Put fresh entries for this many pages into Redis; return the paths of the pages."""
     paths = tuple(popular_path(each) for each in range(number))
     Caller(pod.origin).get(paths[0])
     with closing(redis.Redis.from_url(around.redis_url)) as client:
@@ -40,7 +40,7 @@ def fill_cache(around: Surroundings, pod: Server, number: int) -> tuple[str, ...
 
 
 def popular_path(number: int) -> str:
-    """Return one of 338 000 paths to popular movies."""
+    """Return one of 338 000 distinct paths to popular movies."""
     page, region = _page_and_region(number)
     return f"{POPULAR}?page={page}&region={region}"
 
@@ -57,7 +57,7 @@ def _page_and_region(number: int) -> tuple[int, str]:
 
 
 def keepers(url: str, numbers: Sequence[int]) -> dict[int, str]:
-    """Let somebody keep each of these numbers of movies; return the tokens."""
+    """Create a user for each number of favorites; return their tokens."""
     movies = [record(FIRST_MOVIE + number) for number in range(max(numbers))]
     tokens = {number: f"keeps-{number}" for number in numbers}
     with closing(Database(url, connections=1)) as database:

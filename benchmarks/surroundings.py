@@ -1,4 +1,4 @@
-"""What every contender has around it: a TMDB that is 50 ms away, a Redis, a PostgreSQL."""
+"""The dependencies of all servers: a TMDB with 50 ms of latency, Redis and PostgreSQL."""
 
 import json
 import sys
@@ -18,16 +18,16 @@ from tests.own_valkey import own_valkey
 UPSTREAM_SECONDS = 0.05
 THREADS = 8
 AUTHORIZED = {"Authorization": f"Bearer {CONSUMER_TOKEN}"}
-TMDB_TOKEN = "sandbox-token"  # noqa: S105 - any is good there
+TMDB_TOKEN = "sandbox-token"  # noqa: S105 - the sandbox accepts any
 MALLOC = {"MALLOC_ARENA_MAX": "2"}
-"""As the image sets it."""
+"""As in the container image."""
 
 AS_MUCH_AS_ONE_LIKES = "100000000/minute"
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """Where the others are, and a folder for what is written."""
+    """The addresses of the dependencies, and a folder for files."""
 
     folder: Path
     tmdb: Sandbox
@@ -36,7 +36,7 @@ class Surroundings:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Return where the others are, in the words of Butaca's settings."""
+        """Return the addresses of the dependencies as settings of Butaca."""
         return {
             "TMDB_BASE_URL": self.tmdb.url,
             "TMDB_TOKEN": TMDB_TOKEN,
@@ -46,7 +46,7 @@ class Surroundings:
 
     @property
     def settings(self) -> dict[str, str]:
-        """Return those of a Butaca here: all but the rate limits are as shipped."""
+        """Return the settings of Butaca in the benchmarks: its defaults, except the rate limits."""
         return {
             **self.environment,
             **MALLOC,
@@ -58,7 +58,7 @@ class Surroundings:
 
     @contextmanager
     def pod(self, **changes: str) -> Iterator[Server]:
-        """Start a `butaca serve`, with some settings changed."""
+        """Start `butaca serve` with these settings changed."""
         port = new_port()
         environment = {**self.settings, "PORT": str(port), **changes}
         command = [sys.executable, "-m", "butaca", "serve"]
@@ -67,10 +67,10 @@ class Surroundings:
 
     @contextmanager
     def tmdb_apart(self) -> Iterator[Server]:
-        """Start another TMDB, as far away, in a process of its own.
+        """Start another TMDB with the same latency, in its own process.
 
-        Where one process has both the TMDB and whoever measures, they find each other faster than
-        anybody else finds either.
+        If it shared a process with the client, the two would wake each other faster than Butaca
+        can wake either.
         """
         port, far = new_port(), [{"kind": "delay", "seconds": UPSTREAM_SECONDS}]
         command = [sys.executable, "-m", "butaca", "sandbox", "--port", str(port)]
@@ -81,7 +81,7 @@ class Surroundings:
 
 @contextmanager
 def surroundings() -> Iterator[Surroundings]:
-    """Start all of them, and end them afterwards."""
+    """Start all dependencies, and stop them afterwards."""
     valkey: Any = own_valkey()
     with (
         tempfile.TemporaryDirectory() as folder,

@@ -1,4 +1,4 @@
-"""What is timed call by call, over one connection: cold answers, and what is written."""
+"""Time single calls over one connection: warm and cold GETs, and writes."""
 
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ _AS_BUTACA = {"Authorization": f"Bearer {TMDB_TOKEN}", "Accept-Encoding": "gzip,
 
 @dataclass(slots=True)
 class Timing:
-    """How many seconds a kind of call took, each time."""
+    """The seconds of each call of one kind."""
 
     name: str
     seconds: list[float] = field(default_factory=list)
@@ -30,13 +30,13 @@ class Timing:
 
     @property
     def p99(self) -> float:
-        """Return what 99 of 100 keep within."""
+        """Return the 99th percentile."""
         return quantiles(self.seconds, n=100)[98]
 
 
 @dataclass(slots=True)
 class Timings:
-    """All that is timed so, over the same rounds."""
+    """The timings of all kinds of calls, over the same rounds."""
 
     bare: Timing = field(default_factory=lambda: Timing("bare Flask"))
     warm: Timing = field(default_factory=lambda: Timing("Butaca: warm GET"))
@@ -48,12 +48,12 @@ class Timings:
 
     @property
     def added(self) -> float:
-        """Return the seconds that Butaca adds to its upstream's when it has to ask."""
+        """Return the seconds that Butaca adds to those of its upstream on a cold GET."""
         return self.cold.p50 - self.upstream.p50
 
 
 def timings(around: Surroundings, bare: Server, rounds: int) -> Timings:
-    """Time each kind of call once a round. Raises Complaint when one fails."""
+    """Time each kind of call once per round. Raises Complaint if a call fails."""
     prefix = urlsplit(around.tmdb.url).path
     with ExitStack() as stack:
         tmdb = stack.enter_context(around.tmdb_apart())
@@ -87,7 +87,7 @@ def _timings(
 
 
 def _not_kept(butaca: Caller) -> int:
-    """Return a movie that is not among the twenty that are kept."""
+    """Return a movie that is not among the twenty favorites."""
     kept = {each["movie"]["id"] for each in butaca.get(FAVORITES).json["results"]}
     movies = butaca.get(f"{POPULAR}?page=2").json["results"]
     return next(int(movie["id"]) for movie in movies if movie["id"] not in kept)

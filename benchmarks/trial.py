@@ -1,4 +1,4 @@
-"""Trials: who is not seen to answer what it should is not measured."""
+"""Trials: a server is measured only after it has responded correctly."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -19,41 +19,41 @@ PROTECTIONS = (
     "ETag",
     "Vary",
 )
-"""What every answer of Butaca has, and what it costs is measured with it."""
+"""Headers that every response of Butaca has. Their cost is part of the measurement."""
 
 
 TRIES = 9
-"""How often it may say that it had to fetch something first, or does so behind its answer."""
+"""Number of responses that may still be misses, or be refreshed in the background."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A target, and what it must answer once it is warm."""
+    """A target and the response that it must give once it is warm."""
 
     target: Target
     status: int = 200
     body: bytes | None = None
     movies: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
-    """How the values of these headers begin."""
+    """Prefixes that the values of these headers must have."""
     is_butaca: bool = False
     is_kept: Callable[[Target], bool] = lambda _: True
 
     @property
     def name(self) -> str:
-        """Return the name of who is tried, and of what."""
+        """Return the name of the target."""
         return self.target.name
 
     def check(self) -> None:
-        """Ask until it is warm, and look at the answer. Raises Complaint when it is not right."""
+        """Send requests until it is warm, and verify the response. Raises Complaint."""
         faults = [*self._faults(self._warm_answer())]
         if not self.is_kept(self.target):
-            faults.append("it keeps nothing")
+            faults.append("nothing is cached")
         if faults:
-            raise Complaint(f"{self.name} is not fit to be measured: {'; '.join(faults)}")
+            raise Complaint(f"{self.name} does not respond correctly: {'; '.join(faults)}")
 
     def _warm_answer(self) -> Answer:
-        """Return the first answer that was kept; the last of some, when none was."""
+        """Return the first response with all required headers, or the last of several tries."""
         caller = Caller(self.target.server.origin)
         answer = self._ask(caller)
         for _ in range(TRIES):
@@ -70,7 +70,7 @@ class Trial:
             yield f"status {answer.status}, not {self.status}"
             return
         if self.body is not None and answer.body != self.body:
-            yield f"{len(answer.body)} other bytes"
+            yield f"a different body of {len(answer.body)} bytes"
         if self.movies is not None and len(answer.json["results"]) != self.movies:
             yield f"not {self.movies} movies"
         yield from self._missing(answer)

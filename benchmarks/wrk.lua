@@ -1,4 +1,4 @@
--- Asks for the paths of a file in random order, and tells what it measured as a line of JSON.
+-- Requests the paths of a file in random order, and prints the result as a line of JSON.
 local requests = {}
 
 function init(args)

@@ -1,4 +1,4 @@
-"""Where connections go and never come back."""
+"""A port on which connection attempts get no reply."""
 
 import socket
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager, suppress
 
 @contextmanager
 def black_hole(host: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
-    """Return a port that neither accepts nor refuses: nobody takes who waits in its queue."""
+    """Yield a port that neither accepts nor refuses connections, because its backlog is full."""
     with ExitStack() as open_now, socket.create_server((host, port), backlog=0) as listener:
         address = listener.getsockname()
         with suppress(TimeoutError):

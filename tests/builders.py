@@ -1,4 +1,4 @@
-"""Entities for tests: whole, valid, and different only where a test says so."""
+"""Complete, valid entities for tests, with the fields that a test overrides."""
 
 from datetime import UTC, date, datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""What tests stand on: fakes by default, and real servers on the loopback where they matter."""
+"""Fixtures of all tests: fakes by default, and real servers on loopback where they matter."""
 
 import logging
 import os
@@ -26,7 +26,7 @@ from tests.own_postgresql import empty, running_postgresql
 from tests.own_valkey import own_valkey
 from tests.turns import Alone, Turns
 
-# How long an example takes says something of the machine, and nothing of the code.
+# The time of an example depends on the machine rather than on the code.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
@@ -35,7 +35,7 @@ TURNS = pytest.StashKey[Turns]()
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Let the processes of this run take turns."""
+    """Set up the locks that coordinate the processes of this run."""
     config = session.config
     turns = config.stash[TURNS] = Turns(config.cache.mkdir("turns"))
     config.add_cleanup(turns.close)
@@ -43,20 +43,20 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Let no test begin while a crowd of another process has the machine."""
+    """Delay each test while a test in another process has the machine to itself."""
     with item.config.stash[TURNS].beside_others():
         return (yield)
 
 
 @pytest.fixture
 def alone(request: pytest.FixtureRequest) -> Alone:
-    """Return what keeps all other tests waiting: for a crowd that takes all processors."""
+    """Return a context manager that holds back all other tests, for crowds that need every CPU."""
     return request.config.stash[TURNS].alone
 
 
 @pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
-    """A Redis of our own, or the one at TEST_REDIS_URL."""
+    """The URL of a Redis server for this run, or TEST_REDIS_URL."""
     if url := os.environ.get("TEST_REDIS_URL"):
         yield url
         return
@@ -66,7 +66,7 @@ def redis_url() -> Iterator[str]:
 
 @pytest.fixture
 def empty_redis(redis_url: str) -> str:
-    """The URL of a Redis that holds nothing."""
+    """The URL of an empty Redis."""
     with redis.Redis.from_url(redis_url) as client:
         client.flushdb()
     return redis_url
@@ -74,7 +74,7 @@ def empty_redis(redis_url: str) -> str:
 
 @pytest.fixture(scope="session")
 def postgresql_url() -> Iterator[str]:
-    """A migrated PostgreSQL of our own, or the one at TEST_DATABASE_URL."""
+    """The URL of a migrated PostgreSQL server for this run, or TEST_DATABASE_URL."""
     if url := os.environ.get("TEST_DATABASE_URL"):
         yield _migrated(url)
         return
@@ -91,7 +91,7 @@ def _migrated(url: str) -> str:
 
 @pytest.fixture(scope="session")
 def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated SQLite file, to be copied."""
+    """A migrated SQLite file for tests to copy."""
     path = tmp_path_factory.mktemp("sqlite") / "migrated.db"
     _migrated(f"sqlite:///{path}")
     return path
@@ -117,14 +117,14 @@ def postgresql(postgresql_url: str) -> Iterator[Database]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest) -> Database:
-    """An empty database, once of each kind that we support."""
+    """An empty database, once for each supported engine."""
     found: Database = request.getfixturevalue(request.param)
     return found
 
 
 @pytest.fixture(autouse=True)
 def _restored_logging() -> Iterator[None]:
-    """Let no test leave its handlers behind, nor the name of its last request."""
+    """Remove the log handlers and the trace context that a test leaves behind."""
     trace.end()
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
@@ -136,7 +136,7 @@ def _restored_logging() -> Iterator[None]:
 
 @dataclass
 class World:
-    """All the fakes behind an app, for a test to arrange and to look at."""
+    """All fakes behind an app, for a test to set up and to inspect."""
 
     catalogue: FakeCatalogue = field(default_factory=FakeCatalogue)
     store: FakeLibrary = field(default_factory=FakeLibrary)
@@ -170,7 +170,7 @@ class World:
 
 @pytest.fixture
 def world() -> World:
-    """Fakes that hold nothing but the two demo users."""
+    """Fakes that contain only the two demo users."""
     return World()
 
 
@@ -182,11 +182,11 @@ def anonymous(world: World) -> ContractClient:
 
 @pytest.fixture
 def consumer(world: World) -> ContractClient:
-    """A client of the USER, ID 2."""
+    """A client with the token of the USER, ID 2."""
     return world.client(token=CONSUMER_TOKEN)
 
 
 @pytest.fixture
 def admin(world: World) -> ContractClient:
-    """A client of the ADMIN, ID 1."""
+    """A client with the token of the ADMIN, ID 1."""
     return world.client(token=ADMIN_TOKEN)

@@ -1,4 +1,4 @@
-"""A client that holds every answer against the contract, whatever the test looks at."""
+"""A test client that validates every response against the contract."""
 
 import gzip
 import json
@@ -22,17 +22,17 @@ UNPACK: Mapping[str, Callable[[bytes], bytes]] = {"gzip": gzip.decompress, "zstd
 
 
 class ContractClient(FlaskClient):
-    """A test client of Flask. An answer that the contract does not name fails the test."""
+    """A Flask test client that fails the test if the contract does not allow the response."""
 
     def open(self, *args: Any, **kwargs: Any) -> TestResponse:
-        kwargs["buffered"] = True  # So that the files that are sent are closed.
+        kwargs["buffered"] = True  # Closes the files that are sent.
         response = super().open(*args, **kwargs)
         check(self.application, response)  # type: ignore[arg-type]
         return response
 
 
 def check(app: APIFlask, response: TestResponse) -> None:
-    """Raise AssertionError where an answer is not what the contract says."""
+    """Check that the contract allows a response. Raises AssertionError."""
     status, method = str(response.status_code), response.request.method
     if response.status_code >= 400:
         _check_problem(response)
@@ -58,7 +58,7 @@ def check(app: APIFlask, response: TestResponse) -> None:
 
 
 def unpacked(response: TestResponse) -> bytes:
-    """Return the body of an answer as it is without the coding that the client took."""
+    """Return the decoded body of a response, without its content coding."""
     coding = response.headers.get("Content-Encoding")
     return UNPACK[coding](response.data) if coding else response.data
 
@@ -83,7 +83,7 @@ def spec() -> dict[str, Any]:
 
 
 def _operation(app: APIFlask, path: str, method: str) -> dict[str, Any] | None:
-    """Return the operation at a path, or `None` outside the contract."""
+    """Return the operation at a path, or `None` if the contract has none."""
     for template, operations in spec()["paths"].items():
         pattern = re.sub(r"\{\w+\}", "[^/]+", template)
         literal = template == path

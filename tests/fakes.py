@@ -1,4 +1,4 @@
-"""Fakes of every port: real classes, in memory, that keep the ports' promises."""
+"""In-memory fakes of every port that behave as the ports specify."""
 
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -34,7 +34,7 @@ from butaca.core.translations import localized
 
 @dataclass
 class FakeClock:
-    """A clock that moves when it is told to; it tells moments, and seconds since its start."""
+    """A clock that only tests advance, with wall-clock time and seconds since its start."""
 
     moment: datetime = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
     seconds: float = 0.0
@@ -55,7 +55,7 @@ class FakeClock:
 
 @dataclass
 class FakeCatalogue:
-    """A catalogue of the records that it is given, which fails when it is told to."""
+    """A catalogue of given records that raises `failure` if a test sets it."""
 
     records: dict[int, MovieRecord] = field(default_factory=dict)
     pages: dict[int, Page[Movie]] = field(default_factory=dict)
@@ -110,7 +110,7 @@ class _Rated:
 
 @dataclass
 class FakeLibrary:
-    """Favorites and ratings in dicts: the model against which the real stores are held."""
+    """Favorites and ratings in dicts, the reference model for the tests of the real stores."""
 
     movies: dict[int, MovieRecord] = field(default_factory=dict)
     kept: dict[tuple[int, int], datetime] = field(default_factory=dict)
@@ -296,7 +296,7 @@ def _cut(entries: list[Any], query: ListQuery) -> Page[Any]:
 
 @dataclass
 class FakeMovies:
-    """The stored movies of a library, and how true they are, in dicts."""
+    """The stored movies of a library, with when they were fetched and checked, in dicts."""
 
     library: FakeLibrary = field(default_factory=FakeLibrary)
     stored: dict[int, StoredMovie] = field(default_factory=dict)
@@ -332,9 +332,9 @@ class FakeMovies:
 
 @dataclass
 class FakeChanges:
-    """Lists of the movies that changed, by the day, which fail when they are told to.
+    """Lists of changed movies by day, which raise `failure` if a test sets it.
 
-    `pages` makes every list claim to have so many, whatever is in it.
+    `pages` overrides the number of pages that every list reports.
     """
 
     changed: dict[int, date] = field(default_factory=dict)
@@ -356,7 +356,7 @@ class FakeChanges:
 
 @dataclass
 class FakeAccounts:
-    """People and tokens in dicts."""
+    """Users and tokens in dicts."""
 
     users: dict[int, User] = field(default_factory=dict)
     bearers: dict[str, Bearer] = field(default_factory=dict)
@@ -447,7 +447,7 @@ class FakeAccounts:
 
 @dataclass
 class FakeCache:
-    """A cache in a dict, on a clock that tests move."""
+    """A cache in a dict, on a clock that tests advance."""
 
     clock: FakeClock = field(default_factory=FakeClock)
     entries: dict[str, tuple[bytes, float]] = field(default_factory=dict)
@@ -485,7 +485,7 @@ class FakeCache:
 
 @dataclass
 class FakeHealth:
-    """The health of an upstream, on a clock that tests move."""
+    """The health of an upstream, on a clock that tests advance."""
 
     clock: FakeClock = field(default_factory=FakeClock)
     cooldown: float = 5.0
@@ -526,7 +526,7 @@ class FakeHealth:
 
 @dataclass
 class FakeRateLimiter:
-    """A limiter that lets everybody pass until it is told how long they must wait."""
+    """A limiter that allows every call unless a test sets `wait`."""
 
     wait: int = 0
     calls: list[tuple[str, str]] = field(default_factory=list)

@@ -1,7 +1,7 @@
-"""Schemathesis against the service as it is served: `python -m tests.fuzz [--max-examples 200]`.
+"""Run Schemathesis against the running service: `python -m tests.fuzz [--max-examples 200]`.
 
-All checks and all phases, the stateful one included, once as USER and once as ADMIN, over the
-sandbox, a database and a Redis that are empty at the start.
+It runs all checks and all phases, including the stateful one, once as USER and once as ADMIN, with
+the sandbox and an initially empty database and Redis.
 """
 
 import subprocess
@@ -17,12 +17,12 @@ EXAMPLES = "200"
 SETTINGS = {
     "RATE_LIMIT_READS": "1000000/minute",
     "RATE_LIMIT_WRITES": "1000000/minute",
-    "LOG_LEVEL": "error",  # Nobody reads its log: a full pipe would stop it.
+    "LOG_LEVEL": "error",  # Nothing reads its log, and a full pipe would block it.
 }
 
 
 def fuzz(url: str, token: str, options: list[str]) -> int:
-    """Return 0 where nothing was found."""
+    """Run Schemathesis with a token; return 0 if it finds nothing."""
     schemathesis = Path(sys.executable).parent / "schemathesis"
     command = [str(schemathesis), "run", f"{url}/openapi.json", "--checks", "all"]
     authorization = ["--header", f"Authorization: Bearer {token}"]

@@ -1,4 +1,4 @@
-"""Long lists, put into a database at once."""
+"""Fill a database with long lists."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from tests.builders import CONSUMER, NOON, make_record
 
 @contextmanager
 def filling(database: Database) -> Iterator[Connection]:
-    """Give a transaction that may take its time: there is much, and a machine may be busy."""
+    """Yield a transaction without a timeout, for large inserts on a busy machine."""
     with database.writing() as connection, waiting_at_most(None):
         if connection.dialect.name == "postgresql":
             connection.execute(text("SET LOCAL statement_timeout = 0"))
@@ -22,7 +22,7 @@ def filling(database: Database) -> Iterator[Connection]:
 
 
 def keep_many(database: Database, count: int) -> None:
-    """Let the consumer, who is there already, keep so many movies, with the IDs from 1 on."""
+    """Add favorites of the consumer, who must exist: `count` movies with the IDs from 1."""
     rows = [movie_row(make_record(number), NOON) for number in range(1, count + 1)]
     mine = {"user_id": CONSUMER.id, "favorited_at": NOON}
     kept = [{**mine, "movie_id": row["id"], "sort_title": row["sort_title"]} for row in rows]

@@ -1,7 +1,8 @@
-"""Processes of `butaca` that need not import it: forks of one that has, one for each test process.
+"""Start `butaca` processes quickly, as forks of a server process that has already imported it.
 
-To start Python, to import all that serves and to measure that takes two seconds, or four: longer
-than most tests. That it starts from nothing, too, is for the tests of the README and of the image.
+Each test process has one such fork server. Starting Python and importing Butaca, with coverage
+measured, takes two to four seconds, which is longer than most tests. The tests of the README and of
+the image cover a start from scratch.
 """
 
 import multiprocessing
@@ -31,7 +32,7 @@ _forks.set_forkserver_preload(
 
 
 class _Stream:
-    """An open file that a fork gets."""
+    """An open file that is passed to a fork."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -44,7 +45,7 @@ class _Stream:
 
 
 class Fork:
-    """A process of `butaca`, with as much of what `subprocess.Popen` has as tests use."""
+    """A `butaca` process with the part of the interface of `subprocess.Popen` that tests use."""
 
     def __init__(
         self,
@@ -82,7 +83,7 @@ class Fork:
         return int(self.returncode)
 
     def send_signal(self, number: int) -> None:
-        with suppress(ProcessLookupError):  # It ended a moment ago.
+        with suppress(ProcessLookupError):  # It has just exited.
             if self.poll() is None:
                 os.kill(self.pid, number)
 
@@ -90,7 +91,7 @@ class Fork:
         self.send_signal(signal.SIGKILL)
 
     def communicate(self, timeout: float) -> tuple[str, str]:
-        """Return what else it says on stdout and stderr, once it has ended."""
+        """Wait until it exits; return the rest of its stdout and stderr."""
         pipes = [self.stdout, self.stderr]
         said = ["", ""]
 
@@ -107,7 +108,7 @@ class Fork:
             raise
         for each in readers:
             each.join(timeout)
-        if any(each.is_alive() for each in readers):  # Somebody who outlives it has the other end.
+        if any(each.is_alive() for each in readers):  # A child that outlives it has the other end.
             raise subprocess.TimeoutExpired(f"process {self.pid}", timeout)
         return said[0], said[1]
 
@@ -122,7 +123,7 @@ class Fork:
 
 
 def _pipe(wanted: int | IO[Any]) -> tuple[IO[str] | None, _Stream]:
-    """Return our end of a stream, if there is one, and that of the fork."""
+    """Return the parent's end of a stream, if there is one, and the fork's end."""
     if wanted == subprocess.PIPE:
         ours, theirs = os.pipe()
         return os.fdopen(ours), _Stream(theirs)
@@ -153,6 +154,6 @@ def _live(
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
-    multiprocessing.set_start_method(None, force=True)  # It is ours, and not that of `butaca`.
+    multiprocessing.set_start_method(None, force=True)  # Reset: `butaca` did not choose it.
     sys.argv = ["butaca", *words]
     runpy.run_module("butaca", run_name="__main__", alter_sys=True)

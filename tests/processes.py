@@ -1,4 +1,4 @@
-"""Our own commands as processes, started and ended by the tests that need them for real."""
+"""Run `butaca` commands as processes, for tests that need real ones."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ def started(
     stderr: int | IO[Any] = subprocess.PIPE,
     new_session: bool = False,
 ) -> subprocess.Popen[str]:
-    """Start Python, and `butaca` in it."""
+    """Start `butaca` in a new Python process."""
     return subprocess.Popen(
         [sys.executable, "-m", "butaca", *words],
         env=environment,
@@ -41,9 +41,9 @@ def running(
     folder: Path | None = None,
     stderr: int | IO[str] = subprocess.PIPE,
 ) -> Iterator[Fork]:
-    """Run `butaca` with these words; end it with SIGTERM, and see that it obeys.
+    """Run `butaca` with these arguments; stop it with SIGTERM, and check that it exits.
 
-    Whoever lets it say much, and does not read that, holds it up: a pipe takes 64 KiB.
+    Callers must read its output if there is much of it: a pipe blocks after 64 KiB.
     """
     environment = {**os.environ, **(environment or {})}
     process = Fork(*words, environment=environment, folder=folder, stderr=stderr)
@@ -54,15 +54,15 @@ def running(
 
 
 def end(process: Process) -> tuple[str, str]:
-    """End a process with SIGTERM; return what else it printed on stdout and stderr."""
+    """Stop a process with SIGTERM; return the rest of its stdout and stderr."""
     process.send_signal(signal.SIGTERM)
     return process.communicate(timeout=SECONDS_TO_END)
 
 
 def line_with(process: Process, words: str) -> str:
-    """Read what a process prints until a line has these words; return that line."""
+    """Read the stdout of a process up to a line that contains these words; return the line."""
     assert process.stdout
     for line in process.stdout:
         if words in line:
             return line
-    raise AssertionError(f"it ended without a word of {words!r}")
+    raise AssertionError(f"the process exited without printing {words!r}")

@@ -1,10 +1,10 @@
-"""Time in Redis, moved on without waiting for it."""
+"""Advance time in Redis without waiting."""
 
 import redis
 
 
 def let_pass(redis_url: str, seconds: float) -> None:
-    """Let every key of a Redis be older by some seconds."""
+    """Shorten the time-to-live of every key by these seconds."""
     with redis.Redis.from_url(redis_url) as client:
         for key in client.scan_iter():
             left_ms = client.pttl(key)

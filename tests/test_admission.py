@@ -1,4 +1,4 @@
-"""So many are let in at a time; who waits for a client has no place; who is too much is told so."""
+"""Admission: the number of slots, requests that wait for their client, and rejected ones."""
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""The hall: what is introduced to whom, with nothing but what the settings say."""
+"""The composition of the app: which parts are connected, as the settings say."""
 
 from typing import Any
 

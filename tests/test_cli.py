@@ -1,4 +1,4 @@
-"""The command line: what it does, and the one line that it says when it cannot."""
+"""The command line: what it does, and the one line of each error."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""How many connections there may be, and how long a silent one lives."""
+"""The number of connections, and how long a silent one lives."""
 
 import resource
 import socket

@@ -1,4 +1,4 @@
-"""`butaca dev`: everything on one machine, and a banner whose lines work when pasted."""
+"""`butaca dev`: everything on one machine, and a banner whose commands work when pasted."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Newcomers are kept out, whoever is in is waited for, and last answers say so."""
+"""Draining: new connections are kept out, waiting ones are served, and last responses say so."""
 
 import socket
 from collections.abc import Callable, Iterable, Iterator

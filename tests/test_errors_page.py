@@ -1,4 +1,4 @@
-"""The page on errors tells of every problem, and of no other."""
+"""The page on errors documents every problem, and no other."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The small server of the example front end: what it serves, and what it keeps to itself."""
+"""The small server of the example front end: what it serves, and what it does not."""
 
 import http.client
 import json

@@ -1,4 +1,4 @@
-"""Dashboard, alerts and documentation speak only of what a scrape really has."""
+"""Dashboard, alerts and documentation refer only to metrics that a scrape contains."""
 
 import json
 import re

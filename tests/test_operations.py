@@ -1,4 +1,4 @@
-"""What docs/operations.md tells operators to do works, word for word."""
+"""The procedures of docs/operations.md work, word for word."""
 
 import os
 import re

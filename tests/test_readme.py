@@ -1,4 +1,4 @@
-"""The README promises nothing that is not there."""
+"""Everything that the README mentions exists."""
 
 import os
 import re

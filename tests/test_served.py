@@ -1,4 +1,4 @@
-"""The service as it is served in production, over a real Redis, PostgreSQL and HTTP."""
+"""The service as in production, with a real Redis, PostgreSQL and HTTP server."""
 
 import csv
 import json

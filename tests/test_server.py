@@ -1,4 +1,4 @@
-"""Ports that are ours, and ports that are not."""
+"""Free ports, bound ports, and ports that cannot be bound."""
 
 import socket
 

@@ -1,4 +1,4 @@
-"""Every setting: its default, what is refused, and that all errors are told at once."""
+"""Every setting: its default, what is rejected, and that all errors are reported at once."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""OpenTelemetry: one trace from a caller to TMDB, sent where the standard variables say."""
+"""OpenTelemetry: one trace from a client to TMDB, exported as the standard variables say."""
 
 import gzip
 import importlib.util

@@ -1,4 +1,4 @@
-"""What a request is called in the log and upstream (W3C Trace Context)."""
+"""The IDs of a request in the log and upstream (W3C Trace Context)."""
 
 import re
 import threading

@@ -1,4 +1,4 @@
-"""Turns: the tests' own traffic lights."""
+"""Turns: the locks between test processes."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor

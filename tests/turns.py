@@ -1,4 +1,4 @@
-"""Tests that run beside others, and crowds that need the whole machine."""
+"""Locks between test processes: most tests run side by side, crowds need the whole machine."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -9,7 +9,7 @@ Alone = Callable[[], AbstractContextManager[None]]
 
 
 class Turns:
-    """The turns that the processes which share a folder take, each with one test at a time."""
+    """Turns of the test processes that share a folder. Each process runs one test at a time."""
 
     def __init__(self, folder: Path) -> None:
         self._closing = ExitStack()
@@ -18,25 +18,25 @@ class Turns:
         )
 
     def close(self) -> None:
-        """Leave for good."""
+        """Release the locks for good."""
         self._closing.close()
 
     @contextmanager
     def beside_others(self) -> Iterator[None]:
-        """Wait until nobody is alone, or waits to be."""
+        """Wait until no process runs alone or waits to; then run beside the others."""
         self._enter(LOCK_SH)
         try:
             yield
         finally:
-            # By name: a process that a test forked, and that lives on, has the file open, too.
+            # Explicitly, because a process forked by a test may still have the file open.
             flock(self._room, LOCK_UN)
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Within one's turn, wait until nobody else has one.
+        """Wait, within a turn, until no other process has one.
 
-        Whoever waits keeps the door shut, lest others never let them in, and has left the room,
-        lest two of them wait for one another.
+        A waiting process holds the door lock, so that new turns cannot delay it forever. It has
+        released the room lock, so that two waiting processes cannot deadlock.
         """
         flock(self._room, LOCK_UN)
         self._enter(LOCK_EX)

@@ -1,4 +1,5 @@
-"""Who is measured beside Butaca, each set up as its own documentation says.
+"""The peers in the comparison, each set up as its documentation recommends.
 
-All but the bare Flask run in .venv-bench, which knows neither Butaca nor its dependencies.
+The Python peers except bare Flask run in .venv-bench, which contains neither Butaca nor its
+dependencies.
 """

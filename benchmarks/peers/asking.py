@@ -1,4 +1,4 @@
-"""Bare Flask that asks: it passes on what requests fetched from TMDB, and does nothing else.
+"""Bare Flask that forwards what `requests` fetched from TMDB, and does nothing else.
 
 `python -m benchmarks.peers.asking PORT THREADS`
 """
@@ -13,10 +13,10 @@ from benchmarks.peers.tmdb import HEADERS, URL
 
 
 def create() -> Flask:
-    """Return an app that asks each time."""
+    """Return an app that calls TMDB on every request."""
     app, tmdb = Flask(__name__), requests.Session()
     tmdb.headers.update(HEADERS)
-    tmdb.trust_env = False  # As Butaca has it: else each call looks for proxies and a ~/.netrc.
+    tmdb.trust_env = False  # As in Butaca. Otherwise each call looks for proxies and ~/.netrc.
 
     @app.get("/movies/popular")
     def popular() -> Response:

@@ -1,6 +1,6 @@
-"""Bare Flask: one route, one answer of given bytes, under the server that Butaca runs under.
+"""Bare Flask: one route with a fixed response, on the same server as Butaca.
 
-`python -m benchmarks.peers.bare PORT THREADS FILE` answers with the bytes of a file.
+`python -m benchmarks.peers.bare PORT THREADS FILE` responds with the content of a file.
 """
 
 import sys
@@ -14,7 +14,7 @@ HOST = "127.0.0.1"
 
 
 def create(body: bytes) -> Flask:
-    """Return an app that has one answer."""
+    """Return an app that always responds with this body."""
     app = Flask(__name__)
 
     @app.get("/movies/popular")
@@ -25,7 +25,7 @@ def create(body: bytes) -> Flask:
 
 
 def serve(app: Flask, port: int, threads: int) -> None:
-    """Serve an app until somebody ends it."""
+    """Serve an app until the process is stopped."""
     server.load = lambda *_, **__: app  # type: ignore[assignment]
     with server.bind(HOST, port) as listener:
         server.serve(listener, threads)

@@ -1,6 +1,6 @@
-"""FastAPI with fastapi-cache2 on Redis, as the README of fastapi-cache2 shows it.
+"""FastAPI with fastapi-cache2 on Redis, following the README of fastapi-cache2.
 
-`uvicorn[standard]` runs it, as FastAPI's documentation says, with uvloop and httptools.
+It runs on `uvicorn[standard]`, as FastAPI's documentation recommends, with uvloop and httptools.
 """
 
 from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ tmdb = AsyncClient(headers=HEADERS)
 
 @asynccontextmanager
 async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-    """Open the cache."""
+    """Initialize the cache."""
     redis = aioredis.from_url(REDIS_URL)
     FastAPICache.init(RedisBackend(redis), prefix="fastapi-cache")
     yield
@@ -33,7 +33,7 @@ app = FastAPI(lifespan=lifespan)
 @app.get("/movies/popular")
 @cache(expire=SECONDS)
 async def popular(page: int = 1):  # type: ignore[no-untyped-def]
-    """Return a page of popular movies, as its cache decodes it: a return type costs more."""
+    """Return a page of popular movies, as the cache decodes it. A return type would cost more."""
     answer = await tmdb.get(URL, params={"page": page})
     body: Any = answer.raise_for_status().json()
     return with_pictures(body)

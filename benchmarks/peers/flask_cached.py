@@ -1,4 +1,4 @@
-"""Flask with Flask-Caching on Redis, as its documentation shows it; gunicorn's gthread runs it."""
+"""Flask with Flask-Caching on Redis, following its documentation, on gunicorn with gthread."""
 
 import requests
 from flask import Flask, Response, jsonify
@@ -17,7 +17,7 @@ tmdb.headers.update(HEADERS)
 @app.get("/movies/popular")
 @cache.cached(timeout=SECONDS, query_string=True)
 def popular() -> Response:
-    """Return a page of popular movies: the whole answer is kept, so that none is written anew."""
+    """Return a page of popular movies. The whole response is cached, so no hit renders it again."""
     answer = tmdb.get(URL, timeout=5)
     answer.raise_for_status()
     return jsonify(with_pictures(answer.json()))

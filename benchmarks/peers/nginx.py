@@ -1,4 +1,4 @@
-"""nginx as a cache in front of bare Flask, as its guide to content caching sets it up."""
+"""nginx as a cache in front of bare Flask, following its guide to content caching."""
 
 import grp
 import os
@@ -38,7 +38,7 @@ http {{
 
 
 def write_configuration(folder: Path, port: int, origin: str) -> Path:
-    """Write how it is to listen at a port, and keep what an origin answers; return where."""
+    """Write a configuration that listens on a port and caches an origin; return its path."""
     file = folder / "nginx.conf"
     user, group = pwd.getpwuid(os.getuid()).pw_name, grp.getgrgid(os.getgid()).gr_name
     text = CONFIGURATION.format(folder=folder, port=port, origin=origin, user=user, group=group)

@@ -1,4 +1,4 @@
-"""The bulkhead: who gets a place, who queues for one, and who is sent away at once."""
+"""The bulkhead: which calls get a slot, which ones queue, and which ones are rejected at once."""
 
 import time
 from collections.abc import Callable, Iterator

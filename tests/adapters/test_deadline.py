@@ -1,4 +1,4 @@
-"""The moment after which nobody waits: set, kept, given back."""
+"""Deadlines: set, nested and restored."""
 
 import socket
 from concurrent.futures import ThreadPoolExecutor

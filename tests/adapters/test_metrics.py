@@ -1,4 +1,4 @@
-"""What Prometheus is told of what nobody counts."""
+"""Metrics that are collected on a scrape rather than counted."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""How often somebody may call: over all pods, and per process while Redis is away."""
+"""Rate limits: across all pods, and per process while Redis is unreachable."""
 
 import socket
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The link to Redis: what it costs while Redis is away, and what is said about that."""
+"""The link to Redis: what an unreachable Redis costs, and what is logged about it."""
 
 import logging
 import signal

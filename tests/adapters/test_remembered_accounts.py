@@ -1,4 +1,4 @@
-"""Accounts that are remembered, for a little while and while the database is away."""
+"""Cached accounts: for a short time, and while the database is unreachable."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor

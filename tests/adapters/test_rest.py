@@ -1,4 +1,4 @@
-"""A rest: nobody calls for a while, then one tries, and its verdict is everybody's."""
+"""A rest: no calls for a while, then one probe whose result applies to all."""
 
 from concurrent.futures import ThreadPoolExecutor
 

@@ -1,4 +1,4 @@
-"""A real Chromium in front of a real `butaca dev`."""
+"""Fixtures: a real Chromium in front of a real `butaca dev`."""
 
 import json
 import os
@@ -32,7 +32,7 @@ from tests.processes import line_with, running
 TIMEOUT = 10
 expect.set_options(timeout=TIMEOUT * 1000)
 SWITCHES = (
-    "--no-sandbox",  # Chromium's own needs more than root has in a container.
+    "--no-sandbox",  # Chromium's sandbox needs privileges that root lacks in a container.
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
@@ -50,15 +50,15 @@ QUICK = {
     "RATE_LIMIT_WRITES": "100000/minute",
     "LOG_LEVEL": "error",
 }
-"""So that nobody waits: what is fresh is stale at once, and TMDB is not left alone for long."""
+"""Short times, so that tests need not wait: entries soon expire, and TMDB is soon retried."""
 
 NEVER_KEPT = ("Gremlins", "Tomorrowland")
-"""Movies that the library of the stage never hears of, so that a test can need TMDB for them."""
+"""Movies that are never stored in the library of the stage, so that a test can depend on TMDB."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A running `butaca dev`: where its API, its page and its TMDB are."""
+    """A running `butaca dev`, with the URLs of its API, its front end and its TMDB."""
 
     api: str
     page: str
@@ -80,13 +80,13 @@ class Stage:
         requests.put(f"{self.sandbox}/_sandbox/faults", data=faults, timeout=TIMEOUT)
 
     def heal_tmdb(self) -> None:
-        """Heal TMDB, and see that it is asked again."""
+        """Heal TMDB, and wait until Butaca calls it again."""
         requests.delete(f"{self.sandbox}/_sandbox/faults", timeout=TIMEOUT)
         while "fwd=miss" not in self.call("GET", "/movies/popular").headers["Cache-Status"]:
             continue
 
     def forget_all(self) -> None:
-        """Leave the consumer without favorites and ratings."""
+        """Remove all favorites and ratings of the consumer."""
         self.call("DELETE", "/users/2/favorites", token=ADMIN_TOKEN)
         while rated := self.call("GET", "/me/ratings?page_size=100").json()["results"]:
             for rating in rated:
@@ -118,7 +118,7 @@ def the_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 @pytest.fixture
 def stage(the_stage: Stage) -> Stage:
-    """A `butaca dev` whose TMDB is well, and whose consumer has nothing yet."""
+    """A `butaca dev` with a healthy TMDB and no favorites or ratings of the consumer."""
     the_stage.heal_tmdb()
     the_stage.forget_all()
     return the_stage
@@ -126,7 +126,7 @@ def stage(the_stage: Stage) -> Stage:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """A Chromium: the one on the PATH, or what CHROMIUM names."""
+    """The Chromium that CHROMIUM names, or else the one on the PATH."""
     path = os.environ.get("CHROMIUM") or shutil.which("chromium")
     assert path, "There is no Chromium; `make test-browser` says how to get one."
     with sync_playwright() as playwright:
@@ -137,12 +137,12 @@ def browser() -> Iterator[Browser]:
 
 @dataclass
 class Visitor:
-    """Somebody at a page, and everything that their browser noticed."""
+    """A user at a page, with the requests, errors and warnings of the browser."""
 
     page: Page
     stage: Stage
     may_fail: set[int] = field(default_factory=set)
-    """The statuses that the browser may complain of."""
+    """Statuses that the browser may report as errors."""
     requests: list[Request] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
 
@@ -166,13 +166,13 @@ class Visitor:
         self.page.goto(f"{self.stage.page}/{address}")
 
     def comes_in(self, address: str = "") -> None:
-        """Go to the page, and let the token be the one that is there."""
+        """Open the page and sign in with the token that is filled in."""
         self.goes_to(address)
         self.page.get_by_role("button", name="Sign in").click()
         expect(self.page.get_by_role("banner")).to_be_visible()
 
     def sees(self, *names: str) -> None:
-        """Expect these movies in the grid, in this order, and no others."""
+        """Expect exactly these movies in the grid, in this order."""
         expect(self.page.locator(".card .name")).to_have_text(list(names))
 
     def heart(self, title: str) -> Locator:
@@ -199,25 +199,25 @@ class Visitor:
         return self.page.get_by_role("complementary", name="Freshness")
 
     def asked(self, path: str) -> list[str]:
-        """Return the queries of the GETs of a path of the API, in their order."""
+        """Return the query strings of all GETs of an API path, in order."""
         urls = [urlsplit(each.url) for each in self.requests if each.method == "GET"]
         return [url.query for url in urls if url.path == f"/api/v1{path}"]
 
     def finds_nothing_wrong(self) -> None:
-        """Let axe look at the page."""
+        """Check the page with axe."""
         found = Axe().run(self.page)
         assert found.violations_count == 0, found.generate_report()
 
 
 @pytest.fixture
 def look() -> dict[str, Any]:
-    """How the browser is set up; tests override it."""
+    """Options of the browser context, for tests to override."""
     return {}
 
 
 @pytest.fixture
 def context(browser: Browser, look: dict[str, Any]) -> Iterator[BrowserContext]:
-    """A browser that has been nowhere yet."""
+    """A new browser context."""
     wide = {"width": 1280, "height": 860}
     context = browser.new_context(**{"viewport": wide, "color_scheme": "dark", **look})
     yield context
@@ -226,7 +226,7 @@ def context(browser: Browser, look: dict[str, Any]) -> Iterator[BrowserContext]:
 
 @pytest.fixture
 def visitor(context: BrowserContext, stage: Stage) -> Iterator[Visitor]:
-    """Somebody with a browser; nothing may go wrong in it, and nothing leave this machine."""
+    """A user whose browser may report no errors and contact no other host."""
     with visiting(context, stage) as visitor:
         yield visitor
 
@@ -241,7 +241,7 @@ def visiting(context: BrowserContext, stage: Stage) -> Iterator[Visitor]:
 
 @pytest.fixture
 def keep_picture(visitor: Visitor) -> Callable[[str], None]:
-    """Write a picture of the page to the folder SCREENSHOTS, if there is one."""
+    """Return a function that saves a screenshot to the folder SCREENSHOTS, if it is set."""
 
     def keep(name: str) -> None:
         visitor.page.wait_for_load_state("networkidle")

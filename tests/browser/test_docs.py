@@ -1,4 +1,4 @@
-"""The documentation page of the API, as somebody reads and tries it."""
+"""The documentation page of the API, as users read it and try it out."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Coming in, and leaving."""
+"""Signing in and out."""
 
 from playwright.sync_api import expect
 

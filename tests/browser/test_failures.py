@@ -1,4 +1,4 @@
-"""What people see while TMDB fails, is slow, or says no."""
+"""What users see while TMDB fails, is slow, or rejects a request."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is popular, what is found, and what one movie is about."""
+"""Popular movies, search results, and the details of a movie."""
 
 from playwright.sync_api import expect
 

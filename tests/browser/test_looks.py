@@ -1,4 +1,4 @@
-"""Light and dark, wide and narrow, and for those who do not see or do not point."""
+"""Light and dark mode, screen sizes, and accessibility without sight or a pointer."""
 
 from typing import Any
 

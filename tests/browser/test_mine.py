@@ -1,4 +1,4 @@
-"""Hearts and stars."""
+"""Hearts and stars: favorites and ratings."""
 
 from playwright.sync_api import expect
 

@@ -1,4 +1,4 @@
-"""The page as it is shown to others; `make screenshots` keeps these pictures in docs/."""
+"""Screenshots of the page. `make screenshots` saves them in docs/."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Durations as operators write them."""
+"""Durations in the notation that operators use."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""People and tokens on the command line: what is told where, and the one line of each error."""
+"""Users and tokens on the command line: the output, and the one line of each error."""
 
 import io
 import json

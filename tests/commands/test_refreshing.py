@@ -1,4 +1,4 @@
-"""`butaca movies refresh` from end to end: a real process, a real TMDB of our own, a real store."""
+"""`butaca movies refresh` end to end: a real process, a sandbox TMDB and a real store."""
 
 import os
 import pty

@@ -1,4 +1,4 @@
-"""What every store of people and tokens promises, the fake included."""
+"""The contract of every store of accounts, the fake included."""
 
 from datetime import datetime, timedelta, timezone
 

@@ -1,4 +1,4 @@
-"""What every cache promises: the fake one, and the one in Redis."""
+"""The contract of every cache: the fake, and the one in Redis."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What every catalogue of movies promises: the fake, TMDB's, and the cached one over each."""
+"""The contract of every catalogue: the fake, TMDB's, and the cached one over each."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""What every health of an upstream promises: the fake; the shared one, with Redis and without."""
+"""The contract of every upstream health: the fake, and the shared one with and without Redis."""
 
 import socket
 from collections.abc import Callable, Iterator

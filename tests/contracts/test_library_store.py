@@ -1,4 +1,4 @@
-"""What every store of favorites and ratings promises, the fake included."""
+"""The contract of every store of favorites and ratings, the fake included."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""Any sequence of operations leaves a real store as it leaves the fake one, which is the model."""
+"""Any sequence of operations leaves a real store in the same state as the fake, the model."""
 
 from collections.abc import Iterator
 from datetime import date, timedelta

@@ -1,4 +1,4 @@
-"""What every store of movies promises whoever refreshes them, the fake included."""
+"""The contract of every store of movies for refreshing, the fake included."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace

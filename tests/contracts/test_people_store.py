@@ -1,4 +1,4 @@
-"""What every store promises to those who manage people and tokens, the fake included."""
+"""The contract of every store for managing users and tokens, the fake included."""
 
 from datetime import datetime, timedelta, timezone
 

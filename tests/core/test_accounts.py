@@ -1,4 +1,4 @@
-"""Only whoever carries a good token is somebody, and may do what their role may."""
+"""Only a valid token identifies a user, and the role decides what the user may do."""
 
 import hmac
 from datetime import datetime, timedelta

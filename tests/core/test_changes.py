@@ -1,4 +1,4 @@
-"""Which lists of changes are read, and what they say of a movie."""
+"""Which lists of changes are read, and what they say about a movie."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The clock tells this moment, aware and in UTC."""
+"""The clock returns the current time, aware and in UTC."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""Every refusal says why in one sentence that is safe to show."""
+"""Every refusal has a reason in one sentence that is safe to show."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Keeping and rating stand on our own store; the catalogue is asked once for each movie."""
+"""Favorites and ratings use the local store; the catalogue is called once per movie."""
 
 import logging
 import tracemalloc

@@ -1,4 +1,4 @@
-"""Sort orders are read as they are written, or refused with a hint."""
+"""Sort orders are parsed, or rejected with a hint."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Stars are exact, and an admin may do all that a user may."""
+"""Stars are exact, and an admin may do everything that a user may."""
 
 import pytest
 from hypothesis import example, given

@@ -1,4 +1,4 @@
-"""Browsing asks the catalogue for just what the reader asked for, in a language."""
+"""Browsing requests exactly what the reader asked for, in the reader's language."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Nobody passes sooner than the rate permits, and nobody waits who need not."""
+"""No call exceeds the rate, and none waits without need."""
 
 from butaca.core.pace import Pace
 from tests.fakes import FakeClock

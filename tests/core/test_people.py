@@ -1,4 +1,4 @@
-"""Operators add people, hand out tokens that are told once, and take them back."""
+"""Operators add users, issue tokens that are shown once, and revoke them."""
 
 import logging
 import re

@@ -1,4 +1,4 @@
-"""What is old is checked, what is gone is marked, what nobody keeps is dropped."""
+"""Old movies are checked, deleted ones marked, and those without favorites or ratings dropped."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

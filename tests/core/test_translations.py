@@ -1,4 +1,4 @@
-"""A reader gets their own language, else the same language elsewhere, else ours."""
+"""Readers get their language, else that language of another region, else the stored texts."""
 
 from collections.abc import Iterable
 from itertools import permutations

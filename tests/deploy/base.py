@@ -1,4 +1,4 @@
-"""What is here of the base image: the Python that runs the tests, copied to where it has it."""
+"""A stand-in for the base image: a copy of the Python that runs the tests, laid out as there."""
 
 import shutil
 import subprocess
@@ -10,21 +10,21 @@ from pathlib import Path
 
 LIBRARY = f"python{sysconfig.get_python_version()}"
 NOT_THERE = {"test", "tests", "idle_test", "site-packages", "dist-packages", "__pycache__"}
-"""The image has none of these, no bytecode, and no archives to link with."""
+"""Directories that the image does not have. It has no bytecode and no static libraries either."""
 
 OF_DEBIAN = "EXTERNALLY-MANAGED"
-"""Where it is, pip installs nothing."""
+"""With this file of Debian's Python, pip refuses to install packages."""
 
 
 def put_python(place: Path) -> None:
-    """Put a Python with pip, as it comes with the base image, in a place of its own."""
+    """Copy Python and pip to a folder, as the base image has them."""
     for source, name in _files():
         target = place / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(source, target)
     binaries = place / "bin"
     (binaries / "python").symlink_to("python3")
-    pip = place / f"lib/{LIBRARY}/site-packages/pip"  # Debian's own Python looks elsewhere for it.
+    pip = place / f"lib/{LIBRARY}/site-packages/pip"  # Debian's Python would not look there.
     (binaries / "pip").write_text(f'#!/bin/sh\nexec "{binaries}/python3" "{pip}" "$@"\n')
     (binaries / "pip").chmod(0o755)
     asked = [str(binaries / "python3"), "-Ic", "import os; print(os.__file__)"]
@@ -33,12 +33,12 @@ def put_python(place: Path) -> None:
 
 
 def weight_without(place: Path) -> int:
-    """Return how many bytes of Python have gone from a place since it was put there."""
+    """Return the size in bytes of the files of Python that were since removed from a folder."""
     return sum(source.stat().st_size for source, name in _files() if not (place / name).exists())
 
 
 def _files() -> Iterator[tuple[Path, str]]:
-    """Give each file, and its name below /usr/local."""
+    """Yield each file, and its name relative to /usr/local."""
     yield Path(sys.executable).resolve(), "bin/python3"
     yield from _below(Path(sysconfig.get_path("stdlib")), f"lib/{LIBRARY}")
     yield from _below(Path(sysconfig.get_path("include")), f"include/{LIBRARY}")

@@ -1,4 +1,4 @@
-"""The Dockerfile, read as far as a test needs it."""
+"""A parser for the parts of the Dockerfile that tests need."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from tests.deploy.manifests import ROOT
 
 @dataclass
 class Stage:
-    """What one FROM leads to."""
+    """A build stage: a FROM and the instructions that follow it."""
 
     base: str
     name: str | None
@@ -25,7 +25,7 @@ class Stage:
         return rest
 
     def command(self, word: str) -> list[str]:
-        """Return an exec form. Raises ValueError where it is a shell's."""
+        """Return an instruction in exec form. Raises ValueError if it is in shell form."""
         text = self.one(word)
         words: list[str] = json.loads(text[text.index("[") :])
         return words
@@ -35,7 +35,7 @@ class Stage:
 
 
 def stages() -> list[Stage]:
-    """Return the stages of our Dockerfile; the last one is the image."""
+    """Return the stages of the Dockerfile. The last one is the image."""
     found: list[Stage] = []
     arguments: dict[str, str] = {}
     for word, rest in _instructions((ROOT / "Dockerfile").read_text()):

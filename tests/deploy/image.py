@@ -1,4 +1,4 @@
-"""The image without a container engine: its steps in a folder, its processes shut in."""
+"""Build the image in a folder without a container engine, and run its processes isolated."""
 
 import fcntl
 import os
@@ -28,13 +28,13 @@ exec setpriv --reuid 10001 --regid 10001 --clear-groups --no-new-privs \\
     --inh-caps=-all,+dac_read_search --ambient-caps=-all,+dac_read_search \\
     --bounding-set=-all,+dac_read_search "$@"
 """
-"""As Kubernetes does: nothing can be written, and nobody is root. It may read: our Python is
-perhaps in root's home."""
+"""As in Kubernetes, the process is not root and cannot write. It keeps the capability to read every
+file, because the Python of the tests may be in root's home."""
 
 
 @dataclass(frozen=True)
 class Image:
-    """What the last stage of the Dockerfile holds, but for Debian, in a folder in place of /."""
+    """The files of the last stage of the Dockerfile, except Debian's, in a folder instead of /."""
 
     folder: Path
     stage: Stage
@@ -48,7 +48,7 @@ class Image:
         return self.folder / PYTHON.lstrip("/")
 
     def environment(self, settings: Mapping[str, str]) -> dict[str, str]:
-        """Return what a process in a container sees, where these settings are given to it."""
+        """Return the environment of a process in a container with these settings."""
         path = _below(self.folder, self.stage.environment()["PATH"])
         return {**self.stage.environment(), "PATH": path, **settings}
 
@@ -58,7 +58,7 @@ class Image:
         settings: Mapping[str, str],
         stderr: int | IO[str] = subprocess.PIPE,
     ) -> "subprocess.Popen[str]":
-        """Start a command as a container would. As root it is really shut in."""
+        """Start a command as a container would. It is isolated only if the tests run as root."""
         environment = self.environment(settings)
         executable = shutil.which(command[0], path=environment["PATH"])
         assert executable
@@ -86,12 +86,12 @@ def _prison(home: Path) -> list[str]:
 
 @contextmanager
 def shared(run: str, lock_file: Path) -> Iterator[Image]:
-    """Give the image, built once for all the processes of a test run, which share a lock.
+    """Yield the image, built once for all processes of a test run, which share a lock.
 
-    Each step that a shell can do is done by the shell, but for Debian's packages. It needs the
+    A shell runs each step that it can, except those for Debian's packages. The build needs the
     package index.
     """
-    # Not below pytest's folder: whoever runs in it is somebody else, who may not look there.
+    # Not below pytest's folder, which the image's user may not read.
     folder = Path(tempfile.gettempdir()) / f"butaca-image-{run}"
     with lock_file.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -100,7 +100,7 @@ def shared(run: str, lock_file: Path) -> Iterator[Image]:
         try:
             yield image
         finally:
-            with suppress(BlockingIOError):  # Others are still in it, and clean up.
+            with suppress(BlockingIOError):  # Other processes still use it, and clean up later.
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 _set_mode(folder, mode=0o755)
                 shutil.rmtree(folder)
@@ -112,7 +112,7 @@ def _built(folder: Path) -> Image:
         folder.mkdir(mode=0o755)
         for stage in before:
             _build(stage, folder)
-        _set_mode(folder, mode=0o555)  # Nobody may write there, not even those who built it.
+        _set_mode(folder, mode=0o555)  # Read-only, even for the user that built it.
     return Image(folder, last)
 
 
@@ -123,7 +123,7 @@ def _set_mode(folder: Path, mode: int) -> None:
 
 
 def _build(stage: Stage, folder: Path) -> None:
-    """Do the steps of a stage, on a Python as it comes with the base."""
+    """Run the steps of a stage on a copy of Python like that of the base image."""
     python = folder / PYTHON.lstrip("/")
     shutil.rmtree(python, ignore_errors=True)
     put_python(python)
@@ -132,7 +132,7 @@ def _build(stage: Stage, folder: Path) -> None:
     work = folder.joinpath(*(each.lstrip("/") for each in stage.all("WORKDIR")))
     work.mkdir(exist_ok=True)
     for word, rest in stage.steps:
-        if word == "COPY" and not rest.startswith("--from="):  # What is there already.
+        if word == "COPY" and not rest.startswith("--from="):  # Those files are already there.
             _copy(*rest.split(), work=work)
         elif word == "RUN" and _can_be_done_here(rest):
             step = _below(folder, rest)
@@ -140,16 +140,16 @@ def _build(stage: Stage, folder: Path) -> None:
 
 
 def _can_be_done_here(step: str) -> bool:
-    """Tell whether a step is about what is in the folder, and this machine has what it takes."""
-    if step.startswith("dpkg "):  # Debian's packages: here they would be the machine's.
+    """Return whether a step affects only the folder, and this machine has the tools for it."""
+    if step.startswith("dpkg "):  # It would change the packages of this machine.
         return False
     return not ("strip" in step and _has_no_gnu_strip())
 
 
 def _below(folder: Path, text: str) -> str:
-    """Return what is said of a container's places as it is said of those in a folder.
+    """Return a text with the paths of a container moved below a folder.
 
-    No step may name another place: here it would be the machine's.
+    Raises AssertionError for any other absolute path, which would be one of this machine.
     """
     assert re.findall(rf"(?<=\s)/(?!{HOME[1:]}|{PYTHON[1:]})\S+", text) == []
     return re.sub(f"{HOME}|{PYTHON}", lambda place: f"{folder}{place[0]}", text)
@@ -168,7 +168,7 @@ def _copy(*names: str, work: Path) -> None:
 
 
 def _has_no_gnu_strip() -> bool:
-    """Tell whether this machine lacks what takes nothing but symbols away."""
+    """Return whether this machine lacks GNU strip, which removes nothing but symbols."""
     strip = shutil.which("strip")
     if strip is None:
         return True

@@ -1,4 +1,4 @@
-"""The overlays, as kustomize renders them."""
+"""The overlays as rendered by kustomize."""
 
 import shutil
 import subprocess
@@ -17,7 +17,7 @@ Thing = dict[str, Any]
 
 
 def rendered(overlay: str) -> list[Thing]:
-    """Return all that an overlay consists of."""
+    """Return all objects of an overlay."""
     kubectl = shutil.which("kubectl", path=TOOLS) or shutil.which("kubectl")
     assert kubectl, "kubectl is missing; mend it: make test"
     folder = ROOT / "deploy" / "k8s" / "overlays" / overlay
@@ -26,7 +26,7 @@ def rendered(overlay: str) -> list[Thing]:
 
 
 def pod_specs(things: list[Thing]) -> Iterator[tuple[Thing, Thing]]:
-    """Give each thing that makes pods, and what its pods are like."""
+    """Yield each object that creates pods, and its pod template."""
     for thing in things:
         match thing["kind"]:
             case "Deployment" | "Job":
@@ -36,7 +36,7 @@ def pod_specs(things: list[Thing]) -> Iterator[tuple[Thing, Thing]]:
 
 
 def write(folder: Path) -> None:
-    """Write each thing into a file of its own, by whose schema it has to follow."""
+    """Write each object to its own file, in a folder named after the source of its schema."""
     shutil.rmtree(folder, ignore_errors=True)
     for overlay in OVERLAYS:
         for thing in rendered(overlay):

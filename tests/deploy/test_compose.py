@@ -1,4 +1,4 @@
-"""compose.yaml says nothing that is not so, and publishes no database."""
+"""compose.yaml is consistent with Butaca, and publishes no database."""
 
 from typing import Any
 

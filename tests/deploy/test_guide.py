@@ -1,4 +1,4 @@
-"""deploy/README.md promises nothing that is not there."""
+"""Everything that deploy/README.md mentions exists."""
 
 import re
 import shlex

@@ -1,4 +1,4 @@
-"""The image holds what the lock says, and serves as nobody, without writing anything."""
+"""The image contains what the lock file says, and serves unprivileged and without writing."""
 
 import json
 import os

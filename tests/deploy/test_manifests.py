@@ -1,4 +1,4 @@
-"""The manifests fit together, and say of Butaca what is so."""
+"""The manifests are consistent with each other and with Butaca."""
 
 import re
 from collections.abc import Callable, Iterator

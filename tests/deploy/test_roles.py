@@ -1,4 +1,4 @@
-"""The role that serves can change rows, and nothing else."""
+"""The database role that serves can change rows, and nothing else."""
 
 from collections.abc import Iterator
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""SECURITY.md names nothing that is not there."""
+"""Everything that SECURITY.md names exists."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""What comes from elsewhere is named exactly, and what runs elsewhere may little."""
+"""Third-party code is pinned exactly, and CI jobs have few permissions."""
 
 import json
 import re

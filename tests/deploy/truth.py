@@ -1,4 +1,4 @@
-"""What a deployment may say of us: our settings, our commands, and how long we take to end."""
+"""What a deployment may refer to: Butaca's settings and commands, and its shutdown time."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,7 +14,7 @@ SECONDS_TO_END = draining.LIMIT_SECONDS + server.GRACE_SECONDS
 
 
 def parse(words: Sequence[str]) -> click.Context:
-    """Read a command of `butaca` without running it. Raises UsageError where it is none."""
+    """Parse a `butaca` command without running it. Raises UsageError if it is invalid."""
     context = main.make_context("butaca", list(words))
     while isinstance(context.command, click.Group):
         name, command, rest = context.command.resolve_command(
@@ -26,7 +26,7 @@ def parse(words: Sequence[str]) -> click.Context:
 
 
 def read(environment: Mapping[str, str]) -> Settings:
-    """Read settings out of this environment alone. Raises Complaint."""
+    """Read the settings from this environment only. Raises Complaint."""
     with pytest.MonkeyPatch.context() as patch:
         for name in SETTINGS:
             patch.delenv(name, raising=False)

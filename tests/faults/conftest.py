@@ -1,4 +1,4 @@
-"""A pod that all tests of one process share, healed before each; and towns of their own."""
+"""Fixtures: a pod shared by all tests of a process and healed before each, and separate towns."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -20,9 +20,9 @@ from tests.own_valkey import own_valkey
 def shared_town(
     postgresql_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Town, Pod]]:
-    """A town with one pod, which no test may kill."""
+    """A town with one pod that no test may kill."""
     with closing(Database(postgresql_url)) as database:
-        empty(database)  # Of the people whom other tests have left.
+        empty(database)  # Removes the users that other tests left behind.
     folder = tmp_path_factory.mktemp("pod")
     with Sandbox() as tmdb, own_valkey() as valkey:
         redis_url = f"redis://127.0.0.1:{valkey.port}/0"
@@ -32,14 +32,14 @@ def shared_town(
 
 @pytest.fixture
 def library(postgresql: Database) -> Database:
-    """An empty database that lets the two demo users in."""
+    """A database that contains only the two demo users."""
     Accounts(SqlAccounts(postgresql)).let_in_demo_users()
     return postgresql
 
 
 @pytest.fixture
 def pod(shared_town: tuple[Town, Pod], library: Database) -> Iterator[Pod]:
-    """The shared pod, as healthy as on its first day."""
+    """The shared pod, healthy and with empty shared caches."""
     town, pod = shared_town
     _heal(town, pod)
     yield pod
@@ -48,13 +48,13 @@ def pod(shared_town: tuple[Town, Pod], library: Database) -> Iterator[Pod]:
 
 @pytest.fixture
 def tmdb(shared_town: tuple[Town, Pod], pod: Pod) -> Sandbox:
-    """The TMDB of the shared pod: healthy, and never called."""
+    """The TMDB of the shared pod, healthy and with its call counts reset."""
     return shared_town[0].tmdb
 
 
 @pytest.fixture
 def store(shared_town: tuple[Town, Pod], pod: Pod) -> Iterator["redis.Redis"]:
-    """A client of the Redis of the shared pod."""
+    """A client for the Redis of the shared pod."""
     with redis.Redis.from_url(shared_town[0].redis_url) as client:
         yield client
 
@@ -69,7 +69,7 @@ def _heal(town: Town, pod: Pod) -> None:
 
 @pytest.fixture
 def startup(tmp_path: Path) -> Callable[[str], dict[str, str]]:
-    """Return what makes the settings of a pod that runs some Python before its first line."""
+    """Return a function that creates settings for a pod that runs some Python code at startup."""
 
     def settings(code: str) -> dict[str, str]:
         folder = tmp_path / "startup"
@@ -83,19 +83,19 @@ def startup(tmp_path: Path) -> Callable[[str], dict[str, str]]:
 
 @pytest.fixture
 def postgres() -> Iterator[OwnPostgresql]:
-    """A PostgreSQL of one's own, with the demo users, that a test may kill and hang."""
+    """A separate PostgreSQL with the demo users that a test may kill and hang."""
     with own_postgresql() as server:
         yield server
 
 
 @pytest.fixture
 def database_url(library: Database) -> str:
-    """Where the database of a town is: on the server that all tests share."""
+    """The URL of a town's database, on the server that all tests share."""
     return library.engine.url.render_as_string(hide_password=False)
 
 
 @pytest.fixture
 def town(database_url: str, empty_redis: str, tmp_path: Path) -> Iterator[Town]:
-    """A healthy town, without pods."""
+    """A healthy town without pods."""
     with Sandbox() as tmdb:
         yield from living(Town(tmp_path, tmdb, empty_redis, database_url))

@@ -1,4 +1,4 @@
-"""Butaca as pods: processes as in production, with what they answer and what they say."""
+"""Run Butaca as pods, processes as in production, with their responses and logs."""
 
 import json
 import os
@@ -31,10 +31,10 @@ TTL = 0.3
 COOLDOWN = 0.3
 DEADLINE = 1.5
 GRACE = 0.5
-"""Seconds by which a request may outlive the deadline of its calls."""
+"""Seconds by which a request may exceed the deadline of its calls."""
 
 PATIENCE = 0.5
-"""Seconds that a caller waits for TMDB where something is kept: as in production."""
+"""Seconds that a request waits for TMDB if a stale entry is cached, as in production."""
 
 SECONDS_TO_END = 25
 SECRETS = (CONSUMER_TOKEN, ADMIN_TOKEN, "sandbox-token")
@@ -54,11 +54,11 @@ SETTINGS = {
     "LOG_FORMAT": "json",
     "PYTHONUNBUFFERED": "1",
 }
-"""Every wait a fraction of a second, so that what ages and rests does so in real time."""
+"""Times of a fraction of a second, so that entries expire and cooldowns end in real time."""
 
 
 def until(condition: Callable[[], T | None], seconds: float = 10.0) -> T:
-    """Return what a condition says as soon as it is true; give up in the end."""
+    """Return the value of a condition as soon as it is true. Raises AssertionError on timeout."""
     give_up = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < give_up, f"it did not happen within {seconds} s"
@@ -67,7 +67,7 @@ def until(condition: Callable[[], T | None], seconds: float = 10.0) -> T:
 
 
 def at_once(*calls: Callable[[], T]) -> list[T]:
-    """Return what these calls return, all made in the same moment."""
+    """Make all calls at the same moment; return their results."""
     start = Barrier(len(calls))
 
     def go(call: Callable[[], T]) -> T:
@@ -79,10 +79,10 @@ def at_once(*calls: Callable[[], T]) -> list[T]:
 
 
 def crowd(pods: list["Pod"], path: str, number: int = 500) -> list["Answer"]:
-    """Return what so many callers get who ask for one thing in one moment, and each pod equally.
+    """Send simultaneous requests for one path, evenly over the pods; return the responses.
 
-    One thread sends it all before it reads the first answer: threads would take turns with those
-    that are TMDB here.
+    One thread sends all requests before it reads the first response. Several threads would compete
+    with the threads of the sandbox in this process.
     """
     connections = [pods[n % len(pods)].connect() for n in range(number)]
     with ExitStack() as stack:
@@ -94,7 +94,7 @@ def crowd(pods: list["Pod"], path: str, number: int = 500) -> list["Answer"]:
 
 
 def strike(tmdb: Sandbox, fault: Fault | None) -> None:
-    """Let TMDB fail; without a fault it is gone altogether."""
+    """Make TMDB fail. Without a fault, stop it."""
     if fault:
         tmdb.break_with(fault)
     else:
@@ -102,14 +102,14 @@ def strike(tmdb: Sandbox, fault: Fault | None) -> None:
 
 
 def heal(tmdb: Sandbox) -> None:
-    """Let TMDB be well, wherever it was."""
+    """Make TMDB healthy, and start it if it is stopped."""
     if tmdb._listener is None:
         tmdb.start()
     tmdb.heal()
 
 
 def recover(pod: "Pod", tmdb: Sandbox) -> None:
-    """Let TMDB be well, and wait until a pod has found out."""
+    """Make TMDB healthy, and wait until a pod calls it successfully."""
     heal(tmdb)
     until(lambda: pod.get(new_path()).status == 200, seconds=30)
 
@@ -118,7 +118,7 @@ _numbers = count(676)
 
 
 def new_path() -> str:
-    """Return a path to popular movies that nobody has asked for before."""
+    """Return a path to popular movies that was never requested before."""
     page, region = divmod(next(_numbers), 676)
     first, second = divmod(region, 26)
     return f"/movies/popular?page={page}&region={chr(65 + first)}{chr(65 + second)}"
@@ -126,7 +126,7 @@ def new_path() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a pod answered, and after how long."""
+    """A response of a pod, with when its request was sent and how long it took."""
 
     status: int
     headers: HTTPMessage
@@ -167,7 +167,7 @@ def ask(
     body: object = None,
     headers: Mapping[str, str] | None = None,
 ) -> Answer:
-    """Call the API as the consumer, over a connection that may be kept."""
+    """Call the API as the consumer, over a given connection."""
     return receive(connection, send(connection, method, path, body, headers))
 
 
@@ -178,7 +178,7 @@ def send(
     body: object = None,
     headers: Mapping[str, str] | None = None,
 ) -> float:
-    """Send a call of the API; return when."""
+    """Send a request to the API as the consumer; return the time on the monotonic clock."""
     asked = time.monotonic()
     connection.request(
         method,
@@ -194,7 +194,7 @@ def send(
 
 
 def receive(connection: HTTPConnection, asked: float) -> Answer:
-    """Wait for the answer to what was sent."""
+    """Read the response to a request that was sent."""
     response = connection.getresponse()
     content = response.read()
     seconds = time.monotonic() - asked
@@ -202,11 +202,12 @@ def receive(connection: HTTPConnection, asked: float) -> Answer:
 
 
 def lasting_port() -> int:
-    """Return a free port that no connection takes while its pod restarts: the kernel gives others.
+    """Return a free port that no outgoing connection takes while its pod restarts.
 
-    Source: ip-sysctl, `ip_local_port_range`, which begins at 32768.
+    It is below the kernel's ephemeral ports. Source: ip-sysctl, `ip_local_port_range`, which begins
+    at 32768.
     """
-    # Of the system's dice: pytest-randomly lets all others fall alike for tests that run at once.
+    # SystemRandom, because pytest-randomly seeds all other generators alike in parallel processes.
     chosen = SystemRandom().sample(range(10_240, 32_000), 100)
     return next(port for port in chosen if _is_free(port))
 
@@ -220,17 +221,17 @@ def _is_free(port: int) -> bool:
 
 
 Start = Callable[..., Process]
-"""Starts a `butaca`: Fork, or `started` for one that begins with nothing, as in production."""
+"""Starts `butaca`: Fork, or `started` for a new Python process, as in production."""
 
 
 def _said(log: str) -> list[Line]:
-    """Return the lines of a log; of one that is being written only a part may be there yet."""
+    """Return the complete lines of a log. The last one may be only partly written yet."""
     lines = log.splitlines(keepends=True)
     return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
 class Pod:
-    """A `butaca serve` with its worker, in a process group of its own."""
+    """A `butaca serve` with its worker, in its own process group."""
 
     def __init__(self, folder: Path, settings: Mapping[str, str], start: Start = Fork) -> None:
         self.port = lasting_port()
@@ -253,7 +254,7 @@ class Pod:
         headers: Mapping[str, str] | None = None,
         timeout: float = 15.0,
     ) -> Answer:
-        """Call the API as the consumer, over a connection of its own."""
+        """Call the API as the consumer, over a new connection."""
         connection = self.connect(timeout)
         try:
             return ask(connection, method, path, body, headers)
@@ -261,11 +262,11 @@ class Pod:
             connection.close()
 
     def connect(self, timeout: float = 15.0) -> HTTPConnection:
-        """Return a connection that is made by its first request, and anew when it was closed."""
+        """Return a connection that opens on the first request, and again after it was closed."""
         return HTTPConnection(HOST, self.port, timeout=timeout)
 
     def probe(self, path: str, timeout: float = 10.0) -> int:
-        """Return the status of `/livez` or `/readyz`, as Kubernetes asks for it."""
+        """Return the status of `/livez` or `/readyz`, as a probe of Kubernetes sees it."""
         connection = self.connect(timeout)
         try:
             connection.request("GET", path)
@@ -274,7 +275,7 @@ class Pod:
             connection.close()
 
     def get_after_ttl(self, path: str) -> Answer:
-        """Ask again and again; return the first answer that is not a fresh hit."""
+        """Repeat a request until its response is not a fresh hit; return that response."""
 
         def ask() -> Answer | None:
             answer = self.get(path)
@@ -283,7 +284,7 @@ class Pod:
         return until(ask)
 
     def errors(self) -> list[Line]:
-        """Return the lines of stderr since the last `forget`, but those of every start and end."""
+        """Return the lines of stderr since the last `forget`, except those of every start."""
         lines = _said(self._new_on_stderr())
         return [line for line in lines if line["event"] != "demo_users.are_let_in"]
 
@@ -295,7 +296,7 @@ class Pod:
         return _said(self._stdout.read_text())
 
     def forget(self) -> None:
-        """Forget what it said on stderr until now."""
+        """Ignore everything on stderr up to now."""
         self._read = self._stderr.stat().st_size
 
     def wait_until_up(self) -> "Pod":
@@ -307,12 +308,12 @@ class Pod:
         self.process.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """Kill the pod with its worker, as a node that dies does."""
+        """Kill the pod with its worker, as when a node dies."""
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(SECONDS_TO_END)
 
     def end(self) -> None:
-        """End it, and see that it obeys and that it never told a secret."""
+        """Stop the pod, and check that it exits in time and never logged a secret."""
         if self.process.poll() is None:
             self.tell_to_end()
             try:
@@ -340,7 +341,7 @@ class Pod:
 
 
 class Town:
-    """One TMDB, one Redis, one database, and the pods that a test starts among them."""
+    """One TMDB, one Redis, one database, and the pods that a test starts with them."""
 
     def __init__(
         self,
@@ -358,11 +359,11 @@ class Town:
         self._pods: list[Pod] = []
 
     def pod(self, **settings: str) -> Pod:
-        """Start a pod that differs from the others by some settings."""
+        """Start a pod with these settings changed, and wait until it is up."""
         return self.launch(**settings).wait_until_up()
 
     def pods(self, number: int, **settings: str) -> list[Pod]:
-        """Start equal pods, all at once."""
+        """Start identical pods at the same time, and wait until all are up."""
         launched = [self.launch(**settings) for _ in range(number)]
         return [pod.wait_until_up() for pod in launched]
 
@@ -372,24 +373,24 @@ class Town:
             "REDIS_URL": self.redis_url,
             "DATABASE_URL": self.database_url,
         }
-        # What is on a path of its own is only found by a Python that starts.
+        # Only a new Python process reads PYTHONPATH.
         start = started if "PYTHONPATH" in settings else self._start
         pod = Pod(self._folder, {**SETTINGS, **places, **settings}, start)
         self._pods.append(pod)
         return pod
 
     def end(self) -> None:
-        """End all pods, at once."""
+        """Stop all pods at the same time."""
         for pod in self._pods:
             if pod.process.poll() is None:
                 pod.tell_to_end()
-        with ExitStack() as all_of_them:  # The others, too, where one does not obey.
+        with ExitStack() as all_of_them:  # Stops the others even if one does not exit.
             for pod in self._pods:
                 all_of_them.callback(pod.end)
 
 
 def living(town: Town) -> Iterator[Town]:
-    """Give a town to a fixture, and end it afterwards."""
+    """Yield a town, and stop its pods afterwards."""
     try:
         yield town
     finally:

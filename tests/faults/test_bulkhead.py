@@ -1,4 +1,4 @@
-"""While TMDB hangs, whoever asks for what is kept does not feel it."""
+"""While TMDB hangs, requests for cached movies are not affected."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

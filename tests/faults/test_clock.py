@@ -1,4 +1,4 @@
-"""The clock on a pod's wall is wrong by five minutes, and nobody notices."""
+"""A pod whose wall clock is off by five minutes behaves like the others."""
 
 from collections.abc import Callable
 

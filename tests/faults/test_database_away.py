@@ -1,4 +1,4 @@
-"""The database is killed, locked or hung: the movies go on, own lists say when to come back."""
+"""The database is killed, locked or hung: movies still work, and lists respond with Retry-After."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence

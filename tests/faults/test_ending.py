@@ -1,4 +1,4 @@
-"""Pods end and come while people ask; no request is lost."""
+"""Pods stop and start under load without losing a request."""
 
 import os
 import signal

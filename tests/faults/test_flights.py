@@ -1,4 +1,4 @@
-"""For one key at most one upstream call per time-to-live, over all pods."""
+"""At most one upstream call per key and time-to-live, across all pods."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""What an operator reads while things fail: probes say what they saw, no line tells a secret."""
+"""What operators see during failures: probes report them, and no log line contains a secret."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Redis in every bad state: no request fails, and hardly one is slower."""
+"""Redis in every failure state: no request fails, and hardly any is slower."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""After a failure TMDB rests; then one probe goes out, and not a herd."""
+"""After a failure TMDB gets a rest, then a single probe instead of a burst of calls."""
 
 from functools import partial
 

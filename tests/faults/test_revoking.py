@@ -1,4 +1,4 @@
-"""A token that operators issue is good at once, and within five seconds refused once revoked."""
+"""An issued token is valid at once, and a revoked one is rejected within five seconds."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta

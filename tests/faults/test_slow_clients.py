@@ -1,4 +1,4 @@
-"""Clients that are slow hold nobody up, and are cut off; who is too much is told so."""
+"""Slow clients delay no other client and are cut off; excess requests are rejected."""
 
 import resource
 import socket

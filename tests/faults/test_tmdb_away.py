@@ -1,4 +1,4 @@
-"""TMDB fails in every way: what a caller gets, how fast, and what the operator learns."""
+"""Every failure of TMDB: the response, its latency, and what is logged."""
 
 import re
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""TMDB's recorded answers, through the whole service: nothing lost, nothing invented."""
+"""Recorded TMDB responses through the whole service: nothing lost, nothing invented."""
 
 import json
 import shutil

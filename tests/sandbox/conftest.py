@@ -1,4 +1,4 @@
-"""A running sandbox, ways to talk to it, and a small folder of recordings."""
+"""Fixtures: a running sandbox, functions that call it, and a small folder of recordings."""
 
 import json
 import socket
@@ -28,13 +28,13 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def ask(sandbox: Sandbox) -> Ask:
-    """Return a GET below /3 of the sandbox, with the good token."""
+    """Return a function that sends a GET below /3 of the sandbox, with a valid token."""
     return asking(sandbox)
 
 
 @pytest.fixture
 def ask_of() -> Callable[[Sandbox], Ask]:
-    """Return what makes an `ask` for any sandbox."""
+    """Return a function that creates an `ask` for any sandbox."""
     return asking
 
 
@@ -52,7 +52,7 @@ def asking(sandbox: Sandbox) -> Ask:
 
 @pytest.fixture
 def dial(sandbox: Sandbox) -> Iterator[Dial]:
-    """Return what opens a bare connection and sends a GET over it."""
+    """Return a function that opens a raw connection and sends a GET over it."""
     opened: list[socket.socket] = []
 
     def dial(path: str) -> socket.socket:
@@ -72,21 +72,21 @@ def dial(sandbox: Sandbox) -> Iterator[Dial]:
 
 @pytest.fixture
 def until() -> Until:
-    """Return what waits for a condition, and gives up in the end."""
+    """Return a function that waits for a condition, with a timeout."""
 
     def until(condition: Callable[[], Any]) -> None:
         for _ in range(5000):
             if condition():
                 return
             Event().wait(0.002)
-        pytest.fail("it did not happen")
+        pytest.fail("the condition did not become true")
 
     return until
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Return a folder of recordings: two pages, two movies, and single recordings."""
+    """Return a folder of recordings: two popular pages, a movie, and single recordings."""
     pages = {1: [item(1, "Uno"), item(2, "Dos")], 2: [item(2, "Dos"), item(3, "Três", date="")]}
     for number, items in pages.items():
         page = {"page": number, "results": items, "total_pages": 53906, "total_results": 1078112}
@@ -124,5 +124,5 @@ def record(folder: Path, request: str, body: object, status: int = 200) -> None:
 
 def save(file: Path, content: object) -> None:
     file.parent.mkdir(exist_ok=True)
-    # Spaces that no encoder of ours would write: bytes must come back as they are.
+    # Whitespace that no encoder of Butaca writes: the sandbox must return the bytes unchanged.
     file.write_text(json.dumps(content, indent=3), encoding="utf-8")

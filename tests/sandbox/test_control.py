@@ -1,4 +1,4 @@
-"""The switchboard over HTTP."""
+"""Control of the sandbox over HTTP."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What the sandbox answers under /3, when nothing is broken."""
+"""The responses of the sandbox under /3 without faults."""
 
 import gzip
 from datetime import date

@@ -1,4 +1,4 @@
-"""Every way of failing, over real sockets."""
+"""Every fault, over real sockets."""
 
 import gzip
 import http.client

@@ -1,4 +1,4 @@
-"""How lists are cut into pages."""
+"""How lists are divided into pages."""
 
 from hypothesis import given
 from hypothesis import strategies as st

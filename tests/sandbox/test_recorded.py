@@ -1,4 +1,4 @@
-"""A folder of recorded answers in place of the sandbox's own movies."""
+"""A folder of recorded responses instead of the sandbox's own movies."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Starting, stopping, and what happens to those on the line."""
+"""Starting, stopping, and what happens to open connections."""
 
 import socket
 import struct

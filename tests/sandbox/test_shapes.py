@@ -1,4 +1,4 @@
-"""Our JSON beside TMDB's: the same keys, and no other types than TMDB's."""
+"""The sandbox's JSON compared with TMDB's: the same keys, and no other types."""
 
 import json
 from collections.abc import Iterable

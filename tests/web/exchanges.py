@@ -1,4 +1,4 @@
-"""The exchanges that the contract shows: `python -m tests.web.exchanges` records them anew."""
+"""The example exchanges of the contract. `python -m tests.web.exchanges FILE` records them."""
 
 import json
 import sys
@@ -24,7 +24,7 @@ from tests.contract_client import ContractClient
 from tests.fakes import FakeClock, FakeRateLimiter
 
 PICTURES = "http://127.0.0.1:8001/t/p"
-"""Where `make run` has them."""
+"""The base URL of images in `make run`."""
 
 FAVORITES, RATING = "/api/v1/me/favorites", "/api/v1/me/ratings/550"
 TOUR = (
@@ -49,7 +49,7 @@ TOUR = (
 
 
 def exchanges() -> list[Exchange]:
-    """Return what the service answers now, over the sandbox, each a minute after the last."""
+    """Return the exchanges of the current service with the sandbox, one minute apart."""
     clock = FakeClock()
     with Sandbox() as tmdb, empty_database() as database:
         client = client_of(services(tmdb, database, clock))

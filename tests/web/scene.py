@@ -1,4 +1,4 @@
-"""A world in which something is kept and rated, and one good call for every route."""
+"""Helpers that add favorites and ratings to a world, and one valid call for every route."""
 
 import re
 from collections.abc import Iterator
@@ -23,14 +23,14 @@ _QUERIES = {f"{API}/movies/search": "?query=movie"}
 
 @dataclass(frozen=True)
 class Call:
-    """A good call of one route."""
+    """A valid call of one route."""
 
     method: str
     rule: str
 
     @property
     def path(self) -> str:
-        """Its path, for the movie 550 and the user 2."""
+        """Return the path with the movie 550 and the user 2."""
         path = self.rule.replace("<movie_id>", "550").replace("<user_id>", "2")
         return path + _QUERIES.get(path, "")
 
@@ -44,7 +44,7 @@ class Call:
 
 
 def calls() -> Iterator[Call]:
-    """Yield every method of every route of the API, as the app itself has them."""
+    """Yield every method of every route of the API, as registered in the app."""
     for rule in World().client().application.url_map.iter_rules():
         if rule.rule.startswith(f"{API}/"):
             for method in (rule.methods or set()) - {"OPTIONS"}:
@@ -59,7 +59,7 @@ EVERYBODYS = [call for call in CALLS if call not in ADMINS]
 
 
 def keep(world: World, *records: MovieRecord, user: User = CONSUMER) -> None:
-    """Let somebody keep movies, each an hour after the one before it."""
+    """Add movies to the favorites of a user, one hour apart."""
     for record in records:
         world.store.save_movie(record, NOON)
         world.store.add_favorite(user.id, record.details.id, world.clock.now())
@@ -67,14 +67,14 @@ def keep(world: World, *records: MovieRecord, user: User = CONSUMER) -> None:
 
 
 def rate(world: World, record: MovieRecord, stars: float, user: User = CONSUMER) -> None:
-    """Let somebody have rated a movie."""
+    """Rate a movie as a user."""
     world.store.save_movie(record, NOON)
     world.store.rate(user.id, record.details.id, Stars.of(stars), world.clock.now())
     world.clock.move(3600)
 
 
 def furnish(world: World) -> None:
-    """Let TMDB have two movies, and both people keep and rate one of them."""
+    """Give TMDB two movies, one of which both users have as a favorite and have rated."""
     world.catalogue.add(make_record(13), make_record(550))
     world.catalogue.pages[1] = make_page(make_movie(13), make_movie(550))
     for user in (ADMIN, CONSUMER):

@@ -1,4 +1,4 @@
-"""Administration: the favorites of anybody, by user ID."""
+"""Administration: the favorites of any user, by ID."""
 
 import logging
 from copy import deepcopy

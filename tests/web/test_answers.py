@@ -1,4 +1,4 @@
-"""The headers that go with answers: caching, conditions, pages."""
+"""Response headers: caching, conditional requests and paging."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Who calls, and what they may do."""
+"""Authentication and authorization."""
 
 from copy import deepcopy
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Bodies in the coding that a client takes, and all that goes with it."""
+"""Content codings that a client accepts, and the headers they require."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is known of a request, for as long as it lasts."""
+"""No data of a request outlives the request."""
 
 import gc
 from weakref import ref

@@ -1,4 +1,4 @@
-"""The contract is true, whole, and the one that lies in the repository."""
+"""The contract is accurate, complete, and identical to the file in the repository."""
 
 import dataclasses
 import json

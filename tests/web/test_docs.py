@@ -1,4 +1,4 @@
-"""The contract as it is served, and a page to read and try it on."""
+"""The served contract, and the page on which users read it and try it out."""
 
 import re
 from html.parser import HTMLParser

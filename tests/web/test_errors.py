@@ -1,4 +1,4 @@
-"""Every error is a problem, and none tells what is nobody's business."""
+"""Every error is a problem response, and none reveals internals."""
 
 import logging
 from collections.abc import Callable, Iterator

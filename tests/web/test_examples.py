@@ -1,4 +1,4 @@
-"""The examples of the contract are true: valid, and what is really answered."""
+"""The examples of the contract are valid and match the service's responses."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""All that is mine as a file: whole, or seen not to be."""
+"""A user's data as a file: complete, or recognizably incomplete."""
 
 import csv
 import json

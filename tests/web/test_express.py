@@ -1,4 +1,4 @@
-"""The express lane tells again what was told, as it would be told, and nothing else."""
+"""The express lane repeats exactly what Flask would respond, and nothing else."""
 
 import json
 import logging

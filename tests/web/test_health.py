@@ -1,4 +1,4 @@
-"""Is it alive, is it ready, and what do the metrics say."""
+"""Liveness, readiness and metrics."""
 
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families

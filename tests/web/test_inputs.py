@@ -1,4 +1,4 @@
-"""What goes in: bad input is refused with the right status, and nothing is written."""
+"""Invalid input is rejected with the right status, and nothing is written."""
 
 from copy import deepcopy
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is mine: who I am, what I keep, how I rated it."""
+"""The user's own data: identity, favorites and ratings."""
 
 from copy import deepcopy
 from datetime import date

@@ -1,4 +1,4 @@
-"""What operators see of a request: its name, one line in the log, its place in the metrics."""
+"""What operators see of a request: its ID, its log line and its metrics."""
 
 import logging
 import re

@@ -1,4 +1,4 @@
-"""What is made of an object is made once, and lives as long as the object."""
+"""Values derived from an object are computed once, and live as long as the object."""
 
 import gc
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What every request passes before a route sees it, and what every answer carries."""
+"""The checks before every route, and the headers of every response."""
 
 import io
 from copy import deepcopy

@@ -1,4 +1,4 @@
-"""What is written once is copied into the right places, whatever its texts say."""
+"""JSON that is serialized once is copied into the right places, whatever its texts contain."""
 
 import json
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""A clock that tests move, and a Redis that they may ruin."""
+"""Fixtures: a clock that tests advance, and a Redis that they may break."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -18,14 +18,14 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def server() -> Iterator[Any]:
-    """A Redis that a test may ruin."""
+    """A Redis server that a test may break."""
     with own_valkey() as server:
         yield server
 
 
 @pytest.fixture
 def ruined(server: Any, clock: FakeClock) -> Iterator[RedisLink]:
-    """A link to the Redis that a test may ruin, on the test's clock."""
+    """A link to the Redis server that a test may break, on the test's clock."""
     url = f"redis://127.0.0.1:{server.port}/0"
     link = RedisLink(url, timeout=5.0, rest=REST, clock=clock.monotonic)
     yield link

@@ -1,4 +1,4 @@
-"""A cached catalogue, made of fakes on one clock, and what is behind it."""
+"""A cached catalogue and its upstream, built from fakes on one clock."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from tests.builders import make_movie, make_page, make_record
 from tests.fakes import FakeCache, FakeCatalogue, FakeClock, FakeHealth
 
 REST = 3.0
-"""Seconds that a link which is down is not tried again."""
+"""Seconds before a link that is down is retried."""
 
 TTL, COOLDOWN, PROBE, DAY = 30, 7, 6, 86_400
 POPULAR = PopularQuery("en-US")
@@ -27,7 +27,7 @@ Ask = Callable[[CachedCatalogue], Fetched[Any]]
 
 @dataclass
 class WatchedClock(FakeClock):
-    """A clock that knows which threads have looked at it."""
+    """A clock that records which threads have read it."""
 
     seen: set[int] = field(default_factory=set)
     changed: Condition = field(default_factory=Condition)
@@ -39,14 +39,14 @@ class WatchedClock(FakeClock):
         return super().monotonic()
 
     def wait_for(self, threads: int) -> None:
-        """Wait until so many threads have looked."""
+        """Wait until this many threads have read the clock."""
         with self.changed:
             assert self.changed.wait_for(lambda: len(self.seen) >= threads, LONG)
 
 
 @dataclass
 class GatedCatalogue(FakeCatalogue):
-    """A catalogue whose calls say that they have come, and wait for a gate to open."""
+    """A catalogue whose calls signal their arrival and then wait for a gate to open."""
 
     arrivals: Semaphore = field(default_factory=lambda: Semaphore(0))
     gate: Event = field(default_factory=Event)
@@ -57,19 +57,19 @@ class GatedCatalogue(FakeCatalogue):
         super()._called(what)
 
     def wait_for_call(self) -> None:
-        """Wait until one more call has come."""
+        """Wait until one more call has arrived."""
         assert self.arrivals.acquire(timeout=LONG)
 
 
 def furnish(upstream: FakeCatalogue) -> None:
-    """Let an upstream have one movie, which is popular."""
+    """Give an upstream one popular movie."""
     upstream.pages = {1: make_page(make_movie(550))}
     upstream.add(make_record(550))
 
 
 @dataclass
 class Scene:
-    """A cached catalogue, what is behind it, and the one clock that they share."""
+    """A cached catalogue, its upstream and cache, and the clock that they share."""
 
     cache: FakeCache = field(default_factory=FakeCache)
     upstream: FakeCatalogue = field(default_factory=FakeCatalogue)
@@ -85,12 +85,12 @@ class Scene:
         self.forget()
 
     def forget(self) -> None:
-        """Start the process anew: what it remembers is gone, what the cache keeps is not."""
+        """Restart the process: its memory is empty, and the shared cache keeps its entries."""
         self.bulkhead = Bulkhead(self.places, self.patience, self.clock.monotonic)
         self.cached = self.pod(self.upstream)
 
     def pod(self, upstream: MovieCatalogue) -> CachedCatalogue:
-        """Return another process before an upstream, which remembers nothing yet."""
+        """Return another process in front of an upstream, with an empty memory."""
         clock = self.clock.monotonic
         layers = Layers(Memory(self.remembered, DAY, clock), self.cache, TTL)
         flights = Flights(self.deadline, clock)

@@ -1,4 +1,4 @@
-"""The cached catalogue: fresh answers spare a call, stale ones stand in for a failed one."""
+"""The cached catalogue: fresh entries save a call, stale ones replace a failed one."""
 
 import logging
 from contextlib import suppress

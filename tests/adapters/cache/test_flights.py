@@ -1,4 +1,4 @@
-"""Flights: one leads, the others get what it got."""
+"""Flights: one request calls the upstream, and the others share its result."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar

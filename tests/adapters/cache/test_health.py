@@ -1,4 +1,4 @@
-"""The health that pods share over Redis: what each of them sees, and what is left without it."""
+"""The upstream health that pods share over Redis, and its fallback without Redis."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""Two layers of what is kept: which one is asked, and which one is right."""
+"""The two cache layers: which one is read, and which one wins."""
 
 from dataclasses import dataclass, field
 from typing import Any

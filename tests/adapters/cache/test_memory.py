@@ -1,4 +1,4 @@
-"""What a process remembers: how much, for how long, and of which age."""
+"""The in-process cache: its size, its time-to-live and the age of its entries."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""The cache in a real Redis: how long it keeps, and all the ways in which Redis is no use."""
+"""The cache in a real Redis: expiry, and every way in which Redis can fail."""
 
 import socket
 import time

@@ -1,4 +1,4 @@
-"""Many ask the cached catalogue at once: one goes, the others are served, wait or are sent away."""
+"""Concurrent requests to the cached catalogue: one calls, the others hit, wait or are rejected."""
 
 import time
 from collections.abc import Callable, Iterator

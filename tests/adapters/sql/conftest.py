@@ -1,4 +1,4 @@
-"""Databases that nobody has migrated yet."""
+"""Databases before their first migration."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +12,7 @@ from butaca.adapters.sql import Database
 
 @pytest.fixture
 def fresh_sqlite(tmp_path: Path) -> Iterator[Database]:
-    """A SQLite file that is not there yet."""
+    """A SQLite database whose file does not exist yet."""
     database = Database(f"sqlite:///{tmp_path / 'fresh.db'}")
     yield database
     database.close()
@@ -35,6 +35,6 @@ def fresh_postgresql(postgresql_url: str) -> Iterator[Database]:
 
 @pytest.fixture(params=["fresh_sqlite", "fresh_postgresql"])
 def fresh(request: pytest.FixtureRequest) -> Database:
-    """A database without tables, once of each kind that we support."""
+    """A database without tables, once for each supported engine."""
     found: Database = request.getfixturevalue(request.param)
     return found

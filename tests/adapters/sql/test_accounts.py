@@ -1,4 +1,4 @@
-"""People and tokens that are managed from several places at once."""
+"""Users and tokens that are managed concurrently."""
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor

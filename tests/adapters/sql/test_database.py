@@ -1,4 +1,4 @@
-"""A database that cannot answer is unavailable; a wrong statement is our own mistake."""
+"""A failing database is reported as unavailable; an invalid statement is a programming error."""
 
 import socket
 from collections.abc import Iterator

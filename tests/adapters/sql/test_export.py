@@ -1,4 +1,4 @@
-"""An export holds no connection while its reader takes time."""
+"""An export holds no database connection while its client reads slowly."""
 
 from collections.abc import Iterator
 

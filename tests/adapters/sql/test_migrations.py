@@ -1,4 +1,4 @@
-"""What an earlier release left in the database is there after the migrations."""
+"""Migrations preserve the data of earlier releases."""
 
 from collections.abc import Mapping
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Refreshing and dropping while others keep and rate, on a real PostgreSQL."""
+"""Refreshing and dropping movies during concurrent favorites and ratings, on a real PostgreSQL."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""PostgreSQL answers lists of one's own out of an index, however many favorites there are."""
+"""PostgreSQL serves a user's lists from an index, regardless of the number of favorites."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Many at once: what they are told, and what is left, is what some order of them explains."""
+"""The results of concurrent operations are those of some sequential order."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""The migrations make the tables that the stores work with, from nothing and only once."""
+"""The migrations create the tables of the stores, from an empty database and only once."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""A server that keeps silent, or that is away: nobody waits for long, and then it rests."""
+"""A hung or unreachable database: requests wait only briefly, and then it gets a rest."""
 
 import logging
 import socket

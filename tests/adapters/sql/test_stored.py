@@ -1,4 +1,4 @@
-"""A movie comes back from its row as it went in, and is sorted as people expect."""
+"""A movie survives the round trip through its row, and titles sort as users expect."""
 
 from dataclasses import fields
 from datetime import date

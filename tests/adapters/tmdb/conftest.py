@@ -1,4 +1,4 @@
-"""A sandbox, a bare wire, and sessions to either that try twice and do not sleep."""
+"""A sandbox, a raw server, and sessions with either that try twice and do not sleep."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -34,7 +34,7 @@ def pauses() -> list[float]:
 
 @pytest.fixture
 def connect(pauses: list[float]) -> Iterator[Connect]:
-    """Return what makes a session with a base URL, and with other limits if they are given."""
+    """Return a function that creates a session with a base URL and, optionally, other limits."""
     opened: list[TmdbHttp] = []
 
     def connect(url: str, **limits: Any) -> TmdbHttp:
@@ -50,11 +50,11 @@ def connect(pauses: list[float]) -> Iterator[Connect]:
 
 @pytest.fixture
 def tmdb(sandbox: Sandbox, connect: Connect) -> TmdbHttp:
-    """A session with the sandbox, which tries twice."""
+    """A session with the sandbox that tries twice."""
     return connect(sandbox.url)
 
 
 @pytest.fixture
 def bare(wire: Wire, connect: Connect) -> TmdbHttp:
-    """A session with the wire, which tries twice."""
+    """A session with the raw server that tries twice."""
     return connect(wire.url)

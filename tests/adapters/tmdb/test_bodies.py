@@ -1,4 +1,4 @@
-"""TMDB's JSON as our models: what is absent, what is unknown, and what is nonsense."""
+"""TMDB's JSON as models: absent values, unknown values and invalid ones."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""TMDB as a catalogue: what is sent, and what a 404 means where."""
+"""TMDB as a catalogue: the requests, and the meaning of a 404."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Connections that give up at a deadline: finding, meeting and reading, with TLS and without."""
+"""Connections with a deadline: lookup, connect and read, with and without TLS."""
 
 import socket
 import ssl

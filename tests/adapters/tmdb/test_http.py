@@ -1,4 +1,4 @@
-"""One GET to TMDB: what goes out, what is tried again, and what a failure is called."""
+"""A GET to TMDB: the request, the retries and the errors."""
 
 import gzip
 import logging

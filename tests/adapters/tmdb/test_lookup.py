@@ -1,4 +1,4 @@
-"""Addresses: found in time or not at all, and never by more threads than allowed."""
+"""DNS lookups: in time or not at all, and with a limited number of threads."""
 
 import socket
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A server that says exactly the bytes it is told to, where the sandbox is too well-bred."""
+"""A server that sends exactly the bytes of a test, including those the sandbox never sends."""
 
 import socket
 from contextlib import suppress
@@ -10,9 +10,9 @@ STATUS_503 = b"HTTP/1.1 503 Service Unavailable\r\n"
 
 
 class Wire:
-    """Answers every call with `answer`, hangs up, and remembers what was asked.
+    """Sends `answer` on every connection, closes it, and records the request.
 
-    With `drip` it sends a byte, waits for so many seconds, and so on.
+    With `drip` it waits for this many seconds after each byte.
     """
 
     def __init__(self, tls: SSLContext | None = None) -> None:
@@ -30,7 +30,7 @@ class Wire:
 
     def close(self) -> None:
         self._over.set()
-        with suppress(OSError):  # Only so does a thread that waits in accept() wake up.
+        with suppress(OSError):  # Nothing else wakes up a thread that waits in accept().
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._thread.join()
