@@ -242,6 +242,7 @@ class FakeLibrary:
         return all(
             (
                 wanted.rated is None or wanted.rated == (rated is not None),
+                wanted.favorite is None or wanted.favorite == ((user_id, movie_id) in self.kept),
                 wanted.min_rating is None or (rated and rated.stars >= wanted.min_rating),
                 wanted.genre is None or wanted.genre in {g.id for g in record.details.genres},
                 wanted.year_from is None or (released and released.year >= wanted.year_from),
