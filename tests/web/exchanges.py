@@ -46,6 +46,7 @@ TOUR = (
     ("csv", "exportMine", "GET /api/v1/me/export?format=csv", None, 200),
     ("theirs", "listFavoritesOf", "GET /api/v1/users/2/favorites", None, 200),
     ("cleared", "clearFavoritesOf", "DELETE /api/v1/users/2/favorites", None, 200),
+    ("spanish", "listGenres", "GET /api/v1/movies/genres?language=es", None, 200),
 )
 
 

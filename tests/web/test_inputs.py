@@ -13,6 +13,7 @@ from tests.web.scene import API, BODIES, CALLS, Call, furnish
 
 POPULAR = f"{API}/movies/popular"
 SEARCH = f"{API}/movies/search"
+GENRES = f"{API}/movies/genres"
 MOVIE = f"{API}/movies/550"
 FAVORITES = f"{API}/me/favorites"
 FAVORITE = f"{FAVORITES}/550"
@@ -22,7 +23,7 @@ ANYBODYS = f"{API}/users/2/favorites"
 
 LISTS = (FAVORITES, RATINGS, ANYBODYS)
 PAGED = (POPULAR, SEARCH, *LISTS)
-SPEAKING = (*PAGED, MOVIE, FAVORITE, RATING)
+SPEAKING = (*PAGED, GENRES, MOVIE, FAVORITE, RATING)
 READABLE = (*SPEAKING, f"{API}/me")
 
 

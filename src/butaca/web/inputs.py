@@ -84,6 +84,13 @@ StoredLanguage = Annotated[
         "parameter.",
     ),
 ]
+GenreLanguage = Annotated[
+    Language,
+    Field(
+        description=f"The language of the names: {_LANGUAGES} Defaults to the default language of "
+        "the service.",
+    ),
+]
 Region = Annotated[
     str,
     Field(
@@ -198,6 +205,12 @@ class DetailsQuery(Query):
     include: Include | None = None
 
 
+class GenresQuery(Query):
+    """The query parameters for the genres."""
+
+    language: GenreLanguage | None = None
+
+
 class LanguageQuery(Query):
     """The query parameters for a favorite or a rating."""
 
@@ -245,7 +258,11 @@ class _ListQuery(LanguageQuery):
         ),
     ] = None
     genre: Annotated[
-        GenreId | None, Field(description="Return only movies of the genre with this TMDB ID.")
+        GenreId | None,
+        Field(
+            description="Return only movies of the genre with this TMDB ID. `GET "
+            "/api/v1/movies/genres` lists the IDs."
+        ),
     ] = None
     year_from: Annotated[
         Year | None,
