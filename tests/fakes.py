@@ -16,6 +16,7 @@ from butaca.core.models import (
     Favorite,
     Fetched,
     Freshness,
+    Genre,
     Mark,
     Movie,
     MovieDetails,
@@ -59,6 +60,7 @@ class FakeCatalogue:
 
     records: dict[int, MovieRecord] = field(default_factory=dict)
     pages: dict[int, Page[Movie]] = field(default_factory=dict)
+    genres_in: dict[str, tuple[Genre, ...]] = field(default_factory=dict)
     failure: CatalogueFailed | None = None
     freshness: Freshness = field(default_factory=Freshness)
     calls: list[object] = field(default_factory=list)
@@ -85,6 +87,10 @@ class FakeCatalogue:
     def record(self, movie_id: int) -> Fetched[MovieRecord]:
         self._called(movie_id)
         return Fetched(self._record(movie_id), self.freshness)
+
+    def genres(self, language: str) -> Fetched[tuple[Genre, ...]]:
+        self._called(language)
+        return Fetched(self.genres_in.get(language, ()), self.freshness)
 
     def _called(self, what: object) -> None:
         self.calls.append(what)
@@ -242,6 +248,7 @@ class FakeLibrary:
         return all(
             (
                 wanted.rated is None or wanted.rated == (rated is not None),
+                wanted.favorite is None or wanted.favorite == ((user_id, movie_id) in self.kept),
                 wanted.min_rating is None or (rated and rated.stars >= wanted.min_rating),
                 wanted.genre is None or wanted.genre in {g.id for g in record.details.genres},
                 wanted.year_from is None or (released and released.year >= wanted.year_from),

@@ -8,6 +8,7 @@ from butaca.adapters.bulkhead import Bulkhead
 from butaca.adapters.cache import CachedCatalogue, Flights, Layers, Memory
 from butaca.adapters.tmdb import TmdbCatalogue, TmdbHttp
 from butaca.core.errors import CatalogueUnavailable, MovieNotFound
+from butaca.core.models import Genre
 from butaca.core.ports import MovieCatalogue, PopularQuery, SearchQuery
 from butaca.sandbox import Fault, Sandbox
 from butaca.sandbox.server import OPEN_SESAME
@@ -24,7 +25,11 @@ def fake() -> FakeCatalogue:
         1: make_page(make_movie(603), make_movie(550, title="Fight Club"), total_pages=2, total=4),
         2: make_page(make_movie(550, title="Fight Club"), make_movie(13), page=2, total_pages=2),
     }
-    catalogue = FakeCatalogue(pages=pages)
+    genres = {
+        "en-US": (Genre(28, "Action"), Genre(18, "Drama")),
+        "es-ES": (Genre(28, "Acción"), Genre(18, "Drama")),
+    }
+    catalogue = FakeCatalogue(pages=pages, genres_in={**genres, "fr-FR": genres["en-US"]})
     catalogue.add(
         make_record(
             550,
@@ -146,6 +151,23 @@ def test_a_record_of_an_unknown_movie_is_not_found(catalogue: MovieCatalogue) ->
     for _ in range(2):
         with pytest.raises(MovieNotFound):
             catalogue.record(NOBODY)
+
+
+@pytest.mark.parametrize(
+    ("language", "name"), [("en-US", "Action"), ("es-ES", "Acción"), ("fr-FR", "Action")]
+)
+def test_genres_are_named_in_the_language_asked_for_or_in_english(
+    catalogue: MovieCatalogue, language: str, name: str
+) -> None:
+    genres = catalogue.genres(language).value
+
+    assert Genre(28, name) in genres
+    assert Genre(18, "Drama") in genres
+    assert len({genre.id for genre in genres}) == len(genres)
+
+
+def test_genres_are_the_same_again(catalogue: MovieCatalogue) -> None:
+    assert catalogue.genres("es-ES").value == catalogue.genres("es-ES").value
 
 
 def test_a_failure_is_one_that_the_core_knows(

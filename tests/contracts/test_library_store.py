@@ -763,17 +763,21 @@ def test_every_story_ends_as_it_ends_in_the_model(store: LibraryStore, story: li
 # Filters
 
 
-def filtered(store: LibraryStore, language: str | None = None, **wanted: Any) -> list[int]:
-    """Return the IDs of my favorites that pass a filter, in their order."""
-    query = replace(BY_ID, language=language, filter=Filter(**wanted))
-    page = store.favorites(ME, query)
+def filtered(
+    read: Callable[[int, ListQuery], Page[Any]], language: str | None = None, **wanted: Any
+) -> list[int]:
+    """Return the IDs of those of my favorites or ratings that pass a filter, in their order."""
+    page = read(ME, replace(BY_ID, language=language, filter=Filter(**wanted)))
     assert page.total_results == len(page.results)
     return ids(page)
 
 
 @pytest.fixture
 def shelf(store: LibraryStore) -> LibraryStore:
-    """Three favorites: an old one with 5 stars, a new one with 2, one without date and stars."""
+    """Three favorites: an old one with 5 stars, a new one with 2, one without date and stars.
+
+    A fourth movie is no favorite, and has 4 stars.
+    """
     keep(
         store,
         make_record(1, title="Él", release_date=date(1953, 7, 9), genres=(Genre(18, "Drama"),)),
@@ -789,6 +793,7 @@ def shelf(store: LibraryStore) -> LibraryStore:
     )
     store.rate(ME, 1, Stars.of(5), NOON)
     store.rate(ME, 2, Stars.of(2), NOON)
+    rate(store, make_record(4, title="Ikiru", release_date=date(1952, 10, 9), genres=()))
     return store
 
 
@@ -798,6 +803,8 @@ def shelf(store: LibraryStore) -> LibraryStore:
         ({}, [1, 2, 3]),
         ({"rated": True}, [1, 2]),
         ({"rated": False}, [3]),
+        ({"favorite": True}, [1, 2, 3]),
+        ({"favorite": False}, []),
         ({"min_rating": Stars.of(2)}, [1, 2]),
         ({"min_rating": Stars.of(2.5)}, [1]),
         ({"min_rating": Stars.of(0)}, [1, 2]),
@@ -823,28 +830,59 @@ def shelf(store: LibraryStore) -> LibraryStore:
 def test_favorites_are_those_that_pass(
     shelf: LibraryStore, wanted: dict[str, Any], expected: list[int]
 ) -> None:
-    assert filtered(shelf, **wanted) == expected
+    assert filtered(shelf.favorites, **wanted) == expected
 
 
-@pytest.mark.parametrize("language", ["es", "es-MX", "es-AR"])
-def test_a_favorite_is_found_by_its_title_in_the_readers_language(
-    shelf: LibraryStore, language: str
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        ({}, [1, 2, 4]),
+        ({"favorite": True}, [1, 2]),
+        ({"favorite": False}, [4]),
+        ({"rated": True}, [1, 2, 4]),
+        ({"rated": False}, []),
+        ({"min_rating": Stars.of(2)}, [1, 2, 4]),
+        ({"min_rating": Stars.of(4)}, [1, 4]),
+        ({"min_rating": Stars.of(0)}, [1, 2, 4]),
+        ({"genre": 18}, [1, 2]),
+        ({"genre": 99}, []),
+        ({"year_from": 1953}, [1, 2]),
+        ({"year_to": 1953}, [1, 4]),
+        ({"year_from": 1953, "year_to": 1953}, [1]),
+        ({"title": "I"}, [2, 4]),
+        ({"title": "ÍKI"}, [4]),
+        ({"title": "%"}, []),
+        ({"favorite": True, "min_rating": Stars.of(3), "genre": 18, "title": "el"}, [1]),
+    ],
+    ids=str,
+)
+def test_ratings_are_those_that_pass(
+    shelf: LibraryStore, wanted: dict[str, Any], expected: list[int]
 ) -> None:
-    assert filtered(shelf, language, title="la llegada") == [2]
-    assert filtered(shelf, language, title="arrival") == [2]
-    assert filtered(shelf, language, title="premier") == []
+    assert filtered(shelf.ratings, **wanted) == expected
 
 
-def test_ratings_can_be_filtered_as_well(shelf: LibraryStore) -> None:
-    query = replace(BY_ID, filter=Filter(min_rating=Stars.of(3)))
-    assert ids(shelf.ratings(ME, query)) == [1]
+def test_what_somebody_else_keeps_is_no_favorite_of_mine(shelf: LibraryStore) -> None:
+    shelf.add_favorite(SOMEBODY, 4, NOON)
+    assert filtered(shelf.ratings, favorite=True) == [1, 2]
+
+
+@pytest.mark.parametrize("kind", ["favorites", "ratings"])
+@pytest.mark.parametrize("language", ["es", "es-MX", "es-AR"])
+def test_a_movie_of_mine_is_found_by_its_title_in_the_readers_language(
+    shelf: LibraryStore, kind: str, language: str
+) -> None:
+    read = getattr(shelf, kind)
+    assert filtered(read, language, title="la llegada") == [2]
+    assert filtered(read, language, title="arrival") == [2]
+    assert filtered(read, language, title="premier") == []
 
 
 def test_a_filter_sees_what_a_movie_has_become(shelf: LibraryStore) -> None:
     shelf.save_movie(make_record(1, title="He", release_date=None, genres=()), LATER)
-    assert filtered(shelf, title="he") == [1]
-    assert filtered(shelf, genre=18) == [2]
-    assert filtered(shelf, year_to=2000) == []
+    assert filtered(shelf.favorites, title="he") == [1]
+    assert filtered(shelf.favorites, genre=18) == [2]
+    assert filtered(shelf.favorites, year_to=2000) == []
 
 
 def test_a_filter_may_be_combined_with_any_order_and_page(shelf: LibraryStore) -> None:

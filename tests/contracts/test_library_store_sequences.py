@@ -34,7 +34,11 @@ LISTS = [
     ListQuery((), filter=Filter(rated=False, genre=18)),
     ListQuery((), language="es", filter=Filter(title="uno", year_from=2000)),
 ]
-RATED = ListQuery(sort_order("-rated_at,rating", RATING_KEYS), page_size=3)
+RATED = [
+    ListQuery(sort_order("-rated_at,rating", RATING_KEYS), page_size=3),
+    ListQuery((), filter=Filter(favorite=True, year_to=2000)),
+    ListQuery((), language="es", filter=Filter(favorite=False, title="uno", genre=18)),
+]
 
 
 def outcome(store: LibraryStore, method: str, *args: object) -> object:
@@ -99,9 +103,9 @@ class Sequences(RuleBasedStateMachine):
     def list_favorites(self, user: int, query: ListQuery) -> None:
         self.both("favorites", user, query)
 
-    @rule(user=PEOPLE)
-    def list_ratings(self, user: int) -> None:
-        self.both("ratings", user, RATED)
+    @rule(user=PEOPLE, query=st.sampled_from(RATED))
+    def list_ratings(self, user: int, query: ListQuery) -> None:
+        self.both("ratings", user, query)
 
     @rule(user=PEOPLE, after=st.integers(-1, 4), limit=st.integers(1, 3))
     def export(self, user: int, after: int, limit: int) -> None:
@@ -110,7 +114,7 @@ class Sequences(RuleBasedStateMachine):
     def teardown(self) -> None:
         for user in (ADMIN.id, CONSUMER.id):
             self.both("favorites", user, LISTS[0])
-            self.both("ratings", user, RATED)
+            self.both("ratings", user, RATED[0])
         self.no_row_is_nothing()
 
     def no_row_is_nothing(self) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from butaca.core.errors import MovieNotFound
-from butaca.core.models import Fetched, Freshness, Source
+from butaca.core.models import Fetched, Freshness, Genre, Source
 from butaca.core.movies import Movies
 from butaca.core.ports import PopularQuery, SearchQuery
 from tests.builders import make_movie, make_page, make_record, make_translation
@@ -73,6 +73,18 @@ def test_details_are_told_in_the_language_asked_for(movies: Movies) -> None:
 def test_an_unknown_movie_has_no_details(movies: Movies) -> None:
     with pytest.raises(MovieNotFound):
         movies.details(404)
+
+
+def test_genres_come_with_their_freshness(movies: Movies, catalogue: FakeCatalogue) -> None:
+    catalogue.genres_in = {"es-AR": (Genre(28, "Acción"),)}
+    assert movies.genres() == Fetched((Genre(28, "Acción"),), STALE)
+
+
+def test_genres_are_named_in_the_language_asked_for(
+    movies: Movies, catalogue: FakeCatalogue
+) -> None:
+    movies.genres(language="fr")
+    assert catalogue.calls == ["fr"]
 
 
 def test_the_default_language_is_english_unless_said_otherwise(catalogue: FakeCatalogue) -> None:

@@ -85,6 +85,16 @@ def test_every_recorded_movie_is_served_whole(client: FlaskClient) -> None:
         assert answer == expected(json.loads(file.read_text())), file.name
 
 
+def test_the_genres_are_named_as_in_every_recorded_movie(client: FlaskClient) -> None:
+    movies = [json.loads(file.read_text()) for file in (RECORDINGS / "movie").glob("*.json")]
+    recorded = {genre["id"]: genre["name"] for movie in movies for genre in movie["genres"]}
+    answer = client.get("/api/v1/movies/genres").json
+    assert answer is not None
+    genres = {genre["id"]: genre["name"] for genre in answer["genres"]}
+    assert len(genres) == 19
+    assert recorded.items() <= genres.items()
+
+
 def test_every_recorded_movie_can_be_kept_and_is_kept_whole(client: FlaskClient) -> None:
     for file in sorted((RECORDINGS / "movie").glob("*.json"))[::5]:
         answer = client.post("/api/v1/me/favorites", json={"movie_id": int(file.stem)})

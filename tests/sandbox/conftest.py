@@ -101,6 +101,9 @@ def folder(tmp_path: Path) -> Path:
     record(tmp_path, "GET /3/configuration", {"images": {}})
     search = {"page": 1, "results": [item(7, "007")], "total_pages": 1, "total_results": 1}
     record(tmp_path, "GET /3/search/movie?query=007&page=1&include_adult=false", search)
+    record(tmp_path, "GET /3/genre/movie/list", {"genres": [{"id": 18, "name": "Drama"}]})
+    italian = {"genres": [{"id": 18, "name": "Dramma"}]}
+    record(tmp_path, "GET /3/genre/movie/list?language=it", italian)
     return tmp_path
 
 

@@ -91,6 +91,20 @@ def test_genres_are_named_in_spanish(ask: Any) -> None:
     assert genres == [{"id": 28, "name": "Acción"}, {"id": 878, "name": "Ciencia ficción"}]
 
 
+@pytest.mark.parametrize(
+    ("language", "first", "last"),
+    [("en-US", "Action", "Western"), ("es-MX", "Acción", "Western"), ("fr-FR", None, None)],
+)
+def test_all_genres_are_listed_with_the_names_that_they_have_in_a_language(
+    ask: Any, language: str, first: str | None, last: str | None
+) -> None:
+    genres = ask("/genre/movie/list", language=language).json()["genres"]
+
+    assert len(genres) == 19
+    assert genres[0] == {"id": 28, "name": first}
+    assert genres[-1] == {"id": 37, "name": last}
+
+
 def test_details_carry_their_translations_when_asked(ask: Any) -> None:
     movie = ask("/movie/550", append_to_response="images,translations").json()
     titles = {
@@ -158,6 +172,8 @@ def test_a_search_that_finds_nothing_is_one_empty_page(ask: Any) -> None:
         "/movie/0",
         "/movie/abc",
         "/movie/550/nothing",
+        "/genre/movie",
+        "/genre/tv/list",
         "/movie/99999999999",
         "/tv",
     ],

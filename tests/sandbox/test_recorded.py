@@ -32,6 +32,10 @@ def sandbox(folder: Path) -> Iterator[Sandbox]:
         ("/movie/popular?language=de", "recorded/4.json"),
         ("/movie/changes?start_date=2026-01-01", "recorded/5.json"),
         ("/configuration", "recorded/6.json"),
+        ("/genre/movie/list", "recorded/8.json"),
+        ("/genre/movie/list?language=en-US", "recorded/8.json"),
+        ("/genre/movie/list?language=it", "recorded/9.json"),
+        ("/genre/movie/list?language=fr", "recorded/8.json"),
         ("/search/movie?query=007&language=en-US", "recorded/7.json"),
     ],
 )
@@ -113,6 +117,8 @@ def test_an_empty_folder_answers_what_it_can(tmp_path: Path, ask_of: Any) -> Non
         assert ask("/movie/popular").json()["results"] == []
         assert "poster_sizes" in ask("/configuration").json()["images"]
         assert ask("/movie/changes").json()["total_results"] == 0
+        genres = ask("/genre/movie/list", language="es").json()["genres"]
+        assert genres[0] == {"id": 28, "name": "Acción"}
 
 
 def test_a_folder_that_is_not_there_is_told_at_once(tmp_path: Path) -> None:

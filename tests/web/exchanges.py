@@ -26,7 +26,8 @@ from tests.fakes import FakeClock, FakeRateLimiter
 PICTURES = "http://127.0.0.1:8001/t/p"
 """The base URL of images in `make run`."""
 
-FAVORITES, RATING = "/api/v1/me/favorites", "/api/v1/me/ratings/550"
+FAVORITES, RATINGS = "/api/v1/me/favorites", "/api/v1/me/ratings"
+RATING = f"{RATINGS}/550"
 TOUR = (
     ("me", "showMe", "GET /api/v1/me", None, 200),
     ("popular", "listPopular", "GET /api/v1/movies/popular", None, 200),
@@ -40,11 +41,12 @@ TOUR = (
     ("rating", "showRating", f"GET {RATING}", None, 200),
     ("marked", "searchMovies", "GET /api/v1/movies/search?query=fight&include=me", None, 200),
     ("dramas", "listFavorites", f"GET {FAVORITES}?genre=18&sort=-rating,title", None, 200),
-    ("ratings", "listRatings", "GET /api/v1/me/ratings", None, 200),
+    ("ratings", "listRatings", f"GET {RATINGS}?min_rating=4&favorite=true", None, 200),
     ("json", "exportMine", "GET /api/v1/me/export", None, 200),
     ("csv", "exportMine", "GET /api/v1/me/export?format=csv", None, 200),
     ("theirs", "listFavoritesOf", "GET /api/v1/users/2/favorites", None, 200),
     ("cleared", "clearFavoritesOf", "DELETE /api/v1/users/2/favorites", None, 200),
+    ("spanish", "listGenres", "GET /api/v1/movies/genres?language=es", None, 200),
 )
 
 

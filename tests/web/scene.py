@@ -7,7 +7,7 @@ from typing import Any
 
 from werkzeug.test import TestResponse
 
-from butaca.core.models import MovieRecord, Stars, User
+from butaca.core.models import Genre, MovieRecord, Stars, User
 from tests.builders import ADMIN, CONSUMER, NOON, make_movie, make_page, make_record
 from tests.conftest import World
 from tests.contract_client import ContractClient
@@ -77,6 +77,7 @@ def furnish(world: World) -> None:
     """Give TMDB two movies, one of which both users have as a favorite and have rated."""
     world.catalogue.add(make_record(13), make_record(550))
     world.catalogue.pages[1] = make_page(make_movie(13), make_movie(550))
+    world.catalogue.genres_in["en-US"] = (Genre(28, "Action"), Genre(18, "Drama"))
     for user in (ADMIN, CONSUMER):
         keep(world, make_record(550), user=user)
         rate(world, make_record(550), 4.5, user=user)

@@ -12,6 +12,7 @@ from tests.web.scene import API, READS, Call, furnish, keep
 
 POPULAR = f"{API}/movies/popular"
 SEARCH = f"{API}/movies/search?query=movie"
+GENRES = f"{API}/movies/genres"
 MOVIE = f"{API}/movies/550"
 FAVORITES = f"{API}/me/favorites"
 OWN = (f"{API}/me", FAVORITES, f"{FAVORITES}/550", f"{API}/me/ratings", f"{API}/me/ratings/550")
@@ -34,7 +35,7 @@ FRESHNESS = [
 ]
 
 
-@pytest.mark.parametrize("path", [POPULAR, SEARCH, MOVIE])
+@pytest.mark.parametrize("path", [POPULAR, SEARCH, GENRES, MOVIE])
 @pytest.mark.parametrize(("freshness", "status", "seconds"), FRESHNESS)
 def test_an_answer_of_the_catalogue_says_how_it_was_come_by(
     path: str,

@@ -37,6 +37,7 @@ from tests.fakes import FakeClock
 from tests.web.scene import API, furnish, keep
 
 POPULAR = f"{API}/movies/popular"
+GENRES = f"{API}/movies/genres"
 MOVIE = f"{API}/movies/550"
 SAME = ("Content-Type", "Cache-Control", "ETag", "Link", "Vary", "X-Frame-Options")
 AUTHORIZED = {"Authorization": f"Bearer {CONSUMER_TOKEN}"}
@@ -225,7 +226,7 @@ def test_a_packed_answer_is_told_again_packed(lane: Lane) -> None:
     assert json.loads(lane.get().data)["results"]
 
 
-@pytest.mark.parametrize("path", [POPULAR, MOVIE])
+@pytest.mark.parametrize("path", [POPULAR, GENRES, MOVIE])
 def test_whoever_has_it_is_told_so(lane: Lane, path: str) -> None:
     tag = lane.get(path).headers["ETag"]
     by_app = lane.client.get(

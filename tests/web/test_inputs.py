@@ -13,6 +13,7 @@ from tests.web.scene import API, BODIES, CALLS, Call, furnish
 
 POPULAR = f"{API}/movies/popular"
 SEARCH = f"{API}/movies/search"
+GENRES = f"{API}/movies/genres"
 MOVIE = f"{API}/movies/550"
 FAVORITES = f"{API}/me/favorites"
 FAVORITE = f"{FAVORITES}/550"
@@ -22,7 +23,7 @@ ANYBODYS = f"{API}/users/2/favorites"
 
 LISTS = (FAVORITES, RATINGS, ANYBODYS)
 PAGED = (POPULAR, SEARCH, *LISTS)
-SPEAKING = (*PAGED, MOVIE, FAVORITE, RATING)
+SPEAKING = (*PAGED, GENRES, MOVIE, FAVORITE, RATING)
 READABLE = (*SPEAKING, f"{API}/me")
 
 
@@ -183,8 +184,8 @@ BAD_ORDERS = [
 ]
 
 
+BAD_ANSWERS = ["", "yes", "1", "TRUE", "True", "null", "true%00", "true,false"]
 BAD_FILTERS = {
-    "rated": ["", "yes", "1", "TRUE", "True", "null", "true%00", "true,false"],
     "min_rating": ["", "5.5", "-1", "4.3", "4.50", "1e0", "+4", "%D9%A3", "nan", "true", "4.", "6"],
     "genre": ["", "-1", "drama", "18,35", "1.0", str(2**31), "9" * 5000],
     "year_from": ["", "1869", "2101", "99", "1999-01-01", "-1999", "9" * 5000],
@@ -193,7 +194,7 @@ BAD_FILTERS = {
 }
 
 
-@pytest.mark.parametrize("path", [FAVORITES, ANYBODYS])
+@pytest.mark.parametrize("path", LISTS)
 @pytest.mark.parametrize(("name", "bad"), BAD_FILTERS.items(), ids=BAD_FILTERS.keys())
 def test_a_filter_that_makes_no_sense_is_refused(
     path: str, name: str, bad: list[str], admin: ContractClient
@@ -201,9 +202,20 @@ def test_a_filter_that_makes_no_sense_is_refused(
     assert refused(admin, path, name, bad) == bad
 
 
-@pytest.mark.parametrize("name", BAD_FILTERS)
-def test_ratings_have_no_filters(name: str, consumer: ContractClient) -> None:
-    assert mistakes(consumer.get(f"{RATINGS}?{name}=1")) == {("query", name)}
+@pytest.mark.parametrize(
+    ("path", "name"), [(FAVORITES, "rated"), (ANYBODYS, "rated"), (RATINGS, "favorite")]
+)
+def test_a_filter_by_yes_or_no_is_true_or_false(
+    path: str, name: str, admin: ContractClient
+) -> None:
+    assert refused(admin, path, name, BAD_ANSWERS) == BAD_ANSWERS
+
+
+@pytest.mark.parametrize(("path", "name"), [(FAVORITES, "favorite"), (RATINGS, "rated")])
+def test_a_list_is_not_filtered_by_what_all_of_it_is(
+    path: str, name: str, consumer: ContractClient
+) -> None:
+    assert mistakes(consumer.get(f"{path}?{name}=true")) == {("query", name)}
 
 
 @pytest.mark.parametrize("path", LISTS)

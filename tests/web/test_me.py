@@ -278,16 +278,46 @@ def test_favorites_can_be_narrowed_down(
     assert shown(answer)["total_results"] == len(found)
 
 
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("favorite=true", [4, 1, 3]),
+        ("favorite=false", [5]),
+        ("min_rating=3", [5, 4, 3]),
+        ("min_rating=3.5", [3]),
+        ("min_rating=0", [5, 4, 1, 3]),
+        ("genre=18", [5, 4, 1, 3]),
+        ("genre=1", []),
+        ("year_from=2000", [5]),
+        ("year_to=1999", [1, 3]),
+        ("year_from=1999&year_to=1999", [1, 3]),
+        ("q=ABACO", [4]),
+        ("q=l&sort=title", [3, 1]),
+        ("favorite=true&year_to=2000&q=ch&genre=18&min_rating=5", [3]),
+    ],
+)
+def test_ratings_can_be_narrowed_down(
+    query: str, found: list[int], world: World, consumer: ContractClient
+) -> None:
+    furnish_for_sorting(world)
+    rate(world, make_record(5, title="Echo", release_date=date(2001, 1, 1)), 3)
+
+    answer = consumer.get(f"{RATINGS}?{query}")
+
+    assert ids(answer) == found
+    assert shown(answer)["total_results"] == len(found)
+
+
+@pytest.mark.parametrize("path", [FAVORITES, RATINGS])
 def test_the_other_pages_of_a_narrowed_list_are_as_narrow(
-    world: World, consumer: ContractClient
+    path: str, world: World, consumer: ContractClient
 ) -> None:
     furnish_for_sorting(world)
 
-    answer = consumer.get(f"{FAVORITES}?rated=true&q=%C3%A1&page_size=1")
+    answer = consumer.get(f"{path}?min_rating=0&q=%C3%A1&page_size=1")
 
     assert (
-        f'<{FAVORITES}?rated=true&q=%C3%A1&page_size=1&page=3>; rel="last"'
-        in (answer.headers["Link"])
+        f'<{path}?min_rating=0&q=%C3%A1&page_size=1&page=3>; rel="last"' in (answer.headers["Link"])
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from butaca.core.errors import CatalogueUnavailable
 from butaca.core.models import (
     Collection,
     Company,
@@ -29,6 +30,7 @@ from tests.web.scene import API, keep, rate
 
 POPULAR = f"{API}/movies/popular"
 SEARCH = f"{API}/movies/search"
+GENRES = f"{API}/movies/genres"
 
 
 def test_the_popular_movies_are_listed_in_tmdbs_order(
@@ -260,6 +262,46 @@ def test_a_movie_that_tmdb_does_not_know_is_not_found(
     assert answer.status_code == 404
     assert answer.json is not None
     assert answer.json["code"] == "movie-not-found"
+
+
+def test_the_genres_are_listed_in_tmdbs_order(world: World, consumer: ContractClient) -> None:
+    world.catalogue.genres_in["en-US"] = (Genre(28, "Action"), Genre(18, "Drama"))
+
+    answer = consumer.get(GENRES)
+
+    assert answer.status_code == 200
+    assert answer.json == {
+        "genres": [{"id": 28, "name": "Action"}, {"id": 18, "name": "Drama"}],
+    }
+
+
+def test_the_genres_are_named_in_the_language_asked_for(
+    world: World, consumer: ContractClient
+) -> None:
+    world.catalogue.genres_in["es-AR"] = (Genre(28, "Acción"),)
+
+    answer = consumer.get(f"{GENRES}?language=es-AR")
+
+    assert answer.json == {"genres": [{"id": 28, "name": "Acción"}]}
+
+
+def test_the_genres_are_not_taken_for_a_movie(world: World, consumer: ContractClient) -> None:
+    consumer.get(f"{GENRES}?language=es")
+    consumer.get(f"{API}/movies/28?language=es")
+
+    assert world.catalogue.calls == ["es", (28, "es")]
+
+
+def test_genres_that_cannot_be_fetched_are_a_problem(
+    world: World, consumer: ContractClient
+) -> None:
+    world.catalogue.failure = CatalogueUnavailable()
+
+    answer = consumer.get(GENRES)
+
+    assert answer.status_code == 503
+    assert answer.json is not None
+    assert answer.json["code"] == "catalogue-unavailable"
 
 
 def marks(answer: Any) -> dict[int, Any]:

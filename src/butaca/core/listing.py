@@ -58,6 +58,7 @@ class Filter:
     """
 
     rated: bool | None = None
+    favorite: bool | None = None
     min_rating: Stars | None = None
     genre: int | None = None
     year_from: int | None = None

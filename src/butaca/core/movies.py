@@ -1,8 +1,8 @@
-"""Browsing the catalogue: popular movies, search, and details."""
+"""Browsing the catalogue: popular movies, search, details, and genres."""
 
 from dataclasses import dataclass
 
-from butaca.core.models import Fetched, Movie, MovieDetails, Page
+from butaca.core.models import Fetched, Genre, Movie, MovieDetails, Page
 from butaca.core.ports import MovieCatalogue, PopularQuery, SearchQuery
 
 
@@ -40,6 +40,10 @@ class Movies:
     def details(self, movie_id: int, *, language: str | None = None) -> Fetched[MovieDetails]:
         """Return the details of a movie. Raises MovieNotFound."""
         return self.catalogue.details(movie_id, self._language(language))
+
+    def genres(self, *, language: str | None = None) -> Fetched[tuple[Genre, ...]]:
+        """Return all genres of movies."""
+        return self.catalogue.genres(self._language(language))
 
     def _language(self, language: str | None) -> str:
         return language or self.default_language

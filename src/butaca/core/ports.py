@@ -10,6 +10,7 @@ from butaca.core.models import (
     Entry,
     Favorite,
     Fetched,
+    Genre,
     Mark,
     Movie,
     MovieDetails,
@@ -58,6 +59,9 @@ class MovieCatalogue(Protocol):
 
     def record(self, movie_id: int) -> Fetched[MovieRecord]:
         """Return a movie with all its translations. Raises MovieNotFound."""
+
+    def genres(self, language: str) -> Fetched[tuple[Genre, ...]]:
+        """Return all genres of movies, named in a language, or in English where it has no name."""
 
 
 class MovieNotStored(Exception):

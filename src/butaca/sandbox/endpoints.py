@@ -25,6 +25,9 @@ class Source(Protocol):
     def changes(self, call: Call, deleted: frozenset[int]) -> Answer:
         """Return a page of the IDs of changed movies, deleted ones first. Raises Refused."""
 
+    def genres(self, call: Call) -> Answer:
+        """Return all genres of movies."""
+
     def configuration(self) -> Answer:
         """Return the base URLs and the sizes of pictures."""
 
@@ -48,12 +51,20 @@ def _route(source: Source, call: Call, deleted: frozenset[int]) -> Answer:
             return source.search(call)
         case ["movie", "changes"]:
             return source.changes(call, deleted)
+        case ["genre", "movie", "list"]:
+            return source.genres(call)
+        case ["movie", text, *rest] if (movie_id := id_in(text)) is not None:
+            return _about_one(source, call, movie_id, rest)
+        case path:
+            return _about_service(source, path)
+
+
+def _about_service(source: Source, path: list[str]) -> Answer:
+    match path:
         case ["configuration"]:
             return source.configuration()
         case ["authentication"]:
             return json_answer({"success": True, "status_code": 1, "status_message": "Success."})
-        case ["movie", text, *rest] if (movie_id := id_in(text)) is not None:
-            return _about_one(source, call, movie_id, rest)
     raise Refused(34)
 
 

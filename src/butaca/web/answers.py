@@ -149,23 +149,35 @@ def told(
     marks_of: MarksOf | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """Return a response with data of the catalogue, its cache status and its lifetime.
+    """Return a response with movies of the catalogue, their cache status and their lifetime.
 
     With `marks_of`, each movie has the marks of the current user.
     """
-    set_freshness(freshness := fetched.freshness)
-    found = {"Age": str(freshness.age), "Cache-Status": cache_status(freshness)}
-    always = headers or {}
-    if marks_of:
-        unmarked = writer().unmarked(shape, fetched.value)
+    if marks_of is None:
+        return told_to_all(shape, fetched, headers)
+    found = _found(fetched.freshness)
+    unmarked = writer().unmarked(shape, fetched.value)
 
-        def anew(user: models.User) -> tuple[bytes, Mapping[str, str]]:
-            return unmarked.mark(marks_of(user, unmarked.movie_ids)), always
+    def anew(user: models.User) -> tuple[bytes, Mapping[str, str]]:
+        return unmarked.mark(marks_of(user, unmarked.movie_ids)), headers or {}
 
-        return _told_anew(anew, freshness, unmarked.size, found)
+    return _told_anew(anew, fetched.freshness, unmarked.size, found)
+
+
+def told_to_all(
+    shape: type[Answer], fetched: Fetched[Any], headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return a response with data of the catalogue that is the same for all users."""
+    found = _found(freshness := fetched.freshness)
     _tell(freshness)
-    whole = answer(shape.of(fetched.value), headers={**found, **always})
+    whole = answer(shape.of(fetched.value), headers={**found, **(headers or {})})
     return conditional(whole, f"private, max-age={_lifetime(freshness)}")
+
+
+def _found(freshness: Freshness) -> dict[str, str]:
+    """Return the headers that describe the freshness, and let it be logged and counted."""
+    set_freshness(freshness)
+    return {"Age": str(freshness.age), "Cache-Status": cache_status(freshness)}
 
 
 def _answer(

@@ -1,6 +1,7 @@
 """Request schemas: the query parameters and bodies of the contract."""
 
 import re
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
@@ -81,6 +82,13 @@ StoredLanguage = Annotated[
         "the translations stored with the movie: an exact match first, then another region of the "
         "same language, then the default language of the service, which is also used without this "
         "parameter.",
+    ),
+]
+GenreLanguage = Annotated[
+    Language,
+    Field(
+        description=f"The language of the names: {_LANGUAGES} Defaults to the default language of "
+        "the service.",
     ),
 ]
 Region = Annotated[
@@ -197,6 +205,12 @@ class DetailsQuery(Query):
     include: Include | None = None
 
 
+class GenresQuery(Query):
+    """The query parameters for the genres."""
+
+    language: GenreLanguage | None = None
+
+
 class LanguageQuery(Query):
     """The query parameters for a favorite or a rating."""
 
@@ -236,36 +250,19 @@ class _ListQuery(LanguageQuery):
     page: ListPageNumber = 1
     page_size: PageSize = 20
     sort: SortOrder
-
-    def to_core(self) -> ListQuery:
-        """Return the query as the core's type."""
-        return ListQuery(self.sort, self.page, self.page_size, self.language, self.to_filter())
-
-    def to_filter(self) -> Filter:
-        """Return the filters as the core's type."""
-        return Filter()
-
-
-class FavoritesQuery(_ListQuery):
-    """The query parameters for a list of favorites."""
-
-    sort: _sort_by("-release_date,-rating", FAVORITE_KEYS)  # type: ignore[valid-type]
-    rated: Annotated[
-        YesOrNo | None,
-        Field(
-            description="With `true`, return only favorites that have a rating. With `false`, "
-            "return only favorites that have none."
-        ),
-    ] = None
     min_rating: Annotated[
         StarsInQuery | None,
         Field(
-            description="Return only favorites with at least this many stars, from 0 to 5 in steps "
-            "of 0.5."
+            description="Return only movies rated with at least this many stars, from 0 to 5 in "
+            "steps of 0.5."
         ),
     ] = None
     genre: Annotated[
-        GenreId | None, Field(description="Return only movies of the genre with this TMDB ID.")
+        GenreId | None,
+        Field(
+            description="Return only movies of the genre with this TMDB ID. `GET "
+            "/api/v1/movies/genres` lists the IDs."
+        ),
     ] = None
     year_from: Annotated[
         Year | None,
@@ -284,10 +281,13 @@ class FavoritesQuery(_ListQuery):
         ),
     ] = None
 
+    def to_core(self) -> ListQuery:
+        """Return the query as the core's type."""
+        return ListQuery(self.sort, self.page, self.page_size, self.language, self.to_filter())
+
     def to_filter(self) -> Filter:
         """Return the filters as the core's type."""
         return Filter(
-            rated=self.rated,
             min_rating=self.min_rating,
             genre=self.genre,
             year_from=self.year_from,
@@ -296,10 +296,38 @@ class FavoritesQuery(_ListQuery):
         )
 
 
+class FavoritesQuery(_ListQuery):
+    """The query parameters for a list of favorites."""
+
+    sort: _sort_by("-release_date,-rating", FAVORITE_KEYS)  # type: ignore[valid-type]
+    rated: Annotated[
+        YesOrNo | None,
+        Field(
+            description="With `true`, return only favorites that have a rating. With `false`, "
+            "return only favorites that have none."
+        ),
+    ] = None
+
+    def to_filter(self) -> Filter:
+        """Return the filters as the core's type."""
+        return replace(super().to_filter(), rated=self.rated)
+
+
 class RatingsQuery(_ListQuery):
     """The query parameters for a list of ratings."""
 
     sort: _sort_by("-rated_at", RATING_KEYS)  # type: ignore[valid-type]
+    favorite: Annotated[
+        YesOrNo | None,
+        Field(
+            description="With `true`, return only ratings of movies that are favorites. With "
+            "`false`, return only ratings of movies that are not."
+        ),
+    ] = None
+
+    def to_filter(self) -> Filter:
+        """Return the filters as the core's type."""
+        return replace(super().to_filter(), favorite=self.favorite)
 
 
 class ExportQuery(Query):

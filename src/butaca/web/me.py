@@ -111,8 +111,8 @@ def forget(movie_id: int) -> Response:
 def list_ratings(query: inputs.RatingsQuery) -> Response:
     """List your ratings.
 
-    Returns each rating with the full movie details, whether or not the movie is a favorite. The
-    operation uses neither TMDB nor the cache.
+    Returns each rating with the full movie details, whether or not the movie is a favorite. If you
+    combine filters, a rating must match all of them. The operation uses neither TMDB nor the cache.
     """
     ratings, wanted = services().library.ratings, query.to_core()
     return my_page(outputs.RatingPage, lambda user: ratings(user, wanted))

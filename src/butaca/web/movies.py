@@ -4,7 +4,7 @@ from flask import Response
 
 from butaca.core.models import Fetched, Movie, Page, Role
 from butaca.web import inputs, outputs
-from butaca.web.answers import MarksOf, page_links, told
+from butaca.web.answers import MarksOf, page_links, told, told_to_all
 from butaca.web.auth import requires
 from butaca.web.context import services
 from butaca.web.responses import CATALOGUE, MOVIE_NOT_FOUND
@@ -56,6 +56,21 @@ def search_movies(query: inputs.SearchQuery) -> Response:
         year=query.year,
     )
     return _page(found, query.include)
+
+
+@bp.get("/movies/genres")
+@bp.input(inputs.GenresQuery, location="query", arg_name="query")
+@bp.answers(outputs.GenreList, {200: "All genres."}, headers=CACHED, problems=CATALOGUE)
+@requires(Role.USER)
+def list_genres(query: inputs.GenresQuery) -> Response:
+    """List the genres of movies.
+
+    Returns TMDB's genres. Use the names to label the `genre_ids` of a movie, and the IDs for the
+    `genre` filter of favorites and ratings. A genre that TMDB does not name in the requested
+    language has its English name. Responses are cached like popular movies.
+    """
+    found = services().movies.genres(language=query.language)
+    return told_to_all(outputs.GenreList, found)
 
 
 @bp.get("/movies/<movie_id>")

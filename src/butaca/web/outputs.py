@@ -121,7 +121,12 @@ class Movie(Answer):
     original_language: OriginalLanguage
     overview: Overview
     release_date: ReleaseDate
-    genre_ids: Annotated[list[int], Field(description="The TMDB IDs of the genres.")]
+    genre_ids: Annotated[
+        list[int],
+        Field(
+            description="The TMDB IDs of the genres. `GET /api/v1/movies/genres` lists their names."
+        ),
+    ]
     popularity: Popularity
     vote_average: VoteAverage
     vote_count: VoteCount
@@ -139,6 +144,17 @@ class Genre(Answer):
 
     id: Annotated[int, Field(description="The TMDB ID of the genre.")]
     name: Annotated[str, Field(description="The name of the genre.")]
+
+
+class GenreList(Answer):
+    """All genres of movies."""
+
+    genres: Annotated[list[Genre], Field(description="The genres, in TMDB's order.")]
+
+    @classmethod
+    def of(cls, entity: object) -> Self:
+        """Return a sequence of genres in the form of this schema."""
+        return cls.model_validate({"genres": entity})
 
 
 class Collection(Answer):

@@ -8,7 +8,7 @@ from typing import Any
 from butaca.adapters.bulkhead import Bulkhead
 from butaca.adapters.cache import CachedCatalogue, Flights, Layers, Memory
 from butaca.core.errors import CatalogueFailed, CatalogueUnavailable
-from butaca.core.models import Fetched
+from butaca.core.models import Fetched, Genre
 from butaca.core.ports import MovieCatalogue, PopularQuery
 from tests.builders import make_movie, make_page, make_record
 from tests.fakes import FakeCache, FakeCatalogue, FakeClock, FakeHealth
@@ -65,6 +65,7 @@ def furnish(upstream: FakeCatalogue) -> None:
     """Give an upstream one popular movie."""
     upstream.pages = {1: make_page(make_movie(550))}
     upstream.add(make_record(550))
+    upstream.genres_in = {"en-US": (Genre(18, "Drama"),)}
 
 
 @dataclass

@@ -32,6 +32,7 @@ ASKS: dict[str, Ask] = {
     "search": lambda cached: cached.search(SearchQuery("movie", "en-US")),
     "details": lambda cached: cached.details(550, "en-US"),
     "record": lambda cached: cached.record(550),
+    "genres": lambda cached: cached.genres("en-US"),
 }
 FAILURES: list[tuple[type[CatalogueFailed], int | None]] = [
     (CatalogueUnavailable, 503),
@@ -385,7 +386,7 @@ def test_no_such_movie_lets_nobody_rest(scene: Scene) -> None:
 
 # --- what cannot be read -------------------------------------------------------------------
 
-GARBAGE = [b"", b"\x80\x04garbage", b"{", b"[]", b"{}", b'"a string"', b'{"results": null}']
+GARBAGE = [b"", b"\x80\x04garbage", b"{", b"[1]", b"{}", b'"a string"', b'{"results": null}']
 
 
 def spoil(scene: Scene, body: bytes) -> None:
@@ -469,6 +470,8 @@ DIFFERENT: list[Ask] = [
     lambda cached: cached.details(550, "es-ES"),
     lambda cached: cached.record(550),
     lambda cached: cached.record(551),
+    lambda cached: cached.genres("en-US"),
+    lambda cached: cached.genres("es-ES"),
 ]
 
 

@@ -54,6 +54,7 @@ ASKS: dict[str, Ask] = {
     "search": lambda cached: cached.search(SearchQuery("movie", "en-US")),
     "details": lambda cached: cached.details(550, "en-US"),
     "record": lambda cached: cached.record(550),
+    "genres": lambda cached: cached.genres("en-US"),
 }
 
 
@@ -151,9 +152,8 @@ def test_of_many_one_goes_while_the_cache_is_away(crowd: Crowd, pool: ThreadPool
     assert sources.count(Source.COLLAPSED) == MANY - 1
 
 
-def test_calls_for_different_things_do_not_wait_for_one_another(
-    crowd: Crowd, pool: ThreadPoolExecutor
-) -> None:
+def test_calls_for_different_things_do_not_wait_for_one_another(pool: ThreadPoolExecutor) -> None:
+    crowd = Crowd(places=len(ASKS))
     futures = [pool.submit(ask, crowd.cached) for ask in ASKS.values()]
     for _ in ASKS:
         crowd.upstream.wait_for_call()

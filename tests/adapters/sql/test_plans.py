@@ -8,8 +8,8 @@ from sqlalchemy import event, text
 
 from butaca.adapters.sql import Database, SqlAccounts, SqlLibrary
 from butaca.adapters.sql.stored import movie_row
-from butaca.core.listing import FAVORITE_KEYS, RATING_KEYS, ListQuery, sort_order
-from butaca.core.models import Page
+from butaca.core.listing import FAVORITE_KEYS, RATING_KEYS, Filter, ListQuery, sort_order
+from butaca.core.models import Page, Stars
 from tests.builders import CONSUMER, NOON, make_record
 from tests.many import filling
 
@@ -110,5 +110,20 @@ def test_a_page_in_any_other_order_reads_nothing_but_the_index(large: Database, 
 
 def test_ratings_in_the_default_order_are_cut_out_of_the_index(large: Database) -> None:
     query = ListQuery(sort_order("-rated_at", RATING_KEYS))
+    (page,) = plans(large, lambda: SqlLibrary(large).ratings(CONSUMER.id, query))
+    assert steps_to_the_index(page) == (["Index Only Scan"], "ix_user_movies_ratings")
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        Filter(min_rating=Stars.of(3)),
+        Filter(year_from=1955, year_to=1956),
+        Filter(title="movie 77"),
+    ],
+    ids=str,
+)
+def test_filtered_ratings_read_nothing_but_the_index(large: Database, wanted: Filter) -> None:
+    query = ListQuery(sort_order("-rated_at", RATING_KEYS), filter=wanted)
     (page,) = plans(large, lambda: SqlLibrary(large).ratings(CONSUMER.id, query))
     assert steps_to_the_index(page) == (["Index Only Scan"], "ix_user_movies_ratings")

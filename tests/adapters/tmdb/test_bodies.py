@@ -10,7 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from butaca.adapters.tmdb.bodies import changes_page, movie_details, movie_page, movie_record
+from butaca.adapters.tmdb.bodies import (
+    changes_page,
+    genre_names,
+    movie_details,
+    movie_page,
+    movie_record,
+)
 from butaca.core.errors import CatalogueAnsweredNonsense
 from butaca.core.models import Collection, Company, Country, Genre, SpokenLanguage, Translation
 
@@ -67,6 +73,9 @@ TRANSLATION: dict[str, Any] = {
         "title": "El club de la lucha",
     },
 }
+
+
+GENRES: dict[str, Any] = {"genres": [{"id": 18, "name": "Drama"}]}
 
 
 def page_of(*items: object, **changes: object) -> dict[str, Any]:
@@ -278,7 +287,7 @@ def test_a_translation_into_nowhere_is_nonsense(missing: str) -> None:
 
 # --- whatever may come ---------------------------------------------------------------------
 
-READERS: list[Callable[[Any], object]] = [movie_page, movie_details, movie_record]
+READERS: list[Callable[[Any], object]] = [movie_page, movie_details, movie_record, genre_names]
 # 1e999 is read as infinity, so that infinity is among what JSON may say.
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
 JSON = st.recursive(
@@ -306,7 +315,7 @@ def test_any_json_is_read_or_nonsense(read: Callable[[Any], object], body: Any) 
 
 
 @pytest.mark.parametrize("read", READERS)
-@given(body=bent(page_of(ITEM)) | bent(record_of(TRANSLATION)))
+@given(body=bent(page_of(ITEM)) | bent(record_of(TRANSLATION)) | bent(GENRES))
 def test_a_bent_body_is_read_or_nonsense(read: Callable[[Any], object], body: Any) -> None:
     _is_read_or_nonsense(read, body)
 
@@ -441,3 +450,19 @@ def test_a_list_of_changes_tells_of_all_its_pages(told: int) -> None:
 def test_a_change_without_an_id_is_nonsense(item: dict[str, Any]) -> None:
     with pytest.raises(CatalogueAnsweredNonsense):
         changes_page(page_of(item))
+
+
+def test_genres_are_names_by_id_in_their_order() -> None:
+    body = {"genres": [{"id": 28, "name": "Acció"}, {"id": 18, "name": "Drama", "x": 1}]}
+    assert list(genre_names(body).items()) == [(28, "Acció"), (18, "Drama")]
+
+
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_a_genre_without_a_name_is_known_by_its_id(nothing: str | None) -> None:
+    assert genre_names({"genres": [{"id": 18, "name": nothing}]}) == {18: None}
+
+
+@pytest.mark.parametrize("item", [{}, {"id": 18}, {"name": "Drama"}, {"id": "x", "name": "Drama"}])
+def test_a_genre_of_another_shape_is_nonsense(item: dict[str, Any]) -> None:
+    with pytest.raises(CatalogueAnsweredNonsense):
+        genre_names({"genres": [item]})

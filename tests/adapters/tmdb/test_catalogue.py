@@ -3,13 +3,14 @@
 import json
 from collections.abc import Callable
 from datetime import date
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
 from butaca.adapters.tmdb import TmdbCatalogue, TmdbHttp
 from butaca.core.errors import CatalogueAnsweredNonsense, MovieNotFound
-from butaca.core.models import Freshness, Source
+from butaca.core.models import Freshness, Genre, Source
 from butaca.core.ports import PopularQuery, SearchQuery
 from butaca.sandbox import Fault, Sandbox
 from tests.adapters.tmdb.wire import OK, Wire
@@ -114,6 +115,56 @@ def test_changes_are_the_ids_of_movies_with_those_that_are_deleted(
     assert page.total_results == len(page.results)
 
 
+def test_genres_send_the_language(sandbox: Sandbox, catalogue: TmdbCatalogue) -> None:
+    catalogue.genres("es-ES")
+
+    assert sent(sandbox) == ("/3/genre/movie/list", {"language": "es-ES"})
+
+
+def test_genres_come_in_the_order_of_tmdb(catalogue: TmdbCatalogue) -> None:
+    genres = catalogue.genres("es-ES").value
+
+    assert genres[:2] == (Genre(28, "Acción"), Genre(12, "Aventura"))
+    assert len(genres) == 19
+
+
+def test_genres_without_a_name_in_the_language_have_their_english_one(
+    sandbox: Sandbox, catalogue: TmdbCatalogue
+) -> None:
+    genres = catalogue.genres("ca-ES").value
+
+    assert genres == catalogue.genres("en-US").value
+    assert sandbox.calls.targets == {
+        "/3/genre/movie/list?language=ca-ES": 1,
+        "/3/genre/movie/list?language=en-US": 2,
+    }
+
+
+class Genres:
+    """An HTTP session that has the names of genres in some languages, by ID."""
+
+    def __init__(self, **names: dict[int, str | None]) -> None:
+        self._names = names
+
+    def get(self, path: str, params: dict[str, str]) -> dict[str, Any]:
+        named = self._names[params["language"][:2]].items()
+        return {"genres": [{"id": genre_id, "name": name} for genre_id, name in named]}
+
+
+def genres_of(**names: dict[int, str | None]) -> tuple[Genre, ...]:
+    return TmdbCatalogue(Genres(**names)).genres("ca-ES").value  # type: ignore[arg-type]
+
+
+def test_a_name_that_the_language_has_is_not_replaced() -> None:
+    genres = genres_of(ca={28: "Acció", 18: None}, en={28: "Action", 18: "Drama"})
+
+    assert genres == (Genre(28, "Acció"), Genre(18, "Drama"))
+
+
+def test_a_genre_without_any_name_is_left_out() -> None:
+    assert genres_of(ca={28: "Acció", 1: None}, en={28: "Action", 1: ""}) == (Genre(28, "Acció"),)
+
+
 def test_what_tmdb_answers_is_not_out_of_a_cache(catalogue: TmdbCatalogue) -> None:
     fetched = catalogue.popular(PopularQuery(language="en-US"))
 
@@ -128,6 +179,7 @@ ASK_FOR_A_PAGE: list[Callable[[TmdbCatalogue], object]] = [
     lambda catalogue: catalogue.popular(PopularQuery("en-US")),
     lambda catalogue: catalogue.search(SearchQuery("matrix", "en-US")),
     lambda catalogue: catalogue.changes(date(2026, 4, 30), date(2026, 5, 14)),
+    lambda catalogue: catalogue.genres("en-US"),
 ]
 
 
@@ -141,7 +193,7 @@ def test_a_404_means_that_there_is_no_such_movie(
         ask(catalogue)
 
 
-@pytest.mark.parametrize("ask", ASK_FOR_A_PAGE, ids=["popular", "search", "changes"])
+@pytest.mark.parametrize("ask", ASK_FOR_A_PAGE, ids=["popular", "search", "changes", "genres"])
 def test_a_404_for_a_list_is_nonsense(
     sandbox: Sandbox, catalogue: TmdbCatalogue, ask: Callable[[TmdbCatalogue], object]
 ) -> None:
@@ -154,7 +206,9 @@ def test_a_404_for_a_list_is_nonsense(
 
 
 @pytest.mark.parametrize(
-    "ask", ASK_FOR_ONE + ASK_FOR_A_PAGE, ids=["details", "record", "popular", "search", "changes"]
+    "ask",
+    ASK_FOR_ONE + ASK_FOR_A_PAGE,
+    ids=["details", "record", "popular", "search", "changes", "genres"],
 )
 def test_an_object_without_a_movie_is_nonsense(
     sandbox: Sandbox, catalogue: TmdbCatalogue, ask: Callable[[TmdbCatalogue], object]

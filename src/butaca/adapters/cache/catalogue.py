@@ -26,6 +26,7 @@ from butaca.core.errors import (
 from butaca.core.models import (
     Fetched,
     Freshness,
+    Genre,
     Movie,
     MovieDetails,
     MovieRecord,
@@ -46,6 +47,7 @@ LANDING_SECONDS = 1.0
 _PAGE: Form[Page[Movie]] = Form(Page[Movie])
 _DETAILS: Form[MovieDetails] = Form(MovieDetails)
 _RECORD: Form[MovieRecord] = Form(MovieRecord)
+_GENRES: Form[tuple[Genre, ...]] = Form(tuple[Genre, ...])
 
 
 class CachedCatalogue:
@@ -92,6 +94,11 @@ class CachedCatalogue:
         """Return a movie with all its translations."""
         key = _key("record", movie_id)
         return self._answer(Call(key, _RECORD, partial(self._catalogue.record, movie_id)))
+
+    def genres(self, language: str) -> Fetched[tuple[Genre, ...]]:
+        """Return all genres of movies."""
+        key = _key("genres", language)
+        return self._answer(Call(key, _GENRES, partial(self._catalogue.genres, language)))
 
     def _answer(self, call: Call[T]) -> Fetched[T]:
         """Answer from memory, from Redis, from a call in flight, or from a new one."""

@@ -28,6 +28,7 @@ from butaca.core.listing import Filter, ListQuery, SortKey, SortOrder
 from butaca.core.models import Favorite, MovieDetails, Page, Rating, Stars
 
 T = TypeVar("T")
+_States = tuple[tuple[str, bool], ...]
 
 _SORTED_BY: Mapping[SortKey, str] = {
     SortKey.RELEASE_DATE: "release_date",
@@ -67,7 +68,7 @@ class Shelf(Generic[T]):
         """Return one page of a user's list, in a total order."""
         values = _values(query.filter)
         count, page = _statements(
-            self, query.sort, query.filter.rated, frozenset(values), query.language
+            self, query.sort, _states(query.filter), frozenset(values), query.language
         )
         skipped = (query.page - 1) * query.page_size
         here = {"user_id": user_id, "page_size": query.page_size, "skipped": skipped, **values}
@@ -98,7 +99,7 @@ class Shelf(Generic[T]):
 def _statements(
     shelf: Shelf[Any],
     sort: SortOrder,
-    rated: bool | None,
+    states: _States,
     values: frozenset[str],
     language: str | None,
 ) -> tuple[Select[Any], Select[Any]]:
@@ -109,7 +110,7 @@ def _statements(
     chosen = (
         _mine.user_id == bindparam("user_id"),
         shelf.holds,
-        *_conditions(rated, values, language),
+        *_conditions(states, values, language),
     )
     page = (
         shelf.chosen(*chosen)
@@ -161,6 +162,12 @@ def _order(sort: SortOrder, columns: Any) -> list[ColumnElement[Any]]:
     return [*order, columns["movie_id"]]
 
 
+def _states(wanted: Filter) -> _States:
+    """Return the columns that must be set, or must not be set, for a filter."""
+    columns = (("half_stars", wanted.rated), ("favorited_at", wanted.favorite))
+    return tuple((name, is_set) for name, is_set in columns if is_set is not None)
+
+
 def _values(wanted: Filter) -> dict[str, Any]:
     """Return the values of a filter: the parameters of `_conditions`."""
     values = {
@@ -179,11 +186,11 @@ def _containing(words: str) -> str:
 
 
 def _conditions(
-    rated: bool | None, values: frozenset[str], language: str | None
+    states: _States, values: frozenset[str], language: str | None
 ) -> Iterator[ColumnElement[bool]]:
     """Yield the conditions of a filter that sets these values."""
-    if rated is not None:
-        yield _mine.half_stars.is_not(None) if rated else _mine.half_stars.is_(None)
+    for name, is_set in states:
+        yield _mine[name].is_not(None) if is_set else _mine[name].is_(None)
     if "min_rating" in values:
         yield _mine.half_stars >= bindparam("min_rating")
     if "year_from" in values:

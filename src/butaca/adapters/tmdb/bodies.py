@@ -45,6 +45,14 @@ class _Change:
     id: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Genre:
+    """A genre. Its name is null if TMDB does not have one in the language."""
+
+    id: int
+    name: str | None
+
+
 # 1e999 is valid JSON, and is parsed as infinity.
 _FINITE = ConfigDict(allow_inf_nan=False)
 _ENVELOPE = TypeAdapter(_Envelope)
@@ -52,6 +60,7 @@ _MOVIES = TypeAdapter(list[Movie], config=_FINITE)
 _DETAILS = TypeAdapter(tuple[MovieDetails], config=_FINITE)
 _TRANSLATIONS = TypeAdapter(list[Translation])
 _CHANGES = TypeAdapter(list[_Change])
+_GENRES = TypeAdapter(list[_Genre])
 
 Json = Mapping[str, Any]
 
@@ -103,6 +112,15 @@ def movie_record(body: Json, language: str = "en-US") -> MovieRecord:
         return MovieRecord(details, tuple(_TRANSLATIONS.validate_python(translations)), language)
     except (ValidationError, LookupError, TypeError) as error:
         raise CatalogueAnsweredNonsense from error
+
+
+def genre_names(body: Json) -> dict[int, str | None]:
+    """Parse the names of the genres, by ID. Raises CatalogueAnsweredNonsense."""
+    try:
+        genres = _GENRES.validate_python(body["genres"])
+    except (ValidationError, LookupError, TypeError) as error:
+        raise CatalogueAnsweredNonsense from error
+    return {each.id: each.name or None for each in genres}
 
 
 def _filled(item: Json) -> dict[str, Any]:

@@ -3,11 +3,20 @@
 from datetime import date
 from typing import Any
 
-from butaca.adapters.tmdb.bodies import changes_page, movie_details, movie_page, movie_record
+from butaca.adapters.tmdb.bodies import (
+    changes_page,
+    genre_names,
+    movie_details,
+    movie_page,
+    movie_record,
+)
 from butaca.adapters.tmdb.http import TmdbHttp
 from butaca.core.errors import CatalogueAnsweredNonsense, MovieNotFound
-from butaca.core.models import Fetched, Movie, MovieDetails, MovieRecord, Page
+from butaca.core.models import Fetched, Genre, Movie, MovieDetails, MovieRecord, Page
 from butaca.core.ports import PopularQuery, SearchQuery
+
+_ENGLISH = "en-US"
+"""The language of the names that TMDB uses in the details of a movie if it has no others."""
 
 
 class TmdbCatalogue:
@@ -48,10 +57,25 @@ class TmdbCatalogue:
         )
         return Fetched(movie_record(body, self._default_language))
 
+    def genres(self, language: str) -> Fetched[tuple[Genre, ...]]:
+        """Return all genres of movies. If names are missing, a second call gets the English ones.
+
+        TMDB replaces missing names in the details of a movie, but not in the list of genres.
+        Source: https://github.com/sct/overseerr/pull/1352.
+        """
+        names = self._genre_names(language)
+        if None in names.values():
+            known = {genre_id: name for genre_id, name in names.items() if name}
+            names = {**self._genre_names(_ENGLISH), **known}
+        return Fetched(tuple(Genre(genre_id, name) for genre_id, name in names.items() if name))
+
     def changes(self, first: date, last: date, page: int = 1) -> Page[int]:
         """Return one page of the IDs of the movies that changed between two dates (UTC)."""
         days = {"start_date": first.isoformat(), "end_date": last.isoformat()}
         return changes_page(self._list("/movie/changes", **days, page=page))
+
+    def _genre_names(self, language: str) -> dict[int, str | None]:
+        return genre_names(self._list("/genre/movie/list", language=language))
 
     def _list(self, path: str, **params: str | int | None) -> dict[str, Any]:
         given = {name: value for name, value in params.items() if value is not None}

@@ -1,6 +1,7 @@
 """TMDB's names of genres, languages and countries."""
 
 from collections.abc import Mapping
+from typing import Any
 
 GENRES: Mapping[int, tuple[str, str]] = {
     12: ("Adventure", "Aventura"),
@@ -69,3 +70,16 @@ def genre_name(genre_id: int, language: str) -> str:
     """Return the name of a genre, in Spanish if the language is Spanish, else in English."""
     english, spanish = GENRES[genre_id]
     return spanish if language.startswith("es") else english
+
+
+def genre_list(language: str) -> list[dict[str, Any]]:
+    """Return all genres in TMDB's order, which is that of their English names.
+
+    A genre without a name in the language has the name `None`: only in the details of a movie does
+    TMDB use the English name instead.
+    """
+    is_named = language[:2] in {"en", "es"}
+    return [
+        {"id": one, "name": genre_name(one, language) if is_named else None}
+        for one in sorted(GENRES, key=lambda one: GENRES[one])
+    ]

@@ -7,6 +7,7 @@ from butaca.sandbox.answers import Answer, Refused, json_answer
 from butaca.sandbox.call import Call, id_in
 from butaca.sandbox.drawing.pictures import SIZES, Picture
 from butaca.sandbox.films.movies import Movie
+from butaca.sandbox.films.names import genre_list
 from butaca.sandbox.films.paging import CHANGES_PAGE_SIZE, folded, inflated, page_of, shelves
 from butaca.sandbox.films.shapes import backdrop_path, details, list_item, poster_path, translations
 
@@ -60,6 +61,10 @@ class OwnMovies:
             if movie.id not in deleted
         ]
         return json_answer(page_of(changed, call.page, size=CHANGES_PAGE_SIZE))
+
+    def genres(self, call: Call) -> Answer:
+        """Return all genres, named in English or Spanish."""
+        return json_answer({"genres": genre_list(call.language)})
 
     def configuration(self) -> Answer:
         """Return the sizes of pictures; the base URL is always TMDB's."""

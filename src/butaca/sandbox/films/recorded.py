@@ -7,6 +7,7 @@ from butaca.sandbox.answers import Answer, Refused, json_answer
 from butaca.sandbox.call import Call
 from butaca.sandbox.drawing.pictures import Picture
 from butaca.sandbox.films.folder import Folder
+from butaca.sandbox.films.names import genre_list
 from butaca.sandbox.films.own import CONFIGURATION, change
 from butaca.sandbox.films.paging import CHANGES_PAGE_SIZE, folded, page_of
 
@@ -70,6 +71,12 @@ class RecordedMovies:
         kept = [one for one in page["results"] if one["id"] not in deleted]
         gone = [change(one, deleted=True) for one in sorted(deleted)]
         return json_answer({**page, "results": [*gone, *kept]})
+
+    def genres(self, call: Call) -> Answer:
+        """Return the recorded genres, or the built-in ones."""
+        default = Call(call.path, {})
+        recorded = self._folder.exact(call) or self._folder.exact(default)
+        return recorded or json_answer({"genres": genre_list(call.language)})
 
     def configuration(self) -> Answer:
         """Return the recorded configuration, or the built-in one."""
