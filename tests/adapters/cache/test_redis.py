@@ -19,6 +19,7 @@ from butaca.adapters.cache.health import AILING, RESTING
 from butaca.adapters.cache.redis import FORMAT, entry_key, lease_key
 from butaca.adapters.rate_limits import RateLimits
 from butaca.adapters.redis import RedisLink
+from butaca.settings import YEAR
 from tests.adapters.cache.scene import REST
 from tests.fakes import FakeClock
 from tests.faults.pods import until
@@ -113,6 +114,13 @@ def test_an_age_is_right_for_a_pod_that_keeps_for_longer(
 
     assert entry is not None
     assert 100 <= entry.age < 105
+
+
+def test_an_entry_that_is_kept_as_long_as_can_be_set_is_read(link: RedisLink) -> None:
+    cache = RedisCache(link, kept_for=YEAR)
+    cache.put("popular:1", b"one")
+
+    assert cache.get("popular:1") is not None
 
 
 # --- what cannot be read -------------------------------------------------------------------
