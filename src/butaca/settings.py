@@ -67,13 +67,15 @@ def _has_good_port(url: SplitResult) -> bool:
 
 
 def _database_url(secret: SecretStr) -> SecretStr:
+    # Hosting providers hand out URLs without a driver.
+    text = re.sub("^postgres(ql)?://", "postgresql+psycopg://", secret.get_secret_value())
     try:
-        url = make_url(secret.get_secret_value())
+        url = make_url(text)
     except (ArgumentError, ValueError):
         url = URL.create("unreadable")
     if url.drivername not in {"postgresql+psycopg", "sqlite"} or not url.database:
-        raise ValueError("must look like postgresql+psycopg://… or sqlite:///file.db")
-    return secret
+        raise ValueError("must look like postgresql://host/database or sqlite:///file.db")
+    return SecretStr(text)
 
 
 def _token(secret: SecretStr) -> SecretStr:
