@@ -29,6 +29,9 @@ def taken_port() -> Iterator[int]:
         yield sock.getsockname()[1]
 
 
+CANNOT_BE_OPENED = "The database at DATABASE_URL cannot be reached: unable to open database file."
+
+
 def butaca(*words: str, **environment: str) -> Result:
     return CliRunner().invoke(main, words, env=environment)
 
@@ -64,14 +67,14 @@ def test_migrate_checks_without_changing_anything(tmp_path: Path) -> None:
 def test_migrate_tells_in_a_line_that_the_database_is_away(tmp_path: Path) -> None:
     result = butaca("migrate", DATABASE_URL=f"sqlite:///{tmp_path / 'no' / 'folder.db'}")
     assert result.exit_code == 1
-    assert result.output == "Error: The database at DATABASE_URL cannot be reached.\n"
+    assert result.output == f"Error: {CANNOT_BE_OPENED}\n"
 
 
 def test_migrate_says_nothing_in_its_log_that_its_error_says(tmp_path: Path) -> None:
     environment = {"DATABASE_URL": f"sqlite:///{tmp_path / 'no' / 'folder.db'}"}
     with running("migrate", environment=environment) as process:
         out, err = process.communicate(timeout=SECONDS_TO_END)
-    assert (out, err) == ("", "Error: The database at DATABASE_URL cannot be reached.\n")
+    assert (out, err) == ("", f"Error: {CANNOT_BE_OPENED}\n")
 
 
 def test_migrate_tells_in_a_line_that_the_database_is_none(tmp_path: Path) -> None:

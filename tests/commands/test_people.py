@@ -222,7 +222,7 @@ def test_a_schema_that_is_not_current_is_told_with_what_mends_it(
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_a_database_that_is_away_is_told(words: list[str]) -> None:
     told = of_no_use(words, "postgresql+psycopg://somebody:secret@127.0.0.1:1/butaca")
-    assert told == "The database at DATABASE_URL cannot be reached."
+    assert told == "The database at DATABASE_URL cannot be reached: connection refused."
 
 
 def test_a_database_that_nobody_named_is_told() -> None:
