@@ -55,6 +55,7 @@ def test_migrate_brings_an_empty_database_up_to_date(tmp_path: Path) -> None:
 
 def test_migrate_checks_without_changing_anything(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'new.db'}"
+    (tmp_path / "new.db").touch()
     result = butaca("migrate", "--check", DATABASE_URL=url)
     assert result.exit_code == 1
     assert result.output == (
@@ -62,6 +63,15 @@ def test_migrate_checks_without_changing_anything(tmp_path: Path) -> None:
     )
     butaca("migrate", DATABASE_URL=url)
     assert butaca("migrate", "--check", DATABASE_URL=url).exit_code == 0
+
+
+def test_migrate_checks_without_making_a_file(tmp_path: Path) -> None:
+    result = butaca("migrate", "--check", DATABASE_URL=f"sqlite:///{tmp_path / 'mistyped.db'}")
+    assert result.exit_code == 1
+    assert result.output == (
+        "Error: The file at DATABASE_URL does not exist; create it with: butaca migrate\n"
+    )
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_migrate_tells_in_a_line_that_the_database_is_away(tmp_path: Path) -> None:
@@ -122,6 +132,7 @@ def test_serve_tells_all_missing_settings_at_once() -> None:
 
 
 def test_serve_refuses_a_schema_that_is_not_current(tmp_path: Path) -> None:
+    (tmp_path / "empty.db").touch()
     result = butaca(
         "serve",
         DATABASE_URL=f"sqlite:///{tmp_path / 'empty.db'}",
