@@ -30,6 +30,9 @@ def taken_port() -> Iterator[int]:
         yield sock.getsockname()[1]
 
 
+CANNOT_BE_OPENED = "The database at DATABASE_URL cannot be reached: unable to open database file."
+
+
 def butaca(*words: str, **environment: str) -> Result:
     return CliRunner().invoke(main, words, env=environment)
 
@@ -53,6 +56,7 @@ def test_migrate_brings_an_empty_database_up_to_date(tmp_path: Path) -> None:
 
 def test_migrate_checks_without_changing_anything(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'new.db'}"
+    (tmp_path / "new.db").touch()
     result = butaca("migrate", "--check", DATABASE_URL=url)
     assert result.exit_code == 1
     assert result.output == (
@@ -62,17 +66,26 @@ def test_migrate_checks_without_changing_anything(tmp_path: Path) -> None:
     assert butaca("migrate", "--check", DATABASE_URL=url).exit_code == 0
 
 
+def test_migrate_checks_without_making_a_file(tmp_path: Path) -> None:
+    result = butaca("migrate", "--check", DATABASE_URL=f"sqlite:///{tmp_path / 'mistyped.db'}")
+    assert result.exit_code == 1
+    assert result.output == (
+        "Error: The file at DATABASE_URL does not exist; create it with: butaca migrate\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_migrate_tells_in_a_line_that_the_database_is_away(tmp_path: Path) -> None:
     result = butaca("migrate", DATABASE_URL=f"sqlite:///{tmp_path / 'no' / 'folder.db'}")
     assert result.exit_code == 1
-    assert result.output == "Error: The database at DATABASE_URL cannot be reached.\n"
+    assert result.output == f"Error: {CANNOT_BE_OPENED}\n"
 
 
 def test_migrate_says_nothing_in_its_log_that_its_error_says(tmp_path: Path) -> None:
     environment = {"DATABASE_URL": f"sqlite:///{tmp_path / 'no' / 'folder.db'}"}
     with running("migrate", environment=environment) as process:
         out, err = process.communicate(timeout=SECONDS_TO_END)
-    assert (out, err) == ("", "Error: The database at DATABASE_URL cannot be reached.\n")
+    assert (out, err) == ("", f"Error: {CANNOT_BE_OPENED}\n")
 
 
 def test_migrate_tells_in_a_line_that_the_database_is_none(tmp_path: Path) -> None:
@@ -134,6 +147,7 @@ def test_serve_tells_all_missing_settings_at_once() -> None:
 
 
 def test_serve_refuses_a_schema_that_is_not_current(tmp_path: Path) -> None:
+    (tmp_path / "empty.db").touch()
     result = butaca(
         "serve",
         DATABASE_URL=f"sqlite:///{tmp_path / 'empty.db'}",

@@ -117,10 +117,20 @@ def test_credentials_are_for_origins_that_are_named(environment: pytest.MonkeyPa
     assert read_settings(Settings).cors_credentials is True
 
 
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_a_postgresql_url_needs_no_driver(environment: pytest.MonkeyPatch, scheme: str) -> None:
+    environment.setenv("DATABASE_URL", f"{scheme}://me:a%2Fb@host:5433/butaca?sslmode=require")
+    assert read_settings(Settings).database_url.get_secret_value() == (
+        "postgresql+psycopg://me:a%2Fb@host:5433/butaca?sslmode=require"
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
         ("DATABASE_URL", "mysql://somewhere"),
+        ("DATABASE_URL", "postgres://"),
+        ("DATABASE_URL", "postgresql+psycopg2://somewhere/butaca"),
         ("DATABASE_URL", "nonsense"),
         ("DATABASE_URL", "postgresql+psycopg://butaca:secret@host:port/butaca"),
         ("DATABASE_URL", "sqlite:///"),
@@ -151,6 +161,9 @@ def test_credentials_are_for_origins_that_are_named(environment: pytest.MonkeyPa
         ("CACHE_TTL_SECONDS", "soon"),
         ("CACHE_STALE_SECONDS", "0"),
         ("CACHE_STALE_SECONDS", "29"),
+        ("CACHE_STALE_SECONDS", "31536001"),
+        ("CACHE_STALE_SECONDS", "1e12"),
+        ("CACHE_STALE_SECONDS", "nan"),
         ("DEFAULT_LANGUAGE", "english"),
         ("CORS_ORIGINS", "example.org"),
         ("CORS_ORIGINS", "https://example.org/path"),

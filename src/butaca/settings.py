@@ -24,6 +24,9 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Deadline = Annotated[float, Field(gt=0, le=12, allow_inf_nan=False)]
 """Seconds. A pod that is stopped gives its requests 14 to finish."""
 
+YEAR = 365 * 86_400
+"""The longest time for which a response can be cached, in seconds."""
+
 
 def _rate(text: str) -> str:
     parse_rate(text)  # Raises ValueError if invalid.
@@ -64,13 +67,15 @@ def _has_good_port(url: SplitResult) -> bool:
 
 
 def _database_url(secret: SecretStr) -> SecretStr:
+    # Hosting providers hand out URLs without a driver.
+    text = re.sub("^postgres(ql)?://", "postgresql+psycopg://", secret.get_secret_value())
     try:
-        url = make_url(secret.get_secret_value())
+        url = make_url(text)
     except (ArgumentError, ValueError):
         url = URL.create("unreadable")
     if url.drivername not in {"postgresql+psycopg", "sqlite"} or not url.database:
-        raise ValueError("must look like postgresql+psycopg://… or sqlite:///file.db")
-    return secret
+        raise ValueError("must look like postgresql://host/database or sqlite:///file.db")
+    return SecretStr(text)
 
 
 def _token(secret: SecretStr) -> SecretStr:
@@ -81,8 +86,8 @@ def _token(secret: SecretStr) -> SecretStr:
 
 
 def _not_less_than_fresh(seconds: float, info: ValidationInfo) -> float:
-    if not info.data.get("cache_ttl_seconds", 0) <= seconds < float("inf"):
-        raise ValueError("must be finite and at least CACHE_TTL_SECONDS")
+    if not info.data.get("cache_ttl_seconds", 0) <= seconds <= YEAR:
+        raise ValueError(f"must be at least CACHE_TTL_SECONDS and at most {YEAR}, a year")
     return seconds
 
 

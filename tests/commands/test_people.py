@@ -333,14 +333,22 @@ def of_no_use(words: list[str], url: str) -> str:
 def test_a_schema_that_is_not_current_is_told_with_what_mends_it(
     words: list[str], tmp_path: Path
 ) -> None:
+    (tmp_path / "empty.db").touch()
     told = of_no_use(words, f"sqlite:///{tmp_path / 'empty.db'}")
     assert told == "The schema of the database is not current; run: butaca migrate"
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_a_file_that_is_not_there_is_told_and_not_made(words: list[str], tmp_path: Path) -> None:
+    told = of_no_use(words, f"sqlite:///{tmp_path / 'mistyped.db'}")
+    assert told == "The file at DATABASE_URL does not exist; create it with: butaca migrate"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_a_database_that_is_away_is_told(words: list[str]) -> None:
     told = of_no_use(words, "postgresql+psycopg://somebody:secret@127.0.0.1:1/butaca")
-    assert told == "The database at DATABASE_URL cannot be reached."
+    assert told == "The database at DATABASE_URL cannot be reached: connection refused."
 
 
 def test_a_database_that_nobody_named_is_told() -> None:

@@ -217,6 +217,7 @@ def test_an_address_that_is_not_tmdbs_marks_nothing_as_gone(stored: Stored) -> N
 
 
 def test_a_schema_that_is_not_current_is_told_in_a_line(stored: Stored, tmp_path: Path) -> None:
+    (tmp_path / "empty.db").touch()
     told = stored.refresh(DATABASE_URL=f"sqlite:///{tmp_path / 'empty.db'}")
     assert told.status == 1
     assert told.errors == ["Error: The schema of the database is not current; run: butaca migrate"]

@@ -2,8 +2,9 @@
 
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from itertools import count
 from threading import Barrier
 from typing import Any
@@ -18,6 +19,7 @@ from butaca.adapters.cache.health import AILING, RESTING
 from butaca.adapters.cache.redis import FORMAT, entry_key, lease_key
 from butaca.adapters.rate_limits import RateLimits
 from butaca.adapters.redis import RedisLink
+from butaca.settings import YEAR
 from tests.adapters.cache.scene import REST
 from tests.fakes import FakeClock
 from tests.faults.pods import until
@@ -114,6 +116,13 @@ def test_an_age_is_right_for_a_pod_that_keeps_for_longer(
     assert 100 <= entry.age < 105
 
 
+def test_an_entry_that_is_kept_as_long_as_can_be_set_is_read(link: RedisLink) -> None:
+    cache = RedisCache(link, kept_for=YEAR)
+    cache.put("popular:1", b"one")
+
+    assert cache.get("popular:1") is not None
+
+
 # --- what cannot be read -------------------------------------------------------------------
 
 
@@ -136,6 +145,40 @@ def test_whatever_is_written_is_an_entry_or_a_miss(
     client.set(ENTRY, written, px=60_000)
 
     assert isinstance(cache.get("popular:1"), Kept | None)
+
+
+@pytest.fixture
+def listed(client: Any) -> None:
+    """A list under the key of an entry."""
+    client.rpush(ENTRY, b"86400000\nbody")
+
+
+@pytest.mark.usefixtures("listed")
+def test_an_entry_of_another_type_is_a_miss(cache: RedisCache, link: RedisLink) -> None:
+    assert cache.get("popular:1") is None
+    assert link.is_up
+
+
+@pytest.mark.usefixtures("listed")
+def test_an_entry_of_another_type_ends_no_lead(cache: RedisCache, other: RedisCache) -> None:
+    with cache.lease("popular:1", 60) as lease:
+        assert (lease.leads, lease.found, lease.is_calm) == (True, None, True)
+        assert not leads(other)
+
+
+@pytest.mark.usefixtures("listed")
+def test_an_entry_of_another_type_is_overwritten(cache: RedisCache) -> None:
+    assert cache.put("popular:1", b"one")
+    assert cache.get("popular:1") is not None
+
+
+def test_a_lease_of_another_type_does_not_keep_an_entry_from_being_written(
+    cache: RedisCache, client: Any, link: RedisLink
+) -> None:
+    client.rpush(HELD, b"nobody")
+
+    assert cache.put("popular:1", b"one")
+    assert link.is_up
 
 
 def test_an_entry_that_never_expires_is_not_ours(cache: RedisCache, client: Any) -> None:
@@ -391,6 +434,55 @@ def test_a_redis_with_room_again_keeps_again(ruined: RedisLink, clock: FakeClock
     clock.move(REST)
 
     assert cache.put("popular:1", b"one")
+
+
+# --- a Redis that does not allow everything ------------------------------------------------
+
+
+@pytest.fixture
+def allowed(server: Any, ruined: RedisLink) -> Iterator[Callable[[str], RedisLink]]:
+    """Make a link to a Redis whose ACL has these rules."""
+    with ExitStack() as stack:
+
+        def link(rules: str) -> RedisLink:
+            client: Any = ruined.client
+            client.execute_command(f"ACL SETUSER butaca on >secret ~* {rules}")
+            link = RedisLink(f"redis://butaca:secret@127.0.0.1:{server.port}/0", timeout=5.0)
+            stack.callback(link.client.close)
+            return link
+
+        yield link
+
+
+def test_a_lease_is_known_where_the_state_of_upstream_cannot_be_read(
+    allowed: Callable[[str], RedisLink], ruined: RedisLink
+) -> None:
+    client: Any = ruined.client
+    with RedisCache(allowed("+@all -exists"), kept_for=DAY).lease("popular:1", 60) as lease:
+        assert (lease.leads, lease.is_calm) == (True, False)
+        assert lease.token == client.get(HELD).decode()
+    assert not client.exists(HELD)
+
+
+def test_upstream_can_be_claimed_where_nothing_may_be_asked_to_exist(
+    allowed: Callable[[str], RedisLink],
+) -> None:
+    link = allowed("+@all -exists")
+    health = SharedHealth(link, cooldown=5, probe=6)
+
+    assert health.claim() == 0
+    health.failed()
+    assert health.claim() > 0
+    assert link.is_up
+
+
+def test_a_redis_that_does_not_allow_to_read_is_away(
+    allowed: Callable[[str], RedisLink],
+) -> None:
+    link = allowed("+@all -get")
+
+    assert RedisCache(link, kept_for=DAY).get("popular:1") is None
+    assert not link.is_up
 
 
 # --- a cluster -----------------------------------------------------------------------------

@@ -12,8 +12,9 @@ from butaca.adapters.sql import Database
 
 @pytest.fixture
 def fresh_sqlite(tmp_path: Path) -> Iterator[Database]:
-    """A SQLite database whose file does not exist yet."""
+    """A SQLite file without tables."""
     database = Database(f"sqlite:///{tmp_path / 'fresh.db'}")
+    database.create()
     yield database
     database.close()
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from urllib.parse import quote
 
 import psycopg
 import pytest
@@ -128,6 +129,35 @@ def test_a_missing_postgresql_database_is_unavailable(fresh_postgresql: Database
 def test_a_file_in_a_missing_folder_is_unavailable(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'missing' / 'butaca.db'}")
     with pytest.raises(LibraryUnavailable):
+        database.ping()
+
+
+def test_a_missing_file_is_unavailable_and_is_not_made(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'missing.db'}")
+    with pytest.raises(LibraryUnavailable):
+        database.ping()
+    assert database.is_missing
+
+
+def test_a_file_of_any_name_is_made_and_opened(tmp_path: Path) -> None:
+    file = tmp_path / "é b?c#d%20.db"
+    with closing(Database(f"sqlite:///{quote(str(file))}")) as database:
+        database.create()
+        database.ping()
+    assert file.exists()
+
+
+def test_a_file_that_is_there_is_made_only_once(sqlite: Database) -> None:
+    execute(sqlite, ADDING_SOMEBODY)
+    sqlite.create()
+    assert people(sqlite) == 1
+
+
+def test_a_file_may_be_named_by_its_uri(tmp_path: Path) -> None:
+    (tmp_path / "butaca.db").touch()
+    url = f"sqlite:///file:{tmp_path / 'butaca.db'}?mode=rw&uri=true"
+    with closing(Database(url)) as database:
+        assert not database.is_missing
         database.ping()
 
 

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from pathlib import Path
 
+import pytest
 from alembic import command
 from sqlalchemy import TextClause, select, text
 
@@ -15,6 +17,7 @@ from butaca.core.models import Genre, Rating, Stars
 from tests.builders import CONSUMER, NOON, make_record, make_translation
 
 ME, LATER = CONSUMER.id, NOON + timedelta(hours=1)
+MIGRATIONS = sorted(Path(schema.__file__).parent.glob("migrations/versions/*.py"))
 RECORDS = (
     make_record(1, make_translation("es", "ES", title="Él"), genres=(Genre(18, "Drama"),)),
     make_record(2, title="T" * 300, genres=()),
@@ -90,6 +93,11 @@ def test_what_lists_are_chosen_by_is_written_apart(fresh: Database) -> None:
     assert found(title="t" * 200) == [2]
     with fresh.reading() as connection:
         assert max(map(len, connection.scalars(select(user_movies.c.sort_title)))) == 200
+
+
+@pytest.mark.parametrize("migration", MIGRATIONS, ids=lambda path: path.stem[:4])
+def test_a_migration_uses_nothing_that_a_later_release_may_change(migration: Path) -> None:
+    assert "butaca" not in migration.read_text(encoding="utf-8")
 
 
 def test_a_library_without_movies_is_migrated_as_well(fresh: Database) -> None:

@@ -8,12 +8,13 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select, text
 
 from butaca.adapters.sql import Database, SqlAccounts, SqlLibrary
 from butaca.adapters.sql.tables import movies, user_movies
 from butaca.core.models import Stars
 from tests.builders import CONSUMER, NOON, make_record
+from tests.faults.pods import until
 
 ME, LATER = CONSUMER.id, NOON + timedelta(hours=1)
 ROUNDS = 15
@@ -79,6 +80,50 @@ def test_who_keeps_and_who_clears_leave_what_one_order_explains(
         assert cleared == 1
         assert is_new == (favorite is not None)
         assert rows(database) == int(is_new)
+
+
+def test_of_two_who_clear_each_favorite_is_cleared_by_one(
+    database: Database, store: SqlLibrary, pool: ThreadPoolExecutor
+) -> None:
+    movie_ids = range(1, 21)
+    for movie_id in movie_ids:
+        store.save_movie(make_record(movie_id), NOON)
+        store.rate(ME, movie_id, Stars(7), NOON)
+    for _ in range(ROUNDS):
+        for movie_id in movie_ids:
+            store.add_favorite(ME, movie_id, NOON)
+        assert sum(at_once(pool, *[partial(store.clear_favorites, ME)] * 2)) == len(movie_ids)
+
+
+def row_of(movie_id: int) -> Select[int]:
+    """Return a query that locks what a movie is to me, or fails at once."""
+    mine = user_movies.c
+    this = select(mine.movie_id).where(mine.user_id == ME, mine.movie_id == movie_id)
+    return this.with_for_update(nowait=True)
+
+
+def waits_for_a_lock(database: Database) -> bool:
+    with database.reading() as connection:
+        waiting = text("SELECT 1 FROM pg_locks WHERE NOT granted")
+        return connection.execute(waiting).first() is not None
+
+
+def test_who_clears_locks_what_comes_first_before_all_else(
+    postgresql: Database, pool: ThreadPoolExecutor
+) -> None:
+    SqlAccounts(postgresql).let_in(CONSUMER, "0" * 64, NOON)
+    store = SqlLibrary(postgresql)
+    for movie_id in (3, 1, 2):
+        store.save_movie(make_record(movie_id, release_date=date(2000 + movie_id, 1, 1)), NOON)
+        store.add_favorite(ME, movie_id, NOON)
+    with postgresql.writing() as first:
+        first.execute(row_of(1))
+        cleared = pool.submit(store.clear_favorites, ME)
+        until(partial(waits_for_a_lock, postgresql))
+        with postgresql.writing() as other:
+            for movie_id in (2, 3):
+                assert other.scalar(row_of(movie_id)) == movie_id
+    assert cleared.result(20) == 3
 
 
 def test_who_rates_and_who_forgets_do_not_undo_one_another(

@@ -294,6 +294,7 @@ def test_a_file_that_is_not_there_is_looked_for_each_time(
         with pytest.raises(LibraryUnavailable):
             database.ping()
         folder.mkdir()
+        database.create()
         database.ping()
     assert reasons(caplog) == [("ERROR", "database.failed", "OperationalError")]
 

@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import Column, String
 
+from butaca.adapters.sql.tables import translations
 from butaca.adapters.tmdb.bodies import (
+    LONGEST_CODE,
     changes_page,
     genre_names,
     movie_details,
@@ -18,7 +21,15 @@ from butaca.adapters.tmdb.bodies import (
     movie_record,
 )
 from butaca.core.errors import CatalogueAnsweredNonsense
-from butaca.core.models import Collection, Company, Country, Genre, SpokenLanguage, Translation
+from butaca.core.models import (
+    MAX_ID,
+    Collection,
+    Company,
+    Country,
+    Genre,
+    SpokenLanguage,
+    Translation,
+)
 
 RECORDINGS = Path(__file__).parents[3].parent / "shared" / "tmdb"
 recorded = pytest.mark.skipif(
@@ -283,6 +294,42 @@ def test_a_translation_into_nowhere_is_nonsense(missing: str) -> None:
 
     with pytest.raises(CatalogueAnsweredNonsense):
         movie_record(record_of(translation))
+
+
+# --- what no store can hold ----------------------------------------------------------------
+
+NO_IDS = (MAX_ID + 1, 10**30, 0, -1)
+
+
+@pytest.mark.parametrize("movie_id", NO_IDS)
+def test_a_page_with_an_id_out_of_range_is_nonsense(movie_id: int) -> None:
+    with pytest.raises(CatalogueAnsweredNonsense):
+        movie_page(page_of(ITEM, {**ITEM, "id": movie_id}))
+
+
+@pytest.mark.parametrize("movie_id", NO_IDS)
+def test_details_with_an_id_out_of_range_are_nonsense(movie_id: int) -> None:
+    with pytest.raises(CatalogueAnsweredNonsense):
+        movie_details({**DETAILS, "id": movie_id})
+
+
+@pytest.mark.parametrize("genre_id", NO_IDS)
+def test_details_with_a_genre_out_of_range_are_nonsense(genre_id: int) -> None:
+    with pytest.raises(CatalogueAnsweredNonsense):
+        movie_details({**DETAILS, "genres": [{"id": genre_id, "name": "Drama"}]})
+
+
+@pytest.mark.parametrize("field", ["iso_639_1", "iso_3166_1"])
+@pytest.mark.parametrize("code", ["x" * (LONGEST_CODE + 1), "e\0s"], ids=repr)
+def test_a_translation_whose_code_cannot_be_stored_is_nonsense(field: str, code: str) -> None:
+    with pytest.raises(CatalogueAnsweredNonsense):
+        movie_record(record_of({**TRANSLATION, field: code}))
+
+
+@pytest.mark.parametrize("column", [translations.c.language, translations.c.region], ids=str)
+def test_the_longest_code_fits_its_column(column: Column[str]) -> None:
+    assert isinstance(column.type, String)
+    assert column.type.length == LONGEST_CODE
 
 
 # --- whatever may come ---------------------------------------------------------------------

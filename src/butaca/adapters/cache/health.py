@@ -26,7 +26,7 @@ NONSENSE = 512
 _CLAIM = """
 local left = redis.call('PTTL', KEYS[1])
 if left > 0 then return {left, redis.call('GET', KEYS[1])} end
-if redis.call('EXISTS', KEYS[2]) == 0 then return {0, ''} end
+if redis.call('PTTL', KEYS[2]) == -2 then return {0, ''} end
 redis.call('SET', KEYS[1], 'probe', 'PX', ARGV[1])
 return {0, 'probe'}
 """

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from redis import Redis
+from redis.exceptions import RedisError, ResponseError
 
 from butaca.adapters.cache.entries import Kept, Lease
 from butaca.adapters.cache.health import AILING, RESTING
@@ -18,19 +19,22 @@ FORMAT = 1
 """The version of the entry format. It is part of every key, so other formats are misses."""
 
 # Takes the lease if it is free, and reads the entry in the same script, so that its body and its
-# time-to-live belong together.
+# time-to-live belong together. An entry that cannot be read is a miss: an error would hide whether
+# the lease was taken.
 _TAKE = """
 local taken = redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2])
-return {taken and 1 or 0, redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])}
+local body = redis.pcall('GET', KEYS[1])
+if type(body) == 'table' then body = false end
+return {taken and 1 or 0, body, redis.call('PTTL', KEYS[1])}
 """
 
 # An expired lease may be another's by now. Source: https://redis.io/docs/latest/commands/set/.
-_RELEASE = "return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1])"
+_RELEASE = "return redis.pcall('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1])"
 
 # The lease is released even if the answer cannot be stored for lack of memory.
 _KEEP = """
 local kept = redis.pcall('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-if redis.call('GET', KEYS[2]) == ARGV[3] then redis.call('DEL', KEYS[2]) end
+if redis.pcall('GET', KEYS[2]) == ARGV[3] then redis.call('DEL', KEYS[2]) end
 return kept
 """
 
@@ -106,16 +110,21 @@ class RedisCache:
         # newer.
         pipeline.eval(_TAKE, 2, entry_key(key), lease_key(key), token, milliseconds(seconds))
         pipeline.exists(RESTING, AILING)
-        (is_ours, *entry), verdicts = pipeline.execute()
+        # If only the health keys cannot be read, the lease is taken nevertheless.
+        taken, verdicts = pipeline.execute(raise_on_error=False)
+        is_ours, *entry = _answered(taken)
         kept = self._kept(entry, asked)
-        return Lease(bool(is_ours), kept, token if is_ours else None, is_calm=not verdicts)
+        return Lease(bool(is_ours), kept, token if is_ours else None, is_calm=verdicts == 0)
 
     def _get(self, key: str) -> Kept[bytes] | None:
         asked, pipeline = self._clock(), self._redis.pipeline()
         # In one transaction, so that the body and its time-to-live belong together.
         pipeline.get(entry_key(key))
         pipeline.pttl(entry_key(key))
-        return self._kept(pipeline.execute(), asked)
+        body, left_ms = pipeline.execute(raise_on_error=False)
+        if _is_of_another_type(body):
+            return None  # The next SET overwrites it.
+        return self._kept([_answered(body), _answered(left_ms)], asked)
 
     def _kept(self, entry: list[Any], asked: float) -> Kept[bytes] | None:
         body, left_ms = entry
@@ -125,3 +134,14 @@ class RedisCache:
         # The time-to-live went on decreasing while the answer was in transit.
         age = (int(head[1]) - left_ms) / 1000 + self._clock() - asked
         return Kept(body[head.end() :], age)
+
+
+def _answered(result: Any) -> Any:
+    """Return one result of a pipeline, or raise its error."""
+    if isinstance(result, RedisError):
+        raise result
+    return result
+
+
+def _is_of_another_type(result: Any) -> bool:
+    return isinstance(result, ResponseError) and str(result).startswith("WRONGTYPE")

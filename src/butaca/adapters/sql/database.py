@@ -14,7 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from butaca.adapters.bulkhead import Bulkhead
 from butaca.adapters.rest import Rest
-from butaca.adapters.sql.engine import Limits, PoolMode, begin, make_engine
+from butaca.adapters.sql.engine import Limits, PoolMode, begin, make_engine, sqlite_file
 from butaca.adapters.sql.session import ServerSilent, waiting_at_most
 from butaca.core.errors import LibraryBusy, LibraryUnavailable
 
@@ -54,6 +54,25 @@ class Database:
     def is_up(self) -> bool:
         """Whether the last attempt to connect succeeded."""
         return self._rest.is_up
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether it is an SQLite database whose file does not exist."""
+        if (file := sqlite_file(self.engine.url)) is None:
+            return False
+        try:
+            file.stat()
+        except OSError as error:
+            return isinstance(error, FileNotFoundError)  # Opening it reports any other reason.
+        return False
+
+    def create(self) -> None:
+        """Create the file of an SQLite database if it is missing. Raises LibraryUnavailable."""
+        if self.is_missing:
+            try:
+                sqlite3.connect(str(self.engine.url.database)).close()
+            except sqlite3.OperationalError as error:
+                raise self._unavailable(error, is_away_by=psycopg.Error) from error
 
     def reading(self) -> AbstractContextManager[Connection]:
         """Open a read-only transaction. Raises LibraryUnavailable, LibraryBusy."""

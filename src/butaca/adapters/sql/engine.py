@@ -1,12 +1,14 @@
 """Engines for PostgreSQL and SQLite, with a limit on every wait."""
 
+import sqlite3
 import time
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal
 
 import psycopg
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DisconnectionError
 
 from butaca.adapters.sql.session import ServerSilent, Session
@@ -100,6 +102,13 @@ def begin(connection: Connection, *, writes: bool) -> None:
         connection.exec_driver_sql(statement)
 
 
+def sqlite_file(url: URL) -> Path | None:
+    """Return the file of an SQLite database, or None if it is given as a URI, or PostgreSQL."""
+    name = url.database or ""
+    is_file = url.get_backend_name() == "sqlite" and _is_file_name(name)
+    return Path(name) if is_file else None
+
+
 def _pooled(url: str, connections: int, limits: Limits, **more: Any) -> Engine:
     return create_engine(
         url,
@@ -130,8 +139,25 @@ def _ping_unless_warm(warm: float, session: Session, _record: Any, _proxy: Any) 
 def _sqlite(url: str, connections: int, limits: Limits) -> Engine:
     arguments = {"timeout": limits.statement, "isolation_level": None}
     engine = _pooled(url, connections, limits, connect_args=arguments)
+    event.listen(engine, "do_connect", _open_existing)
     event.listen(engine, "connect", _set_up_sqlite)
     return engine
+
+
+def _open_existing(
+    _dialect: Any, _record: Any, args: Any, parameters: Any
+) -> sqlite3.Connection | None:
+    """Open a file, but do not create one: its name may be mistyped."""
+    (name,) = args
+    if not _is_file_name(name):
+        return None
+    uri = f"{Path(name).as_uri()}?mode=rw"
+    connection: sqlite3.Connection = sqlite3.connect(uri, uri=True, **parameters)
+    return connection
+
+
+def _is_file_name(name: str) -> bool:
+    return not name.startswith("file:")  # Else it is a URI, which has a mode of its own.
 
 
 def _set_up_sqlite(dbapi_connection: Any, _record: Any) -> None:

@@ -177,11 +177,16 @@ def _set(connection: Connection, user_id: int, movie_id: int, **values: Any) -> 
 
 
 def _unset(connection: Connection, whose: ColumnElement[bool], names: tuple[str, ...]) -> int:
-    """Clear columns of a user's movies; return the number of rows changed."""
+    """Clear columns of a user's movies; return the number of rows changed.
+
+    The rows are locked in the order of their movies. Without an order, two requests that clear the
+    same list could each lock a row that the other one needs.
+    """
     mine = user_movies.c
-    there = mine[names[0]].is_not(None)
-    taken_back = update(user_movies).where(whose, there).values(dict.fromkeys(names))
-    count = connection.execute(taken_back).rowcount
+    there = select(mine.movie_id).where(whose, mine[names[0]].is_not(None))
+    locked = there.order_by(mine.movie_id).with_for_update()
+    taken_back = update(user_movies).where(whose, mine.movie_id.in_(locked))
+    count = connection.execute(taken_back.values(dict.fromkeys(names))).rowcount
     is_nothing = mine.favorited_at.is_(None) & mine.half_stars.is_(None)
     connection.execute(delete(user_movies).where(whose, is_nothing))
     return count

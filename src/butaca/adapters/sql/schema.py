@@ -24,11 +24,12 @@ _LOCK = 0x6275_7461_6361
 def migrate(database: Database) -> None:
     """Migrate the schema to the latest version. Of concurrent calls, one does and the rest wait.
 
-    Raises LibraryUnavailable.
+    Only this creates the file of an SQLite database. Raises LibraryUnavailable.
     """
     # Importing it takes a tenth of the start of a pod, which does not need it.
     from alembic import command
 
+    database.create()
     # Without a limit, to wait for concurrent migrations and long statements.
     with database.writing() as connection, waiting_at_most(None):
         if connection.dialect.name == "postgresql":
@@ -49,6 +50,8 @@ def is_current(database: Database) -> bool:
 
 def check(database: Database) -> None:
     """Raise Complaint if the schema is not current. Raises LibraryUnavailable."""
+    if database.is_missing:
+        raise Complaint("The file at DATABASE_URL does not exist; create it with: butaca migrate")
     if not is_current(database):
         raise Complaint("The schema of the database is not current; run: butaca migrate")
 

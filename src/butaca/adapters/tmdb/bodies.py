@@ -3,17 +3,29 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import AfterValidator, ConfigDict, TypeAdapter, ValidationError
 
 from butaca.core.errors import CatalogueAnsweredNonsense
-from butaca.core.models import MAX_PAGE, Movie, MovieDetails, MovieRecord, Page, Translation
+from butaca.core.models import (
+    MAX_ID,
+    MAX_PAGE,
+    Movie,
+    MovieDetails,
+    MovieRecord,
+    Page,
+    Translation,
+)
 
 T = TypeVar("T")
+M = TypeVar("M", Movie, MovieDetails)
 
 PAGE_SIZE, CHANGES_PAGE_SIZE = 20, 100
 """The fixed page sizes of TMDB: for movies, and for changes."""
+
+LONGEST_CODE = 10
+"""The length of the longest language or region code that every store can hold."""
 
 # TMDB sends "" for these if the value is unknown, and 0 for a runtime.
 _OFTEN_EMPTY = (
@@ -53,12 +65,40 @@ class _Genre:
     name: str | None
 
 
+def _check_id(number: int) -> None:
+    if not 0 < number <= MAX_ID:
+        raise ValueError("the ID is out of range")
+
+
+def _identified(movie: M) -> M:
+    _check_id(movie.id)
+    return movie
+
+
+def _with_genres(details: MovieDetails) -> MovieDetails:
+    for genre in details.genres:
+        _check_id(genre.id)
+    return details
+
+
+def _coded(translation: Translation) -> Translation:
+    for code in (translation.language, translation.region):
+        if len(code) > LONGEST_CODE or "\0" in code:
+            raise ValueError("the code is too long or contains NUL")
+    return translation
+
+
+# What no store can hold is rejected here, so that it counts as a failure of TMDB, not of the store.
+_Movie = Annotated[Movie, AfterValidator(_identified)]
+_Details = Annotated[MovieDetails, AfterValidator(_identified), AfterValidator(_with_genres)]
+_Translation = Annotated[Translation, AfterValidator(_coded)]
+
 # 1e999 is valid JSON, and is parsed as infinity.
 _FINITE = ConfigDict(allow_inf_nan=False)
 _ENVELOPE = TypeAdapter(_Envelope)
-_MOVIES = TypeAdapter(list[Movie], config=_FINITE)
-_DETAILS = TypeAdapter(tuple[MovieDetails], config=_FINITE)
-_TRANSLATIONS = TypeAdapter(list[Translation])
+_MOVIES = TypeAdapter(list[_Movie], config=_FINITE)
+_DETAILS = TypeAdapter(tuple[_Details], config=_FINITE)
+_TRANSLATIONS = TypeAdapter(list[_Translation])
 _CHANGES = TypeAdapter(list[_Change])
 _GENRES = TypeAdapter(list[_Genre])
 

@@ -77,6 +77,30 @@ class _Session(requests.Session):
         """Ignore redirects without parsing the Location, which may be malformed."""
 
 
+class _Metrics:
+    """The metrics of calls to TMDB."""
+
+    def __init__(self, registry: CollectorRegistry | None) -> None:
+        self.seconds = Histogram(
+            "butaca_tmdb_call_duration_seconds",
+            "Duration of calls to TMDB, including retries, by outcome.",
+            ("outcome",),
+            registry=registry,
+        )
+        self.try_seconds = Histogram(
+            "butaca_tmdb_try_duration_seconds",
+            "Duration of single attempts of calls to TMDB, by outcome.",
+            ("outcome",),
+            registry=registry,
+        )
+        for each in (self.seconds, self.try_seconds):
+            for outcome in OUTCOMES:
+                each.labels(outcome)  # Initializes the series at zero.
+        self.retries = Counter(
+            "butaca_tmdb_retries", "Retries of calls to TMDB.", registry=registry
+        )
+
+
 class TmdbHttp:
     """A thread-safe HTTP client for TMDB.
 
@@ -102,31 +126,14 @@ class TmdbHttp:
         adapter = DeadlineAdapter(pool_maxsize=self._limits.connections)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
-        self._seconds = Histogram(
-            "butaca_tmdb_call_duration_seconds",
-            "Duration of calls to TMDB, including retries, by outcome.",
-            ("outcome",),
-            registry=registry,
-        )
-        self._try_seconds = Histogram(
-            "butaca_tmdb_try_duration_seconds",
-            "Duration of single attempts of calls to TMDB, by outcome.",
-            ("outcome",),
-            registry=registry,
-        )
-        for each in (self._seconds, self._try_seconds):
-            for outcome in OUTCOMES:
-                each.labels(outcome)  # Initializes the series at zero.
-        self._retries = Counter(
-            "butaca_tmdb_retries", "Retries of calls to TMDB.", registry=registry
-        )
+        self._metrics = _Metrics(registry)
 
     def get(self, path: str, params: Mapping[str, str | int]) -> dict[str, Any] | None:
         """Return the JSON object at a path, or `None` if TMDB returns 404.
 
         Raises CatalogueFailed if no attempt succeeds before the deadline.
         """
-        with _timed(self._seconds), within(self._limits.deadline):
+        with _timed(self._metrics.seconds), within(self._limits.deadline):
             return self._try_often(path, params)
 
     def _try_often(self, path: str, params: Mapping[str, str | int]) -> dict[str, Any] | None:
@@ -147,7 +154,7 @@ class TmdbHttp:
         pause = max(failure.retry_after, self._backoff(tries))
         if tries > self._limits.retries or pause >= seconds_left():
             raise failure.meaning from failure.__cause__
-        self._retries.inc()
+        self._metrics.retries.inc()
         log.info("tmdb.tries_again", extra=_told(failure.meaning, tries, pause))
         self._sleep(pause)
 
@@ -156,7 +163,7 @@ class TmdbHttp:
         return self._limits.backoff * 2.0 ** (tries - 1) * random.uniform(0.5, 1.0)  # noqa: S311
 
     def _try_once(self, path: str, params: Mapping[str, str | int]) -> dict[str, Any] | None:
-        with _timed(self._try_seconds):
+        with _timed(self._metrics.try_seconds):
             return self._ask(path, params)
 
     def _ask(self, path: str, params: Mapping[str, str | int]) -> dict[str, Any] | None:

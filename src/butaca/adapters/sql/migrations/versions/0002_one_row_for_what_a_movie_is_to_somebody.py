@@ -1,13 +1,12 @@
 """Merge favorites and ratings into one table with all columns to filter and sort by."""
 
 import json
+import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
-
-from butaca.adapters.sql.stored import folded
 
 revision = "0002"
 down_revision = "0001"
@@ -15,6 +14,7 @@ branch_labels = None
 depends_on = None
 
 BATCH = 500
+LONGEST_TITLE = 200
 
 _movies = sa.table("movies", sa.column("id"), sa.column("details"))
 _genres = sa.table("movie_genres", sa.column("movie_id"), sa.column("genre_id"))
@@ -94,7 +94,7 @@ def _fold_translated_titles() -> None:
         of_these = t.movie_id.in_([movie.id for movie in movies])
         rows = op.get_bind().execute(sa.select(_translations).where(of_these)).all()
         titles = [
-            {"m": row.movie_id, "l": row.language, "r": row.region, "title": folded(title)}
+            {"m": row.movie_id, "l": row.language, "r": row.region, "title": _folded(title)}
             for row in rows
             if (title := json.loads(row.texts).get("title"))
         ]
@@ -106,6 +106,13 @@ def _fold_translated_titles() -> None:
             )
             fold = _translations.update().where(this_one).values(sort_title=sa.bindparam("title"))
             op.get_bind().execute(fold, titles)
+
+
+def _folded(title: str) -> str:
+    """Return a title without case and accents, as the release with this migration folds it."""
+    letters = unicodedata.normalize("NFKD", title).casefold()
+    kept = "".join(c for c in letters if not unicodedata.combining(c) and c != "\0")
+    return kept[:LONGEST_TITLE]
 
 
 def _batches(*columns: sa.ColumnElement[Any]) -> Iterator[Sequence[sa.Row[Any]]]:
