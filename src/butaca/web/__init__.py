@@ -60,6 +60,7 @@ def describe() -> Contract:
 def _app(options: WebOptions, observer: Observer, compression: Compression) -> APIFlask:
     app = _Web("butaca", title="Butaca", version=__version__, spec_path=None, docs_path=None)
     app.json = _StrictJson(app)
+    app.url_map.merge_slashes = False  # It would redirect, even what does not exist.
     configure(app)
     observability.register(app, observer)
     # These functions run in reverse order: only logging comes after compression.

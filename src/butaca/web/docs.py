@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cache
+from http import HTTPStatus
 from importlib.resources import files
 from mimetypes import guess_type
 
@@ -61,6 +62,13 @@ def as_json() -> Response:
 def as_yaml() -> Response:
     """Serve the contract as YAML (RFC 9512)."""
     return conditional(Response(contract().as_yaml, mimetype="application/yaml"), _ASK_EACH_TIME)
+
+
+@bp.get("/")
+@bp.get("/docs")
+def lead() -> Response:
+    """Redirect to the page. Only its path is named, because a proxy may have other addresses."""
+    return Response(status=HTTPStatus.FOUND, headers={"Location": f"{page.url_prefix}/"})
 
 
 @page.get("/")
