@@ -5,9 +5,11 @@ from functools import cache
 from typing import Any
 
 from apiflask import APIFlask
+from flask import Request
 from flask.json.provider import DefaultJSONProvider
 from prometheus_client import CollectorRegistry
 from pydantic_core import from_json
+from werkzeug.routing import MapAdapter
 
 from butaca import __version__
 from butaca.web import admin, docs, errors, health, me, movies, observability, protection
@@ -34,6 +36,16 @@ class _StrictJson(DefaultJSONProvider):
 
 
 class _Web(APIFlask):
+    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+        """Match requests by method and path only, as the express lane does.
+
+        Werkzeug rejects some values of `Host`, and every `Upgrade` to WebSocket, which a server
+        that does not support it ignores (RFC 9110, 7.8).
+        """
+        if request is None:
+            return super().create_url_adapter(None)
+        return self.url_map.bind("", path_info=request.path, default_method=request.method)
+
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Return a function unchanged. There are no coroutines, and checking takes five calls."""
         return func
