@@ -13,6 +13,7 @@ from werkzeug.routing import MapAdapter
 
 from butaca import __version__
 from butaca.web import admin, docs, errors, health, me, movies, observability, protection
+from butaca.web.answers import Bare
 from butaca.web.compression import Compression
 from butaca.web.context import Services, WebOptions, provide
 from butaca.web.contract import Contract, configure, contract_of
@@ -36,6 +37,8 @@ class _StrictJson(DefaultJSONProvider):
 
 
 class _Web(APIFlask):
+    response_class = Bare  # For the responses to `OPTIONS`, which Flask creates.
+
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
         """Match requests by method and path only, as the express lane does.
 

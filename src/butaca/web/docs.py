@@ -11,7 +11,7 @@ from flask import Blueprint, Response, render_template
 from werkzeug.exceptions import NotFound
 
 from butaca.core.accounts import DEMO_USERS
-from butaca.web.answers import conditional, tag_of
+from butaca.web.answers import Bare, conditional, tag_of
 from butaca.web.compression import ONCE, Compression
 from butaca.web.context import contract, current_request, options
 
@@ -68,7 +68,7 @@ def as_yaml() -> Response:
 @bp.get("/docs")
 def lead() -> Response:
     """Redirect to the page. Only its path is named, because a proxy may have other addresses."""
-    return Response(status=HTTPStatus.FOUND, headers={"Location": f"{page.url_prefix}/"})
+    return Bare(status=HTTPStatus.FOUND, headers={"Location": f"{page.url_prefix}/"})
 
 
 @page.get("/")

@@ -19,6 +19,7 @@ from werkzeug.routing import Rule
 
 from butaca import admission
 from butaca.core.models import MAX_ID, User
+from butaca.web.answers import Bare
 from butaca.web.auth import authenticate, authorize
 from butaca.web.compression import vary
 from butaca.web.context import (
@@ -104,7 +105,7 @@ def _welcome_preflight() -> Response | None:
     asked = current_request()
     if asked.method != HTTPMethod.OPTIONS or asked.routing_exception is None:
         return None
-    return Response() if "Access-Control-Request-Method" in asked.headers else None
+    return Bare() if "Access-Control-Request-Method" in asked.headers else None
 
 
 def _vary_by_origin(response: Response) -> Response:
