@@ -17,6 +17,7 @@ from butaca.core.listing import (
 )
 from butaca.core.models import MAX_ID, MAX_PAGE, Stars
 from butaca.core.translations import LANGUAGE
+from butaca.web.wording import says, whole_number
 
 MAX_BODY = 16 * 1024
 """The largest accepted request body, in bytes. No route needs more than a few dozen."""
@@ -30,27 +31,27 @@ _MAX_WORDS = 200
 def _digits(value: Any) -> Any:
     """Reject numbers that Python accepts but a URL should not contain, such as `1.0` and `1_0`."""
     if isinstance(value, str) and not value.isdigit():
-        raise ValueError("Input should be a whole number")
+        raise ValueError(value)
     return value
 
 
 def _json_number(value: Any) -> Any:
     """Reject `true` and `"3"`, which JSON distinguishes from numbers."""
     if isinstance(value, bool | str):
-        raise ValueError("Input should be a number")  # noqa: TRY004 - pydantic collects these
+        raise ValueError(value)  # noqa: TRY004 - pydantic collects these
     return value
 
 
 def _yes_or_no(value: Any) -> Any:
     """Accept only JSON's `true` and `false`, not the other words that pydantic knows."""
     if isinstance(value, str) and value not in {"true", "false"}:
-        raise ValueError("Input should be true or false")
+        raise ValueError(value)
     return value
 
 
 def _written_stars(value: Any) -> Stars:
     if not re.fullmatch(r"[0-9](\.[05])?", value):
-        raise ValueError(StarsOutOfRange.message)
+        raise ValueError(value)
     return _stars(float(value))
 
 
@@ -58,7 +59,7 @@ def _stars(value: Any) -> Stars:
     try:
         return Stars.of(value)
     except (StarsOutOfRange, TypeError) as error:
-        raise ValueError(StarsOutOfRange.message) from error
+        raise ValueError(value) from error
 
 
 _LANGUAGES = "`xx` (ISO 639-1) or `xx-YY` (with an ISO 3166-1 region), such as `es-AR`."
@@ -73,6 +74,7 @@ Language = Annotated[
         "language of the service.",
         examples=["es-AR"],
     ),
+    says("Must be a language code such as `es` or `es-AR`."),
 ]
 StoredLanguage = Annotated[
     Language,
@@ -91,6 +93,7 @@ Region = Annotated[
         "`region` parameter.",
         examples=["AR"],
     ),
+    says("Must be a country code such as `AR`."),
 ]
 PageNumber = Annotated[
     int,
@@ -101,6 +104,7 @@ PageNumber = Annotated[
         examples=[2],
     ),
     Digits,
+    says(whole_number(1, MAX_PAGE)),
 ]
 ListPageNumber = Annotated[
     int,
@@ -111,6 +115,7 @@ ListPageNumber = Annotated[
         examples=[2],
     ),
     Digits,
+    says(whole_number(1, _MAX_LIST_PAGE)),
 ]
 PageSize = Annotated[
     int,
@@ -121,9 +126,17 @@ PageSize = Annotated[
         examples=[50],
     ),
     Digits,
+    says(whole_number(1, MAX_PAGE_SIZE)),
 ]
-GenreId = Annotated[int, Field(ge=0, le=MAX_ID, examples=[18]), Digits]
-YesOrNo = Annotated[bool, BeforeValidator(_yes_or_no), Field(examples=[True])]
+GenreId = Annotated[
+    int, Field(ge=0, le=MAX_ID, examples=[18]), Digits, says(whole_number(0, MAX_ID))
+]
+YesOrNo = Annotated[
+    bool,
+    BeforeValidator(_yes_or_no),
+    Field(examples=[True]),
+    says("Must be `true` or `false`."),
+]
 Words = Annotated[
     str,
     Field(
@@ -132,8 +145,14 @@ Words = Annotated[
         pattern=r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$",
         examples=["fight"],
     ),
+    says(f"Must be 1 to {_MAX_WORDS} characters, not only spaces, and without control characters."),
 ]
-Year = Annotated[int, Field(ge=_FIRST_YEAR, le=_LAST_YEAR, examples=[1999]), Digits]
+Year = Annotated[
+    int,
+    Field(ge=_FIRST_YEAR, le=_LAST_YEAR, examples=[1999]),
+    Digits,
+    says(whole_number(_FIRST_YEAR, _LAST_YEAR)),
+]
 Include = Annotated[
     Literal["me"],
     Field(
@@ -141,11 +160,13 @@ Include = Annotated[
         "one of your favorites and how you rated it.",
         examples=["me"],
     ),
+    says("Must be `me`."),
 ]
 _HALVES = {"type": "number", "minimum": 0, "maximum": 5, "multipleOf": 0.5, "examples": [4.5]}
 StarsNumber = Annotated[
     Stars,
     BeforeValidator(_stars),
+    says(StarsOutOfRange.message),
     WithJsonSchema(
         {
             **_HALVES,
@@ -154,11 +175,17 @@ StarsNumber = Annotated[
         }
     ),
 ]
-StarsInQuery = Annotated[Stars, BeforeValidator(_written_stars), WithJsonSchema(_HALVES)]
+StarsInQuery = Annotated[
+    Stars,
+    BeforeValidator(_written_stars),
+    says(StarsOutOfRange.message),
+    WithJsonSchema(_HALVES),
+]
 MovieId = Annotated[
     int,
     Field(ge=0, le=MAX_ID, description="The TMDB ID of the movie.", examples=[550]),
     BeforeValidator(_json_number),
+    says(whole_number(0, MAX_ID)),
 ]
 
 
@@ -312,6 +339,7 @@ class ExportQuery(Query):
             "that Letterboxd imports. Defaults to `json`.",
             examples=["csv"],
         ),
+        says("Must be `json` or `csv`."),
     ] = "json"
 
 

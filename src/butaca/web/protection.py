@@ -34,6 +34,7 @@ from butaca.web.context import (
 from butaca.web.inputs import MAX_BODY
 from butaca.web.outputs import FieldError
 from butaca.web.problems import Unacceptable
+from butaca.web.wording import REPEATED_PARAMETER, UNKNOWN_PARAMETER, whole_number
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -147,7 +148,7 @@ def _read_ids(asked: Request) -> None:
     ids = asked.view_args or {}
     for name, text in ids.items():
         if not re.fullmatch("[0-9]{1,10}", text, re.ASCII) or int(text) > MAX_ID:
-            message = f"An ID must be a whole number from 0 to {MAX_ID}."
+            message = whole_number(0, MAX_ID)
             raise Unacceptable([FieldError(location="path", field=name, message=message)])
         ids[name] = int(text)
 
@@ -161,8 +162,8 @@ def _refuse_undeclared_query(asked: Request) -> None:
         FieldError(location="query", field=name, message=message)
         for name, values in asked.args.lists()
         for message, is_wrong in (
-            ("Unknown parameter.", name not in declared),
-            ("A parameter must be given only once.", len(values) > 1),
+            (UNKNOWN_PARAMETER, name not in declared),
+            (REPEATED_PARAMETER, len(values) > 1),
         )
         if is_wrong
     ]
