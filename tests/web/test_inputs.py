@@ -199,7 +199,19 @@ BAD_FILTERS = {
     "genre": ["", "-1", "drama", "18,35", "1.0", str(2**31), "9" * 5000],
     "year_from": ["", "1869", "2101", "99", "1999-01-01", "-1999", "9" * 5000],
     "year_to": ["", "1869", "2101", "99", "1999-01-01", "-1999", "9" * 5000],
-    "q": ["", "+", "%20%20", "x" * 201, "%00", "a%00b", "a%0Ab", "%7F"],
+    "q": [
+        "",
+        "+",
+        "%20%20",
+        "x" * 201,
+        "%00",
+        "a%00b",
+        "a%0Ab",
+        "%7F",
+        "%CC%81",
+        "%CC%81+%CC%88",
+        "%C2%B4",
+    ],
 }
 
 
@@ -209,6 +221,13 @@ def test_a_filter_that_makes_no_sense_is_refused(
     path: str, name: str, bad: list[str], admin: ContractClient
 ) -> None:
     assert refused(admin, path, name, bad) == bad
+
+
+@pytest.mark.parametrize("text", ["%CC%81a", "%C3%A9", "%CD%85", "%E2%84%A2", "%F0%9F%8E%AC"])
+def test_a_title_is_searched_for_any_text_that_is_more_than_accents(
+    text: str, consumer: ContractClient
+) -> None:
+    assert consumer.get(f"{FAVORITES}?q={text}").status_code == 200
 
 
 @pytest.mark.parametrize("name", BAD_FILTERS)
@@ -313,7 +332,8 @@ def test_a_mistake_is_told_in_words_and_without_what_was_sent(consumer: Contract
         (
             FAVORITES,
             "q=%20",
-            "Must be 1 to 200 characters, not only spaces, and without control characters.",
+            "Must be 1 to 200 characters, not only spaces or accents, and without control "
+            "characters.",
         ),
     ],
 )

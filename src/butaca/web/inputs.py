@@ -1,9 +1,10 @@
 """Request schemas: the query parameters and bodies of the contract."""
 
 import re
+import unicodedata
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from butaca.core.errors import SortUnknown, StarsOutOfRange
 from butaca.core.listing import (
@@ -60,6 +61,15 @@ def _stars(value: Any) -> Stars:
         return Stars.of(value)
     except (StarsOutOfRange, TypeError) as error:
         raise ValueError(value) from error
+
+
+def _with_letters(text: str) -> str:
+    """Reject a text of spaces and accents. Searches ignore accents, so it would not filter."""
+    # The same folding as that of the stored titles.
+    characters = unicodedata.normalize("NFKD", text).casefold()
+    if all(each.isspace() or unicodedata.combining(each) for each in characters):
+        raise ValueError(text)
+    return text
 
 
 _LANGUAGES = "`xx` (ISO 639-1) or `xx-YY` (with an ISO 3166-1 region), such as `es-AR`."
@@ -146,6 +156,14 @@ Words = Annotated[
         examples=["fight"],
     ),
     says(f"Must be 1 to {_MAX_WORDS} characters, not only spaces, and without control characters."),
+]
+TitlePart = Annotated[
+    Words,
+    AfterValidator(_with_letters),
+    says(
+        f"Must be 1 to {_MAX_WORDS} characters, not only spaces or accents, and without control "
+        "characters."
+    ),
 ]
 Year = Annotated[
     int,
@@ -303,11 +321,12 @@ class FavoritesQuery(_ListQuery):
         Field(description=f"Return only movies released in this year {_YEARS} or earlier."),
     ] = None
     q: Annotated[
-        Words | None,
+        TitlePart | None,
         Field(
             description="Return only movies whose title contains this text, up to "
             f"{_MAX_WORDS} characters. Both the stored title and the title in `language` are "
-            "searched. Case and accents are ignored."
+            "searched. Case and accents are ignored, so the text must not consist of spaces and "
+            "accents only."
         ),
     ] = None
 
