@@ -1,12 +1,15 @@
 """The number of connections, and how long a silent one lives."""
 
+import io
 import resource
 import socket
+from collections.abc import Iterable
+from typing import Any
 
 import pytest
 
 from butaca import connections
-from butaca.connections import MOST, OTHER_FILES, make_room
+from butaca.connections import MOST, OTHER_FILES, AnnouncedClose, make_room
 
 
 @pytest.fixture
@@ -59,3 +62,47 @@ def test_only_what_was_accepted_at_the_port_is_looked_at() -> None:
                 sock.close()
             assert peers == [client.getsockname()]
             assert ours.fileno() >= 0
+
+
+DECLARED = {"CONTENT_LENGTH": "4"}
+CHUNKED = {"HTTP_TRANSFER_ENCODING": "chunked"}
+CLOSE = ("Connection", "close")
+
+
+def headers_of(sent: dict[str, str], *sizes: int) -> list[tuple[str, str]]:
+    """Return the headers of an app that reads pieces of these sizes of a body before it answers."""
+    answered: list[tuple[str, str]] = []
+
+    def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        for size in sizes:
+            environ["wsgi.input"].read(size)
+        start_response("401 Unauthorized", [("X-Any", "1")])
+        return []
+
+    def start(_: str, headers: list[tuple[str, str]]) -> None:
+        answered.extend(headers)
+
+    environ = {**sent, "wsgi.input": io.BytesIO(b"body")}
+    AnnouncedClose(app)(environ, start)  # type: ignore[arg-type]
+    return answered
+
+
+@pytest.mark.parametrize("sent", [DECLARED, CHUNKED], ids=["declared", "chunked"])
+@pytest.mark.parametrize("sizes", [(), (2,), (2, 2)], ids=["nothing", "half", "end-not-seen"])
+def test_an_answer_before_the_end_of_a_body_says_that_the_connection_closes(
+    sent: dict[str, str], sizes: tuple[int, ...]
+) -> None:
+    assert headers_of(sent, *sizes) == [("X-Any", "1"), CLOSE]
+
+
+@pytest.mark.parametrize("sent", [DECLARED, CHUNKED], ids=["declared", "chunked"])
+@pytest.mark.parametrize("sizes", [(-1,), (64, 64)], ids=["at-once", "piece-by-piece"])
+def test_an_answer_after_the_end_of_a_body_keeps_the_connection(
+    sent: dict[str, str], sizes: tuple[int, ...]
+) -> None:
+    assert headers_of(sent, *sizes) == [("X-Any", "1")]
+
+
+@pytest.mark.parametrize("sent", [{}, {"CONTENT_LENGTH": "0"}, {"CONTENT_LENGTH": ""}])
+def test_an_answer_to_a_request_without_a_body_keeps_the_connection(sent: dict[str, str]) -> None:
+    assert headers_of(sent) == [("X-Any", "1")]

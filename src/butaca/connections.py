@@ -1,4 +1,4 @@
-"""Limits on the number of connections, and timeouts for silent ones."""
+"""Limits on the number of connections, timeouts for silent ones, and announcements of a close."""
 
 import os
 import resource
@@ -7,9 +7,13 @@ import stat
 import struct
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import InputStream, StartResponse, WSGIApplication, WSGIEnvironment
 
 MOST, OTHER_FILES = 4096, 256
 """The maximum number of connections per worker, idle or not; file descriptors for other uses."""
@@ -30,6 +34,49 @@ answered.
 
 _LAST_DATA_SENT = 44  # tcpi_last_data_sent in struct tcp_info of <linux/tcp.h>, in milliseconds
 _ESTABLISHED = 1
+
+
+class AnnouncedClose:
+    """WSGI middleware that announces when an unread body closes a connection (RFC 9112, 9.6).
+
+    If the app responds before the body has been read, the server closes the connection unless the
+    rest happens to have arrived. An unsuspecting client would send its next request into the void.
+    """
+
+    def __init__(self, app: "WSGIApplication") -> None:
+        self._app = app
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        """Handle a request."""
+        if not _has_body(environ):
+            return self._app(environ, start_response)
+        body = environ["wsgi.input"] = _Body(environ["wsgi.input"])
+
+        def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Callable[..., object]:
+            last = [] if body.is_read else [("Connection", "close")]
+            return start_response(status, [*headers, *last], *rest)
+
+        return self._app(environ, start)
+
+
+class _Body:
+    """A request body that records whether it has been read to its end. Flask only calls `read`."""
+
+    def __init__(self, stream: "InputStream") -> None:
+        self._stream = stream
+        self.is_read = False
+
+    def read(self, size: int = -1) -> bytes:
+        piece = self._stream.read(size)
+        self.is_read = size < 0 or not piece
+        return piece
+
+
+def _has_body(environ: "WSGIEnvironment") -> bool:
+    length = environ.get("CONTENT_LENGTH", "")
+    return length not in {"", "0"} or "HTTP_TRANSFER_ENCODING" in environ
 
 
 def make_room() -> int:

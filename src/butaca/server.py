@@ -189,7 +189,7 @@ def load(target: str, port: int, places: int, farewells: Connection) -> Farewell
     """Create the app in the worker, which stops when the main process does, not on Ctrl-C."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     signal.signal(signal.SIGUSR1, _wake_up)
-    app = Farewell(Admission(resolve_name(target)(), places))
+    app = Farewell(connections.AnnouncedClose(Admission(resolve_name(target)(), places)))
     Thread(target=_hear, args=(farewells, app), daemon=True).start()
     connections.watch(port)
     hugepages.back_heap()

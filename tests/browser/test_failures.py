@@ -121,7 +121,7 @@ def test_what_is_not_acceptable_is_told_with_its_reason(visitor: Visitor) -> Non
     visitor.comes_in()
     visitor.page.get_by_role("searchbox").fill("x" * 201)
     panel = notice(visitor, "Invalid request")
-    expect(panel).to_contain_text("query: String should have at most 200 characters")
+    expect(panel).to_contain_text("query: Must be 1 to 200 characters")
 
 
 def test_whoever_is_too_quick_is_told_for_how_long_to_wait(

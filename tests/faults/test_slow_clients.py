@@ -5,14 +5,14 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 import pytest
 
 from butaca.connections import MOST
 from butaca.sandbox import Fault
 from tests.builders import ADMIN_TOKEN, CONSUMER_TOKEN
-from tests.faults.pods import HOST, Answer, Pod, Town, new_path, until
+from tests.faults.pods import HOST, Answer, Pod, Town, ask, new_path, receive, until
 
 QUICKER = """
 import butaca.connections
@@ -108,6 +108,57 @@ def test_a_body_that_comes_late_but_in_time_is_read(quick: Pod) -> None:
             time.sleep(0.1)
             sock.sendall(piece)
         assert sock.recv(65_536).startswith(b"HTTP/1.1 201 ")
+
+
+NOBODY, SOMEBODY = ({"Authorization": f"Bearer {token}"} for token in ("nobody", CONSUMER_TOKEN))
+JSON, TEXT = ({"Content-Type": name} for name in ("application/json", "text/plain"))
+SMALL, LARGE = {"Content-Length": "14"}, {"Content-Length": "1000000"}
+CHUNKED = {"Transfer-Encoding": "chunked"}
+RATING, FAVORITES = "/api/v1/me/ratings/550", "/api/v1/me/favorites"
+
+
+@pytest.mark.parametrize(
+    ("status", "method", "path", "headers"),
+    [
+        (401, "PUT", RATING, NOBODY | JSON | SMALL),
+        (401, "PUT", RATING, NOBODY | JSON | CHUNKED),
+        (404, "POST", "/api/v1/nope", SOMEBODY | JSON | SMALL),
+        (404, "POST", "/nope", NOBODY | JSON | SMALL),
+        (405, "POST", "/livez", NOBODY | JSON | SMALL),
+        (405, "POST", RATING, SOMEBODY | JSON | SMALL),
+        (413, "POST", FAVORITES, SOMEBODY | JSON | LARGE),
+        (415, "POST", FAVORITES, SOMEBODY | TEXT | SMALL),
+        (422, "PUT", "/api/v1/me/ratings/x", SOMEBODY | JSON | SMALL),
+        (200, "GET", "/livez", NOBODY | JSON | SMALL),
+    ],
+)
+def test_an_answer_that_does_not_wait_for_the_body_says_that_the_connection_closes(
+    pod: Pod, status: int, method: str, path: str, headers: dict[str, str]
+) -> None:
+    with closing(pod.connect()) as connection:
+        for _ in range(2):  # A client that was not told would fail at its second request.
+            connection.putrequest(method, path)
+            for name, value in headers.items():
+                connection.putheader(name, value)
+            connection.endheaders()
+            answer = receive(connection, time.monotonic())
+            assert (answer.status, answer.headers["Connection"]) == (status, "close")
+
+
+def test_an_answer_after_the_body_keeps_the_connection(pod: Pod) -> None:
+    with closing(pod.connect()) as connection:
+        for status in (422, 404, 201, 200):
+            path, stars = f"/me/ratings/{550 if status < 300 else 0}", 9 if status == 422 else 4
+            answer = ask(connection, "PUT", path, {"stars": stars})
+            assert (answer.status, answer.headers["Connection"]) == (status, None)
+
+
+def test_half_a_body_without_a_good_token_waits_for_nobody(pod: Pod) -> None:
+    with ExitStack() as stack:
+        socks = [stack.enter_context(connect(pod)) for _ in range(30)]
+        for sock in socks:
+            sock.sendall(HALF.replace(CONSUMER_TOKEN.encode(), b"nobody"))
+        assert {everything(sock)[:12] for sock in socks} == {b"HTTP/1.1 401"}
 
 
 def test_who_takes_nothing_of_the_answers_is_cut_off(quick: Pod) -> None:

@@ -256,3 +256,25 @@ def test_an_answer_is_compact_json_in_utf_8(world: World, consumer: ContractClie
 
     assert answer.content_type == "application/json"
     assert '"title":"Amélie"'.encode() in answer.data
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("DELETE", f"{FAVORITES}/550", 204),
+        ("DELETE", f"{API}/me/ratings/550", 204),
+        ("OPTIONS", f"{API}/me", 200),
+        ("OPTIONS", f"{API}/nope", 200),
+        ("OPTIONS", "/livez", 200),
+        ("GET", "/docs", 302),
+    ],
+)
+def test_an_answer_without_a_body_has_no_type(
+    method: str, path: str, status: int, world: World, consumer: ContractClient
+) -> None:
+    furnish(world)
+
+    answer = consumer.open(path, method=method, headers={"Access-Control-Request-Method": "GET"})
+
+    assert (answer.status_code, answer.data) == (status, b"")
+    assert "Content-Type" not in answer.headers

@@ -10,6 +10,7 @@ from butaca.core.errors import LibraryUnavailable
 from butaca.core.models import Role, User
 from butaca.core.ports import Bearer
 from butaca.web import WebOptions, create_web
+from butaca.web.routes import Routes
 from tests.builders import ADMIN, CONSUMER, CONSUMER_TOKEN, NOON
 from tests.conftest import World
 from tests.contract_client import ContractClient
@@ -283,3 +284,13 @@ def test_a_route_of_which_nothing_is_said_lets_nobody_in(world: World) -> None:
 
     assert response.status_code == 500
     assert entered == []
+
+
+def test_a_route_that_says_not_whom_it_is_for_cannot_be_made() -> None:
+    bp = Routes("careless", __name__)
+
+    def careless() -> str:
+        return "anybody's"
+
+    with pytest.raises(TypeError, match="careless declares no role"):
+        bp.get("/careless")(careless)

@@ -12,6 +12,7 @@ import pytest
 import schemathesis
 from hypothesis import settings
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from schemathesis.checks import negative_data_rejection
 
 from butaca.core import models
 from butaca.web import WebOptions, create_web, describe, outputs, problems
@@ -331,9 +332,22 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
 API = schemathesis.openapi.from_wsgi("/openapi.json", application)
 
 
+def has_a_mistake_that_is_not_sent(case: schemathesis.Case[Any]) -> bool:
+    """Return whether a query has an undeclared parameter that leaves nothing in the URL.
+
+    Schemathesis 4.32.5 takes the request for a wrong one, although an empty list has no values that
+    could be sent.
+    """
+    declared = {parameter.name for parameter in case.operation.query}
+    return any(case.query[name] == [] for name in case.query.keys() - declared)
+
+
 @pytest.mark.parametrize("token", [CONSUMER_TOKEN, ADMIN_TOKEN], ids=["consumer", "admin"])
 @API.parametrize()
 @settings(max_examples=20, derandomize=True, database=None)
 def test_no_request_finds_the_contract_untrue(case: schemathesis.Case[Any], token: str) -> None:
     plain = {"Accept-Encoding": "identity"}  # Over WSGI it unpacks nothing.
-    case.call_and_validate(headers={"Authorization": f"Bearer {token}", **plain})
+    unfit = [negative_data_rejection] if has_a_mistake_that_is_not_sent(case) else []
+    case.call_and_validate(
+        headers={"Authorization": f"Bearer {token}", **plain}, excluded_checks=unfit
+    )

@@ -49,13 +49,23 @@ def policy_of(header: str) -> dict[str, set[str]]:
     return {name: set(sources) for name, *sources in rules}
 
 
-@pytest.mark.parametrize("path", ["/docs", "/docs/"])
-def test_the_page_is_found_with_and_without_a_slash(path: str, anonymous: ContractClient) -> None:
+@pytest.mark.parametrize("path", ["/", "/docs", "/docs/"])
+def test_the_page_is_found_without_its_whole_path(path: str, anonymous: ContractClient) -> None:
     answer = anonymous.get(path, follow_redirects=True)
 
     assert answer.status_code == 200
     assert answer.mimetype == "text/html"
     assert answer.request.path == "/docs/"
+
+
+@pytest.mark.parametrize("path", ["/", "/docs"])
+def test_whoever_is_led_to_the_page_stays_where_they_are(
+    path: str, anonymous: ContractClient
+) -> None:
+    answer = anonymous.get(path, headers={"Host": "evil.example"})
+
+    assert answer.status_code == 302
+    assert answer.headers["Location"] == "/docs/"
 
 
 def test_every_file_of_the_page_is_served_by_us(anonymous: ContractClient) -> None:

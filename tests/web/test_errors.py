@@ -238,7 +238,6 @@ def test_what_is_foreseen_is_no_error_in_the_log(
     ("method", "path", "status", "code", "detail"),
     [
         ("GET", "/nope", 404, "not-found", "There is no resource at this path."),
-        ("GET", "/", 404, "not-found", "There is no resource at this path."),
         ("GET", "/api", 404, "not-found", "There is no resource at this path."),
         ("GET", "/api/v1", 404, "not-found", "There is no resource at this path."),
         ("GET", "/docs/nope.js", 404, "not-found", "There is no resource at this path."),
@@ -269,6 +268,14 @@ def test_outside_the_api_errors_are_problems_too(
     assert shown(answer)["code"] == code
     assert shown(answer)["detail"] == detail
     assert "Retry-After" not in answer.headers
+
+
+@pytest.mark.parametrize("path", [f"{API}//me", f"{API}/me//favorites", f"{API}/me/"])
+def test_a_slash_too_many_leads_nowhere(path: str, consumer: ContractClient) -> None:
+    answer = consumer.get(path)
+
+    assert answer.status_code == 404
+    assert shown(answer)["code"] == "not-found"
 
 
 def test_a_method_that_is_not_allowed_names_those_that_are(consumer: ContractClient) -> None:

@@ -5,12 +5,15 @@ from functools import cache
 from typing import Any
 
 from apiflask import APIFlask
+from flask import Request
 from flask.json.provider import DefaultJSONProvider
 from prometheus_client import CollectorRegistry
 from pydantic_core import from_json
+from werkzeug.routing import MapAdapter
 
 from butaca import __version__
 from butaca.web import admin, docs, errors, health, me, movies, observability, protection
+from butaca.web.answers import Bare
 from butaca.web.compression import Compression
 from butaca.web.context import Services, WebOptions, provide
 from butaca.web.contract import Contract, configure, contract_of
@@ -34,6 +37,18 @@ class _StrictJson(DefaultJSONProvider):
 
 
 class _Web(APIFlask):
+    response_class = Bare  # For the responses to `OPTIONS`, which Flask creates.
+
+    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+        """Match requests by method and path only, as the express lane does.
+
+        Werkzeug rejects some values of `Host`, and every `Upgrade` to WebSocket, which a server
+        that does not support it ignores (RFC 9110, 7.8).
+        """
+        if request is None:
+            return super().create_url_adapter(None)
+        return self.url_map.bind("", path_info=request.path, default_method=request.method)
+
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Return a function unchanged. There are no coroutines, and checking takes five calls."""
         return func
@@ -60,6 +75,7 @@ def describe() -> Contract:
 def _app(options: WebOptions, observer: Observer, compression: Compression) -> APIFlask:
     app = _Web("butaca", title="Butaca", version=__version__, spec_path=None, docs_path=None)
     app.json = _StrictJson(app)
+    app.url_map.merge_slashes = False  # It would redirect, even what does not exist.
     configure(app)
     observability.register(app, observer)
     # These functions run in reverse order: only logging comes after compression.

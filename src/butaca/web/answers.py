@@ -55,6 +55,12 @@ MarksOf = Callable[[models.User, Iterable[int]], Mapping[int, models.Mark]]
 """Returns the marks of a user on movies, by movie ID."""
 
 
+class Bare(Response):
+    """A response that has no `Content-Type` unless it is given one. Flask's are `text/html`."""
+
+    default_mimetype = None
+
+
 class Entry(Protocol):
     """A movie that is a favorite of a user or rated by them."""
 

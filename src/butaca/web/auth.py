@@ -27,7 +27,7 @@ def bearer_token(authorization: str) -> str:
 
 
 def requires(role: Role) -> Callable[[Route], Route]:
-    """Declare the role that a route requires. No user can call a route that declares none."""
+    """Declare the role that a route requires. A route that declares none cannot be registered."""
 
     def mark(route: Route) -> Route:
         setattr(route, _ROLE, role)
@@ -37,8 +37,10 @@ def requires(role: Role) -> Callable[[Route], Route]:
 
 
 def required_role(route: Callable[..., Any]) -> Role:
-    """Return the role that a route requires."""
-    role: Role = getattr(route, _ROLE)
+    """Return the role that a route requires. Raises TypeError if it declares none."""
+    role: Role | None = getattr(route, _ROLE, None)
+    if role is None:
+        raise TypeError(f"{route.__name__} declares no role. Decorate it with @requires.")
     return role
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cache
+from http import HTTPStatus
 from importlib.resources import files
 from mimetypes import guess_type
 
@@ -10,7 +11,7 @@ from flask import Blueprint, Response, render_template
 from werkzeug.exceptions import NotFound
 
 from butaca.core.accounts import DEMO_USERS
-from butaca.web.answers import conditional, tag_of
+from butaca.web.answers import Bare, conditional, tag_of
 from butaca.web.compression import ONCE, Compression
 from butaca.web.context import contract, current_request, options
 
@@ -61,6 +62,13 @@ def as_json() -> Response:
 def as_yaml() -> Response:
     """Serve the contract as YAML (RFC 9512)."""
     return conditional(Response(contract().as_yaml, mimetype="application/yaml"), _ASK_EACH_TIME)
+
+
+@bp.get("/")
+@bp.get("/docs")
+def lead() -> Response:
+    """Redirect to the page. Only its path is named, because a proxy may have other addresses."""
+    return Bare(status=HTTPStatus.FOUND, headers={"Location": f"{page.url_prefix}/"})
 
 
 @page.get("/")

@@ -2,14 +2,16 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, cast
 
 from apiflask import APIFlask, HTTPError
 from flask import Response
+from pydantic import ValidationError
 from pydantic_core import to_json
 from werkzeug.exceptions import HTTPException
 
 from butaca.core import errors
+from butaca.web import wording
 from butaca.web.context import current_request, request_id
 from butaca.web.outputs import FieldError, Problem
 from butaca.web.problems import (
@@ -70,18 +72,10 @@ def _unacceptable(error: Unacceptable) -> Response:
 
 
 def _invalid(error: HTTPError) -> Response:
-    """Return the validation errors of APIFlask, `{location: {field: [message]}}`, as a problem."""
-    mistakes = [
-        FieldError(
-            location=_LOCATIONS[location],
-            field=field,
-            message=message.removeprefix("Value error, "),
-        )
-        for location, fields in error.detail.items()
-        for field, messages in fields.items()
-        for message in messages
-    ]
-    return _unacceptable(Unacceptable(mistakes))
+    """Return what APIFlask rejected, in our words, as a problem."""
+    (location,) = error.detail
+    cause = cast("ValidationError", error.__cause__)
+    return _unacceptable(Unacceptable(wording.found(_LOCATIONS[location], cause)))
 
 
 def _http(error: HTTPException) -> Response:

@@ -1,10 +1,11 @@
 """Request schemas: the query parameters and bodies of the contract."""
 
 import re
+import unicodedata
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from butaca.core.errors import SortUnknown, StarsOutOfRange
 from butaca.core.listing import (
@@ -18,6 +19,7 @@ from butaca.core.listing import (
 )
 from butaca.core.models import MAX_ID, MAX_PAGE, Stars
 from butaca.core.translations import LANGUAGE
+from butaca.web.wording import says, whole_number
 
 MAX_BODY = 16 * 1024
 """The largest accepted request body, in bytes. No route needs more than a few dozen."""
@@ -31,27 +33,27 @@ _MAX_WORDS = 200
 def _digits(value: Any) -> Any:
     """Reject numbers that Python accepts but a URL should not contain, such as `1.0` and `1_0`."""
     if isinstance(value, str) and not value.isdigit():
-        raise ValueError("Input should be a whole number")
+        raise ValueError(value)
     return value
 
 
 def _json_number(value: Any) -> Any:
     """Reject `true` and `"3"`, which JSON distinguishes from numbers."""
     if isinstance(value, bool | str):
-        raise ValueError("Input should be a number")  # noqa: TRY004 - pydantic collects these
+        raise ValueError(value)  # noqa: TRY004 - pydantic collects these
     return value
 
 
 def _yes_or_no(value: Any) -> Any:
     """Accept only JSON's `true` and `false`, not the other words that pydantic knows."""
     if isinstance(value, str) and value not in {"true", "false"}:
-        raise ValueError("Input should be true or false")
+        raise ValueError(value)
     return value
 
 
 def _written_stars(value: Any) -> Stars:
     if not re.fullmatch(r"[0-9](\.[05])?", value):
-        raise ValueError(StarsOutOfRange.message)
+        raise ValueError(value)
     return _stars(float(value))
 
 
@@ -59,7 +61,16 @@ def _stars(value: Any) -> Stars:
     try:
         return Stars.of(value)
     except (StarsOutOfRange, TypeError) as error:
-        raise ValueError(StarsOutOfRange.message) from error
+        raise ValueError(value) from error
+
+
+def _with_letters(text: str) -> str:
+    """Reject a text of spaces and accents. Searches ignore accents, so it would not filter."""
+    # The same folding as that of the stored titles.
+    characters = unicodedata.normalize("NFKD", text).casefold()
+    if all(each.isspace() or unicodedata.combining(each) for each in characters):
+        raise ValueError(text)
+    return text
 
 
 _LANGUAGES = "`xx` (ISO 639-1) or `xx-YY` (with an ISO 3166-1 region), such as `es-AR`."
@@ -74,6 +85,7 @@ Language = Annotated[
         "language of the service.",
         examples=["es-AR"],
     ),
+    says("Must be a language code such as `es` or `es-AR`."),
 ]
 StoredLanguage = Annotated[
     Language,
@@ -99,6 +111,7 @@ Region = Annotated[
         "`region` parameter.",
         examples=["AR"],
     ),
+    says("Must be a country code such as `AR`."),
 ]
 PageNumber = Annotated[
     int,
@@ -109,6 +122,7 @@ PageNumber = Annotated[
         examples=[2],
     ),
     Digits,
+    says(whole_number(1, MAX_PAGE)),
 ]
 ListPageNumber = Annotated[
     int,
@@ -119,6 +133,7 @@ ListPageNumber = Annotated[
         examples=[2],
     ),
     Digits,
+    says(whole_number(1, _MAX_LIST_PAGE)),
 ]
 PageSize = Annotated[
     int,
@@ -129,9 +144,17 @@ PageSize = Annotated[
         examples=[50],
     ),
     Digits,
+    says(whole_number(1, MAX_PAGE_SIZE)),
 ]
-GenreId = Annotated[int, Field(ge=0, le=MAX_ID, examples=[18]), Digits]
-YesOrNo = Annotated[bool, BeforeValidator(_yes_or_no), Field(examples=[True])]
+GenreId = Annotated[
+    int, Field(ge=0, le=MAX_ID, examples=[18]), Digits, says(whole_number(0, MAX_ID))
+]
+YesOrNo = Annotated[
+    bool,
+    BeforeValidator(_yes_or_no),
+    Field(examples=[True]),
+    says("Must be `true` or `false`."),
+]
 Words = Annotated[
     str,
     Field(
@@ -140,8 +163,22 @@ Words = Annotated[
         pattern=r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$",
         examples=["fight"],
     ),
+    says(f"Must be 1 to {_MAX_WORDS} characters, not only spaces, and without control characters."),
 ]
-Year = Annotated[int, Field(ge=_FIRST_YEAR, le=_LAST_YEAR, examples=[1999]), Digits]
+TitlePart = Annotated[
+    Words,
+    AfterValidator(_with_letters),
+    says(
+        f"Must be 1 to {_MAX_WORDS} characters, not only spaces or accents, and without control "
+        "characters."
+    ),
+]
+Year = Annotated[
+    int,
+    Field(ge=_FIRST_YEAR, le=_LAST_YEAR, examples=[1999]),
+    Digits,
+    says(whole_number(_FIRST_YEAR, _LAST_YEAR)),
+]
 Include = Annotated[
     Literal["me"],
     Field(
@@ -149,11 +186,13 @@ Include = Annotated[
         "one of your favorites and how you rated it.",
         examples=["me"],
     ),
+    says("Must be `me`."),
 ]
 _HALVES = {"type": "number", "minimum": 0, "maximum": 5, "multipleOf": 0.5, "examples": [4.5]}
 StarsNumber = Annotated[
     Stars,
     BeforeValidator(_stars),
+    says(StarsOutOfRange.message),
     WithJsonSchema(
         {
             **_HALVES,
@@ -162,11 +201,17 @@ StarsNumber = Annotated[
         }
     ),
 ]
-StarsInQuery = Annotated[Stars, BeforeValidator(_written_stars), WithJsonSchema(_HALVES)]
+StarsInQuery = Annotated[
+    Stars,
+    BeforeValidator(_written_stars),
+    says(StarsOutOfRange.message),
+    WithJsonSchema(_HALVES),
+]
 MovieId = Annotated[
     int,
     Field(ge=0, le=MAX_ID, description="The TMDB ID of the movie.", examples=[550]),
     BeforeValidator(_json_number),
+    says(whole_number(0, MAX_ID)),
 ]
 
 
@@ -273,11 +318,12 @@ class _ListQuery(LanguageQuery):
         Field(description=f"Return only movies released in this year {_YEARS} or earlier."),
     ] = None
     q: Annotated[
-        Words | None,
+        TitlePart | None,
         Field(
             description="Return only movies whose title contains this text, up to "
             f"{_MAX_WORDS} characters. Both the stored title and the title in `language` are "
-            "searched. Case and accents are ignored."
+            "searched. Case and accents are ignored, so the text must not consist of spaces and "
+            "accents only."
         ),
     ] = None
 
@@ -340,6 +386,7 @@ class ExportQuery(Query):
             "that Letterboxd imports. Defaults to `json`.",
             examples=["csv"],
         ),
+        says("Must be `json` or `csv`."),
     ] = "json"
 
 

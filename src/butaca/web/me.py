@@ -6,7 +6,7 @@ from flask import Response
 
 from butaca.core.models import Role
 from butaca.web import exports, inputs, outputs
-from butaca.web.answers import answer, entry_answer, my_page, own
+from butaca.web.answers import Bare, answer, entry_answer, my_page, own
 from butaca.web.auth import requires
 from butaca.web.context import current_request, current_user, services
 from butaca.web.responses import (
@@ -101,7 +101,7 @@ def forget(movie_id: int) -> Response:
     success.
     """
     services().library.forget(current_user(), movie_id)
-    return Response(status=HTTPStatus.NO_CONTENT)
+    return Bare(status=HTTPStatus.NO_CONTENT)
 
 
 @bp.get("/me/ratings")
@@ -181,7 +181,7 @@ def unrate(movie_id: int) -> Response:
     treat as success.
     """
     services().library.unrate(current_user(), movie_id)
-    return Response(status=HTTPStatus.NO_CONTENT)
+    return Bare(status=HTTPStatus.NO_CONTENT)
 
 
 @bp.get("/me/export")

@@ -355,7 +355,13 @@ class FieldError(Answer):
     location: Annotated[
         Literal["query", "path", "body"], Field(description="The part of the request.")
     ]
-    field: Annotated[str, Field(description="The name of the parameter or field.")]
+    field: Annotated[
+        str,
+        Field(
+            description="The name of the parameter or field, or `body` if the body as a whole is "
+            "invalid."
+        ),
+    ]
     message: Annotated[str, Field(description="What is wrong with it.")]
 
 

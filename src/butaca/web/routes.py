@@ -7,6 +7,7 @@ from typing import Any, TypeVar, cast
 from apiflask import APIBlueprint
 from pydantic import BaseModel
 
+from butaca.web.auth import required_role
 from butaca.web.headers import OF_CONTENT, Spec
 from butaca.web.responses import ALWAYS, NOT_MODIFIED, Bad, ref, response
 
@@ -18,7 +19,19 @@ OWN_MOVIES = (*OWN, "Content-Language")
 
 
 class Routes(APIBlueprint):
-    """A blueprint whose routes declare their responses."""
+    """A blueprint whose routes declare the role that they require, and their responses."""
+
+    def add_url_rule(
+        self,
+        rule: str,
+        endpoint: str | None = None,
+        view_func: Any = None,
+        provide_automatic_options: bool | None = None,
+        **options: Any,
+    ) -> None:
+        """Register a route. Raises TypeError if it declares no role."""
+        required_role(view_func)
+        super().add_url_rule(rule, endpoint, view_func, provide_automatic_options, **options)
 
     def answers(
         self,
