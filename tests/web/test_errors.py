@@ -115,6 +115,7 @@ FOR_OPERATORS = {
     errors.TokenNotFound,
     errors.TokenRevokedAlready,
     errors.LifetimeUnacceptable,
+    errors.DemoRoleFixed,
 }
 NEVER_MET = {Refusal, errors.CatalogueFailed, errors.StarsOutOfRange, errors.SortUnknown}
 

@@ -5,7 +5,6 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from butaca.complaint import Complaint
-from butaca.core.errors import LibraryUnavailable
 
 if TYPE_CHECKING:
     from butaca.adapters.sql import Database
@@ -32,11 +31,10 @@ def chosen_settings(kind: type[S]) -> S:
 
 @contextmanager
 def chosen_database() -> Iterator["Database"]:
-    """Open the database at DATABASE_URL. Raises Complaint, also if it is unreachable."""
+    """Open the database at DATABASE_URL. Raises Complaint, LibraryUnavailable."""
     from sqlalchemy.exc import DBAPIError
 
     from butaca import log, resources
-    from butaca.adapters.sql.reasons import reason
     from butaca.settings import DatabaseSettings
 
     log.audit_on_stderr()
@@ -44,9 +42,6 @@ def chosen_database() -> Iterator["Database"]:
     with closing(resources.database(settings, connections=1)) as database:
         try:
             yield database
-        except LibraryUnavailable as error:
-            why = f": {known}" if (known := reason(error)) else ""
-            raise Complaint(f"The database at DATABASE_URL cannot be reached{why}.") from error
         except DBAPIError as error:
             # The first line is the reason, such as a missing privilege; others may contain data.
             first, *_ = str(error.orig).splitlines()

@@ -16,7 +16,11 @@ def one_line() -> Iterator[None]:
     try:
         yield
     except LibraryUnavailable as error:
-        raise click.ClickException("The database at DATABASE_URL cannot be reached.") from error
+        from butaca.adapters.sql.reasons import reason
+
+        why = f": {known}" if (known := reason(error)) else ""
+        text = f"The database at DATABASE_URL cannot be reached{why}."
+        raise click.ClickException(text) from error
     except (Complaint, Refusal) as error:
         raise click.ClickException(str(error)) from error
 
