@@ -1,12 +1,30 @@
 """The documentation page of the API, as somebody reads and tries it."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
 from tests.browser.conftest import Visitor
+
+
+def opened(visitor: Visitor, summary: str) -> Locator:
+    """Open an operation of the page, and return it."""
+    route = visitor.page.locator(".opblock").filter(has_text=summary)
+    route.locator(".opblock-summary-control").click()
+    expect(route.get_by_role("button", name="Execute")).to_be_visible()
+    return route
+
+
+def executed(visitor: Visitor, summary: str) -> Locator:
+    """Open an operation, execute it as it is filled in, and return the response."""
+    route = opened(visitor, summary)
+    route.get_by_role("button", name="Execute").click()
+    answer = route.locator(".live-responses-table .response")
+    expect(answer).to_be_visible()
+    return answer
 
 
 @pytest.mark.parametrize("look", [{"color_scheme": "light"}], ids=["light"])
@@ -19,11 +37,8 @@ def test_a_route_is_tried_out_with_the_demo_token(
     whose = page.get_by_role("button", name="consumer")
     whose.click()
     expect(whose).to_have_attribute("aria-pressed", "true")
-    route = page.locator(".opblock").filter(has_text="Get the current user")
     keep_picture("docs")
-    route.locator(".opblock-summary-control").click()
-    route.get_by_role("button", name="Execute").click()
-    answer = route.locator(".live-responses-table .response")
+    answer = executed(visitor, "Get the current user")
     expect(answer.locator(".response-col_status")).to_contain_text("200")
     expect(answer).to_contain_text('"name": "consumer"')
 
@@ -34,3 +49,26 @@ def test_an_operation_is_found_by_a_word_of_its_summary(visitor: Visitor) -> Non
     page.get_by_label("Search operations").fill("update a rating")
     expect(page.locator(".opblock")).to_have_count(1)
     expect(page.locator(".opblock")).to_contain_text("/api/v1/me/ratings/{movie_id}")
+
+
+def test_an_operation_can_be_executed_as_it_is_filled_in(visitor: Visitor) -> None:
+    visitor.page.goto(visitor.stage.docs)
+    visitor.page.get_by_role("button", name="consumer").click()
+    answer = executed(visitor, "Search movies by title")
+    expect(answer.locator(".response-col_status")).to_contain_text("200")
+    expect(answer).to_contain_text('"title": "Fight Club"')
+    assert visitor.asked("/movies/search") == ["page=1&query=fight"]
+    assert "if-none-match" not in visitor.requests[-1].headers
+
+
+def test_every_parameter_shows_its_description(visitor: Visitor) -> None:
+    visitor.page.goto(visitor.stage.docs)
+    summaries = visitor.page.locator(".opblock-summary-control")
+    expect(summaries).not_to_have_count(0)
+    for summary in summaries.all():
+        summary.click()
+    expect(visitor.page.get_by_role("button", name="Execute")).to_have_count(summaries.count())
+    rows = visitor.page.locator("tr[data-param-in]")
+    assert rows.count() > 30
+    for row in rows.all():
+        expect(row.locator(".renderedMarkdown")).to_have_text(re.compile(r"\w"))
