@@ -9,6 +9,17 @@ from playwright.sync_api import Locator, expect
 
 from tests.browser.conftest import Visitor
 
+NOT_OURS = (
+    "heading-order",
+    "label",
+    "landmark-unique",
+    "nested-interactive",
+    "region",
+    "scrollable-region-focusable",
+    "select-name",
+)
+"""Rules of axe that the markup of Swagger UI breaks."""
+
 
 def opened(visitor: Visitor, summary: str) -> Locator:
     """Open an operation of the page, and return it."""
@@ -72,3 +83,29 @@ def test_every_parameter_shows_its_description(visitor: Visitor) -> None:
     assert rows.count() > 30
     for row in rows.all():
         expect(row.locator(".renderedMarkdown")).to_have_text(re.compile(r"\w"))
+
+
+def test_schemas_are_listed_on_request(visitor: Visitor) -> None:
+    visitor.page.goto(visitor.stage.docs)
+    schemas = visitor.page.locator(".models .json-schema-2020-12")
+    expect(visitor.page.get_by_role("button", name="Schemas")).to_be_visible()
+    expect(schemas).to_have_count(0)
+    visitor.page.get_by_role("button", name="Schemas").click()
+    expect(schemas).not_to_have_count(0)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_of_ours_in_light_and_dark(visitor: Visitor, scheme: str) -> None:
+    page = visitor.page
+    page.goto(visitor.stage.docs)
+    page.get_by_role("button", name="consumer").click()
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    lightness = "getComputedStyle(document.body).backgroundColor.match(/[0-9]+/)[0]"
+    assert (int(page.evaluate(lightness)) < 50) == (scheme == "dark")
+    expect(page.locator("html.dark-mode")).to_have_count(int(scheme == "dark"))
+    executed(visitor, "Rate a movie")
+    executed(visitor, "Search movies by title")
+    for each in ("Add a movie", "Remove a movie", "Update a rating"):
+        opened(visitor, each)
+    page.get_by_role("button", name="Schemas").click()
+    visitor.finds_nothing_wrong(*NOT_OURS)
