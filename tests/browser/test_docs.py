@@ -20,6 +20,11 @@ NOT_OURS = (
 )
 """Rules of axe that the markup of Swagger UI breaks."""
 
+PHONES = {
+    f"{width}": {"viewport": {"width": width, "height": 800}, "has_touch": True, "is_mobile": True}
+    for width in (320, 390)
+}
+
 
 def opened(visitor: Visitor, summary: str) -> Locator:
     """Open an operation of the page, and return it."""
@@ -92,6 +97,27 @@ def test_schemas_are_listed_on_request(visitor: Visitor) -> None:
     expect(schemas).to_have_count(0)
     visitor.page.get_by_role("button", name="Schemas").click()
     expect(schemas).not_to_have_count(0)
+
+
+@pytest.mark.parametrize("look", PHONES.values(), ids=PHONES)
+def test_a_phone_shows_all_of_an_operation(visitor: Visitor, look: dict[str, Any]) -> None:
+    page, width = visitor.page, look["viewport"]["width"]
+    page.goto(visitor.stage.docs)
+    page.get_by_role("button", name="consumer").click()
+    for part in (".opblock-tag small", ".operation-filter-input"):
+        box = page.locator(part).first.bounding_box()
+        assert box
+        assert box["width"] > width - 70
+    answer = executed(visitor, "Rate a movie")
+    expect(answer).to_contain_text('"stars"')
+    expect(page.get_by_text("$response.body").first).to_be_hidden()
+    executed(visitor, "Search movies by title")
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    for part in (".response-col_description", ".parameters-col_description", ".header-col"):
+        shown = [each for each in page.locator(part).all() if each.is_visible()]
+        boxes = [each.bounding_box() for each in shown]
+        assert boxes
+        assert all(box and box["width"] > width * 0.6 for box in boxes)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

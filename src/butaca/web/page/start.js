@@ -26,7 +26,7 @@ function findOperations(groups, phrase) {
 
 function nameSearch() {
   const input = place.querySelector(".operation-filter-input");
-  input.placeholder = "Search paths and summaries, such as: get favorites";
+  input.placeholder = "Search, such as: get favorites";
   input.setAttribute("aria-label", "Search operations");
 }
 
