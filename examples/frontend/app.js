@@ -41,14 +41,18 @@ async function show() {
   showStaleness(null);
   dismiss();
   if (!token.get()) return showEntrance();
-  const [, name = "popular", rest = ""] = location.hash.split("/");
+  const [, name = "", rest = ""] = (location.hash || "#/popular").split("/");
+  if (!Object.hasOwn(routes, name)) {
+    history.replaceState(null, "", "#/popular");
+    return show();
+  }
   const words = decodeURIComponent(rest);
   if (document.activeElement !== query) query.value = name === "search" ? words : "";
   for (const link of top.querySelectorAll("nav a")) {
     link.ariaCurrent = link.hash === `#/${name}` ? "page" : null;
   }
   top.hidden = false;
-  await (routes[name] ?? routes.popular)(words);
+  await routes[name](words);
 }
 
 /** Show a paginated list of movies. */
@@ -66,9 +70,10 @@ function list({ title, path, extra = {}, movieOf = (movie) => movie, hasLead, to
     await attempt(signal, parts.end, () => load(page), async () => {
       const answer = await ask(page);
       answers.push(answer);
-      add(answer.data.results.map(movieOf));
-      const hasMore = answer.data.results.length && page < answer.data.total_pages;
+      const added = add(answer.data.results.map(movieOf));
+      const hasMore = answer.data.results.length > 0 && page < answer.data.total_pages;
       parts.end.replaceChildren(hasMore ? more(() => load(page + 1)) : theEnd());
+      say(seen.size ? summaryOf(added, title, hasMore) : nothing);
       showStaleness(oldest(answers), refresh);
     });
   }
@@ -79,7 +84,10 @@ function list({ title, path, extra = {}, movieOf = (movie) => movie, hasLead, to
       const newer = await Promise.all(answers.map((_, index) => ask(index + 1)));
       const isNew = newer.some(({ data }, index) => !isSame(data, answers[index].data));
       answers.splice(0, newer.length, ...newer);
-      if (isNew) keepingFocus(repaint);
+      if (isNew) {
+        keepingFocus(repaint);
+        say(`Updated: ${title}.`);
+      }
     } catch (error) {
       if (signal.aborted || !(error instanceof Problem)) return;
     }
@@ -94,11 +102,12 @@ function list({ title, path, extra = {}, movieOf = (movie) => movie, hasLead, to
   };
   const add = (movies) => {
     const unseen = movies.filter(({ id }) => !seen.has(id) && seen.add(id));
-    say(seen.size ? `${unseen.length} movies: ${title}` : nothing);
+    const added = unseen.length;
     if (hasLead && !parts.lead.childElementCount && unseen.length) {
       parts.lead.append(screenOf(unseen.shift(), "No. 1 right now"));
     }
     parts.grid.append(...unseen.map(cardOf));
+    return added;
   };
   const theEnd = () => paragraph(seen.size ? "No more movies." : nothing);
 
@@ -107,6 +116,14 @@ function list({ title, path, extra = {}, movieOf = (movie) => movie, hasLead, to
   if (tools) parts.tools.append(tools);
   enter(root, parts.title);
   return load(1);
+}
+
+/** Return what to announce after a page of a list has been added. */
+function summaryOf(added, title, hasMore) {
+  const movies = added === 1 ? "1 movie" : `${added} movies`;
+  const end = hasMore ? [] : ["End of list."];
+  if (!added) return hasMore ? "No other movies on this page." : end[0];
+  return [`${movies}: ${title}.`, ...end].join(" ");
 }
 
 const isSame = (one, other) => JSON.stringify(one) === JSON.stringify(other);
@@ -148,12 +165,13 @@ async function attempt(signal, place, again, act) {
 
 function showEntrance(isRefused = false) {
   visit.abort();
+  const refused = token.get();
   token.forget();
   showStaleness(null);
   top.hidden = true;
   const { root, parts } = fill("entrance");
   const form = root.querySelector("form");
-  form.token.value = isRefused ? "" : (config.token ?? "");
+  form.token.value = (isRefused ? refused : config.token) ?? "";
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     token.set(form.token.value.trim());
@@ -162,7 +180,7 @@ function showEntrance(isRefused = false) {
   enter(root, root.querySelector("h1"));
   if (isRefused) {
     parts.refused.append(paragraph("This token is unknown, expired or revoked."));
-    form.token.focus();
+    form.token.select();
   }
 }
 
@@ -217,6 +235,12 @@ document.getElementById("leave").addEventListener("click", () => {
   token.forget();
   show();
 });
+// The hash is the route, so the link cannot set it to "#main".
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  main.focus();
+});
 addEventListener("hashchange", show);
-addEventListener("refused", () => showEntrance(true));
+// Of several requests that are refused at once, only the first still finds the token.
+addEventListener("refused", () => token.get() && showEntrance(true));
 show();

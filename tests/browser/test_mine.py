@@ -65,6 +65,11 @@ def test_no_stars_are_a_rating_and_not_rated_is_none(visitor: Visitor) -> None:
     visitor.hears("Inception: rated 0 of 5 stars.")
     visitor.page.reload()
     expect(visitor.stars("Inception")).to_have_attribute("aria-valuetext", "0 of 5 stars")
+    visitor.page.mouse.move(0, 0)
+    card = visitor.page.locator(".card").filter(has_text="Inception")
+    drawn = "it => getComputedStyle(it, '::before').maskImage"
+    assert "star-outline.svg" in card.locator(".scale").evaluate(drawn)
+    expect(card.locator(".back")).to_contain_text("0")
     visitor.page.get_by_role("button", name="Remove 0-star rating for Inception").click()
     visitor.hears("Inception: rating removed.")
     visitor.page.reload()
