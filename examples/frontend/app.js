@@ -1,16 +1,16 @@
 // The page: sign-in, routes and lists.
 
-import { Problem, config, get, token } from "./api.js";
+import { Problem, config, download, get, token } from "./api.js";
 import { cardOf, screenOf } from "./movies.js";
-import { dismiss, notice, showStaleness } from "./notices.js";
-import { afterwards, fill, say } from "./parts.js";
+import { dismiss, notice, showStaleness, toast } from "./notices.js";
+import { afterwards, fill, save, say } from "./parts.js";
 
 const main = document.getElementById("main");
 const top = document.getElementById("top");
 const query = document.getElementById("query");
 const language = document.getElementById("language");
 
-let sort = "-release_date,-rating";
+const sorts = { favorites: "-release_date,-rating", ratings: "-rated_at" };
 let visit = new AbortController();
 
 const routes = {
@@ -19,10 +19,20 @@ const routes = {
     list({
       title: "My favorites",
       path: "/me/favorites",
-      extra: { sort },
+      extra: { sort: sorts.favorites },
       movieOf: ({ movie, rating }) => ({ ...movie, me: { favorite: true, rating } }),
-      tools: sorting(),
+      tools: [sorting("favorites"), exporting()],
       nothing: "No favorites yet. Select the heart of a movie to add it here.",
+    }),
+  ratings: () =>
+    list({
+      title: "My ratings",
+      path: "/me/ratings",
+      extra: { sort: sorts.ratings },
+      about: ratedFavorites,
+      movieOf: ({ movie, stars }, favorites) => ({ ...movie, me: { favorite: favorites.has(movie.id), rating: stars } }),
+      tools: [sorting("ratings"), exporting()],
+      nothing: "No ratings yet. Select the stars of a movie to add it here.",
     }),
   search: (words) =>
     list({
@@ -55,22 +65,25 @@ async function show() {
   await routes[name](words);
 }
 
-/** Show a paginated list of movies. */
-function list({ title, path, extra = {}, movieOf = (movie) => movie, hasLead, tools, nothing }) {
+/** Show a paginated list of movies. `about` fetches what `movieOf` needs besides a result. */
+function list({ title, path, extra = {}, about, movieOf = (movie) => movie, hasLead, tools = [], nothing }) {
   const { signal } = visit;
   const { root, parts } = fill("list");
   const answers = [];
   const seen = new Set(); // TMDB repeats movies from page to page.
+  let known;
   const params = { language: language.value, ...extra };
   if (path.startsWith("/movies")) params.include = "me";
   const ask = (page) => get(path, { ...params, page }, signal);
+  const moviesOf = ({ data }) => data.results.map((result) => movieOf(result, known));
 
   async function load(page) {
     parts.end.replaceChildren(waiting());
     await attempt(signal, parts.end, () => load(page), async () => {
-      const answer = await ask(page);
+      const [answer, found] = await Promise.all([ask(page), known ?? about?.(signal)]);
+      known = found;
       answers.push(answer);
-      const added = add(answer.data.results.map(movieOf));
+      const added = add(moviesOf(answer));
       const hasMore = answer.data.results.length > 0 && page < answer.data.total_pages;
       parts.end.replaceChildren(hasMore ? more(() => load(page + 1)) : theEnd());
       say(seen.size ? summaryOf(added, title, hasMore) : nothing);
@@ -98,7 +111,7 @@ function list({ title, path, extra = {}, movieOf = (movie) => movie, hasLead, to
     seen.clear();
     parts.lead.replaceChildren();
     parts.grid.replaceChildren();
-    for (const { data } of answers) add(data.results.map(movieOf));
+    for (const answer of answers) add(moviesOf(answer));
   };
   const add = (movies) => {
     const unseen = movies.filter(({ id }) => !seen.has(id) && seen.add(id));
@@ -113,9 +126,21 @@ function list({ title, path, extra = {}, movieOf = (movie) => movie, hasLead, to
 
   parts.title.textContent = title;
   parts.grid.lang = language.value;
-  if (tools) parts.tools.append(tools);
+  parts.tools.append(...tools);
   enter(root, parts.title);
   return load(1);
+}
+
+/** Return the IDs of the favorites that have a rating. A rating does not say whether its movie is a favorite. */
+async function ratedFavorites(signal) {
+  const ids = new Set();
+  let pages = 1;
+  for (let page = 1; page <= pages; page++) {
+    const { data } = await get("/me/favorites", { rated: true, page_size: 100, page }, signal);
+    for (const { movie } of data.results) ids.add(movie.id);
+    pages = data.total_pages;
+  }
+  return ids;
 }
 
 /** Return what to announce after a page of a list has been added. */
@@ -191,15 +216,42 @@ function enter(content, heading) {
   if (document.activeElement === document.body) heading.focus({ preventScroll: true });
 }
 
-function sorting() {
+function sorting(name) {
   const { root } = fill("sorting");
   const select = root.querySelector("select");
-  select.value = sort;
+  for (const option of select.querySelectorAll("[data-of]")) {
+    if (option.dataset.of !== name) option.remove();
+  }
+  select.value = sorts[name];
   select.addEventListener("change", () => {
-    sort = select.value;
+    sorts[name] = select.value;
     show().then(() => document.getElementById("sort")?.focus());
   });
   return root;
+}
+
+function exporting() {
+  const { root } = fill("exporting");
+  for (const button of root.querySelectorAll("button")) {
+    button.addEventListener("click", () => exportAs(button));
+  }
+  return root;
+}
+
+async function exportAs(button) {
+  button.disabled = true;
+  try {
+    const { file, name } = await download("/me/export", { format: button.value });
+    save(file, name);
+    dismiss();
+    say(`Exported: ${name}.`);
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    toast(error, "Export failed.");
+  } finally {
+    button.disabled = false;
+    button.focus();
+  }
 }
 
 function more(load) {
