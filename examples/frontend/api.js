@@ -27,12 +27,34 @@ const UNREACHABLE = {
   detail: `Check that it is running at ${new URL(config.api).host} and that its CORS_ORIGINS include ${location.origin}.`,
 };
 
+const INTERRUPTED = { title: "Export interrupted", detail: "The file is incomplete. Try again." };
+
 /**
  * Call Butaca. Returns {data, staleFor}: the JSON, and, if it is stale, the seconds since TMDB
  * returned it, else null. Throws a Problem, or the AbortError of `signal`. If the token is rejected,
  * also dispatches a "refused" event on the window.
  */
-export async function call(method, path, { query = {}, body, signal } = {}) {
+export async function call(method, path, options) {
+  const { answer, text } = await send(method, path, options);
+  return { data: parsed(text), staleFor: staleFor(answer.headers) };
+}
+
+export const get = (path, query, signal) => call("GET", path, { query, signal });
+
+/** Fetch a file, for which a link would not send the token. Throws like `call`. */
+export async function download(path, query) {
+  const { answer, text } = await send("GET", path, { query });
+  const type = answer.headers.get("Content-Type") ?? "";
+  if (!isWhole(type, text)) throw new Problem(0, INTERRUPTED);
+  const [, name] = /filename="(.+?)"/.exec(answer.headers.get("Content-Disposition")) ?? [];
+  return { file: new Blob([text], { type }), name: name ?? `butaca-export.${query.format}` };
+}
+
+// An export that broke off is a 200 all the same, but it cannot be parsed to its end.
+const isWhole = (type, text) =>
+  type.startsWith("application/json") ? parsed(text) !== undefined : text.endsWith("\n");
+
+async function send(method, path, { query = {}, body, signal } = {}) {
   const headers = { Authorization: `Bearer ${token.get()}` };
   if (body) headers["Content-Type"] = "application/json";
   let answer, text;
@@ -43,13 +65,10 @@ export async function call(method, path, { query = {}, body, signal } = {}) {
   } catch (error) {
     throw error.name === "AbortError" ? error : new Problem(0, UNREACHABLE);
   }
-  const data = parsed(text);
   if (answer.status === 401) dispatchEvent(new Event("refused"));
-  if (!answer.ok) throw new Problem(answer.status, data, Number(answer.headers.get("Retry-After")));
-  return { data, staleFor: staleFor(answer.headers) };
+  if (!answer.ok) throw new Problem(answer.status, parsed(text), Number(answer.headers.get("Retry-After")));
+  return { answer, text };
 }
-
-export const get = (path, query, signal) => call("GET", path, { query, signal });
 
 // A gateway in between may answer with an HTML page.
 function parsed(text) {

@@ -1,16 +1,16 @@
 // The page: sign-in, routes and lists.
 
-import { Problem, config, get, token } from "./api.js";
+import { Problem, config, download, get, token } from "./api.js";
 import { cardOf, screenOf } from "./movies.js";
-import { dismiss, notice, showStaleness } from "./notices.js";
-import { afterwards, fill, say } from "./parts.js";
+import { dismiss, notice, showStaleness, toast } from "./notices.js";
+import { afterwards, fill, save, say } from "./parts.js";
 
 const main = document.getElementById("main");
 const top = document.getElementById("top");
 const query = document.getElementById("query");
 const language = document.getElementById("language");
 
-let sort = "-release_date,-rating";
+const sorts = { favorites: "-release_date,-rating", ratings: "-rated_at" };
 let visit = new AbortController();
 
 const routes = {
@@ -19,10 +19,20 @@ const routes = {
     list({
       title: "My favorites",
       path: "/me/favorites",
-      extra: { sort },
+      extra: { sort: sorts.favorites },
       movieOf: ({ movie, rating }) => ({ ...movie, me: { favorite: true, rating } }),
-      tools: sorting(),
+      tools: [sorting("favorites"), exporting()],
       nothing: "No favorites yet. Select the heart of a movie to add it here.",
+    }),
+  ratings: () =>
+    list({
+      title: "My ratings",
+      path: "/me/ratings",
+      extra: { sort: sorts.ratings },
+      about: ratedFavorites,
+      movieOf: ({ movie, stars }, favorites) => ({ ...movie, me: { favorite: favorites.has(movie.id), rating: stars } }),
+      tools: [sorting("ratings"), exporting()],
+      nothing: "No ratings yet. Select the stars of a movie to add it here.",
     }),
   search: (words) =>
     list({
@@ -41,34 +51,42 @@ async function show() {
   showStaleness(null);
   dismiss();
   if (!token.get()) return showEntrance();
-  const [, name = "popular", rest = ""] = location.hash.split("/");
+  const [, name = "", rest = ""] = (location.hash || "#/popular").split("/");
+  if (!Object.hasOwn(routes, name)) {
+    history.replaceState(null, "", "#/popular");
+    return show();
+  }
   const words = decodeURIComponent(rest);
   if (document.activeElement !== query) query.value = name === "search" ? words : "";
   for (const link of top.querySelectorAll("nav a")) {
     link.ariaCurrent = link.hash === `#/${name}` ? "page" : null;
   }
   top.hidden = false;
-  await (routes[name] ?? routes.popular)(words);
+  await routes[name](words);
 }
 
-/** Show a paginated list of movies. */
-function list({ title, path, extra = {}, movieOf = (movie) => movie, hasLead, tools, nothing }) {
+/** Show a paginated list of movies. `about` fetches what `movieOf` needs besides a result. */
+function list({ title, path, extra = {}, about, movieOf = (movie) => movie, hasLead, tools = [], nothing }) {
   const { signal } = visit;
   const { root, parts } = fill("list");
   const answers = [];
   const seen = new Set(); // TMDB repeats movies from page to page.
+  let known;
   const params = { language: language.value, ...extra };
   if (path.startsWith("/movies")) params.include = "me";
   const ask = (page) => get(path, { ...params, page }, signal);
+  const moviesOf = ({ data }) => data.results.map((result) => movieOf(result, known));
 
   async function load(page) {
     parts.end.replaceChildren(waiting());
     await attempt(signal, parts.end, () => load(page), async () => {
-      const answer = await ask(page);
+      const [answer, found] = await Promise.all([ask(page), known ?? about?.(signal)]);
+      known = found;
       answers.push(answer);
-      add(answer.data.results.map(movieOf));
-      const hasMore = answer.data.results.length && page < answer.data.total_pages;
+      const added = add(moviesOf(answer));
+      const hasMore = answer.data.results.length > 0 && page < answer.data.total_pages;
       parts.end.replaceChildren(hasMore ? more(() => load(page + 1)) : theEnd());
+      say(seen.size ? summaryOf(added, title, hasMore) : nothing);
       showStaleness(oldest(answers), refresh);
     });
   }
@@ -79,7 +97,10 @@ function list({ title, path, extra = {}, movieOf = (movie) => movie, hasLead, to
       const newer = await Promise.all(answers.map((_, index) => ask(index + 1)));
       const isNew = newer.some(({ data }, index) => !isSame(data, answers[index].data));
       answers.splice(0, newer.length, ...newer);
-      if (isNew) keepingFocus(repaint);
+      if (isNew) {
+        keepingFocus(repaint);
+        say(`Updated: ${title}.`);
+      }
     } catch (error) {
       if (signal.aborted || !(error instanceof Problem)) return;
     }
@@ -90,23 +111,44 @@ function list({ title, path, extra = {}, movieOf = (movie) => movie, hasLead, to
     seen.clear();
     parts.lead.replaceChildren();
     parts.grid.replaceChildren();
-    for (const { data } of answers) add(data.results.map(movieOf));
+    for (const answer of answers) add(moviesOf(answer));
   };
   const add = (movies) => {
     const unseen = movies.filter(({ id }) => !seen.has(id) && seen.add(id));
-    say(seen.size ? `${unseen.length} movies: ${title}` : nothing);
+    const added = unseen.length;
     if (hasLead && !parts.lead.childElementCount && unseen.length) {
       parts.lead.append(screenOf(unseen.shift(), "No. 1 right now"));
     }
     parts.grid.append(...unseen.map(cardOf));
+    return added;
   };
   const theEnd = () => paragraph(seen.size ? "No more movies." : nothing);
 
   parts.title.textContent = title;
   parts.grid.lang = language.value;
-  if (tools) parts.tools.append(tools);
+  parts.tools.append(...tools);
   enter(root, parts.title);
   return load(1);
+}
+
+/** Return the IDs of the favorites that have a rating. A rating does not say whether its movie is a favorite. */
+async function ratedFavorites(signal) {
+  const ids = new Set();
+  let pages = 1;
+  for (let page = 1; page <= pages; page++) {
+    const { data } = await get("/me/favorites", { rated: true, page_size: 100, page }, signal);
+    for (const { movie } of data.results) ids.add(movie.id);
+    pages = data.total_pages;
+  }
+  return ids;
+}
+
+/** Return what to announce after a page of a list has been added. */
+function summaryOf(added, title, hasMore) {
+  const movies = added === 1 ? "1 movie" : `${added} movies`;
+  const end = hasMore ? [] : ["End of list."];
+  if (!added) return hasMore ? "No other movies on this page." : end[0];
+  return [`${movies}: ${title}.`, ...end].join(" ");
 }
 
 const isSame = (one, other) => JSON.stringify(one) === JSON.stringify(other);
@@ -148,12 +190,13 @@ async function attempt(signal, place, again, act) {
 
 function showEntrance(isRefused = false) {
   visit.abort();
+  const refused = token.get();
   token.forget();
   showStaleness(null);
   top.hidden = true;
   const { root, parts } = fill("entrance");
   const form = root.querySelector("form");
-  form.token.value = isRefused ? "" : (config.token ?? "");
+  form.token.value = (isRefused ? refused : config.token) ?? "";
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     token.set(form.token.value.trim());
@@ -162,7 +205,7 @@ function showEntrance(isRefused = false) {
   enter(root, root.querySelector("h1"));
   if (isRefused) {
     parts.refused.append(paragraph("This token is unknown, expired or revoked."));
-    form.token.focus();
+    form.token.select();
   }
 }
 
@@ -173,15 +216,42 @@ function enter(content, heading) {
   if (document.activeElement === document.body) heading.focus({ preventScroll: true });
 }
 
-function sorting() {
+function sorting(name) {
   const { root } = fill("sorting");
   const select = root.querySelector("select");
-  select.value = sort;
+  for (const option of select.querySelectorAll("[data-of]")) {
+    if (option.dataset.of !== name) option.remove();
+  }
+  select.value = sorts[name];
   select.addEventListener("change", () => {
-    sort = select.value;
+    sorts[name] = select.value;
     show().then(() => document.getElementById("sort")?.focus());
   });
   return root;
+}
+
+function exporting() {
+  const { root } = fill("exporting");
+  for (const button of root.querySelectorAll("button")) {
+    button.addEventListener("click", () => exportAs(button));
+  }
+  return root;
+}
+
+async function exportAs(button) {
+  button.disabled = true;
+  try {
+    const { file, name } = await download("/me/export", { format: button.value });
+    save(file, name);
+    dismiss();
+    say(`Exported: ${name}.`);
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    toast(error, "Export failed.");
+  } finally {
+    button.disabled = false;
+    button.focus();
+  }
 }
 
 function more(load) {
@@ -217,6 +287,12 @@ document.getElementById("leave").addEventListener("click", () => {
   token.forget();
   show();
 });
+// The hash is the route, so the link cannot set it to "#main".
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  main.focus();
+});
 addEventListener("hashchange", show);
-addEventListener("refused", () => showEntrance(true));
+// Of several requests that are refused at once, only the first still finds the token.
+addEventListener("refused", () => token.get() && showEntrance(true));
 show();

@@ -30,6 +30,15 @@ export function afterwards(milliseconds, act) {
   };
 }
 
+/** Let the browser save a file. */
+export function save(file, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(file);
+  link.download = name;
+  link.click();
+  setTimeout(URL.revokeObjectURL, 10_000, link.href);
+}
+
 /** Announce a text to screen readers. */
 export function say(text) {
   document.getElementById("said").textContent = text;

@@ -11,7 +11,8 @@ export function starsOf(title, rating, send) {
   const show = (stars) => {
     rating = stars;
     scale.value = stars ?? 0;
-    root.classList.toggle("rated", stars !== null);
+    root.classList.toggle("rated", stars > 0);
+    root.classList.toggle("zero", stars === 0);
     light(stars ?? 0);
     scale.setAttribute("aria-valuetext", stars === null ? "not rated" : `${stars} of 5 stars`);
     back.hidden = stars === null;

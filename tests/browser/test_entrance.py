@@ -20,6 +20,8 @@ def test_a_bad_token_is_told_and_asked_for_again(visitor: Visitor) -> None:
         visitor.page.get_by_role("alert").filter(has_text="unknown, expired or revoked")
     ).to_be_visible()
     expect(visitor.page.get_by_label("Your token")).to_be_focused()
+    expect(visitor.page.get_by_label("Your token")).to_have_value("not-mine")
+    assert visitor.page.evaluate("getSelection().toString()") == "not-mine"
     visitor.page.get_by_label("Your token").fill(CONSUMER_TOKEN)
     visitor.page.keyboard.press("Enter")
     expect(visitor.page.get_by_role("heading", name="Popular now")).to_be_visible()

@@ -2,7 +2,7 @@
 
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Visitor
+from tests.browser.conftest import Stage, Visitor
 
 
 def test_what_is_popular_is_shown_with_posters(visitor: Visitor) -> None:
@@ -36,6 +36,36 @@ def test_more_brings_more_and_nothing_twice(visitor: Visitor) -> None:
 def test_the_end_of_a_list_is_told(visitor: Visitor) -> None:
     visitor.comes_in("#/search/fight%20club")
     expect(visitor.page.get_by_text("No more movies.")).to_be_visible()
+    visitor.hears("1 movie: “fight club”. End of list.")
+
+
+def test_an_empty_last_page_is_told_as_the_end(visitor: Visitor, stage: Stage) -> None:
+    visitor.comes_in()
+    expect(visitor.page.locator("#said")).to_have_text("20 movies: Popular now.")
+    page = {"page": 2, "page_size": 20, "total_pages": 3, "total_results": 60, "results": []}
+    headers = {"Access-Control-Allow-Origin": stage.page}
+    visitor.page.route(
+        "**/movies/popular?*page=2", lambda route: route.fulfill(json=page, headers=headers)
+    )
+    visitor.page.get_by_role("button", name="More movies").click()
+    visitor.hears("End of list.")
+
+
+def test_an_address_that_names_no_page_becomes_that_of_the_popular_movies(
+    visitor: Visitor,
+) -> None:
+    visitor.comes_in("#/nonsense")
+    expect(visitor.page.get_by_role("heading", name="Popular now")).to_be_visible()
+    assert visitor.page.evaluate("location.hash") == "#/popular"
+
+
+def test_the_skip_link_leads_into_the_page_that_is_shown(visitor: Visitor) -> None:
+    visitor.comes_in("#/search/matrix")
+    visitor.sees("The Matrix")
+    visitor.page.get_by_role("link", name="Skip to the movies").press("Enter")
+    expect(visitor.page.locator("main")).to_be_focused()
+    assert visitor.page.evaluate("location.hash") == "#/search/matrix"
+    visitor.sees("The Matrix")
 
 
 def test_titles_are_in_the_language_that_is_chosen(visitor: Visitor) -> None:

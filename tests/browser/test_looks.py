@@ -27,6 +27,10 @@ def test_axe_finds_nothing_in_the_lists(visitor: Visitor, look: dict[str, Any]) 
     visitor.page.get_by_role("link", name="Favorites").click()
     visitor.sees("Inception")
     visitor.finds_nothing_wrong()
+    visitor.page.get_by_role("link", name="Ratings").click()
+    expect(visitor.page.get_by_role("heading", name="My ratings")).to_be_visible()
+    visitor.sees("Inception")
+    visitor.finds_nothing_wrong()
     visitor.page.get_by_role("link", name="Inception").click()
     expect(visitor.page.get_by_role("heading", name="Inception", level=1)).to_be_visible()
     visitor.finds_nothing_wrong()
@@ -55,7 +59,12 @@ def test_on_the_narrowest_phone_nothing_is_wider_than_it(
     visitor.rates("Inception", 4)
     visitor.stars("Inception").press("ArrowRight")
     visitor.hears("Inception: rated 4.5 of 5 stars.")
-    screens = {"Popular": "Popular now", "Favorites": "My favorites", "Inception": "Inception"}
+    screens = {
+        "Popular": "Popular now",
+        "Favorites": "My favorites",
+        "Ratings": "My ratings",
+        "Inception": "Inception",
+    }
     for link, heading in screens.items():
         visitor.page.get_by_role("link", name=link, exact=True).click()
         expect(visitor.page.get_by_role("heading", level=1)).to_have_text(heading)
@@ -78,13 +87,14 @@ def test_everything_is_reached_by_keyboard_and_seen_to_be(visitor: Visitor) -> N
     visitor.sees("The Matrix")
     visitor.page.get_by_role("link", name="Skip to the movies").focus()
     reached = []
-    for _ in range(9):
+    for _ in range(10):
         visitor.page.keyboard.press("Tab")
         reached.append(visitor.page.evaluate(WHERE_I_AM))
     assert [name for name, _ in reached] == [
         "Butaca",
         "Popular",
         "Favorites",
+        "Ratings",
         "Search for a movie",
         "Language of titles and descriptions",
         "Sign out",

@@ -1,5 +1,9 @@
-"""Hearts and stars: favorites and ratings."""
+"""Hearts and stars, and the lists and files of them."""
 
+import json
+from pathlib import Path
+
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import NEVER_KEPT, Visitor
@@ -65,6 +69,11 @@ def test_no_stars_are_a_rating_and_not_rated_is_none(visitor: Visitor) -> None:
     visitor.hears("Inception: rated 0 of 5 stars.")
     visitor.page.reload()
     expect(visitor.stars("Inception")).to_have_attribute("aria-valuetext", "0 of 5 stars")
+    visitor.page.mouse.move(0, 0)
+    card = visitor.page.locator(".card").filter(has_text="Inception")
+    drawn = "it => getComputedStyle(it, '::before').maskImage"
+    assert "star-outline.svg" in card.locator(".scale").evaluate(drawn)
+    expect(card.locator(".back")).to_contain_text("0")
     visitor.page.get_by_role("button", name="Remove 0-star rating for Inception").click()
     visitor.hears("Inception: rating removed.")
     visitor.page.reload()
@@ -118,3 +127,62 @@ def test_favorites_are_sorted_by_date_and_by_rating_in_a_language(visitor: Visit
     visitor.sees("Matrix", "El club de la lucha", "Origen", "Duna")
     visitor.page.get_by_label("Sort by").select_option("worst rated")
     visitor.sees("Origen", "El club de la lucha", "Matrix", "Duna")
+
+
+def test_a_rated_movie_is_found_again_whether_or_not_it_is_a_favorite(visitor: Visitor) -> None:
+    visitor.comes_in()
+    visitor.page.get_by_role("link", name="Ratings").click()
+    expect(visitor.page.locator("main")).to_contain_text("No ratings yet.")
+    visitor.page.get_by_role("link", name="Popular", exact=True).click()
+    visitor.rates("Inception", 5)
+    visitor.rates("Dune", 2)
+    visitor.keeps("Dune")
+    visitor.page.get_by_role("link", name="Ratings").click()
+    expect(visitor.page.get_by_role("heading", name="My ratings")).to_be_visible()
+    visitor.sees("Dune", "Inception")
+    visitor.hears("2 movies: My ratings. End of list.")
+    expect(visitor.stars("Inception")).to_have_attribute("aria-valuetext", "5 of 5 stars")
+    expect(visitor.heart("Inception")).to_have_attribute("aria-pressed", "false")
+    expect(visitor.heart("Dune")).to_have_attribute("aria-pressed", "true")
+    visitor.page.get_by_label("Sort by").select_option("best rated")
+    visitor.sees("Inception", "Dune")
+    expect(visitor.page.get_by_label("Sort by")).to_be_focused()
+    assert visitor.asked("/me/ratings")[-1] == "language=en-US&sort=-rating%2C-release_date&page=1"
+
+
+def test_favorites_and_ratings_are_saved_as_a_file(visitor: Visitor) -> None:
+    visitor.comes_in()
+    visitor.rates("Inception", 5)
+    visitor.page.get_by_role("link", name="Favorites").click()
+    texts = {}
+    for name in ("JSON", "CSV"):
+        with visitor.page.expect_download() as saved:
+            visitor.page.get_by_role("button", name=f"Export as {name}").click()
+        visitor.hears(f"Exported: {saved.value.suggested_filename}.")
+        assert saved.value.suggested_filename.startswith("butaca-export-20")
+        assert saved.value.suggested_filename.endswith(f".{name.lower()}")
+        texts[name] = Path(saved.value.path()).read_text()
+    assert [each["title"] for each in json.loads(texts["JSON"])["movies"]] == ["Inception"]
+    assert texts["CSV"].splitlines()[1].startswith("27205,Inception,2010,5,")
+
+
+@pytest.mark.parametrize(
+    ("name", "content_type", "body"),
+    [
+        ("JSON", "application/json", '{"movies":['),
+        ("CSV", "text/csv", 'tmdbID,Title\r\n"This export broke off.'),
+    ],
+    ids=["json", "csv"],
+)
+def test_a_file_that_is_not_whole_is_not_saved(
+    visitor: Visitor, name: str, content_type: str, body: str
+) -> None:
+    visitor.comes_in("#/favorites")
+    headers = {"Access-Control-Allow-Origin": visitor.stage.page}
+    visitor.page.route(
+        "**/me/export?*",
+        lambda route: route.fulfill(body=body, content_type=content_type, headers=headers),
+    )
+    visitor.page.get_by_role("button", name=f"Export as {name}").click()
+    message = visitor.page.get_by_role("alert").filter(has_text="Export failed.")
+    expect(message).to_contain_text("The file is incomplete. Try again.")

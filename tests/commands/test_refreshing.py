@@ -234,7 +234,8 @@ def test_a_database_that_goes_away_is_told_after_what_was_done(stored: Stored) -
             ended = told(process)
     assert ended.status == 1
     assert ended.summary.endswith(summary(1, 0, 0, 0, 0))
-    assert ended.errors[-1] == "Error: The database at DATABASE_URL cannot be reached."
+    expected = "Error: The database at DATABASE_URL cannot be reached: database is locked."
+    assert ended.errors[-1] == expected
 
 
 def test_an_age_that_is_none_is_told_in_a_line(stored: Stored) -> None:

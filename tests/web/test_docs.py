@@ -230,11 +230,13 @@ def test_the_page_weighs_less_than_half_a_megabyte(coding: str, anonymous: Contr
 
 
 def test_swagger_ui_has_what_our_start_relies_on() -> None:
-    bundle = (files("flask_swagger_ui") / "dist" / "swagger-ui-bundle.js").read_text()
+    dist = files("flask_swagger_ui") / "dist"
+    bundle = (dist / "swagger-ui-bundle.js").read_text()
 
     for name in ("opsFilter", "preauthorizeApiKey", "persistAuthorizationIfNeeded"):
         assert name in bundle
     assert "operation-filter-input" in bundle
+    assert "html.dark-mode .swagger-ui" in (dist / "swagger-ui.css").read_text()
 
 
 @pytest.mark.parametrize(

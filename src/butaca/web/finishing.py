@@ -119,5 +119,9 @@ def _parameter(parameter: Spec) -> Spec:
         schema.update(schema.pop("anyOf")[0])
         schema.pop("default")
     schema.pop("title", None)
-    # Swagger UI shows the description of a parameter, but not that of its schema.
-    return {**parameter, "description": schema.pop("description"), "schema": schema}
+    # Swagger UI shows the description of a parameter, but not that of its schema. It fills in the
+    # `example` of a parameter, and without one a required parameter has to be typed first.
+    shown = {"description": schema.pop("description")}
+    if parameter["required"]:
+        shown["example"] = schema.pop("examples")[0]
+    return {**parameter, **shown, "schema": schema}

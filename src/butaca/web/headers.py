@@ -114,7 +114,11 @@ def answered() -> Spec:
 
 def sent() -> Spec:
     """Return the request headers, as parameters, by name."""
-    return {
-        name: {"name": name, "in": "header", **header.described(is_required=False)}
-        for name, header in SENT.items()
-    }
+    return {name: _parameter(name, header) for name, header in SENT.items()}
+
+
+def _parameter(name: str, header: Header) -> Spec:
+    # Swagger UI sends the `example` of a parameter, but not the `examples` of its schema.
+    described = header.described(is_required=False)
+    schema = {**described["schema"], "examples": [described.pop("example")]}
+    return {"name": name, "in": "header", **described, "schema": schema}

@@ -3,6 +3,12 @@
 const place = document.getElementById("docs");
 const buttons = document.querySelectorAll("#demo [data-token]");
 
+// Swagger UI has dark styles, for a class of <html>.
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const showColors = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
+dark.addEventListener("change", showColors);
+showColors();
+
 /** Return the text of an operation that a search looks through. */
 function textOf(tag, each) {
   const said = ["summary", "description", "operationId"].map((name) => each.getIn(["operation", name]));
@@ -20,7 +26,7 @@ function findOperations(groups, phrase) {
 
 function nameSearch() {
   const input = place.querySelector(".operation-filter-input");
-  input.placeholder = "Search paths and summaries, such as: get favorites";
+  input.placeholder = "Search, such as: get favorites";
   input.setAttribute("aria-label", "Search operations");
 }
 
@@ -33,6 +39,7 @@ function showWhoTries() {
 
 function offerTokens() {
   for (const button of buttons) {
+    button.disabled = false;
     button.addEventListener("click", () => {
       ui.preauthorizeApiKey("bearer", button.dataset.token);
       ui.authActions.persistAuthorizationIfNeeded();
@@ -49,6 +56,7 @@ const ui = SwaggerUIBundle({
   deepLinking: true,
   displayRequestDuration: true,
   filter: true,
+  defaultModelsExpandDepth: 0,
   persistAuthorization: true,
   tryItOutEnabled: true,
   validatorUrl: null,
