@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from benchmarks.surroundings import AUTHORIZED
-from butaca.complaint import Complaint
+from butaca.operator_error import OperatorError
 
 
 class Answer(NamedTuple):
@@ -70,7 +70,7 @@ class Wire:
         self._socket.close()
 
     def get(self, path: str, token: str) -> None:
-        """Send a GET and read the whole response. Raises Complaint unless its status is 200."""
+        """Send a GET and read the whole response. Raises OperatorError unless its status is 200."""
         asked = f"GET {path} HTTP/1.1\r\nHost: butaca\r\nAuthorization: Bearer {token}\r\n\r\n"
         self._socket.sendall(asked.encode())
         head = self._receive()
@@ -78,7 +78,7 @@ class Wire:
             head += self._receive()
         head, _, body = head.partition(b"\r\n\r\n")
         if not head.startswith(b"HTTP/1.1 200 "):
-            raise Complaint(f"{path}: {head.decode()}")
+            raise OperatorError(f"{path}: {head.decode()}")
         length = head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]
         missing = int(length) - len(body)
         while missing > 0:
@@ -86,5 +86,5 @@ class Wire:
 
     def _receive(self) -> bytearray:
         if not (received := self._socket.recv(2**18)):
-            raise Complaint("The server closed the connection")
+            raise OperatorError("The server closed the connection")
         return bytearray(received)

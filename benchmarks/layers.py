@@ -30,7 +30,7 @@ from butaca.admission import Admission
 from butaca.app import create_from_environment, prepare
 from butaca.core.accounts import Accounts
 from butaca.core.movies import Movies
-from butaca.draining import Farewell
+from butaca.draining import ConnectionCloser
 from butaca.settings import Settings, read_settings
 from butaca.web import express, movies, observability, protection
 from butaca.web.compression import Compression
@@ -50,7 +50,7 @@ LAYERS: Mapping[str, tuple[tuple[Any, str], ...]] = {
     "Authentication": ((Accounts, "identify"),),
     "Rate limit": ((protection, "seconds_to_wait"), (express, "seconds_to_wait")),
     "Catalogue cache": ((Movies, "popular"),),
-    "Body, ETag, Cache-Control": ((movies, "told"),),
+    "Body, ETag, Cache-Control": ((movies, "catalogue_response"),),
     "Coding": ((Compression, "__call__"),),
     "Request ID, trace context": ((observability.Observer, "begin"),),
     "Metrics": ((observability.Metrics, "count"),),
@@ -128,7 +128,7 @@ def _ways() -> dict[str, Call]:
 
 
 def _call(app: Any) -> Call:
-    whole = Farewell(Admission(app, THREADS))
+    whole = ConnectionCloser(Admission(app, THREADS))
     environ = EnvironBuilder(POPULAR, headers=Headers(AUTHORIZED)).get_environ()
 
     def call() -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.processes import Server
-from butaca.complaint import Complaint
+from butaca.operator_error import OperatorError
 
 SCRIPT = Path(__file__).with_name("wrk.lua")
 CONNECTIONS = 16
@@ -46,7 +46,7 @@ class Target:
     headers: Mapping[str, str]
 
     def load(self, seconds: float, connections: int = CONNECTIONS) -> Load:
-        """Load the server. Raises Complaint if no request succeeds."""
+        """Load the server. Raises OperatorError if no request succeeds."""
         with tempfile.NamedTemporaryFile("w", suffix=".paths") as paths:
             paths.write("\n".join(self.paths))
             paths.flush()
@@ -56,7 +56,7 @@ class Target:
 
     def _told(self, told: dict[str, int], cpu: float) -> Load:
         if told["requests"] <= told["failures"]:
-            raise Complaint(f"{self.name}: none of {told['requests']} requests succeeded")
+            raise OperatorError(f"{self.name}: none of {told['requests']} requests succeeded")
         return Load(
             told["requests"],
             told["failures"],
@@ -68,9 +68,9 @@ class Target:
 
 
 def check_wrk() -> None:
-    """Check that wrk is installed. Raises Complaint."""
+    """Check that wrk is installed. Raises OperatorError."""
     if not shutil.which("wrk"):
-        raise Complaint("wrk is not installed. On Debian: apt-get install wrk")
+        raise OperatorError("wrk is not installed. On Debian: apt-get install wrk")
 
 
 def _run(target: Target, paths: str, seconds: float, connections: int) -> dict[str, int]:

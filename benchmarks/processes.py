@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 
-from butaca.complaint import Complaint
+from butaca.operator_error import OperatorError
 from butaca.server import free_port
 from tests.faults.pods import until
 
@@ -48,11 +48,11 @@ class Server:
         return max(int(each.memory_info().rss) for each in workers)
 
     def wait_until_it_listens(self) -> None:
-        """Wait until its port accepts connections. Raises Complaint if the process exits first."""
+        """Wait until its port accepts connections. Raises OperatorError if the process exits."""
 
         def listens() -> bool:
             if self._process.poll() is not None:
-                raise Complaint(f"{self.name} exited: {self._log.read_text()[-2000:]}")
+                raise OperatorError(f"{self.name} exited: {self._log.read_text()[-2000:]}")
             return _is_open(self.port)
 
         until(listens, seconds=60)

@@ -63,7 +63,7 @@ def keepers(url: str, numbers: Sequence[int]) -> dict[int, str]:
     with closing(Database(url, connections=1)) as database:
         for number, token in tokens.items():
             user = User(FIRST_USER + number, f"keeper of {number}", Role.USER)
-            SqlAccounts(database).let_in(user, digest(token), utc_now())
+            SqlAccounts(database).grant_token(user, digest(token), utc_now())
     with psycopg.connect(dsn(url)) as connection:
         add_movies(connection, movies)
         for number in numbers:

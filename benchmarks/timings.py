@@ -10,7 +10,7 @@ from benchmarks.contenders import ASKING, FAVORITES, PEER_POPULAR, POPULAR, aski
 from benchmarks.processes import Server
 from benchmarks.progress import bar
 from benchmarks.surroundings import TMDB_TOKEN, Surroundings
-from butaca.complaint import Complaint
+from butaca.operator_error import OperatorError
 from tests.faults.pods import new_path
 
 _AS_BUTACA = {"Authorization": f"Bearer {TMDB_TOKEN}", "Accept-Encoding": "gzip, deflate"}
@@ -53,7 +53,7 @@ class Timings:
 
 
 def timings(around: Surroundings, bare: Server, rounds: int) -> Timings:
-    """Time each kind of call once per round. Raises Complaint if a call fails."""
+    """Time each kind of call once per round. Raises OperatorError if a call fails."""
     prefix = urlsplit(around.tmdb.url).path
     with ExitStack() as stack:
         tmdb = stack.enter_context(around.tmdb_apart())
@@ -95,5 +95,5 @@ def _not_kept(butaca: Caller) -> int:
 
 def _note(timing: Timing, status: int, answer: Answer) -> None:
     if answer.status != status:
-        raise Complaint(f"{timing.name}: {answer.status} {answer.body[:200]!r}")
+        raise OperatorError(f"{timing.name}: {answer.status} {answer.body[:200]!r}")
     timing.seconds.append(answer.seconds)

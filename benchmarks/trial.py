@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from benchmarks.calls import Answer, Caller
 from benchmarks.load import Target
-from butaca.complaint import Complaint
+from butaca.operator_error import OperatorError
 
 PROTECTIONS = (
     "Content-Security-Policy",
@@ -45,12 +45,12 @@ class Trial:
         return self.target.name
 
     def check(self) -> None:
-        """Send requests until it is warm, and verify the response. Raises Complaint."""
+        """Send requests until it is warm, and verify the response. Raises OperatorError."""
         faults = [*self._faults(self._warm_answer())]
         if not self.is_kept(self.target):
             faults.append("nothing is cached")
         if faults:
-            raise Complaint(f"{self.name} does not respond correctly: {'; '.join(faults)}")
+            raise OperatorError(f"{self.name} does not respond correctly: {'; '.join(faults)}")
 
     def _warm_answer(self) -> Answer:
         """Return the first response with all required headers, or the last of several tries."""

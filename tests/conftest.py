@@ -147,7 +147,7 @@ class World:
 
     def services(self) -> Services:
         accounts = Accounts(self.accounts, self.clock.now)
-        accounts.let_in_demo_users()
+        accounts.enable_demo_users()
         return Services(
             movies=Movies(self.catalogue),
             library=Library(self.store, self.catalogue, self.clock.now),

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from threading import Lock
 from typing import Any
 
-from butaca.adapters.cache.entries import Kept, Lease
+from butaca.adapters.cache.entries import CacheEntry, Lease
 from butaca.core.errors import CatalogueFailed, MovieNotFound, NameTaken
 from butaca.core.listing import ListQuery, SortBy, SortKey
 from butaca.core.models import (
@@ -376,7 +376,7 @@ class FakeAccounts:
     def find_user(self, user_id: int) -> User | None:
         return self.users.get(user_id)
 
-    def let_in(self, user: User, token_sha256: str, at: datetime) -> bool:
+    def grant_token(self, user: User, token_sha256: str, at: datetime) -> bool:
         is_named = any(each.name == user.name for each in self.users.values() if each != user)
         if is_named or self.users.setdefault(user.id, user) != user:
             return False
@@ -461,11 +461,11 @@ class FakeCache:
     leased: set[str] = field(default_factory=set)
     is_away: bool = False
 
-    def get(self, key: str) -> Kept[bytes] | None:
+    def get(self, key: str) -> CacheEntry[bytes] | None:
         if self.is_away or key not in self.entries:
             return None
         body, put_at = self.entries[key]
-        return Kept(body, self.clock.seconds - put_at)
+        return CacheEntry(body, self.clock.seconds - put_at)
 
     def put(self, key: str, body: bytes, lease: Lease | None = None) -> bool:
         if self.is_away:

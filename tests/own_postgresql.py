@@ -25,7 +25,7 @@ class OwnPostgresql:
         self.url: str = server.get_uri(driver="psycopg")
         database = Database(self.url)
         migrate(database)
-        Accounts(SqlAccounts(database)).let_in_demo_users()
+        Accounts(SqlAccounts(database)).enable_demo_users()
         database.close()
 
     def kill(self) -> None:

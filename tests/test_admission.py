@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 from werkzeug.exceptions import ServiceUnavailable
 
-from butaca.admission import ASIDE_OF_ONE, Admission, Places, Room, aside, enter
+from butaca.admission import ASIDE_OF_ONE, Admission, FairSemaphore, WaitingRoom, aside, enter
 from tests.faults.pods import until
 
 Environ = dict[str, Any]
@@ -28,7 +28,7 @@ def silent(_environ: Environ, _start: Any) -> Iterable[bytes]:
 
 
 def test_who_finds_no_place_in_time_is_turned_away() -> None:
-    places = Places(1, patience=0.01)
+    places = FairSemaphore(1, patience=0.01)
     places.take()
     with pytest.raises(ServiceUnavailable) as refused:
         places.take()
@@ -36,7 +36,7 @@ def test_who_finds_no_place_in_time_is_turned_away() -> None:
 
 
 def test_where_nobody_found_a_place_the_next_do_not_wait() -> None:
-    places = Places(1, patience=0.01)
+    places = FairSemaphore(1, patience=0.01)
     places.take()
     with pytest.raises(ServiceUnavailable):
         places.take()
@@ -46,7 +46,7 @@ def test_where_nobody_found_a_place_the_next_do_not_wait() -> None:
 
 
 def test_who_waits_gets_the_place_that_is_given_back() -> None:
-    places = Places(1, patience=10)
+    places = FairSemaphore(1, patience=10)
     places.take()
     waiting = Thread(target=places.take)
     waiting.start()
@@ -56,7 +56,7 @@ def test_who_waits_gets_the_place_that_is_given_back() -> None:
 
 
 def test_whoever_came_first_goes_first() -> None:
-    places, came = Places(1, patience=10), SimpleQueue[int]()
+    places, came = FairSemaphore(1, patience=10), SimpleQueue[int]()
     places.take()
 
     def come(number: int) -> None:
@@ -83,7 +83,7 @@ def test_who_waits_waits_on_while_others_have_their_turn() -> None:
                 places.give_back()  # To one of those who came before.
             return False
 
-    places, turn = Places(0, patience=10), cast("Any", Overtaken())
+    places, turn = FairSemaphore(0, patience=10), cast("Any", Overtaken())
     with ThreadPoolExecutor(3) as others:
         for number in range(3):
             others.submit(places.take)
@@ -95,7 +95,7 @@ def test_who_waits_waits_on_while_others_have_their_turn() -> None:
 
 
 def test_once_a_place_was_given_back_people_are_patient_again() -> None:
-    places = Places(1, patience=0.01)
+    places = FairSemaphore(1, patience=0.01)
     places.take()
     with pytest.raises(ServiceUnavailable):
         places.take()
@@ -117,14 +117,14 @@ def test_who_waits_aside_has_no_place_and_takes_one_again() -> None:
     enter(first)
     with aside(first, user_id=1):
         enter(second)
-        second["butaca.visit"].leave()
+        second["butaca.slot"].leave()
     admission._places._patience = 0.01
     with pytest.raises(ServiceUnavailable):
         enter(second)
 
 
 def test_one_user_leaves_room_for_others() -> None:
-    room = Room(ASIDE_OF_ONE + 1, patience=0.01)
+    room = WaitingRoom(ASIDE_OF_ONE + 1, patience=0.01)
     with ExitStack() as stack:
         for _ in range(ASIDE_OF_ONE):
             stack.enter_context(room.stay(1))
@@ -134,7 +134,7 @@ def test_one_user_leaves_room_for_others() -> None:
 
 
 def test_who_is_quick_may_send_as_much_at_once_as_they_like() -> None:
-    room = Room(ASIDE_OF_ONE + 1, patience=10)
+    room = WaitingRoom(ASIDE_OF_ONE + 1, patience=10)
 
     def stay(_: int) -> None:
         with room.stay(1):
@@ -145,7 +145,7 @@ def test_who_is_quick_may_send_as_much_at_once_as_they_like() -> None:
 
 
 def test_who_had_too_many_is_let_in_again_when_one_is_done() -> None:
-    room = Room(ASIDE_OF_ONE, patience=0.01)
+    room = WaitingRoom(ASIDE_OF_ONE, patience=0.01)
     with ExitStack() as stack:
         for _ in range(ASIDE_OF_ONE):
             stack.enter_context(room.stay(1))

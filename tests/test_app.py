@@ -8,9 +8,9 @@ from sqlalchemy import Engine, event
 from butaca import app
 from butaca.adapters.sql import Database, SqlAccounts
 from butaca.commands import chosen_database, refreshing
-from butaca.complaint import Complaint
 from butaca.core.accounts import digest
 from butaca.core.models import Role, User
+from butaca.operator_error import OperatorError
 from butaca.settings import Settings
 from tests.builders import CONSUMER_TOKEN, NOON
 
@@ -50,14 +50,14 @@ def test_the_demo_users_of_an_earlier_start_are_shut_out(
 
 
 def test_the_demo_users_do_not_get_the_id_of_somebody_else(database: Database) -> None:
-    SqlAccounts(database).let_in(User(1, "alice", Role.ADMIN), "0" * 64, NOON)
-    with pytest.raises(Complaint, match="DEMO_USERS"):
+    SqlAccounts(database).grant_token(User(1, "alice", Role.ADMIN), "0" * 64, NOON)
+    with pytest.raises(OperatorError, match="DEMO_USERS"):
         app.prepare(settings_for(database, demo_users=True))
 
 
 def test_an_empty_database_is_not_fit_to_serve(tmp_path_factory: pytest.TempPathFactory) -> None:
     empty = Database(f"sqlite:///{tmp_path_factory.mktemp('empty') / 'empty.db'}")
-    with pytest.raises(Complaint, match="butaca migrate"):
+    with pytest.raises(OperatorError, match="butaca migrate"):
         app.prepare(settings_for(empty))
 
 

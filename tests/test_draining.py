@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from butaca.draining import (
-    Farewell,
+    ConnectionCloser,
     is_listening,
     keep_out_newcomers,
     wait_until_settled,
@@ -90,10 +90,10 @@ def welcome(_: Any, start_response: Callable[..., Any]) -> list[bytes]:
 
 
 def test_before_the_farewell_answers_are_as_they_were() -> None:
-    assert headers_of(Farewell(welcome)) == [("X-Seat", "7")]
+    assert headers_of(ConnectionCloser(welcome)) == [("X-Seat", "7")]
 
 
 def test_after_the_farewell_an_answer_closes_its_connection() -> None:
-    app = Farewell(welcome)
+    app = ConnectionCloser(welcome)
     app.say()
     assert headers_of(app) == [("X-Seat", "7"), ("Connection", "close")]

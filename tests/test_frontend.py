@@ -10,8 +10,8 @@ from threading import Thread
 import pytest
 
 from butaca import frontend
-from butaca.complaint import Complaint
 from butaca.frontend import Config, Frontend, find_folder
+from butaca.operator_error import OperatorError
 from tests.processes import line_with, running
 
 CONFIG = Config("http://127.0.0.1:8000/api/v1", "http://127.0.0.1:8001/t/p", "1234567890")
@@ -144,7 +144,8 @@ def test_a_taken_port_is_a_complaint(folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(
-            Complaint, match=f"Cannot listen on port {port} of 127.0.0.1: Address already in use"
+            OperatorError,
+            match=f"Cannot listen on port {port} of 127.0.0.1: Address already in use",
         ):
             Frontend(folder, port, CONFIG)
 

@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from butaca.complaint import Complaint
+from butaca.operator_error import OperatorError
 from butaca.server import bind, free_port
 
 
@@ -28,11 +28,11 @@ def test_a_port_that_is_ours_refuses_connections_until_it_is_served() -> None:
 def test_a_taken_port_is_a_complaint() -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as taken,
-        pytest.raises(Complaint, match="Address already in use"),
+        pytest.raises(OperatorError, match="Address already in use"),
     ):
         bind("127.0.0.1", taken.getsockname()[1])
 
 
 def test_a_host_that_is_not_ours_is_a_complaint() -> None:
-    with pytest.raises(Complaint, match="Cannot listen on port 8000 of 192\\.0\\.2\\.1: "):
+    with pytest.raises(OperatorError, match="Cannot listen on port 8000 of 192\\.0\\.2\\.1: "):
         bind("192.0.2.1", 8000)

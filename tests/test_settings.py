@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from butaca.complaint import Complaint
+from butaca.operator_error import OperatorError
 from butaca.settings import DatabaseSettings, RefreshSettings, Settings, read_settings
 
 REQUIRED = {
@@ -107,7 +107,7 @@ def test_origins_are_a_comma_list(environment: pytest.MonkeyPatch) -> None:
 def test_credentials_are_not_for_everybody(environment: pytest.MonkeyPatch, origins: str) -> None:
     environment.setenv("CORS_ORIGINS", origins)
     environment.setenv("CORS_CREDENTIALS", "true")
-    with pytest.raises(Complaint, match=r"^CORS_CREDENTIALS: .*CORS_ORIGINS"):
+    with pytest.raises(OperatorError, match=r"^CORS_CREDENTIALS: .*CORS_ORIGINS"):
         read_settings(Settings)
 
 
@@ -181,7 +181,7 @@ def test_a_bad_value_is_told_by_its_name(
     environment: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     environment.setenv(name, value)
-    with pytest.raises(Complaint, match=f"^{name}: "):
+    with pytest.raises(OperatorError, match=f"^{name}: "):
         read_settings(Settings)
 
 
@@ -189,7 +189,7 @@ def test_all_that_is_wrong_is_told_at_once(environment: pytest.MonkeyPatch) -> N
     environment.delenv("TMDB_TOKEN")
     environment.delenv("DATABASE_URL")
     environment.setenv("PORT", "-1")
-    with pytest.raises(Complaint) as complaint:
+    with pytest.raises(OperatorError) as complaint:
         read_settings(Settings)
     names = {line.partition(":")[0] for line in str(complaint.value).splitlines()}
     assert names == {"DATABASE_URL", "TMDB_TOKEN", "PORT"}
@@ -197,13 +197,13 @@ def test_all_that_is_wrong_is_told_at_once(environment: pytest.MonkeyPatch) -> N
 
 def test_what_is_missing_is_required(environment: pytest.MonkeyPatch) -> None:
     environment.delenv("REDIS_URL")
-    with pytest.raises(Complaint, match=r"^REDIS_URL: is required$"):
+    with pytest.raises(OperatorError, match=r"^REDIS_URL: is required$"):
         read_settings(Settings)
 
 
 def test_a_bad_secret_is_not_repeated(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("DATABASE_URL", "mysql://butaca:hunter2@db/butaca")
-    with pytest.raises(Complaint) as complaint:
+    with pytest.raises(OperatorError) as complaint:
         read_settings(Settings)
     assert "hunter2" not in str(complaint.value)
 

@@ -19,8 +19,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from butaca import telemetry
 from butaca.adapters.sql import Database, SqlAccounts
-from butaca.complaint import Complaint
 from butaca.core.accounts import Accounts
+from butaca.operator_error import OperatorError
 from butaca.sandbox import Sandbox
 from tests.builders import CONSUMER_TOKEN
 from tests.processes import end
@@ -147,7 +147,7 @@ assert client.get("/api/v1/me/ratings?page=1").status_code == 500  # There is no
 def test_what_fails_is_told_as_failed(
     collector: Collector, sqlite: Database, empty_redis: str, tmp_path: Path
 ) -> None:
-    Accounts(SqlAccounts(sqlite)).let_in_demo_users()
+    Accounts(SqlAccounts(sqlite)).enable_demo_users()
     with sqlite.writing() as connection:
         connection.exec_driver_sql("DROP TABLE user_movies")
     sqlite.close()
@@ -198,7 +198,7 @@ def test_whoever_asks_without_having_it_installed_is_told(monkeypatch: pytest.Mo
     monkeypatch.setenv(ENDPOINT, "http://127.0.0.1:4318")
     monkeypatch.setattr(telemetry, "find_spec", lambda name: None)
     assert importlib.util.find_spec("opentelemetry") is not None
-    with pytest.raises(Complaint, match=r"butaca\[otel\]"):
+    with pytest.raises(OperatorError, match=r"butaca\[otel\]"):
         telemetry.is_wanted()
 
 

@@ -26,26 +26,26 @@ ASIDE_OF_ONE = 6
 """The number of requests per user that may wait for their client: as many as browsers connect."""
 
 RETRY_AFTER = 1
-_VISIT = "butaca.visit"
+_SLOT = "butaca.slot"
 
 
 def enter(environ: "WSGIEnvironment") -> None:
     """Make sure that a request has a place. Raises ServiceUnavailable."""
-    if visit := environ.get(_VISIT):
-        visit.enter()
+    if slot := environ.get(_SLOT):
+        slot.enter()
 
 
 @contextmanager
 def aside(environ: "WSGIEnvironment", user_id: int) -> Iterator[None]:
     """Let a request wait for its client without a place. Raises ServiceUnavailable."""
-    if visit := environ.get(_VISIT):
-        with visit.aside(user_id):
+    if slot := environ.get(_SLOT):
+        with slot.aside(user_id):
             yield
     else:
         yield
 
 
-class Places:
+class FairSemaphore:
     """A fair semaphore: a fixed number of places, assigned in FIFO order.
 
     If late-comers could overtake, the slowest of a hundred requests would wait twice as long.
@@ -99,11 +99,11 @@ class Places:
                     return False
 
 
-class Room:
+class WaitingRoom:
     """Limits the requests that wait for their clients, in total and per user."""
 
     def __init__(self, number: int, patience: float = PATIENCE) -> None:
-        self._places = Places(number, patience)
+        self._places = FairSemaphore(number, patience)
         self._patience = patience
         self._changed = threading.Condition()
         self._of: Counter[int] = Counter()
@@ -139,10 +139,10 @@ class Room:
             raise ServiceUnavailable(retry_after=RETRY_AFTER)
 
 
-class Visit:
+class RequestSlot:
     """The state of one request: with or without a place."""
 
-    def __init__(self, places: Places, room: Room) -> None:
+    def __init__(self, places: FairSemaphore, room: WaitingRoom) -> None:
         self._places, self._room = places, room
         self._has_place = False
 
@@ -176,22 +176,22 @@ class Admission:
 
     def __init__(self, app: "WSGIApplication", places: int) -> None:
         self._app = app
-        self._places, self._room = Places(places), Room(places)
+        self._places, self._room = FairSemaphore(places), WaitingRoom(places)
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         """Handle a request."""
-        environ[_VISIT] = visit = Visit(self._places, self._room)
-        return self._answer(visit, environ, start_response)
+        environ[_SLOT] = slot = RequestSlot(self._places, self._room)
+        return self._answer(slot, environ, start_response)
 
-    def _answer(self, visit: Visit, *args: Any) -> Iterable[bytes]:
+    def _answer(self, slot: RequestSlot, *args: Any) -> Iterable[bytes]:
         try:
             answer = self._app(*args)
         except BaseException:
-            visit.leave()
+            slot.leave()
             raise
         if isinstance(answer, list):  # Granian sends a list in a single call.
-            visit.leave()
+            slot.leave()
             return answer
-        return ClosingIterator(answer, visit.leave)
+        return ClosingIterator(answer, slot.leave)

@@ -11,22 +11,22 @@ from butaca.adapters import metrics
 from butaca.adapters.bulkhead import Bulkhead
 from butaca.adapters.cache import (
     CachedCatalogue,
-    Flights,
-    Layers,
-    Memory,
+    MemoryCache,
     RedisCache,
     SharedHealth,
+    SingleFlight,
+    TieredCache,
 )
+from butaca.adapters.cached_accounts import CachedAccounts
+from butaca.adapters.circuit_breaker import CircuitBreaker
 from butaca.adapters.rate_limits import RateLimits
 from butaca.adapters.redis import RedisLink
-from butaca.adapters.remembered_accounts import RememberedAccounts
-from butaca.adapters.rest import Rest
 from butaca.adapters.sql import SqlAccounts, SqlLibrary, schema
 from butaca.adapters.tmdb import TmdbCatalogue
-from butaca.complaint import Complaint
 from butaca.core.accounts import Accounts
 from butaca.core.library import Library
 from butaca.core.movies import Movies
+from butaca.operator_error import OperatorError
 from butaca.settings import Settings, read_settings
 from butaca.web import Services, WebOptions, create_web
 
@@ -66,7 +66,7 @@ def create_app(settings: Settings) -> APIFlask:
         _layers(settings, link, registry),
         health,
         upstream,
-        Flights(settings.tmdb_deadline, registry=registry),
+        SingleFlight(settings.tmdb_deadline, registry=registry),
     )
     services = Services(
         movies=Movies(catalogue, settings.default_language),
@@ -97,7 +97,7 @@ def create_from_environment() -> APIFlask:
 
 
 def prepare(settings: Settings) -> None:
-    """Check the database and set up the demo users. Raises Complaint, LibraryUnavailable."""
+    """Check the database and set up the demo users. Raises OperatorError, LibraryUnavailable."""
     telemetry.is_wanted()
     database = resources.database(settings, settings.database_places)
     try:
@@ -109,12 +109,12 @@ def prepare(settings: Settings) -> None:
 
 def _admit_demo_users(accounts: Accounts, are_welcome: bool) -> None:
     if not are_welcome:
-        if accounts.shut_out_demo_users():
+        if accounts.disable_demo_users():
             log.warning("demo_users.are_shut_out")
-    elif accounts.let_in_demo_users():
+    elif accounts.enable_demo_users():
         log.warning("demo_users.are_let_in")
     else:
-        raise Complaint("DEMO_USERS: their IDs, 1 and 2, or their names belong to other users")
+        raise OperatorError("DEMO_USERS: their IDs, 1 and 2, or their names belong to other users")
 
 
 def _web_options(settings: Settings, *, express: bool) -> WebOptions:
@@ -128,13 +128,13 @@ def _web_options(settings: Settings, *, express: bool) -> WebOptions:
     )
 
 
-def _remembered(accounts: SqlAccounts, threads: int) -> RememberedAccounts:
-    memory = Memory(BEARERS, kept_for=BEARERS_KEPT_FOR)
-    rest = Rest(LOOK_UP_REST, longest_try=LOOK_UP_REST)
-    return RememberedAccounts(accounts, memory, rest, threads=threads)
+def _remembered(accounts: SqlAccounts, threads: int) -> CachedAccounts:
+    memory = MemoryCache(BEARERS, kept_for=BEARERS_KEPT_FOR)
+    rest = CircuitBreaker(LOOK_UP_REST, longest_try=LOOK_UP_REST)
+    return CachedAccounts(accounts, memory, rest, threads=threads)
 
 
-def _layers(settings: Settings, link: RedisLink, registry: CollectorRegistry) -> Layers:
+def _layers(settings: Settings, link: RedisLink, registry: CollectorRegistry) -> TieredCache:
     kept_for = settings.cache_stale_seconds
-    memory, cache = Memory(REMEMBERED, kept_for), RedisCache(link, kept_for)
-    return Layers(memory, cache, settings.cache_ttl_seconds, registry)
+    memory, cache = MemoryCache(REMEMBERED, kept_for), RedisCache(link, kept_for)
+    return TieredCache(memory, cache, settings.cache_ttl_seconds, registry)

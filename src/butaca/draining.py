@@ -64,7 +64,7 @@ def waiting(listener: socket.socket) -> int:
     return int(struct.unpack_from("I", info, _TCP_INFO_UNACKED)[0])
 
 
-class Farewell:
+class ConnectionCloser:
     """WSGI middleware that, on request, closes each connection (RFC 9112, section 9.6)."""
 
     def __init__(self, app: "WSGIApplication") -> None:

@@ -10,7 +10,7 @@ from socketserver import TCPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from butaca.complaint import Complaint
+from butaca.operator_error import OperatorError
 
 HOST = "127.0.0.1"
 TMDB_IMAGES = "https://image.tmdb.org"
@@ -72,12 +72,14 @@ class Frontend(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self, folder: Path, port: int, config: Config) -> None:
-        """Listen on a loopback port, 0 for any. Raises Complaint."""
+        """Listen on a loopback port, 0 for any. Raises OperatorError."""
         self.folder, self.config = folder, config
         try:
             super().__init__((HOST, port), _Exchange)
         except OSError as error:
-            raise Complaint(f"Cannot listen on port {port} of {HOST}: {error.strerror}") from error
+            raise OperatorError(
+                f"Cannot listen on port {port} of {HOST}: {error.strerror}"
+            ) from error
 
     @property
     def url(self) -> str:

@@ -23,8 +23,8 @@ from granian.server import MPServer
 
 from butaca import connections, hugepages
 from butaca.admission import SPARE_THREADS, Admission
-from butaca.complaint import Complaint
-from butaca.draining import Farewell, is_listening, keep_out_newcomers, wait_until_settled
+from butaca.draining import ConnectionCloser, is_listening, keep_out_newcomers, wait_until_settled
+from butaca.operator_error import OperatorError
 
 log = logging.getLogger("butaca.server")
 
@@ -48,7 +48,7 @@ _LOGGING = {"loggers": {"_granian": {"handlers": [], "propagate": True}}}
 def bind(host: str, port: int) -> socket.socket:
     """Bind a port, 0 for any, and reserve it; listening starts when it is served.
 
-    Raises Complaint.
+    Raises OperatorError.
     """
     try:
         family, kind, proto, _, address = socket.getaddrinfo(
@@ -61,7 +61,7 @@ def bind(host: str, port: int) -> socket.socket:
             stack.pop_all()
             return sock
     except OSError as error:
-        raise Complaint(f"Cannot listen on port {port} of {host}: {error.strerror}") from error
+        raise OperatorError(f"Cannot listen on port {port} of {host}: {error.strerror}") from error
 
 
 def free_port(host: str) -> int:
@@ -70,7 +70,7 @@ def free_port(host: str) -> int:
         return int(sock.getsockname()[1])
 
 
-class Bell:
+class SignalSafeEvent:
     """A replacement for Granian's Event that a signal handler may set while it is being set."""
 
     def __init__(self) -> None:
@@ -98,7 +98,7 @@ class _Server(MPServer):
         super().__init__("butaca.app:create_from_environment", address, port, **kwargs)
         self._listener = listener
         self._farewells = farewells
-        self.main_loop_interrupt = Bell()  # type: ignore[assignment]
+        self.main_loop_interrupt = SignalSafeEvent()  # type: ignore[assignment]
 
     def startup(self, *args: Any, **kwargs: Any) -> None:
         """Start the workers, and a thread that waits until they are ready."""
@@ -185,11 +185,11 @@ def serve(
     )
 
 
-def load(target: str, port: int, places: int, farewells: Connection) -> Farewell:
+def load(target: str, port: int, places: int, farewells: Connection) -> ConnectionCloser:
     """Create the app in the worker, which stops when the main process does, not on Ctrl-C."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     signal.signal(signal.SIGUSR1, _wake_up)
-    app = Farewell(connections.AnnouncedClose(Admission(resolve_name(target)(), places)))
+    app = ConnectionCloser(connections.AnnouncedClose(Admission(resolve_name(target)(), places)))
     Thread(target=_hear, args=(farewells, app), daemon=True).start()
     connections.watch(port)
     hugepages.back_heap()
@@ -197,7 +197,7 @@ def load(target: str, port: int, places: int, farewells: Connection) -> Farewell
     return app
 
 
-def _hear(farewells: Connection, app: Farewell) -> None:
+def _hear(farewells: Connection, app: ConnectionCloser) -> None:
     """Relay farewells of the main process, and wake the main thread so that it handles signals.
 
     CPython runs signal handlers in the main thread. If a signal interrupts another thread, the main

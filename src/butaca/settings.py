@@ -17,8 +17,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from butaca.complaint import Complaint
 from butaca.core.translations import LANGUAGE
+from butaca.operator_error import OperatorError
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Deadline = Annotated[float, Field(gt=0, le=12, allow_inf_nan=False)]
@@ -166,13 +166,13 @@ S = TypeVar("S", bound=BaseSettings)
 def read_settings(kind: type[S]) -> S:
     """Read settings of a kind from the environment.
 
-    Raises Complaint with one line per missing or invalid setting, none of which contains its value.
+    Raises OperatorError with one line per missing or invalid setting, without its value.
     """
     try:
         return kind()
     except ValidationError as error:
         lines = [f"{_name(each['loc'])}: {_reason(each)}" for each in error.errors()]
-        raise Complaint("\n".join(lines)) from None
+        raise OperatorError("\n".join(lines)) from None
 
 
 def _name(location: tuple[int | str, ...]) -> str:

@@ -9,7 +9,7 @@ from multiprocessing.util import Finalize
 from typing import TYPE_CHECKING, Any
 
 from butaca import __version__
-from butaca.complaint import Complaint
+from butaca.operator_error import OperatorError
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -25,14 +25,14 @@ _PROBES = "^https?://[^/]+/(livez|readyz|metrics)$"
 def is_wanted() -> bool:
     """Return whether the environment names an endpoint to export spans to.
 
-    Raises Complaint if it does, but the exporter is not installed.
+    Raises OperatorError if it does, but the exporter is not installed.
     """
     is_off = os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true"
     is_for_others = os.environ.get("OTEL_TRACES_EXPORTER", "otlp") != "otlp"
     if is_off or is_for_others or not any(os.environ.get(name) for name in _ENDPOINTS):
         return False
     if find_spec("opentelemetry") is None:
-        raise Complaint("OTEL_EXPORTER_OTLP_ENDPOINT: requires pip install 'butaca[otel]'")
+        raise OperatorError("OTEL_EXPORTER_OTLP_ENDPOINT: requires pip install 'butaca[otel]'")
     return True
 
 

@@ -114,7 +114,7 @@ def test_somebody_is_given_another_role(
 
 
 def test_the_role_of_a_demo_user_stays_as_it_is(butaca: Butaca, accounts: Accounts) -> None:
-    accounts.let_in_demo_users()
+    accounts.enable_demo_users()
     told = complaint(butaca("users", "set-role", "consumer", "admin"))
     assert told == "The role of a demo user cannot be changed."
 
@@ -165,7 +165,7 @@ def test_without_a_terminal_nobody_is_removed_unless_it_is_said_so(
 def test_of_a_demo_user_it_is_told_how_they_would_come_back(
     butaca: Butaca, accounts: Accounts
 ) -> None:
-    accounts.let_in_demo_users()
+    accounts.enable_demo_users()
     *_, hint = butaca("users", "remove", "consumer", "--yes").stderr.splitlines()
     assert hint == "The next start with DEMO_USERS=true adds this demo user again."
 

@@ -104,7 +104,7 @@ def summary(*numbers: int) -> str:
 
 @pytest.fixture
 def stored(sqlite: Database) -> Iterator[Stored]:
-    SqlAccounts(sqlite).let_in(CONSUMER, "0" * 64, datetime.now(UTC))
+    SqlAccounts(sqlite).grant_token(CONSUMER, "0" * 64, datetime.now(UTC))
     with Sandbox() as tmdb:
         yield Stored(sqlite, tmdb)
 

@@ -40,55 +40,55 @@ def give_token(store: AccountStore, bearer: Bearer) -> None:
 
 
 def test_somebody_saved_is_found_by_id(store: AccountStore) -> None:
-    store.let_in(CONSUMER, ONE, NOON)
+    store.grant_token(CONSUMER, ONE, NOON)
     assert store.find_user(CONSUMER.id) == CONSUMER
 
 
 def test_somebody_saved_is_found_by_their_token(store: AccountStore) -> None:
-    store.let_in(ADMIN, ONE, NOON)
-    store.let_in(CONSUMER, OTHER, NOON)
+    store.grant_token(ADMIN, ONE, NOON)
+    store.grant_token(CONSUMER, OTHER, NOON)
     assert store.find_bearer(ONE) == Bearer(ADMIN, ONE)
     assert store.find_bearer(OTHER) == Bearer(CONSUMER, OTHER)
 
 
 def test_nobody_is_found_by_an_unknown_id(store: AccountStore) -> None:
-    store.let_in(CONSUMER, ONE, NOON)
+    store.grant_token(CONSUMER, ONE, NOON)
     assert store.find_user(99) is None
 
 
 def test_nobody_is_found_by_an_unknown_token(store: AccountStore) -> None:
-    store.let_in(CONSUMER, ONE, NOON)
+    store.grant_token(CONSUMER, ONE, NOON)
     assert store.find_bearer(OTHER) is None
 
 
 @pytest.mark.parametrize("token", ["", "' OR '1'='1", "%"])
 def test_a_token_is_compared_and_never_interpreted(store: AccountStore, token: str) -> None:
-    store.let_in(CONSUMER, ONE, NOON)
+    store.grant_token(CONSUMER, ONE, NOON)
     assert store.find_bearer(token) is None
 
 
 def test_saving_somebody_again_changes_nothing(store: AccountStore) -> None:
-    store.let_in(CONSUMER, ONE, NOON)
-    store.let_in(CONSUMER, ONE, LATER)
+    store.grant_token(CONSUMER, ONE, NOON)
+    store.grant_token(CONSUMER, ONE, LATER)
     assert store.find_user(CONSUMER.id) == CONSUMER
     assert store.find_bearer(ONE) == Bearer(CONSUMER, ONE)
 
 
 def test_saving_somebody_again_does_not_promote_them(store: AccountStore) -> None:
-    store.let_in(CONSUMER, ONE, NOON)
-    store.let_in(User(CONSUMER.id, "somebody", Role.ADMIN), ONE, LATER)
+    store.grant_token(CONSUMER, ONE, NOON)
+    store.grant_token(User(CONSUMER.id, "somebody", Role.ADMIN), ONE, LATER)
     assert store.find_user(CONSUMER.id) == CONSUMER
     assert store.find_bearer(ONE) == Bearer(CONSUMER, ONE)
 
 
 def test_a_revoked_token_is_found_with_its_moment(store: AccountStore) -> None:
-    store.let_in(CONSUMER, ONE, NOON)
+    store.grant_token(CONSUMER, ONE, NOON)
     assert store.revoke(ONE, LATER)
     assert store.find_bearer(ONE) == Bearer(CONSUMER, ONE, revoked_at=LATER)
 
 
 def test_a_token_is_revoked_once(store: AccountStore) -> None:
-    store.let_in(CONSUMER, ONE, NOON)
+    store.grant_token(CONSUMER, ONE, NOON)
     store.revoke(ONE, NOON)
     assert not store.revoke(ONE, LATER)
     assert store.find_bearer(ONE) == Bearer(CONSUMER, ONE, revoked_at=NOON)
@@ -99,9 +99,9 @@ def test_an_unknown_token_cannot_be_revoked(store: AccountStore) -> None:
 
 
 def test_letting_somebody_in_again_makes_a_revoked_token_valid(store: AccountStore) -> None:
-    store.let_in(CONSUMER, ONE, NOON)
+    store.grant_token(CONSUMER, ONE, NOON)
     store.revoke(ONE, NOON)
-    assert store.let_in(CONSUMER, ONE, LATER)
+    assert store.grant_token(CONSUMER, ONE, LATER)
     assert store.find_bearer(ONE) == Bearer(CONSUMER, ONE)
 
 
@@ -115,22 +115,22 @@ def test_letting_somebody_in_again_makes_a_revoked_token_valid(store: AccountSto
     ids=["id", "name", "role"],
 )
 def test_whose_id_or_name_is_taken_is_not_let_in(store: AccountStore, other: User) -> None:
-    store.let_in(CONSUMER, ONE, NOON)
-    assert not store.let_in(other, OTHER, LATER)
+    store.grant_token(CONSUMER, ONE, NOON)
+    assert not store.grant_token(other, OTHER, LATER)
     assert store.find_bearer(OTHER) is None
     assert store.find_user(CONSUMER.id) == CONSUMER
 
 
 def test_somebody_may_carry_two_tokens(store: AccountStore) -> None:
-    store.let_in(CONSUMER, ONE, NOON)
-    store.let_in(CONSUMER, OTHER, LATER)
+    store.grant_token(CONSUMER, ONE, NOON)
+    store.grant_token(CONSUMER, OTHER, LATER)
     assert store.find_bearer(ONE) == Bearer(CONSUMER, ONE)
     assert store.find_bearer(OTHER) == Bearer(CONSUMER, OTHER)
 
 
 def test_a_token_stays_with_whom_it_was_given_to(store: AccountStore) -> None:
-    store.let_in(CONSUMER, ONE, NOON)
-    assert not store.let_in(ADMIN, ONE, LATER)
+    store.grant_token(CONSUMER, ONE, NOON)
+    assert not store.grant_token(ADMIN, ONE, LATER)
     assert store.find_bearer(ONE) == Bearer(CONSUMER, ONE)
 
 
@@ -138,14 +138,14 @@ def test_a_token_stays_with_whom_it_was_given_to(store: AccountStore) -> None:
 def test_a_token_that_ended_is_found_with_its_moments(
     store: AccountStore, expires_at: datetime | None, revoked_at: datetime | None
 ) -> None:
-    store.let_in(CONSUMER, ONE, NOON)
+    store.grant_token(CONSUMER, ONE, NOON)
     give_token(store, ended := Bearer(CONSUMER, OTHER, expires_at, revoked_at))
     assert store.find_bearer(OTHER) == ended
 
 
 def test_the_end_of_a_token_is_the_same_moment_wherever_it_was_told(store: AccountStore) -> None:
     elsewhere = NOON.astimezone(timezone(timedelta(hours=5, minutes=30)))
-    store.let_in(CONSUMER, ONE, NOON)
+    store.grant_token(CONSUMER, ONE, NOON)
     give_token(store, Bearer(CONSUMER, OTHER, expires_at=elsewhere))
     bearer = store.find_bearer(OTHER)
     assert bearer is not None

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from butaca.adapters.bulkhead import Bulkhead
-from butaca.adapters.cache import CachedCatalogue, Flights, Layers, Memory
+from butaca.adapters.cache import CachedCatalogue, MemoryCache, SingleFlight, TieredCache
 from butaca.adapters.tmdb import TmdbCatalogue, TmdbHttp
 from butaca.core.errors import CatalogueUnavailable, MovieNotFound
 from butaca.core.models import Genre
@@ -64,9 +64,9 @@ def catalogue(request: pytest.FixtureRequest) -> MovieCatalogue:
 def cached(catalogue: MovieCatalogue) -> CachedCatalogue:
     cache = FakeCache()
     clock = cache.clock.monotonic
-    layers = Layers(Memory(100, 86_400, clock), cache, ttl=30)
+    layers = TieredCache(MemoryCache(100, 86_400, clock), cache, ttl=30)
     health, bulkhead = FakeHealth(cache.clock), Bulkhead(4, 0.5, clock)
-    return CachedCatalogue(catalogue, layers, health, bulkhead, Flights(6.0, clock), clock)
+    return CachedCatalogue(catalogue, layers, health, bulkhead, SingleFlight(6.0, clock), clock)
 
 
 def test_a_popular_page_is_the_one_asked_for(catalogue: MovieCatalogue) -> None:

@@ -41,7 +41,7 @@ a_few = settings(
 
 def sql_library(database: Database) -> SqlLibrary:
     for number, user in enumerate((ADMIN, CONSUMER)):
-        SqlAccounts(database).let_in(user, f"{number:064}", NOON)
+        SqlAccounts(database).grant_token(user, f"{number:064}", NOON)
     return SqlLibrary(database)
 
 

@@ -129,7 +129,7 @@ def test_a_real_store_is_like_the_model_after_any_sequence(
 ) -> None:
     database = request.getfixturevalue(name)
     for number, user in enumerate((ADMIN, CONSUMER)):
-        SqlAccounts(database).let_in(user, f"{number:064}", NOON)
+        SqlAccounts(database).grant_token(user, f"{number:064}", NOON)
 
     class OnThisDatabase(Sequences):
         pass

@@ -46,7 +46,7 @@ def fake(_request: pytest.FixtureRequest) -> Stores:
 
 def sql(request: pytest.FixtureRequest, name: str) -> Stores:
     database: Database = request.getfixturevalue(name)
-    SqlAccounts(database).let_in(CONSUMER, "0" * 64, NOON)
+    SqlAccounts(database).grant_token(CONSUMER, "0" * 64, NOON)
     return Stores(SqlMovies(database), SqlLibrary(database))
 
 

@@ -52,14 +52,14 @@ def test_ids_begin_above_a_thousand(store: Store) -> None:
 
 
 def test_ids_begin_above_a_thousand_where_the_demo_users_are(store: Store) -> None:
-    store.let_in(ADMIN, ONE, NOON)
-    store.let_in(CONSUMER, OTHER, NOON)
+    store.grant_token(ADMIN, ONE, NOON)
+    store.grant_token(CONSUMER, OTHER, NOON)
     assert store.add_user("ana", Role.USER, NOON).id == 1001
 
 
 def test_the_demo_users_still_find_their_ids_free(store: Store, ana: User) -> None:
-    assert store.let_in(ADMIN, ONE, NOON)
-    assert store.let_in(CONSUMER, OTHER, NOON)
+    assert store.grant_token(ADMIN, ONE, NOON)
+    assert store.grant_token(CONSUMER, OTHER, NOON)
 
 
 def test_a_name_that_is_taken_is_not_given_again(store: Store, ana: User) -> None:
@@ -77,7 +77,7 @@ def test_a_name_that_was_refused_costs_nobody_else_theirs(store: Store, ana: Use
 def test_everybody_is_told_in_the_order_of_their_ids(store: Store) -> None:
     assert store.everybody() == ()
     zoe, ana = (store.add_user(name, Role.USER, NOON) for name in ("zoe", "ana"))
-    store.let_in(CONSUMER, ONE, NOON)
+    store.grant_token(CONSUMER, ONE, NOON)
     assert store.everybody() == (CONSUMER, zoe, ana)
 
 
@@ -106,7 +106,7 @@ def test_no_token_is_found_by_an_unknown_id(store: Store, ana: User) -> None:
 
 
 def test_tokens_are_told_in_the_order_of_their_ids(store: Store, ana: User) -> None:
-    store.let_in(CONSUMER, "0" * 64, NOON)
+    store.grant_token(CONSUMER, "0" * 64, NOON)
     first = store.add_token(ana, OTHER, LATER, None)
     second = store.add_token(ana, ONE, NOON, LATER)
     assert [token.owner for token in store.tokens()] == [CONSUMER, ana, ana]
@@ -114,7 +114,7 @@ def test_tokens_are_told_in_the_order_of_their_ids(store: Store, ana: User) -> N
 
 
 def test_somebodys_tokens_are_told_alone(store: Store, ana: User) -> None:
-    store.let_in(CONSUMER, ONE, NOON)
+    store.grant_token(CONSUMER, ONE, NOON)
     token = store.add_token(ana, OTHER, NOON, None)
     assert store.tokens(ana.id) == (token,)
     assert store.tokens(99) == ()
@@ -161,7 +161,7 @@ def test_a_token_revoked_before_keeps_its_moment_among_all(store: Store, ana: Us
 
 
 def test_revoking_all_tokens_of_somebody_leaves_those_of_others(store: Store, ana: User) -> None:
-    store.let_in(CONSUMER, OTHER, NOON)
+    store.grant_token(CONSUMER, OTHER, NOON)
     assert store.revoke_tokens(ana.id, LATER) == ()
     assert store.find_bearer(OTHER) == Bearer(CONSUMER, OTHER)
 
@@ -180,7 +180,7 @@ def test_a_token_has_the_changed_role_of_its_owner(store: Store, ana: User) -> N
 
 
 def test_changing_a_role_leaves_the_others(store: Store, ana: User) -> None:
-    store.let_in(CONSUMER, ONE, NOON)
+    store.grant_token(CONSUMER, ONE, NOON)
     store.set_role(ana.id, Role.ADMIN)
     assert store.find_bearer(ONE) == Bearer(CONSUMER, ONE)
 
@@ -208,7 +208,7 @@ def test_somebody_is_removed_once(store: Store, ana: User) -> None:
 
 
 def test_removing_somebody_leaves_the_others(store: Store, ana: User) -> None:
-    store.let_in(CONSUMER, OTHER, NOON)
+    store.grant_token(CONSUMER, OTHER, NOON)
     store.remove_user(ana.id)
     assert store.everybody() == (CONSUMER,)
     assert store.find_bearer(OTHER) == Bearer(CONSUMER, OTHER)
@@ -227,9 +227,9 @@ def test_the_id_of_somebody_removed_is_not_given_again(store: Store) -> None:
 
 
 def test_a_demo_user_removed_is_let_in_again(store: Store) -> None:
-    store.let_in(CONSUMER, ONE, NOON)
+    store.grant_token(CONSUMER, ONE, NOON)
     store.remove_user(CONSUMER.id)
-    assert store.let_in(CONSUMER, ONE, LATER)
+    assert store.grant_token(CONSUMER, ONE, LATER)
 
 
 def test_the_movies_of_somebody_removed_are_nobodys(database: Database) -> None:

@@ -24,7 +24,7 @@ def store() -> FakeAccounts:
 @pytest.fixture
 def accounts(store: FakeAccounts) -> Accounts:
     accounts = Accounts(store, FakeClock(NOON).now)
-    accounts.let_in_demo_users()
+    accounts.enable_demo_users()
     return accounts
 
 
@@ -81,7 +81,7 @@ class CarelessAccounts(FakeAccounts):
 
 def test_a_token_that_the_store_confuses_with_another_is_rejected() -> None:
     accounts = Accounts(CarelessAccounts(), FakeClock().now)
-    accounts.let_in_demo_users()
+    accounts.enable_demo_users()
     with pytest.raises(TokenRejected):
         accounts.identify("unknown")
 
@@ -114,14 +114,14 @@ def test_adding_the_demo_users_again_changes_nothing(
     accounts: Accounts, store: FakeAccounts
 ) -> None:
     users, bearers = dict(store.users), dict(store.bearers)
-    accounts.let_in_demo_users()
+    accounts.enable_demo_users()
     assert (store.users, store.bearers) == (users, bearers)
 
 
 def test_where_one_demo_user_cannot_be_let_in_neither_may_call() -> None:
     store = FakeAccounts(users={1001: User(1001, CONSUMER.name, Role.USER)})
     accounts = Accounts(store)
-    assert not accounts.let_in_demo_users()
+    assert not accounts.enable_demo_users()
     for token in (ADMIN_TOKEN, CONSUMER_TOKEN):
         with pytest.raises(TokenRejected):
             accounts.identify(token)
@@ -132,29 +132,29 @@ def test_the_demo_users_are_those_of_the_brief(accounts: Accounts, store: FakeAc
 
 
 def test_demo_users_who_are_shut_out_may_not_call(accounts: Accounts) -> None:
-    accounts.let_in_demo_users()
-    assert accounts.shut_out_demo_users()
+    accounts.enable_demo_users()
+    assert accounts.disable_demo_users()
     for token in (ADMIN_TOKEN, CONSUMER_TOKEN):
         with pytest.raises(TokenRejected):
             accounts.identify(token)
 
 
 def test_demo_users_who_were_never_let_in_are_not_shut_out() -> None:
-    assert not Accounts(FakeAccounts()).shut_out_demo_users()
+    assert not Accounts(FakeAccounts()).disable_demo_users()
 
 
 def test_demo_users_who_are_let_in_again_may_call(accounts: Accounts) -> None:
-    accounts.let_in_demo_users()
-    accounts.shut_out_demo_users()
-    assert accounts.let_in_demo_users()
+    accounts.enable_demo_users()
+    accounts.disable_demo_users()
+    assert accounts.enable_demo_users()
     assert accounts.identify(CONSUMER_TOKEN) == CONSUMER
 
 
 def test_demo_users_are_not_let_in_where_somebody_has_their_id() -> None:
     store = FakeAccounts()
-    store.let_in(User(ADMIN.id, "alice", Role.ADMIN), "0" * 64, NOON)
+    store.grant_token(User(ADMIN.id, "alice", Role.ADMIN), "0" * 64, NOON)
     accounts = Accounts(store)
-    assert not accounts.let_in_demo_users()
+    assert not accounts.enable_demo_users()
     with pytest.raises(TokenRejected):
         accounts.identify(ADMIN_TOKEN)
 

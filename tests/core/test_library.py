@@ -48,48 +48,48 @@ def shelf() -> Shelf:
 
 
 def test_a_movie_that_is_kept_is_whole_and_new(shelf: Shelf) -> None:
-    kept, is_new = shelf.library.keep(CONSUMER, 550)
+    kept, is_new = shelf.library.add_favorite(CONSUMER, 550)
     assert is_new
     assert kept == Favorite(RECORD.details, rating=None, favorited_at=shelf.clock.moment)
 
 
 def test_a_movie_that_is_kept_is_among_the_favorites(shelf: Shelf) -> None:
-    kept, _ = shelf.library.keep(CONSUMER, 550)
+    kept, _ = shelf.library.add_favorite(CONSUMER, 550)
     assert shelf.library.favorite(CONSUMER, 550) == kept
 
 
 def test_keeping_again_changes_nothing(shelf: Shelf) -> None:
-    first, _ = shelf.library.keep(CONSUMER, 550)
+    first, _ = shelf.library.add_favorite(CONSUMER, 550)
     shelf.clock.move(60)
-    again, is_new = shelf.library.keep(CONSUMER, 550)
+    again, is_new = shelf.library.add_favorite(CONSUMER, 550)
     assert not is_new
     assert again == first
 
 
 def test_keeping_again_needs_no_catalogue(shelf: Shelf) -> None:
-    first, _ = shelf.library.keep(CONSUMER, 550)
+    first, _ = shelf.library.add_favorite(CONSUMER, 550)
     shelf.lose_the_catalogue()
-    assert shelf.library.keep(CONSUMER, 550) == (first, False)
+    assert shelf.library.add_favorite(CONSUMER, 550) == (first, False)
     assert shelf.catalogue.calls == []
 
 
 def test_a_movie_is_asked_of_the_catalogue_once_for_everybody(shelf: Shelf) -> None:
-    shelf.library.keep(CONSUMER, 550)
-    shelf.library.keep(ADMIN, 550)
+    shelf.library.add_favorite(CONSUMER, 550)
+    shelf.library.add_favorite(ADMIN, 550)
     shelf.library.rate(ADMIN, 550, FOUR)
     assert shelf.catalogue.calls == [550]
 
 
 def test_keeping_an_unknown_movie_writes_nothing(shelf: Shelf) -> None:
     with pytest.raises(MovieNotFound):
-        shelf.library.keep(CONSUMER, 404)
+        shelf.library.add_favorite(CONSUMER, 404)
     assert shelf.store == FakeLibrary()
 
 
 def test_keeping_while_the_catalogue_is_down_writes_nothing(shelf: Shelf) -> None:
     shelf.lose_the_catalogue()
     with pytest.raises(CatalogueUnavailable):
-        shelf.library.keep(CONSUMER, 550)
+        shelf.library.add_favorite(CONSUMER, 550)
     assert shelf.store == FakeLibrary()
 
 
@@ -113,7 +113,7 @@ def test_of_two_who_keep_at_once_one_is_new() -> None:
     store, clock = FakeLibrary(), FakeClock()
     library = Library(store, DoubleClickCatalogue(store, clock), clock.now)
     start = clock.moment
-    kept, is_new = library.keep(CONSUMER, 550)
+    kept, is_new = library.add_favorite(CONSUMER, 550)
     assert not is_new
     assert kept.favorited_at == start
 
@@ -150,7 +150,7 @@ class DroppingLibrary(FakeLibrary):
 @pytest.mark.parametrize("times", [1, 2])
 def test_a_movie_that_is_dropped_before_it_is_kept_is_brought_home_again(times: int) -> None:
     shelf = Shelf(store=DroppingLibrary(times))
-    _, is_new = shelf.library.keep(CONSUMER, 550)
+    _, is_new = shelf.library.add_favorite(CONSUMER, 550)
     assert is_new
     assert shelf.catalogue.calls == [550] * (times + 1)
 
@@ -166,12 +166,12 @@ def test_a_movie_that_is_dropped_before_it_is_rated_is_brought_home_again(times:
 def test_a_movie_that_is_dropped_again_and_again_is_given_up_in_order() -> None:
     shelf = Shelf(store=DroppingLibrary(99))
     with pytest.raises(LibraryBusy):
-        shelf.library.keep(CONSUMER, 550)
+        shelf.library.add_favorite(CONSUMER, 550)
     assert len(shelf.catalogue.calls) == 4
 
 
 def test_a_favorite_is_told_in_a_language(shelf: Shelf) -> None:
-    shelf.library.keep(CONSUMER, 550)
+    shelf.library.add_favorite(CONSUMER, 550)
     favorite = shelf.library.favorite(CONSUMER, 550, language="es-ES")
     assert favorite.movie.title == "Título es-ES"
 
@@ -182,7 +182,7 @@ def test_a_movie_that_is_not_kept_is_no_favorite(shelf: Shelf) -> None:
 
 
 def test_favorites_are_listed_as_asked_for(shelf: Shelf) -> None:
-    shelf.library.keep(CONSUMER, 550)
+    shelf.library.add_favorite(CONSUMER, 550)
     query = ListQuery(sort_order("title", FAVORITE_KEYS), page_size=7, language="es-ES")
     page = shelf.library.favorites(CONSUMER, query)
     assert page == shelf.store.favorites(CONSUMER.id, query)
@@ -190,36 +190,36 @@ def test_favorites_are_listed_as_asked_for(shelf: Shelf) -> None:
 
 
 def test_a_forgotten_movie_is_no_favorite(shelf: Shelf) -> None:
-    shelf.library.keep(CONSUMER, 550)
-    shelf.library.forget(CONSUMER, 550)
+    shelf.library.add_favorite(CONSUMER, 550)
+    shelf.library.remove_favorite(CONSUMER, 550)
     with pytest.raises(FavoriteNotFound):
         shelf.library.favorite(CONSUMER, 550)
 
 
 def test_forgetting_keeps_the_rating(shelf: Shelf) -> None:
-    shelf.library.keep(CONSUMER, 550)
+    shelf.library.add_favorite(CONSUMER, 550)
     shelf.library.rate(CONSUMER, 550, FOUR)
-    shelf.library.forget(CONSUMER, 550)
+    shelf.library.remove_favorite(CONSUMER, 550)
     assert shelf.library.rating(CONSUMER, 550).stars == FOUR
 
 
 def test_what_is_not_kept_cannot_be_forgotten(shelf: Shelf) -> None:
-    shelf.library.keep(ADMIN, 550)
+    shelf.library.add_favorite(ADMIN, 550)
     with pytest.raises(FavoriteNotFound):
-        shelf.library.forget(CONSUMER, 550)
+        shelf.library.remove_favorite(CONSUMER, 550)
 
 
 def test_clearing_tells_how_many_favorites_are_gone(shelf: Shelf) -> None:
     shelf.catalogue.add(make_record(551))
-    shelf.library.keep(CONSUMER, 550)
-    shelf.library.keep(CONSUMER, 551)
-    shelf.library.keep(ADMIN, 550)
+    shelf.library.add_favorite(CONSUMER, 550)
+    shelf.library.add_favorite(CONSUMER, 551)
+    shelf.library.add_favorite(ADMIN, 550)
     assert shelf.library.clear(CONSUMER, by=ADMIN) == 2
     assert shelf.library.favorite(ADMIN, 550).movie == RECORD.details
 
 
 def test_clearing_leaves_an_audit_line(shelf: Shelf, caplog: pytest.LogCaptureFixture) -> None:
-    shelf.library.keep(CONSUMER, 550)
+    shelf.library.add_favorite(CONSUMER, 550)
     with caplog.at_level(logging.INFO, logger="butaca.audit"):
         shelf.library.clear(CONSUMER, by=ADMIN)
     (line,) = caplog.records
@@ -253,7 +253,7 @@ def test_rating_again_replaces_the_stars(shelf: Shelf) -> None:
 
 
 def test_rating_a_movie_that_is_at_home_needs_no_catalogue(shelf: Shelf) -> None:
-    shelf.library.keep(ADMIN, 550)
+    shelf.library.add_favorite(ADMIN, 550)
     shelf.lose_the_catalogue()
     _, is_new = shelf.library.rate(CONSUMER, 550, FOUR)
     assert is_new
@@ -269,21 +269,21 @@ def test_rating_an_unknown_movie_writes_nothing(shelf: Shelf) -> None:
 def test_correcting_replaces_the_stars(shelf: Shelf) -> None:
     first, _ = shelf.library.rate(CONSUMER, 550, FOUR)
     shelf.clock.move(60)
-    corrected = shelf.library.correct(CONSUMER, 550, Stars.of(0))
+    corrected = shelf.library.update_rating(CONSUMER, 550, Stars.of(0))
     assert corrected == replace(first, stars=Stars.of(0), corrected_at=shelf.clock.moment)
 
 
 def test_correcting_needs_no_catalogue(shelf: Shelf) -> None:
     shelf.library.rate(CONSUMER, 550, FOUR)
     shelf.lose_the_catalogue()
-    shelf.library.correct(CONSUMER, 550, Stars.of(1))
+    shelf.library.update_rating(CONSUMER, 550, Stars.of(1))
     assert shelf.catalogue.calls == []
 
 
 def test_what_is_not_rated_cannot_be_corrected(shelf: Shelf) -> None:
     shelf.library.rate(ADMIN, 550, FOUR)
     with pytest.raises(RatingNotFound):
-        shelf.library.correct(CONSUMER, 550, Stars.of(1))
+        shelf.library.update_rating(CONSUMER, 550, Stars.of(1))
     assert shelf.library.rating(ADMIN, 550).stars == FOUR
 
 
@@ -294,7 +294,7 @@ def test_a_rating_is_told_in_a_language(shelf: Shelf) -> None:
 
 
 def test_a_movie_that_is_not_rated_has_no_rating(shelf: Shelf) -> None:
-    shelf.library.keep(CONSUMER, 550)
+    shelf.library.add_favorite(CONSUMER, 550)
     with pytest.raises(RatingNotFound):
         shelf.library.rating(CONSUMER, 550)
 
@@ -308,20 +308,20 @@ def test_ratings_are_listed_as_asked_for(shelf: Shelf) -> None:
 
 
 def test_a_rating_can_be_taken_back(shelf: Shelf) -> None:
-    shelf.library.keep(CONSUMER, 550)
+    shelf.library.add_favorite(CONSUMER, 550)
     shelf.library.rate(CONSUMER, 550, FOUR)
-    shelf.library.unrate(CONSUMER, 550)
+    shelf.library.delete_rating(CONSUMER, 550)
     assert shelf.library.favorite(CONSUMER, 550).rating is None
 
 
 def test_what_is_not_rated_cannot_be_taken_back(shelf: Shelf) -> None:
     shelf.library.rate(ADMIN, 550, FOUR)
     with pytest.raises(RatingNotFound):
-        shelf.library.unrate(CONSUMER, 550)
+        shelf.library.delete_rating(CONSUMER, 550)
 
 
 def test_marks_tell_what_movies_are_to_somebody(shelf: Shelf) -> None:
-    shelf.library.keep(CONSUMER, 550)
+    shelf.library.add_favorite(CONSUMER, 550)
     shelf.library.rate(CONSUMER, 550, FOUR)
     assert shelf.library.marks(CONSUMER, [550])[550] == Mark(favorite=True, rating=FOUR)
     assert shelf.library.marks(ADMIN, [550]).get(550, Mark()) == Mark()
@@ -352,10 +352,10 @@ def ids_of(page: tuple[Entry, ...]) -> list[int]:
 
 
 def test_an_export_has_all_that_is_mine_and_nothing_else(shelf: Shelf) -> None:
-    shelf.library.keep(CONSUMER, 550)
+    shelf.library.add_favorite(CONSUMER, 550)
     shelf.library.rate(CONSUMER, 550, FOUR)
     shelf.catalogue.add(make_record(551))
-    shelf.library.keep(ADMIN, 551)
+    shelf.library.add_favorite(ADMIN, 551)
     export = shelf.library.export(CONSUMER)
     assert (export.user, export.exported_at) == (CONSUMER, shelf.clock.moment)
     assert list(export.pages) == [

@@ -227,7 +227,7 @@ def test_somebody_may_be_given_another_role(desk: Desk) -> None:
 
 @pytest.mark.parametrize("demo", [ADMIN, CONSUMER])
 def test_the_role_of_a_demo_user_is_fixed(desk: Desk, demo: User) -> None:
-    desk.accounts.let_in_demo_users()
+    desk.accounts.enable_demo_users()
     with pytest.raises(DemoRoleFixed):
         desk.people.set_role(demo, Role.USER)
     assert desk.accounts.person(demo.id) == demo
@@ -241,9 +241,9 @@ def test_whoever_is_removed_may_not_call_any_more(desk: Desk) -> None:
 
 
 def test_a_demo_user_who_was_removed_comes_back_with_the_next_start(desk: Desk) -> None:
-    desk.accounts.let_in_demo_users()
+    desk.accounts.enable_demo_users()
     desk.people.remove(CONSUMER)
-    assert desk.accounts.let_in_demo_users()
+    assert desk.accounts.enable_demo_users()
     assert desk.accounts.person(CONSUMER.id) == CONSUMER
 
 

@@ -26,7 +26,7 @@ def parse(words: Sequence[str]) -> click.Context:
 
 
 def read(environment: Mapping[str, str]) -> Settings:
-    """Read the settings from this environment only. Raises Complaint."""
+    """Read the settings from this environment only. Raises OperatorError."""
     with pytest.MonkeyPatch.context() as patch:
         for name in SETTINGS:
             patch.delenv(name, raising=False)

@@ -33,7 +33,7 @@ def shared_town(
 @pytest.fixture
 def library(postgresql: Database) -> Database:
     """A database that contains only the two demo users."""
-    Accounts(SqlAccounts(postgresql)).let_in_demo_users()
+    Accounts(SqlAccounts(postgresql)).enable_demo_users()
     return postgresql
 
 

@@ -29,23 +29,23 @@ PICTURES = "http://127.0.0.1:8001/t/p"
 FAVORITES, RATINGS = "/api/v1/me/favorites", "/api/v1/me/ratings"
 RATING = f"{RATINGS}/550"
 TOUR = (
-    ("me", "showMe", "GET /api/v1/me", None, 200),
-    ("popular", "listPopular", "GET /api/v1/movies/popular", None, 200),
-    ("movie", "showMovie", "GET /api/v1/movies/550", None, 200),
-    ("first", "keep", f"POST {FAVORITES}", {"movie_id": 550}, 201),
-    ("again", "keep", f"POST {FAVORITES}", {"movie_id": 550}, 200),
-    ("first", "rate", f"PUT {RATING}", {"stars": 4}, 201),
-    ("replaced", "rate", f"PUT {RATING}", {"stars": 4.5}, 200),
-    ("corrected", "correct", f"PATCH {RATING}", {"stars": 5}, 200),
-    ("favorite", "showFavorite", f"GET {FAVORITES}/550?language=es", None, 200),
-    ("rating", "showRating", f"GET {RATING}", None, 200),
+    ("me", "getMe", "GET /api/v1/me", None, 200),
+    ("popular", "listPopularMovies", "GET /api/v1/movies/popular", None, 200),
+    ("movie", "getMovie", "GET /api/v1/movies/550", None, 200),
+    ("first", "addFavorite", f"POST {FAVORITES}", {"movie_id": 550}, 201),
+    ("again", "addFavorite", f"POST {FAVORITES}", {"movie_id": 550}, 200),
+    ("first", "rateMovie", f"PUT {RATING}", {"stars": 4}, 201),
+    ("replaced", "rateMovie", f"PUT {RATING}", {"stars": 4.5}, 200),
+    ("corrected", "updateRating", f"PATCH {RATING}", {"stars": 5}, 200),
+    ("favorite", "getFavorite", f"GET {FAVORITES}/550?language=es", None, 200),
+    ("rating", "getRating", f"GET {RATING}", None, 200),
     ("marked", "searchMovies", "GET /api/v1/movies/search?query=fight&include=me", None, 200),
     ("dramas", "listFavorites", f"GET {FAVORITES}?genre=18&sort=-rating,title", None, 200),
     ("ratings", "listRatings", f"GET {RATINGS}?min_rating=4&favorite=true", None, 200),
-    ("json", "exportMine", "GET /api/v1/me/export", None, 200),
-    ("csv", "exportMine", "GET /api/v1/me/export?format=csv", None, 200),
-    ("theirs", "listFavoritesOf", "GET /api/v1/users/2/favorites", None, 200),
-    ("cleared", "clearFavoritesOf", "DELETE /api/v1/users/2/favorites", None, 200),
+    ("json", "exportMe", "GET /api/v1/me/export", None, 200),
+    ("csv", "exportMe", "GET /api/v1/me/export?format=csv", None, 200),
+    ("theirs", "listUserFavorites", "GET /api/v1/users/2/favorites", None, 200),
+    ("cleared", "clearUserFavorites", "DELETE /api/v1/users/2/favorites", None, 200),
     ("spanish", "listGenres", "GET /api/v1/movies/genres?language=es", None, 200),
 )
 
@@ -70,7 +70,7 @@ def empty_database() -> Iterator[Database]:
 def services(tmdb: Sandbox, database: Database, clock: FakeClock) -> Services:
     catalogue = TmdbCatalogue(TmdbHttp(tmdb.url, OPEN_SESAME), "en-US")
     accounts = Accounts(SqlAccounts(database), clock.now)
-    accounts.let_in_demo_users()
+    accounts.enable_demo_users()
     return Services(
         movies=Movies(catalogue),
         library=Library(SqlLibrary(database), catalogue, clock.now),

@@ -21,7 +21,7 @@ ME = f"{API}/me"
 CHALLENGE = 'Bearer realm="butaca"'
 
 
-def let_in(world: World, token: str, **changes: object) -> None:
+def grant_token(world: World, token: str, **changes: object) -> None:
     bearer = Bearer(CONSUMER, digest(token), **changes)  # type: ignore[arg-type]
     world.accounts.bearers[bearer.token_sha256] = bearer
 
@@ -182,13 +182,13 @@ def test_a_token_in_the_query_counts_for_nothing(name: str, anonymous: ContractC
 
 
 def test_a_revoked_token_is_rejected(world: World) -> None:
-    let_in(world, "revoked", revoked_at=NOON)
+    grant_token(world, "revoked", revoked_at=NOON)
 
     assert world.client(token="revoked").get(ME).status_code == 401
 
 
 def test_a_token_is_good_until_it_expires(world: World) -> None:
-    let_in(world, "passing", expires_at=world.clock.now() + timedelta(seconds=10))
+    grant_token(world, "passing", expires_at=world.clock.now() + timedelta(seconds=10))
     client = world.client(token="passing")
 
     world.clock.move(9)

@@ -134,7 +134,7 @@ def test_every_problem_has_a_code_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("kind", problems.ALL, ids=lambda kind: kind.code)
-def test_every_problem_has_words_for_programs_and_for_people(kind: problems.Kind) -> None:
+def test_every_problem_has_words_for_programs_and_for_people(kind: problems.ProblemType) -> None:
     assert kind.code == kind.code.lower()
     assert " " not in kind.code
     assert kind.title

@@ -503,7 +503,7 @@ def test_what_an_admin_asks_for_is_answered_by_the_app(lane: Lane) -> None:
 def test_what_only_admins_may_hear_is_told_to_nobody_else(
     lane: Lane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    view = lane.app.view_functions["api.movies.list_popular"]
+    view = lane.app.view_functions["api.movies.list_popular_movies"]
     monkeypatch.setattr(view, "butaca_role", Role.ADMIN)
     assert [lane.get(token=ADMIN_TOKEN).status_code for _ in range(2)] == [200, 200]
     assert lane.by_flask == [POPULAR]

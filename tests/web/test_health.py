@@ -5,7 +5,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from werkzeug.test import Client
 
 from butaca.core.errors import CatalogueUnavailable
-from butaca.draining import Farewell
+from butaca.draining import ConnectionCloser
 from butaca.web import WebOptions, create_web
 from butaca.web.health import Readiness
 from tests.conftest import World
@@ -74,7 +74,7 @@ def client_on_the_clock(world: World) -> FlaskClient:
 
 def test_whoever_ends_is_not_ready_and_says_so(world: World) -> None:
     app = create_web(world.services(), WebOptions())
-    farewell = Farewell(app)
+    farewell = ConnectionCloser(app)
     client = Client(farewell)
     assert client.get("/readyz").status_code == 200
 

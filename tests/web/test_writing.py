@@ -7,7 +7,7 @@ import pytest
 
 from butaca.core.models import Favorite, Mark, Page, Stars
 from butaca.web import outputs
-from butaca.web.writing import Gapped, Writer
+from butaca.web.writing import JsonTemplate, Writer
 from tests.builders import NOON, make_details, make_movie, make_page
 
 TRICKS = ('"me":null', '"movie":{}', '\\"me\\":null', '{"movie":{}}')
@@ -19,18 +19,18 @@ def writer() -> Writer:
 
 
 def test_gaps_are_filled_in_their_order() -> None:
-    gapped = Gapped(b'[{"a":1,"it":null},{"it":null}]', b"it", b"null")
+    gapped = JsonTemplate(b'[{"a":1,"it":null},{"it":null}]', b"it", b"null")
     assert gapped.fill([b"1", b"[2]"]) == b'[{"a":1,"it":1},{"it":[2]}]'
 
 
 def test_a_text_without_gaps_stays_as_it_is() -> None:
-    assert Gapped(b'{"results":[]}', b"it", b"null").fill([]) == b'{"results":[]}'
+    assert JsonTemplate(b'{"results":[]}', b"it", b"null").fill([]) == b'{"results":[]}'
 
 
 @pytest.mark.parametrize("values", [[], [b"1", b"2"]])
 def test_there_is_one_value_for_each_gap(values: list[bytes]) -> None:
     with pytest.raises(ValueError, match="zip"):
-        Gapped(b'{"it":null}', b"it", b"null").fill(values)
+        JsonTemplate(b'{"it":null}', b"it", b"null").fill(values)
 
 
 @pytest.mark.parametrize("trick", TRICKS)

@@ -11,7 +11,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from butaca.adapters.rest import Rest
+from butaca.adapters.circuit_breaker import CircuitBreaker
 
 T = TypeVar("T")
 log = logging.getLogger("butaca.redis")
@@ -43,16 +43,16 @@ class RedisLink:
             socket_connect_timeout=timeout,
             retry=Retry(NoBackoff(), 0),
         )
-        self._rest = Rest(rest, longest_try=rest, clock=clock)
+        self._breaker = CircuitBreaker(rest, longest_try=rest, clock=clock)
 
     @property
     def is_up(self) -> bool:
         """Whether the last call to Redis succeeded."""
-        return self._rest.is_up
+        return self._breaker.is_up
 
     def attempt(self, call: Callable[[], T], otherwise: T) -> T:
         """Return the result of the call, or `otherwise` while Redis is unavailable."""
-        if not self._rest.may_try():
+        if not self._breaker.allows_call():
             return otherwise
         try:
             result = call()
@@ -63,9 +63,9 @@ class RedisLink:
         return result
 
     def _went_down(self, error: Exception) -> None:
-        if self._rest.failed():
+        if self._breaker.failed():
             log.error("redis.went_away", extra={"reason": type(error).__name__})
 
     def _came_up(self) -> None:
-        if self._rest.succeeded():
+        if self._breaker.succeeded():
             log.warning("redis.came_back")

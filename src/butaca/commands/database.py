@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from butaca.complaint import Complaint
+from butaca.operator_error import OperatorError
 
 if TYPE_CHECKING:
     from butaca.adapters.sql import Database
@@ -25,13 +25,13 @@ def chosen_settings(kind: type[S]) -> S:
 
     try:
         return read_settings(kind)
-    except Complaint as complaint:
-        raise Complaint(str(complaint).replace(MISSING, MISSING + EXAMPLE)) from None
+    except OperatorError as complaint:
+        raise OperatorError(str(complaint).replace(MISSING, MISSING + EXAMPLE)) from None
 
 
 @contextmanager
 def chosen_database() -> Iterator["Database"]:
-    """Open the database at DATABASE_URL. Raises Complaint, LibraryUnavailable."""
+    """Open the database at DATABASE_URL. Raises OperatorError, LibraryUnavailable."""
     from sqlalchemy.exc import DBAPIError
 
     from butaca import log, resources
@@ -45,4 +45,6 @@ def chosen_database() -> Iterator["Database"]:
         except DBAPIError as error:
             # The first line is the reason, such as a missing privilege; others may contain data.
             first, *_ = str(error.orig).splitlines()
-            raise Complaint(f"The database at DATABASE_URL returned an error: {first}") from error
+            raise OperatorError(
+                f"The database at DATABASE_URL returned an error: {first}"
+            ) from error

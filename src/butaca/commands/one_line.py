@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from butaca.complaint import Complaint
 from butaca.core.errors import LibraryUnavailable, Refusal
+from butaca.operator_error import OperatorError
 
 
 @contextmanager
@@ -21,7 +21,7 @@ def one_line() -> Iterator[None]:
         why = f": {known}" if (known := reason(error)) else ""
         text = f"The database at DATABASE_URL cannot be reached{why}."
         raise click.ClickException(text) from error
-    except (Complaint, Refusal) as error:
+    except (OperatorError, Refusal) as error:
         raise click.ClickException(str(error)) from error
 
 

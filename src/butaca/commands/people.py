@@ -13,9 +13,9 @@ from butaca.commands.database import chosen_database
 from butaca.commands.durations import Duration
 from butaca.commands.one_line import one_line
 from butaca.commands.tables import Row, moment, show
-from butaca.complaint import Complaint
 from butaca.core.errors import TokenNotFound
 from butaca.core.models import Role, Token, User
+from butaca.operator_error import OperatorError
 
 if TYPE_CHECKING:
     from butaca.core.people import People
@@ -157,9 +157,9 @@ def _people() -> Iterator["People"]:
 
 
 def _confirm(question: str) -> None:
-    """Ask on the terminal. Raises Complaint if there is none, Abort if the answer is no."""
+    """Ask on the terminal. Raises OperatorError if there is none, Abort if the answer is no."""
     if not sys.stdin.isatty():
-        raise Complaint("There is no terminal on which to ask for confirmation; pass --yes.")
+        raise OperatorError("There is no terminal on which to ask for confirmation; pass --yes.")
     click.confirm(question, abort=True, err=True)
 
 

@@ -14,11 +14,11 @@ import click
 from butaca import resources
 from butaca.adapters.sql import SqlMovies, schema
 from butaca.adapters.tmdb import TmdbCatalogue
-from butaca.complaint import Complaint
 from butaca.core.changes import Changes
 from butaca.core.errors import CatalogueFailed
 from butaca.core.pace import Pace
 from butaca.core.refresh import Outcome, Refresh
+from butaca.operator_error import OperatorError
 from butaca.settings import RefreshSettings
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Ended(KeyboardInterrupt):
 def create(settings: RefreshSettings, rate: float) -> Refresh:
     """Create a refresh that calls TMDB at most `rate` times per second, bypassing the cache.
 
-    Raises Complaint, LibraryUnavailable.
+    Raises OperatorError, LibraryUnavailable.
     """
     database = resources.database(settings, connections=1)
     schema.check(database)
@@ -52,7 +52,7 @@ def create(settings: RefreshSettings, rate: float) -> Refresh:
 def run(refresh: Refresh, older_than: timedelta) -> int:
     """Refresh and report; return the exit status: 0, or 128 plus the number of the signal.
 
-    Raises Complaint if TMDB fails, and LibraryUnavailable; in both cases after printing a summary.
+    Raises OperatorError if TMDB fails, and LibraryUnavailable, after printing a summary.
     """
     report = Report()
     try:
@@ -63,7 +63,7 @@ def run(refresh: Refresh, older_than: timedelta) -> int:
         return ended.exit_status
     except CatalogueFailed as failure:
         report.tell("Stopped; the next run continues from here: ")
-        raise Complaint(f"TMDB: {_told(failure)}") from failure
+        raise OperatorError(f"TMDB: {_told(failure)}") from failure
     except BaseException:
         report.tell("Stopped; the next run continues from here: ")
         raise

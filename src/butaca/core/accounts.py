@@ -49,19 +49,19 @@ class Accounts:
             raise UserNotFound
         return user
 
-    def let_in_demo_users(self) -> bool:
+    def enable_demo_users(self) -> bool:
         """Create the demo users or make their tokens valid again.
 
         Return False if the ID or the name of one is taken by another user. No demo token is valid
         then.
         """
         now = self.now()
-        if all(self.store.let_in(user, digest(token), now) for user, token in DEMO_USERS):
+        if all(self.store.grant_token(user, digest(token), now) for user, token in DEMO_USERS):
             return True
-        self.shut_out_demo_users()
+        self.disable_demo_users()
         return False
 
-    def shut_out_demo_users(self) -> bool:
+    def disable_demo_users(self) -> bool:
         """Revoke the tokens of the demo users; return whether any was valid."""
         revoked = [self.store.revoke(digest(token), self.now()) for _, token in DEMO_USERS]
         return any(revoked)

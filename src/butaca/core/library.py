@@ -31,12 +31,12 @@ class Library:
     catalogue: MovieCatalogue
     now: Callable[[], datetime] = utc_now
 
-    def keep(self, user: User, movie_id: int) -> tuple[Favorite, bool]:
+    def add_favorite(self, user: User, movie_id: int) -> tuple[Favorite, bool]:
         """Add a movie to the favorites; return the favorite, and whether it is new.
 
         Raises MovieNotFound, CatalogueFailed.
         """
-        return self._at_home(
+        return self._with_stored_movie(
             movie_id, lambda: self.store.add_favorite(user.id, movie_id, self.now())
         )
 
@@ -50,7 +50,7 @@ class Library:
         """Return a page of a user's favorites."""
         return self.store.favorites(user.id, query)
 
-    def forget(self, user: User, movie_id: int) -> None:
+    def remove_favorite(self, user: User, movie_id: int) -> None:
         """Remove a movie from the favorites; its rating stays. Raises FavoriteNotFound."""
         if not self.store.remove_favorite(user.id, movie_id):
             raise FavoriteNotFound
@@ -69,11 +69,11 @@ class Library:
 
         Raises MovieNotFound, CatalogueFailed.
         """
-        return self._at_home(
+        return self._with_stored_movie(
             movie_id, lambda: self.store.rate(user.id, movie_id, stars, self.now())
         )
 
-    def correct(self, user: User, movie_id: int, stars: Stars) -> Rating:
+    def update_rating(self, user: User, movie_id: int, stars: Stars) -> Rating:
         """Replace the stars of an existing rating. Raises RatingNotFound."""
         rating = self.store.correct_rating(user.id, movie_id, stars, self.now())
         if rating is None:
@@ -90,7 +90,7 @@ class Library:
         """Return a page of a user's ratings."""
         return self.store.ratings(user.id, query)
 
-    def unrate(self, user: User, movie_id: int) -> None:
+    def delete_rating(self, user: User, movie_id: int) -> None:
         """Remove a rating; the favorite stays. Raises RatingNotFound."""
         if not self.store.remove_rating(user.id, movie_id):
             raise RatingNotFound
@@ -117,7 +117,7 @@ class Library:
             if not is_last:
                 page = self.store.entries(user.id, after, EXPORT_PAGE)
 
-    def _at_home(self, movie_id: int, write: Callable[[], T]) -> T:
+    def _with_stored_movie(self, movie_id: int, write: Callable[[], T]) -> T:
         """Run a write that requires the movie to be stored; fetch and store the movie if it is not.
 
         A movie that is already stored can be favorited and rated even while the catalogue is down.
@@ -126,10 +126,10 @@ class Library:
             with suppress(MovieNotStored):
                 return write()
             # A refresh may drop the movie again before the write, because no user has it yet.
-            self._bring_home(movie_id)
+            self._fetch_and_store(movie_id)
         raise LibraryBusy
 
-    def _bring_home(self, movie_id: int) -> None:
+    def _fetch_and_store(self, movie_id: int) -> None:
         fetched = self.catalogue.record(movie_id)
         age = timedelta(seconds=fetched.freshness.age)
         self.store.save_movie(fetched.value, self.now() - age)

@@ -190,7 +190,7 @@ class AccountStore(Protocol):
     def find_user(self, user_id: int) -> User | None:
         """Return a user by ID."""
 
-    def let_in(self, user: User, token_sha256: str, at: datetime) -> bool:
+    def grant_token(self, user: User, token_sha256: str, at: datetime) -> bool:
         """Store a user with a token, or make that token valid again.
 
         Return False if the ID, the name or the token belongs to another user.

@@ -22,7 +22,7 @@ bp = Routes("admin", __name__, tag="Administration")
     problems=(FORBIDDEN, USER_NOT_FOUND),
 )
 @requires(Role.ADMIN)
-def list_favorites_of(user_id: int, query: inputs.FavoritesQuery) -> Response:
+def list_user_favorites(user_id: int, query: inputs.FavoritesQuery) -> Response:
     """List a user's favorites.
 
     Requires the `ADMIN` role. Returns each favorite with the full movie details and that user's
@@ -40,7 +40,7 @@ def list_favorites_of(user_id: int, query: inputs.FavoritesQuery) -> Response:
     problems=(FORBIDDEN, USER_NOT_FOUND),
 )
 @requires(Role.ADMIN)
-def clear_favorites_of(user_id: int) -> Response:
+def clear_user_favorites(user_id: int) -> Response:
     """Delete all favorites of a user.
 
     Requires the `ADMIN` role. The user's ratings are kept. Returns the number of deleted

@@ -24,17 +24,17 @@ from butaca.web.context import (
 from butaca.web.outputs import Answer, MovieDetails, MoviePage
 from butaca.web.writing import Writer
 
-TOLD = "butaca.told"
-"""The key of the `Told` in the WSGI environment, if the express lane can repeat the response."""
+REPLAY = "butaca.replay"
+"""The key of the `Replay` in the WSGI environment, if the express lane can repeat the response."""
 
 FAILURE = "butaca.failure"
 """The key of the exception that the express lane met, if any, so that nothing is tried twice."""
 
-Anew = Callable[[models.User], tuple[bytes, Mapping[str, str]]]
+Render = Callable[[models.User], tuple[bytes, Mapping[str, str]]]
 """Writes the response for a user: its body, and the headers that depend on it. Raises Refusal."""
 
 
-class Told(NamedTuple):
+class Replay(NamedTuple):
     """How the express lane can repeat a response: its route, role, freshness and writer."""
 
     route: str
@@ -44,7 +44,7 @@ class Told(NamedTuple):
     freshness: Freshness | None
     """`None` if the response does not age."""
 
-    anew: Anew | None = None
+    render: Render | None = None
     """Writes the response for a user. `None` if it is the same for all users."""
 
     size: int = 0
@@ -109,10 +109,10 @@ def my_page(shape: type[Answer], read: Callable[[models.User], Page[Any]]) -> Re
     """
     by, asked = writer(), _asked()
 
-    def anew(user: models.User) -> tuple[bytes, Mapping[str, str]]:
+    def render(user: models.User) -> tuple[bytes, Mapping[str, str]]:
         return _written_page(by, shape, read(user), *asked)
 
-    return _told_anew(anew)
+    return _rendered_per_user(render)
 
 
 def _written_page(
@@ -122,8 +122,8 @@ def _written_page(
     return body, {**_page_links(page, path, query), **_spoken(page.results)}
 
 
-def _told_anew(
-    anew: Anew,
+def _rendered_per_user(
+    render: Render,
     freshness: Freshness | None = None,
     size: int = 0,
     headers: Mapping[str, str] | None = None,
@@ -131,16 +131,16 @@ def _told_anew(
     """Return the response for the current user, and let the express lane write it for others."""
     if failure := current_request().environ.get(FAILURE):
         raise failure
-    body, of_body = anew(current_user())
-    _tell(freshness, anew, size)
+    body, of_body = render(current_user())
+    _tell(freshness, render, size)
     return own(_answer(body, headers={**(headers or {}), **of_body}))
 
 
-def _tell(freshness: Freshness | None, anew: Anew | None = None, size: int = 0) -> None:
+def _tell(freshness: Freshness | None, render: Render | None = None, size: int = 0) -> None:
     """Let the express lane repeat the response to the current request."""
     asked, role = current_request(), required_role(current_route())
     rule = cast("Rule", asked.url_rule).rule
-    asked.environ[TOLD] = Told(rule, role, freshness, anew, size)
+    asked.environ[REPLAY] = Replay(rule, role, freshness, render, size)
 
 
 def _spoken(entries: Iterable[Entry]) -> dict[str, str]:
@@ -149,7 +149,7 @@ def _spoken(entries: Iterable[Entry]) -> dict[str, str]:
     return {"Content-Language": ", ".join(languages)} if languages else {}
 
 
-def told(
+def catalogue_response(
     shape: type[MoviePage] | type[MovieDetails],
     fetched: Fetched[Any],
     marks_of: MarksOf | None = None,
@@ -164,10 +164,10 @@ def told(
     found = _found(fetched.freshness)
     unmarked = writer().unmarked(shape, fetched.value)
 
-    def anew(user: models.User) -> tuple[bytes, Mapping[str, str]]:
+    def render(user: models.User) -> tuple[bytes, Mapping[str, str]]:
         return unmarked.mark(marks_of(user, unmarked.movie_ids)), headers or {}
 
-    return _told_anew(anew, fetched.freshness, unmarked.size, found)
+    return _rendered_per_user(render, fetched.freshness, unmarked.size, found)
 
 
 def told_to_all(

@@ -103,7 +103,7 @@ def current_route() -> Callable[..., Any]:
 
 
 @dataclass(slots=True)
-class Visit:
+class RequestState:
     """The record of a request that is being processed.
 
     `started` is when it arrived, by the performance counter.
@@ -121,13 +121,13 @@ class _Here:
 
     app: Flask
     request: Request
-    visit: Visit
+    visit: RequestState
 
 
 _here: ContextVar[_Here] = ContextVar("butaca.here")
 
 
-def welcome(app: Flask, begin: "Callable[[WSGIEnvironment], Visit]") -> None:
+def welcome(app: Flask, begin: "Callable[[WSGIEnvironment], RequestState]") -> None:
     """Set the current request of an app, with the record that `begin` returns."""
     # Flask documents this method, but the type of `request` does not show that it is a proxy.
     asked: Request = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
@@ -148,7 +148,7 @@ def current_request() -> Request:
     return _here.get().request
 
 
-def visit() -> Visit:
+def visit() -> RequestState:
     """Return the record of the current request."""
     return _here.get().visit
 

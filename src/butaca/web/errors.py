@@ -18,7 +18,7 @@ from butaca.web.problems import (
     BROKEN,
     PROBLEM_JSON,
     UNPROCESSABLE,
-    Kind,
+    ProblemType,
     Unacceptable,
     of_refusal,
     of_status,
@@ -92,7 +92,7 @@ def _broken(error: Exception) -> Response:
 
 
 def problem(
-    kind: Kind,
+    kind: ProblemType,
     detail: str,
     headers: Mapping[str, str] | None = None,
     mistakes: Sequence[FieldError] = (),

@@ -9,7 +9,7 @@ from typing import Any
 
 from butaca.core.errors import StarsOutOfRange
 from butaca.web.outputs import FieldError, Problem
-from butaca.web.problems import UNPROCESSABLE, Kind
+from butaca.web.problems import UNPROCESSABLE, ProblemType
 
 REQUEST_ID = "9f2d1c0e5b7a4c3d8e6f7a8b9c0d1e2f"
 _MISTAKE = FieldError(location="body", field="stars", message=StarsOutOfRange.message)
@@ -68,7 +68,7 @@ def bodies_of(operation: str) -> dict[str, Any]:
     return shown
 
 
-def problem(kind: Kind) -> dict[str, Any]:
+def problem(kind: ProblemType) -> dict[str, Any]:
     """Return the response body for a kind of problem."""
     body = Problem(
         type=kind.type,

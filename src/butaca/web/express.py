@@ -21,12 +21,12 @@ from butaca import admission
 from butaca.core.accounts import permit
 from butaca.core.errors import Refusal
 from butaca.core.models import Role, User
-from butaca.web.answers import FAILURE, TOLD, Told, cache_status
+from butaca.web.answers import FAILURE, REPLAY, Replay, cache_status
 from butaca.web.auth import bearer_token
+from butaca.web.cached_response import CachedResponse, Headers, Key
 from butaca.web.compression import Compression
-from butaca.web.context import Services, Visit
-from butaca.web.kept import Headers, Kept, Key
-from butaca.web.observability import Kind, Observer
+from butaca.web.context import RequestState, Services
+from butaca.web.observability import Observer, RequestLabels
 from butaca.web.protection import seconds_to_wait
 
 if TYPE_CHECKING:
@@ -58,7 +58,9 @@ class Express:
         self._observer = observer
         self._compression = compression
         self._clock = clock
-        self._kept: LRUCache[Key, Kept] = LRUCache(MEMORY, getsizeof=lambda kept: kept.size)
+        self._kept: LRUCache[Key, CachedResponse] = LRUCache(
+            MEMORY, getsizeof=lambda kept: kept.size
+        )
         self._lock = Lock()
 
     def __call__(
@@ -77,12 +79,12 @@ class Express:
                 return self._replay(own, visit, environ, start_response)
         return self._learn(key, environ, start_response)
 
-    def _find(self, key: Key, now: float) -> Kept | None:
+    def _find(self, key: Key, now: float) -> CachedResponse | None:
         with self._lock:
             kept = self._kept.get(key)
         return kept if kept and now < kept.until else None
 
-    def _let_in(self, role: Role, environ: "WSGIEnvironment") -> User | None:
+    def _authorized(self, role: Role, environ: "WSGIEnvironment") -> User | None:
         """Return the user, or `None` if the app must refuse the request."""
         try:
             token = bearer_token(environ.get("HTTP_AUTHORIZATION", ""))
@@ -92,18 +94,20 @@ class Express:
             return None
         return None if seconds_to_wait(self._services.rate_limiter, user, environ) else user
 
-    def _own(self, kept: Kept, visit: Visit, environ: "WSGIEnvironment") -> Kept | None:
+    def _own(
+        self, kept: CachedResponse, visit: RequestState, environ: "WSGIEnvironment"
+    ) -> CachedResponse | None:
         """Return the response for the user, or `None` if the app must answer."""
-        anew = kept.told.anew
+        render = kept.replay.render
         try:
-            if anew:
+            if render:
                 admission.enter(environ)
-            visit.user = user = self._let_in(kept.told.role, environ)
+            visit.user = user = self._authorized(kept.replay.role, environ)
             if user is None:
                 return None
-            if anew is None:
+            if render is None:
                 return kept
-            body, headers = anew(user)
+            body, headers = render(user)
         except ServiceUnavailable:
             return None
         except Exception as failure:  # noqa: BLE001 - The app reports it.
@@ -113,15 +117,15 @@ class Express:
 
     def _replay(
         self,
-        kept: Kept,
-        visit: Visit,
+        kept: CachedResponse,
+        visit: RequestState,
         environ: "WSGIEnvironment",
         start_response: "StartResponse",
     ) -> Iterable[bytes]:
         has_it = kept.matches(environ.get("HTTP_IF_NONE_MATCH"))
         status = HTTPStatus.NOT_MODIFIED if has_it else HTTPStatus.OK
         headers = kept.bare_headers if has_it else kept.headers
-        self._observer.end(Kind("GET", kept.told.route, status), visit)
+        self._observer.end(RequestLabels("GET", kept.replay.route, status), visit)
         each_time = [("X-Request-Id", visit.request_id)]
         if freshness := visit.freshness:
             each_time += [("Age", str(freshness.age)), ("Cache-Status", cache_status(freshness))]
@@ -139,17 +143,17 @@ class Express:
             return start_response(status, headers, *error)
 
         parts = self._app(environ, start)
-        told: Told | None = environ.get(TOLD)
-        if told is None or (told.freshness and told.freshness.ttl <= 0):
+        replay: Replay | None = environ.get(REPLAY)
+        if replay is None or (replay.freshness and replay.freshness.ttl <= 0):
             return parts
         status, headers = answered
         body = _whole(parts)
         has_it = status.startswith("304 ")
-        if not has_it or not (told.anew or self._find(key, self._clock())):
-            self._keep(key, Kept.of(None if has_it else body, headers, told, since))
+        if not has_it or not (replay.render or self._find(key, self._clock())):
+            self._keep(key, CachedResponse.of(None if has_it else body, headers, replay, since))
         return [body]
 
-    def _keep(self, key: Key, kept: Kept) -> None:
+    def _keep(self, key: Key, kept: CachedResponse) -> None:
         with self._lock, suppress(ValueError):  # It is larger than the whole cache.
             self._kept[key] = kept
 
@@ -167,10 +171,10 @@ def _key(environ: "WSGIEnvironment") -> Key | None:
     return key if sum(map(len, key)) <= LONGEST_KEY else None
 
 
-def _asks_for(kept: Kept, environ: "WSGIEnvironment") -> bool:
+def _asks_for(kept: CachedResponse, environ: "WSGIEnvironment") -> bool:
     """Return whether a cached response can answer a request, conditional or not."""
     asked: str | None = environ.get("HTTP_IF_NONE_MATCH")
-    if kept.told.anew:
+    if kept.replay.render:
         return asked is None or _ONE_TAG.fullmatch(asked) is not None
     return kept.body is not None if asked is None else asked == kept.tag
 

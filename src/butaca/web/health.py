@@ -12,9 +12,9 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from butaca.core.errors import LibraryUnavailable
 from butaca.web.context import current_request, services
 from butaca.web.errors import problem
-from butaca.web.problems import Kind, of_refusal
+from butaca.web.problems import ProblemType, of_refusal
 
-ENDING = Kind(
+ENDING = ProblemType(
     HTTPStatus.SERVICE_UNAVAILABLE,
     "ending",
     "Shutting down",

@@ -4,15 +4,15 @@ from butaca.web.headers import Spec
 
 _MOVIE = {"movie_id": "$response.body#/movie/id"}
 _LINKS = {
-    "ShowFavorite": ("showFavorite", _MOVIE, "Get the favorite."),
-    "Forget": ("forget", _MOVIE, "Remove the movie from your favorites."),
-    "ShowRating": ("showRating", _MOVIE, "Get the rating."),
-    "Correct": ("correct", _MOVIE, "Update the stars."),
-    "Unrate": ("unrate", _MOVIE, "Delete the rating."),
+    "GetFavorite": ("getFavorite", _MOVIE, "Get the favorite."),
+    "RemoveFavorite": ("removeFavorite", _MOVIE, "Remove the movie from your favorites."),
+    "GetRating": ("getRating", _MOVIE, "Get the rating."),
+    "UpdateRating": ("updateRating", _MOVIE, "Update the stars."),
+    "DeleteRating": ("deleteRating", _MOVIE, "Delete the rating."),
 }
 _FROM = {
-    "keep": ("ShowFavorite", "Forget"),
-    "rate": ("ShowRating", "Correct", "Unrate"),
+    "addFavorite": ("GetFavorite", "RemoveFavorite"),
+    "rateMovie": ("GetRating", "UpdateRating", "DeleteRating"),
 }
 
 

@@ -24,7 +24,7 @@ bp = Routes("me", __name__, tag="Me")
 @bp.get("/me")
 @bp.answers(outputs.Person, {200: "The current user."}, headers=OWN)
 @requires(Role.USER)
-def show_me() -> Response:
+def get_me() -> Response:
     """Get the current user.
 
     Returns the ID, name and role of the user who owns the bearer token.
@@ -61,14 +61,14 @@ def list_favorites(query: inputs.FavoritesQuery) -> Response:
     problems=(MOVIE_NOT_FOUND, *BODY, *CATALOGUE),
 )
 @requires(Role.USER)
-def keep(body: inputs.NewFavorite) -> Response:
+def add_favorite(body: inputs.NewFavorite) -> Response:
     """Add a movie to your favorites.
 
     Returns 201 if the movie was added, and 200 if it was already a favorite. It is safe to repeat
     the request: `favorited_at` keeps its original value. TMDB is not called for a movie that
     Butaca has already stored.
     """
-    favorite, is_new = services().library.keep(current_user(), body.movie_id)
+    favorite, is_new = services().library.add_favorite(current_user(), body.movie_id)
     location = {"Location": f"{current_request().path}/{body.movie_id}"}
     return entry_answer(outputs.Favorite, favorite, _made(is_new), location)
 
@@ -82,7 +82,7 @@ def keep(body: inputs.NewFavorite) -> Response:
     problems=(FAVORITE_NOT_FOUND,),
 )
 @requires(Role.USER)
-def show_favorite(movie_id: int, query: inputs.LanguageQuery) -> Response:
+def get_favorite(movie_id: int, query: inputs.LanguageQuery) -> Response:
     """Get a favorite.
 
     Returns the full movie details, your rating, and when you added the movie to your favorites.
@@ -94,13 +94,13 @@ def show_favorite(movie_id: int, query: inputs.LanguageQuery) -> Response:
 @bp.delete("/me/favorites/<movie_id>")
 @bp.answers(None, {204: "The favorite was removed."}, problems=(FAVORITE_NOT_FOUND,))
 @requires(Role.USER)
-def forget(movie_id: int) -> Response:
+def remove_favorite(movie_id: int) -> Response:
     """Remove a movie from your favorites.
 
     Your rating of the movie is kept. Repeating the request returns 404, which you can treat as
     success.
     """
-    services().library.forget(current_user(), movie_id)
+    services().library.remove_favorite(current_user(), movie_id)
     return Bare(status=HTTPStatus.NO_CONTENT)
 
 
@@ -122,7 +122,7 @@ def list_ratings(query: inputs.RatingsQuery) -> Response:
 @bp.input(inputs.LanguageQuery, location="query", arg_name="query")
 @bp.answers(outputs.Rating, {200: "The rating."}, headers=OWN_MOVIES, problems=(RATING_NOT_FOUND,))
 @requires(Role.USER)
-def show_rating(movie_id: int, query: inputs.LanguageQuery) -> Response:
+def get_rating(movie_id: int, query: inputs.LanguageQuery) -> Response:
     """Get your rating of a movie.
 
     Returns the full movie details, your stars, when you first rated the movie, and when you last
@@ -141,7 +141,7 @@ def show_rating(movie_id: int, query: inputs.LanguageQuery) -> Response:
     problems=(MOVIE_NOT_FOUND, *BODY, *CATALOGUE),
 )
 @requires(Role.USER)
-def rate(movie_id: int, body: inputs.StarsGiven) -> Response:
+def rate_movie(movie_id: int, body: inputs.StarsGiven) -> Response:
     """Rate a movie.
 
     Creates a rating and returns 201, or replaces the stars of an existing rating and returns 200.
@@ -161,26 +161,26 @@ def rate(movie_id: int, body: inputs.StarsGiven) -> Response:
     problems=(RATING_NOT_FOUND, *BODY),
 )
 @requires(Role.USER)
-def correct(movie_id: int, body: inputs.StarsGiven) -> Response:
+def update_rating(movie_id: int, body: inputs.StarsGiven) -> Response:
     """Update a rating.
 
     Changes the stars of a movie that you have already rated. Unlike `PUT`, this operation never
     creates a rating: it returns 404 if there is none.
     """
-    rating = services().library.correct(current_user(), movie_id, body.stars)
+    rating = services().library.update_rating(current_user(), movie_id, body.stars)
     return entry_answer(outputs.Rating, rating)
 
 
 @bp.delete("/me/ratings/<movie_id>")
 @bp.answers(None, {204: "The rating was deleted."}, problems=(RATING_NOT_FOUND,))
 @requires(Role.USER)
-def unrate(movie_id: int) -> Response:
+def delete_rating(movie_id: int) -> Response:
     """Delete a rating.
 
     If the movie is a favorite, it stays one. Repeating the request returns 404, which you can
     treat as success.
     """
-    services().library.unrate(current_user(), movie_id)
+    services().library.delete_rating(current_user(), movie_id)
     return Bare(status=HTTPStatus.NO_CONTENT)
 
 
@@ -193,7 +193,7 @@ def unrate(movie_id: int) -> Response:
     texts={"text/csv": exports.CSV_MEANING},
 )
 @requires(Role.USER)
-def export_mine(query: inputs.ExportQuery) -> Response:
+def export_me(query: inputs.ExportQuery) -> Response:
     """Export your favorites and ratings.
 
     Returns all your favorites and ratings as a file, in one response and ordered by movie ID.

@@ -4,7 +4,7 @@ from flask import Response
 
 from butaca.core.models import Fetched, Movie, Page, Role
 from butaca.web import inputs, outputs
-from butaca.web.answers import MarksOf, page_links, told, told_to_all
+from butaca.web.answers import MarksOf, catalogue_response, page_links, told_to_all
 from butaca.web.auth import requires
 from butaca.web.context import services
 from butaca.web.responses import CATALOGUE, MOVIE_NOT_FOUND
@@ -22,7 +22,7 @@ bp = Routes("movies", __name__, tag="Movies")
     problems=CATALOGUE,
 )
 @requires(Role.USER)
-def list_popular(query: inputs.PopularQuery) -> Response:
+def list_popular_movies(query: inputs.PopularQuery) -> Response:
     """List popular movies.
 
     Returns TMDB's popular movies in TMDB's order, 20 per page, up to page 500. Responses are
@@ -82,7 +82,7 @@ def list_genres(query: inputs.GenresQuery) -> Response:
     problems=(MOVIE_NOT_FOUND, *CATALOGUE),
 )
 @requires(Role.USER)
-def show_movie(movie_id: int, query: inputs.DetailsQuery) -> Response:
+def get_movie(movie_id: int, query: inputs.DetailsQuery) -> Response:
     """Get a movie.
 
     Returns every field of TMDB's movie details, and the URLs of the poster and the backdrop.
@@ -90,12 +90,12 @@ def show_movie(movie_id: int, query: inputs.DetailsQuery) -> Response:
     cached like popular movies.
     """
     found = services().movies.details(movie_id, language=query.language)
-    return told(outputs.MovieDetails, found, _marks_of(query.include))
+    return catalogue_response(outputs.MovieDetails, found, _marks_of(query.include))
 
 
 def _page(found: Fetched[Page[Movie]], include: str | None) -> Response:
     links = page_links(found.value)
-    return told(outputs.MoviePage, found, _marks_of(include), links)
+    return catalogue_response(outputs.MoviePage, found, _marks_of(include), links)
 
 
 def _marks_of(include: str | None) -> MarksOf | None:

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from butaca import trace
 from butaca.core.models import Source
-from butaca.web.context import Visit, current_request, farewell, visit, welcome
+from butaca.web.context import RequestState, current_request, farewell, visit, welcome
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -28,7 +28,7 @@ _VISIT = "butaca.observed"
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 
-class Kind(NamedTuple):
+class RequestLabels(NamedTuple):
     """The labels of a request, which have few values: method, route template and status."""
 
     method: str
@@ -46,7 +46,7 @@ class Metrics:
         seconds = Histogram(
             "butaca_request_duration_seconds",
             "Duration of requests, in seconds.",
-            Kind._fields,
+            RequestLabels._fields,
             buckets=BUCKETS,
             registry=registry,
         )
@@ -56,12 +56,12 @@ class Metrics:
             ("source",),
             registry=registry,
         )
-        self._observe: Callable[[Kind], Callable[[float], None]] = cache(
+        self._observe: Callable[[RequestLabels], Callable[[float], None]] = cache(
             lambda kind: seconds.labels(*kind).observe
         )
         self._sources = {source: catalogue.labels(source.value) for source in Source}
 
-    def count(self, kind: Kind, seconds: float, source: Source | None) -> None:
+    def count(self, kind: RequestLabels, seconds: float, source: Source | None) -> None:
         """Count a completed request."""
         self._observe(kind)(seconds)
         if source:
@@ -75,18 +75,18 @@ class Observer:
         self.registry = registry
         self._metrics = Metrics(registry)
 
-    def begin(self, environ: "WSGIEnvironment") -> Visit:
+    def begin(self, environ: "WSGIEnvironment") -> RequestState:
         """Return the record of a request. It is created by the first call."""
         if known := environ.get(_VISIT):
-            return cast("Visit", known)
+            return cast("RequestState", known)
         started = time.perf_counter()
         given = environ.get("HTTP_X_REQUEST_ID", "")
         request_id = given if _SANE_ID.fullmatch(given) else None
         named = trace.begin(request_id, environ.get("HTTP_TRACEPARENT", ""))
-        environ[_VISIT] = visit = Visit(named.request_id, started)
+        environ[_VISIT] = visit = RequestState(named.request_id, started)
         return visit
 
-    def end(self, kind: Kind, known: Visit) -> None:
+    def end(self, kind: RequestLabels, known: RequestState) -> None:
         """Count and log a completed request."""
         seconds = time.perf_counter() - known.started
         source = known.freshness.source if known.freshness else None
@@ -109,7 +109,7 @@ def register(app: Flask, observer: Observer) -> None:
     def tell(response: Response) -> Response:
         known = visit()
         response.headers.add("X-Request-Id", known.request_id)
-        observer.end(Kind(_method(), _route(), response.status_code), known)
+        observer.end(RequestLabels(_method(), _route(), response.status_code), known)
         return response
 
 
@@ -124,7 +124,7 @@ def _method() -> str:
     return _METHODS.get(current_request().method, "other")
 
 
-def _log(kind: Kind, seconds: float, known: Visit, source: Source | None) -> None:
+def _log(kind: RequestLabels, seconds: float, known: RequestState, source: Source | None) -> None:
     if log.isEnabledFor(logging.INFO):
         said = {
             "method": kind.method,

@@ -12,7 +12,7 @@ PROBLEM_JSON = "application/problem+json"
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ProblemType:
     """A kind of problem: its status, its code for programs, and its texts for people."""
 
     status: HTTPStatus
@@ -35,13 +35,13 @@ class Unacceptable(Exception):
         self.mistakes = tuple(mistakes)
 
 
-def _kind(refusal: type[errors.Refusal], status: HTTPStatus, code: str, title: str) -> Kind:
-    return Kind(status, code, title, refusal.message)
+def _kind(refusal: type[errors.Refusal], status: HTTPStatus, code: str, title: str) -> ProblemType:
+    return ProblemType(status, code, title, refusal.message)
 
 
 _NOT_FOUND, _AWAY = HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE
 _BAD_GATEWAY = HTTPStatus.BAD_GATEWAY
-_OF_REFUSALS: Mapping[type[errors.Refusal], Kind] = {
+_OF_REFUSALS: Mapping[type[errors.Refusal], ProblemType] = {
     refusal: _kind(refusal, status, code, title)
     for refusal, status, code, title in (
         (errors.MovieNotFound, _NOT_FOUND, "movie-not-found", "Movie not found"),
@@ -87,53 +87,53 @@ _OF_REFUSALS: Mapping[type[errors.Refusal], Kind] = {
 }
 
 _CANNOT_BE_MET = errors.Refusal.message
-UNPROCESSABLE = Kind(
+UNPROCESSABLE = ProblemType(
     HTTPStatus.UNPROCESSABLE_ENTITY,
     "unprocessable-content",
     "Invalid request",
     "One or more parameters or fields are invalid.",
 )
-BROKEN = Kind(
+BROKEN = ProblemType(
     HTTPStatus.INTERNAL_SERVER_ERROR,
     "internal-server-error",
     "Internal server error",
     "An unexpected error occurred on the server. It has been logged.",
 )
-_OF_HTTP: Mapping[int, Kind] = {
+_OF_HTTP: Mapping[int, ProblemType] = {
     kind.status: kind
     for kind in (
-        Kind(
+        ProblemType(
             HTTPStatus.BAD_REQUEST,
             "bad-request",
             "Malformed request body",
             "The request body is not valid JSON, or is incomplete.",
         ),
-        Kind(_NOT_FOUND, "not-found", "Not found", "There is no resource at this path."),
-        Kind(
+        ProblemType(_NOT_FOUND, "not-found", "Not found", "There is no resource at this path."),
+        ProblemType(
             HTTPStatus.METHOD_NOT_ALLOWED,
             "method-not-allowed",
             "Method not allowed",
             "This path does not support that method.",
         ),
-        Kind(
+        ProblemType(
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             "content-too-large",
             "Request body too large",
             f"The request body is larger than {MAX_BODY // 1024} KiB.",
         ),
-        Kind(
+        ProblemType(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             "unsupported-media-type",
             "Unsupported media type",
             "Send the request body as application/json.",
         ),
-        Kind(
+        ProblemType(
             HTTPStatus.TOO_MANY_REQUESTS,
             "too-many-requests",
             "Too many requests",
             "You have exceeded your rate limit. Try again later.",
         ),
-        Kind(
+        ProblemType(
             HTTPStatus.SERVICE_UNAVAILABLE,
             "overloaded",
             "Server overloaded",
@@ -147,13 +147,13 @@ _OF_HTTP: Mapping[int, Kind] = {
 ALL = (*_OF_REFUSALS.values(), *_OF_HTTP.values())
 
 
-def of_refusal(refusal: type[errors.Refusal]) -> Kind:
+def of_refusal(refusal: type[errors.Refusal]) -> ProblemType:
     """Return the kind of problem for a refusal of the core."""
     return _OF_REFUSALS[refusal]
 
 
-def of_status(status: int) -> Kind:
+def of_status(status: int) -> ProblemType:
     """Return the general kind of problem for an HTTP status."""
-    return _OF_HTTP.get(status) or Kind(
+    return _OF_HTTP.get(status) or ProblemType(
         HTTPStatus(status), f"http-{status}", "Request failed", _CANNOT_BE_MET
     )

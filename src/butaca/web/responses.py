@@ -8,13 +8,13 @@ from butaca.core.errors import Refusal
 from butaca.web import examples
 from butaca.web.headers import Spec
 from butaca.web.inputs import MAX_BODY
-from butaca.web.problems import PROBLEM_JSON, Kind, of_refusal, of_status
+from butaca.web.problems import PROBLEM_JSON, ProblemType, of_refusal, of_status
 
 NOT_MODIFIED = "Not modified. The `ETag` in `If-None-Match` is still current."
 
 
 @dataclass(frozen=True, slots=True)
-class Bad:
+class ErrorResponse:
     """A response of status 400 or above that routes share, with the problems it can contain.
 
     Its name is the status phrase of RFC 9110. Where routes use a status for different problems,
@@ -23,7 +23,7 @@ class Bad:
 
     name: str
     meaning: str
-    kinds: tuple[Kind, ...]
+    kinds: tuple[ProblemType, ...]
     headers: tuple[str, ...] = ()
 
     @property
@@ -32,25 +32,25 @@ class Bad:
         return self.kinds[0].status.value
 
 
-def _of_refusals(*refusals: type[Refusal]) -> tuple[Kind, ...]:
+def _of_refusals(*refusals: type[Refusal]) -> tuple[ProblemType, ...]:
     return tuple(of_refusal(refusal) for refusal in refusals)
 
 
-def _of_status(name: str, status: int, meaning: str, *headers: str) -> Bad:
-    return Bad(name, meaning, (of_status(status),), headers)
+def _of_status(name: str, status: int, meaning: str, *headers: str) -> ErrorResponse:
+    return ErrorResponse(name, meaning, (of_status(status),), headers)
 
 
-def _not_found(name: str, refusal: type[Refusal]) -> Bad:
-    return Bad(name, refusal.message, _of_refusals(refusal))
+def _not_found(name: str, refusal: type[Refusal]) -> ErrorResponse:
+    return ErrorResponse(name, refusal.message, _of_refusals(refusal))
 
 
-UNAUTHORIZED = Bad(
+UNAUTHORIZED = ErrorResponse(
     "Unauthorized",
     "The bearer token is missing, unknown, expired or revoked.",
     _of_refusals(errors.TokenRejected),
     ("WWW-Authenticate",),
 )
-FORBIDDEN = Bad(
+FORBIDDEN = ErrorResponse(
     "Forbidden",
     "The token is valid, but its owner does not have the required role.",
     _of_refusals(errors.RoleMissing),
@@ -63,7 +63,7 @@ USER_NOT_FOUND = _not_found("UserNotFound", errors.UserNotFound)
 
 OVERLOADED = of_status(503)
 _LIBRARY_AWAY = (errors.LibraryUnavailable, errors.LibraryBusy)
-LIBRARY_UNAVAILABLE = Bad(
+LIBRARY_UNAVAILABLE = ErrorResponse(
     "LibraryUnavailable",
     "The database is unreachable or busy, or the server is overloaded.",
     (*_of_refusals(*_LIBRARY_AWAY), OVERLOADED),
@@ -90,7 +90,7 @@ BODY = (
 """The problems of every operation with a request body."""
 
 CATALOGUE = (
-    Bad(
+    ErrorResponse(
         "BadGateway",
         "TMDB returned an unusable response or rejected Butaca's API key, and no cached copy is "
         "available.",
@@ -98,7 +98,7 @@ CATALOGUE = (
             errors.CatalogueGarbled, errors.CatalogueAnsweredNonsense, errors.CatalogueRefusedUs
         ),
     ),
-    Bad(
+    ErrorResponse(
         "ServiceUnavailable",
         "TMDB is unavailable or busy and no cached copy is available, the database is unreachable "
         "or busy, or the server is overloaded.",
@@ -108,7 +108,7 @@ CATALOGUE = (
         ),
         ("Retry-After",),
     ),
-    Bad(
+    ErrorResponse(
         "GatewayTimeout",
         "TMDB did not respond within the deadline, and no cached copy is available.",
         _of_refusals(errors.CatalogueTimedOut),
@@ -145,7 +145,7 @@ def ref(kind: str, name: str) -> Spec:
     return {"$ref": f"#/components/{kind}/{name}"}
 
 
-def _described(bad: Bad) -> Spec:
+def _described(bad: ErrorResponse) -> Spec:
     shown = {
         kind.code: {"summary": kind.title, "value": examples.problem(kind)} for kind in bad.kinds
     }

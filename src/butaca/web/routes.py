@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from butaca.web.auth import required_role
 from butaca.web.headers import OF_CONTENT, Spec
-from butaca.web.responses import ALWAYS, NOT_MODIFIED, Bad, ref, response
+from butaca.web.responses import ALWAYS, NOT_MODIFIED, ErrorResponse, ref, response
 
 Route = TypeVar("Route", bound=Callable[..., Any])
 
@@ -39,7 +39,7 @@ class Routes(APIBlueprint):
         meanings: Mapping[int, str],
         *,
         headers: Collection[str] = (),
-        problems: Iterable[Bad] = (),
+        problems: Iterable[ErrorResponse] = (),
         texts: Mapping[str, str] | None = None,
     ) -> Callable[[Route], Route]:
         """Document the responses and problems of a route in the contract.

@@ -8,13 +8,13 @@ from pydantic import TypeAdapter
 
 from butaca.core import models
 from butaca.web import outputs
-from butaca.web.once import Once
+from butaca.web.identity_cache import IdentityCache
 from butaca.web.outputs import Answer
 
 _NOTHING = models.Mark()
 
 
-class Gapped:
+class JsonTemplate:
     """A JSON body with gaps: the places at which a name has a certain empty value.
 
     No string in the JSON can look like a gap, because its quotation marks are escaped.
@@ -30,12 +30,12 @@ class Gapped:
         return b"".join((*chain.from_iterable(filled), self._end))
 
 
-class Unmarked:
+class MovieTemplate:
     """A body with movies, with gaps for the marks of the user who requests it."""
 
     def __init__(self, body: bytes, movie_ids: Sequence[int]) -> None:
         self.size, self.movie_ids = len(body), movie_ids
-        self._body = Gapped(body, b"me", b"null")
+        self._body = JsonTemplate(body, b"me", b"null")
 
     def mark(self, marks: Mapping[int, models.Mark]) -> bytes:
         """Return the body with a user's marks. Movies without a mark are not theirs."""
@@ -50,8 +50,8 @@ class Writer:
 
     def __init__(self, image_base_url: str) -> None:
         self._image_base_url = image_base_url
-        self._movies: Once[bytes] = Once()
-        self._unmarked: Once[Unmarked] = Once()
+        self._movies: IdentityCache[bytes] = IdentityCache()
+        self._unmarked: IdentityCache[MovieTemplate] = IdentityCache()
 
     def write(self, answer: Answer) -> bytes:
         """Write a response body. Fields that were never set are omitted."""
@@ -60,22 +60,22 @@ class Writer:
 
     def write_with_movies(self, answer: Answer, movies: Iterable[models.MovieDetails]) -> bytes:
         """Write favorites or ratings, each with its movie."""
-        return Gapped(self.write(answer), b"movie", b"{}").fill(map(self._movie, movies))
+        return JsonTemplate(self.write(answer), b"movie", b"{}").fill(map(self._movie, movies))
 
     def unmarked(
         self, shape: type[outputs.MoviePage] | type[outputs.MovieDetails], told: object
-    ) -> Unmarked:
+    ) -> MovieTemplate:
         """Write a response of the catalogue, with gaps for the marks of a user."""
         return self._unmarked(told, lambda: self._leave_gaps(shape.of(told)))
 
     def _movie(self, movie: models.MovieDetails) -> bytes:
         return self._movies(movie, lambda: self.write(outputs.MovieDetails.of(movie)))
 
-    def _leave_gaps(self, answer: outputs.MoviePage | outputs.MovieDetails) -> Unmarked:
+    def _leave_gaps(self, answer: outputs.MoviePage | outputs.MovieDetails) -> MovieTemplate:
         movies = answer.results if isinstance(answer, outputs.MoviePage) else [answer]
         for movie in movies:
             movie.me = None
-        return Unmarked(self.write(answer), [movie.id for movie in movies])
+        return MovieTemplate(self.write(answer), [movie.id for movie in movies])
 
 
 @cache

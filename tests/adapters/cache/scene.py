@@ -6,7 +6,7 @@ from threading import Condition, Event, Semaphore, get_ident
 from typing import Any
 
 from butaca.adapters.bulkhead import Bulkhead
-from butaca.adapters.cache import CachedCatalogue, Flights, Layers, Memory
+from butaca.adapters.cache import CachedCatalogue, MemoryCache, SingleFlight, TieredCache
 from butaca.core.errors import CatalogueFailed, CatalogueUnavailable
 from butaca.core.models import Fetched, Genre
 from butaca.core.ports import MovieCatalogue, PopularQuery
@@ -93,8 +93,8 @@ class Scene:
     def pod(self, upstream: MovieCatalogue) -> CachedCatalogue:
         """Return another process in front of an upstream, with an empty memory."""
         clock = self.clock.monotonic
-        layers = Layers(Memory(self.remembered, DAY, clock), self.cache, TTL)
-        flights = Flights(self.deadline, clock)
+        layers = TieredCache(MemoryCache(self.remembered, DAY, clock), self.cache, TTL)
+        flights = SingleFlight(self.deadline, clock)
         return CachedCatalogue(upstream, layers, self.health, self.bulkhead, flights, clock)
 
     @property

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from butaca.adapters.cache import RedisCache, SharedHealth
-from butaca.adapters.cache.entries import Kept, Lease
+from butaca.adapters.cache.entries import CacheEntry, Lease
 from butaca.adapters.cache.health import AILING, RESTING
 from butaca.adapters.cache.redis import FORMAT, entry_key, lease_key
 from butaca.adapters.rate_limits import RateLimits
@@ -144,7 +144,7 @@ def test_whatever_is_written_is_an_entry_or_a_miss(
 ) -> None:
     client.set(ENTRY, written, px=60_000)
 
-    assert isinstance(cache.get("popular:1"), Kept | None)
+    assert isinstance(cache.get("popular:1"), CacheEntry | None)
 
 
 @pytest.fixture

@@ -13,11 +13,11 @@ import pytest
 from butaca.adapters.bulkhead import Bulkhead
 from butaca.adapters.cache import (
     CachedCatalogue,
-    Flights,
-    Layers,
-    Memory,
+    MemoryCache,
     RedisCache,
     SharedHealth,
+    SingleFlight,
+    TieredCache,
 )
 from butaca.adapters.cache.entries import Lease
 from butaca.adapters.deadline import seconds_left, within
@@ -705,10 +705,10 @@ class Pods:
         clock = self.clock.monotonic
         return CachedCatalogue(
             self.upstream,
-            Layers(Memory(10, DAY, clock), RedisCache(link, DAY), TTL),
+            TieredCache(MemoryCache(10, DAY, clock), RedisCache(link, DAY), TTL),
             SharedHealth(link, COOLDOWN, PROBE, clock),
             Bulkhead(4, LONG, clock),
-            Flights(LONG, clock),
+            SingleFlight(LONG, clock),
             clock,
         )
 

@@ -36,7 +36,7 @@ def people(database: Database) -> int:
 
 def stocked_library(database: Database) -> SqlLibrary:
     for user in (ADMIN, CONSUMER):
-        SqlAccounts(database).let_in(user, f"{user.id:064}", NOON)
+        SqlAccounts(database).grant_token(user, f"{user.id:064}", NOON)
     store = SqlLibrary(database)
     store.save_movie(make_record(550), NOON)
     return store

@@ -15,7 +15,7 @@ from tests.many import filling, keep_many
 @pytest.fixture
 def lone(postgresql: Database) -> Iterator[Database]:
     """A database with one connection, and more than a page of movies that the consumer keeps."""
-    SqlAccounts(postgresql).let_in(CONSUMER, "0" * 64, NOON)
+    SqlAccounts(postgresql).grant_token(CONSUMER, "0" * 64, NOON)
     keep_many(postgresql, EXPORT_PAGE + 1)
     database = Database(postgresql.engine.url.render_as_string(hide_password=False), connections=1)
     yield database

@@ -33,7 +33,7 @@ SOMEBODY_WAITS = text(
 @pytest.fixture
 def library(postgresql: Database) -> SqlLibrary:
     for user in (ADMIN, CONSUMER):
-        SqlAccounts(postgresql).let_in(user, f"{user.id:064}", NOON)
+        SqlAccounts(postgresql).grant_token(user, f"{user.id:064}", NOON)
     store = SqlLibrary(postgresql)
     store.save_movie(make_record(550), NOON)
     return store
@@ -107,12 +107,12 @@ def test_keeping_and_dropping_at_once_never_fails(
     with ThreadPoolExecutor(1) as threads:
         for stars in [Stars(3), Stars(7)] * 75:
             dropping = threads.submit(stored.drop_unkept, [550])
-            people.keep(CONSUMER, 550)
+            people.add_favorite(CONSUMER, 550)
             people.rate(CONSUMER, 550, stars)
             dropping.result(timeout=10)
             assert people.favorite(CONSUMER, 550).rating == stars
-            people.forget(CONSUMER, 550)
-            people.unrate(CONSUMER, 550)
+            people.remove_favorite(CONSUMER, 550)
+            people.delete_rating(CONSUMER, 550)
     assert catalogue.calls
 
 

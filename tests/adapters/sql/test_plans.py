@@ -42,7 +42,7 @@ MANY = (
 @pytest.fixture
 def large(postgresql: Database) -> Database:
     """A large library, of which PostgreSQL knows that it is."""
-    SqlAccounts(postgresql).let_in(CONSUMER, "0" * 64, NOON)
+    SqlAccounts(postgresql).grant_token(CONSUMER, "0" * 64, NOON)
     with filling(postgresql) as connection:
         movie, *others = map(text, MANY)
         connection.execute(movie, {"details": movie_row(make_record(), NOON)["details"]})

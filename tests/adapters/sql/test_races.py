@@ -23,7 +23,7 @@ ROUNDS = 15
 
 @pytest.fixture
 def store(database: Database) -> SqlLibrary:
-    SqlAccounts(database).let_in(CONSUMER, "0" * 64, NOON)
+    SqlAccounts(database).grant_token(CONSUMER, "0" * 64, NOON)
     store = SqlLibrary(database)
     store.save_movie(make_record(550), NOON)
     return store
@@ -111,7 +111,7 @@ def waits_for_a_lock(database: Database) -> bool:
 def test_who_clears_locks_what_comes_first_before_all_else(
     postgresql: Database, pool: ThreadPoolExecutor
 ) -> None:
-    SqlAccounts(postgresql).let_in(CONSUMER, "0" * 64, NOON)
+    SqlAccounts(postgresql).grant_token(CONSUMER, "0" * 64, NOON)
     store = SqlLibrary(postgresql)
     for movie_id in (3, 1, 2):
         store.save_movie(make_record(movie_id, release_date=date(2000 + movie_id, 1, 1)), NOON)

@@ -144,7 +144,7 @@ def test_the_folder_of_the_migrations_may_have_any_name(
 
 
 def stocked_library(database: Database) -> SqlLibrary:
-    SqlAccounts(database).let_in(CONSUMER, "0" * 64, NOON)
+    SqlAccounts(database).grant_token(CONSUMER, "0" * 64, NOON)
     store = SqlLibrary(database)
     store.save_movie(make_record(550), NOON)
     store.save_movie(make_record(551), NOON)

@@ -59,7 +59,7 @@ class Server:
     def __post_init__(self) -> None:
         self.lets_in.set()
 
-    def let_in(self, _dialect: Any, _record: Any, args: Any, parameters: Any) -> Session:
+    def grant_token(self, _dialect: Any, _record: Any, args: Any, parameters: Any) -> Session:
         self.visitors += 1
         assert self.lets_in.wait(LONG)
         session: DeafSession = DeafSession.connect(*args, **parameters)
@@ -82,7 +82,7 @@ def library(postgresql_url: str, server: Server, clock: FakeClock) -> Iterator[D
     """A database with one session, on the test's clock."""
     database = Database(postgresql_url, limits=LIMITS, clock=clock.monotonic)
     event.remove(database.engine, "do_connect", module._open_session)
-    event.listen(database.engine, "do_connect", server.let_in)
+    event.listen(database.engine, "do_connect", server.grant_token)
     session_of(database)
     yield database
     database.close()
@@ -221,7 +221,7 @@ def test_an_answer_that_is_too_late_is_told_as_silence(postgresql: Database) -> 
     assert isinstance(caught.value.__cause__.__cause__, ServerSilent)
 
 
-# Rest
+# CircuitBreaker
 
 
 @pytest.mark.parametrize("fall_silent", FALLING_SILENT[:-1])

@@ -10,9 +10,9 @@ from typing import TypeVar
 from urllib.parse import quote
 
 from butaca.adapters.bulkhead import Bulkhead
-from butaca.adapters.cache.entries import Health, Kept, Lease, told
-from butaca.adapters.cache.flights import Flight, Flights
-from butaca.adapters.cache.layers import Call, Form, Layers
+from butaca.adapters.cache.entries import CacheEntry, Health, Lease, redacted
+from butaca.adapters.cache.single_flight import InFlightCall, SingleFlight
+from butaca.adapters.cache.tiered import Call, Codec, TieredCache
 from butaca.adapters.deadline import seconds_left, within
 from butaca.core.errors import (
     CatalogueAnsweredNonsense,
@@ -44,10 +44,10 @@ POLL_SECONDS = 0.02
 LANDING_SECONDS = 1.0
 """How long a lease outlasts the deadline of its call, in seconds."""
 
-_PAGE: Form[Page[Movie]] = Form(Page[Movie])
-_DETAILS: Form[MovieDetails] = Form(MovieDetails)
-_RECORD: Form[MovieRecord] = Form(MovieRecord)
-_GENRES: Form[tuple[Genre, ...]] = Form(tuple[Genre, ...])
+_PAGE: Codec[Page[Movie]] = Codec(Page[Movie])
+_DETAILS: Codec[MovieDetails] = Codec(MovieDetails)
+_RECORD: Codec[MovieRecord] = Codec(MovieRecord)
+_GENRES: Codec[tuple[Genre, ...]] = Codec(tuple[Genre, ...])
 
 
 class CachedCatalogue:
@@ -61,14 +61,14 @@ class CachedCatalogue:
     def __init__(
         self,
         catalogue: MovieCatalogue,
-        layers: Layers,
+        cache: TieredCache,
         health: Health,
         bulkhead: Bulkhead,
-        flights: Flights,
+        flights: SingleFlight,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._catalogue = catalogue
-        self._layers = layers
+        self._cache = cache
         self._health = health
         self._bulkhead = bulkhead
         self._flights = flights
@@ -102,58 +102,60 @@ class CachedCatalogue:
 
     def _answer(self, call: Call[T]) -> Fetched[T]:
         """Answer from memory, from Redis, from a call in flight, or from a new one."""
-        kept = self._layers.find(call)
-        if kept and self._layers.is_fresh(kept):
+        kept = self._cache.find(call)
+        if kept and self._cache.is_fresh(kept):
             return self._serve(kept, Source.HIT)
         if seconds := self._health.seconds_of_rest(call.key):
             return self._instead(kept, Source.COOLDOWN, _resting(seconds))
         with within(self._flights.deadline):
-            return self._board(call, kept)
+            return self._join(call, kept)
 
-    def _board(self, call: Call[T], kept: Kept[T | None] | None) -> Fetched[T]:
+    def _join(self, call: Call[T], kept: CacheEntry[T | None] | None) -> Fetched[T]:
         """Let one thread of this process make the call; the others serve a stale answer or wait."""
-        flight: Flight[Fetched[T]]
-        flight, leads = self._flights.board(call.key)
+        flight: InFlightCall[Fetched[T]]
+        flight, leads = self._flights.join(call.key)
         if not leads:
             return self._follow(flight, kept)
-        fly = partial(self._lead, call, kept)
+        call_upstream = partial(self._lead, call, kept)
         if kept is None:
-            return self._flights.lead(call.key, flight, fly)
-        self._flights.send(call.key, flight, fly)
+            return self._flights.run(call.key, flight, call_upstream)
+        self._flights.run_in_background(call.key, flight, call_upstream)
         # A fresh answer is worth a short wait only, because there is a stale one to serve.
-        if flight.lands_within(self._bulkhead.patience):
-            return flight.outcome()
-        kept = self._layers.find(call) or kept  # Its age includes the time spent waiting.
+        if flight.wait(self._bulkhead.patience):
+            return flight.result()
+        kept = self._cache.find(call) or kept  # Its age includes the time spent waiting.
         return self._serve(kept, Source.UPDATING)
 
-    def _follow(self, flight: Flight[Fetched[T]], kept: Kept[T | None] | None) -> Fetched[T]:
+    def _follow(
+        self, flight: InFlightCall[Fetched[T]], kept: CacheEntry[T | None] | None
+    ) -> Fetched[T]:
         if kept:
             return self._serve(kept, Source.UPDATING)
         return _collapsed(self._wait_for(flight))
 
-    def _wait_for(self, flight: Flight[T]) -> T:
+    def _wait_for(self, flight: InFlightCall[T]) -> T:
         """Wait for the call of another thread; beyond the patience, only with a place."""
-        patience = flight.departed + self._bulkhead.patience - self._clock()
-        if flight.lands_within(min(patience, seconds_left())):
-            return flight.outcome()
+        patience = flight.started_at + self._bulkhead.patience - self._clock()
+        if flight.wait(min(patience, seconds_left())):
+            return flight.result()
         with self._bulkhead.place(may_queue=False):
-            if flight.lands_within(seconds_left()):
-                return flight.outcome()
+            if flight.wait(seconds_left()):
+                return flight.result()
         raise CatalogueTimedOut
 
-    def _lead(self, call: Call[T], kept: Kept[T | None] | None) -> Fetched[T]:
+    def _lead(self, call: Call[T], kept: CacheEntry[T | None] | None) -> Fetched[T]:
         try:
             with self._bulkhead.place(may_queue=kept is None):
                 return self._lead_over_pods(call, kept)
         except CatalogueBusy as busy:
             return self._instead(kept, Source.BUSY, busy)
 
-    def _lead_over_pods(self, call: Call[T], kept: Kept[T | None] | None) -> Fetched[T]:
+    def _lead_over_pods(self, call: Call[T], kept: CacheEntry[T | None] | None) -> Fetched[T]:
         """Make the call, unless another pod does: then serve a stale answer, or wait for it."""
         while seconds_left() > 0:
             longest = self._flights.deadline + LANDING_SECONDS
-            with self._layers.lease(call, longest) as (lease, found):
-                if found and self._layers.is_fresh(found):
+            with self._cache.lease(call, longest) as (lease, found):
+                if found and self._cache.is_fresh(found):
                     return self._serve(found, Source.HIT)
                 kept = found or kept
                 if lease.leads:
@@ -163,31 +165,32 @@ class CachedCatalogue:
             time.sleep(POLL_SECONDS)
         raise CatalogueTimedOut
 
-    def _go(self, call: Call[T], kept: Kept[T | None] | None, lease: Lease) -> Fetched[T]:
+    def _go(self, call: Call[T], kept: CacheEntry[T | None] | None, lease: Lease) -> Fetched[T]:
         """Make the call, if upstream is not in its cooldown."""
         if seconds := self._health.claim(is_calm=lease.is_calm):
             return self._instead(kept, Source.COOLDOWN, _resting(seconds))
         return self._fetch(call, kept, lease)
 
-    def _fetch(self, call: Call[T], kept: Kept[T | None] | None, lease: Lease) -> Fetched[T]:
+    def _fetch(self, call: Call[T], kept: CacheEntry[T | None] | None, lease: Lease) -> Fetched[T]:
         started = self._clock()
         try:
             value = call.fetch().value
         except MovieNotFound:
             self._health.answered()
-            self._layers.keep(call, None, lease)
+            self._cache.keep(call, None, lease)
             raise
         except CatalogueFailed as failure:
             self._let_rest(call.key, failure)
             _report(failure, call.key, self._since(started), "stale" if kept else "nothing")
-            kept = self._layers.find(call) or kept  # Its age includes the duration of the call.
+            kept = self._cache.find(call) or kept  # Its age includes the duration of the call.
             return self._instead(kept, Source.STALE, failure)
         self._health.answered()
         log.info(
-            "tmdb.call_answered", extra={"call": told(call.key), "seconds": self._since(started)}
+            "tmdb.call_answered",
+            extra={"call": redacted(call.key), "seconds": self._since(started)},
         )
-        is_stored = self._layers.keep(call, value, lease)
-        return Fetched(value, Freshness(Source.MISS, ttl=int(self._layers.ttl), stored=is_stored))
+        is_stored = self._cache.keep(call, value, lease)
+        return Fetched(value, Freshness(Source.MISS, ttl=int(self._cache.ttl), stored=is_stored))
 
     def _since(self, started: float) -> float:
         return round(self._clock() - started, 3)
@@ -204,7 +207,7 @@ class CachedCatalogue:
         failure.retry_after = math.ceil(self._health.seconds_of_rest(key))
 
     def _instead(
-        self, kept: Kept[T | None] | None, source: Source, failure: CatalogueFailed
+        self, kept: CacheEntry[T | None] | None, source: Source, failure: CatalogueFailed
     ) -> Fetched[T]:
         """Serve the cached answer in place of a failure. Raises the failure if there is none."""
         if kept is None:
@@ -212,11 +215,11 @@ class CachedCatalogue:
         return self._serve(kept, source, failure.upstream_status)
 
     def _serve(
-        self, kept: Kept[T | None], source: Source, upstream_status: int | None = None
+        self, kept: CacheEntry[T | None], source: Source, upstream_status: int | None = None
     ) -> Fetched[T]:
         if kept.value is None:
             raise MovieNotFound
-        left = math.floor(self._layers.ttl - kept.age)
+        left = math.floor(self._cache.ttl - kept.age)
         freshness = Freshness(source, age=int(kept.age), ttl=left, upstream_status=upstream_status)
         return Fetched(kept.value, freshness)
 
@@ -247,7 +250,7 @@ def _report(failure: CatalogueFailed, key: str, seconds: float, served: str) -> 
             "upstream_status": failure.upstream_status,
             "tries": failure.tries,
             "seconds": seconds,
-            "call": told(key),
+            "call": redacted(key),
             "served": served,
         },
     )

@@ -8,7 +8,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Kept(Generic[T_co]):
+class CacheEntry(Generic[T_co]):
     """A cached value, and the number of seconds since upstream returned it."""
 
     value: T_co
@@ -20,7 +20,7 @@ class Lease:
     """Whether the caller leads for a key, and what was cached under it at that time."""
 
     leads: bool
-    found: Kept[bytes] | None
+    found: CacheEntry[bytes] | None
     token: str | None = None
     """Needed to release the lease; None if it has been released, or there is nothing to release."""
 
@@ -31,7 +31,7 @@ class Lease:
 class Cache(Protocol):
     """Storage for response bodies, shared by all pods. Its methods do not raise."""
 
-    def get(self, key: str) -> Kept[bytes] | None:
+    def get(self, key: str) -> CacheEntry[bytes] | None:
         """Return the latest entry for a key, fresh or stale."""
 
     def put(self, key: str, body: bytes, lease: Lease | None = None) -> bool:
@@ -66,7 +66,7 @@ class Health(Protocol):
         """Start a cooldown for one call, and end that of all others."""
 
 
-def told(key: str) -> str:
+def redacted(key: str) -> str:
     """Return a key as it may be logged: search texts are private."""
     kind, _, rest = key.partition(":")
     return f"search:*:{rest.partition(':')[2]}" if kind == "search" else key

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter
 
-from butaca.adapters.cache.memory import Memory
+from butaca.adapters.cache.memory import MemoryCache
 from butaca.adapters.redis import RedisLink, milliseconds
 
 # Both keys have the same hash tag, so that they share a slot in a Redis Cluster, as the script
@@ -60,7 +60,7 @@ class SharedHealth:
         self._is_ailing = False
         self._is_known_to_ail = False
         self._verdicts = 0
-        self._nonsense = Memory(NONSENSE, cooldown, clock)
+        self._nonsense = MemoryCache(NONSENSE, cooldown, clock)
         self._cooldowns = Counter(
             "butaca_tmdb_cooldowns", "Cooldowns started by this process.", registry=registry
         )

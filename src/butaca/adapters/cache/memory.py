@@ -5,10 +5,10 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-from butaca.adapters.cache.entries import Kept
+from butaca.adapters.cache.entries import CacheEntry
 
 
-class Memory:
+class MemoryCache:
     """An LRU cache of at most `size` answers, each of which expires after `kept_for` seconds.
 
     An answer is stored with the age that it has elsewhere, so that it is never fresher here.
@@ -23,7 +23,7 @@ class Memory:
         self._lock = threading.Lock()
         self._answers: OrderedDict[str, tuple[object, float]] = OrderedDict()
 
-    def get(self, key: str) -> Kept[object] | None:
+    def get(self, key: str) -> CacheEntry[object] | None:
         """Return the latest answer for a key, fresh or stale."""
         with self._lock:
             if (found := self._answers.get(key)) is None:
@@ -34,7 +34,7 @@ class Memory:
                 del self._answers[key]
                 return None
             self._answers.move_to_end(key)
-            return Kept(value, age)
+            return CacheEntry(value, age)
 
     def drop(self, key: str) -> None:
         """Remove the answer for a key."""

@@ -11,7 +11,7 @@ from uuid import uuid4
 from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from butaca.adapters.cache.entries import Kept, Lease
+from butaca.adapters.cache.entries import CacheEntry, Lease
 from butaca.adapters.cache.health import AILING, RESTING
 from butaca.adapters.redis import RedisLink, milliseconds
 
@@ -71,7 +71,7 @@ class RedisCache:
         self._kept_ms = milliseconds(kept_for)
         self._clock = clock
 
-    def get(self, key: str) -> Kept[bytes] | None:
+    def get(self, key: str) -> CacheEntry[bytes] | None:
         """Return the latest entry for a key."""
         return self._link.attempt(lambda: self._get(key), otherwise=None)
 
@@ -116,7 +116,7 @@ class RedisCache:
         kept = self._kept(entry, asked)
         return Lease(bool(is_ours), kept, token if is_ours else None, is_calm=verdicts == 0)
 
-    def _get(self, key: str) -> Kept[bytes] | None:
+    def _get(self, key: str) -> CacheEntry[bytes] | None:
         asked, pipeline = self._clock(), self._redis.pipeline()
         # In one transaction, so that the body and its time-to-live belong together.
         pipeline.get(entry_key(key))
@@ -126,14 +126,14 @@ class RedisCache:
             return None  # The next SET overwrites it.
         return self._kept([_answered(body), _answered(left_ms)], asked)
 
-    def _kept(self, entry: list[Any], asked: float) -> Kept[bytes] | None:
+    def _kept(self, entry: list[Any], asked: float) -> CacheEntry[bytes] | None:
         body, left_ms = entry
         head = _KEPT_MS.match(body or b"")
         if not head or left_ms < 0:
             return None
         # The time-to-live went on decreasing while the answer was in transit.
         age = (int(head[1]) - left_ms) / 1000 + self._clock() - asked
-        return Kept(body[head.end() :], age)
+        return CacheEntry(body[head.end() :], age)
 
 
 def _answered(result: Any) -> Any:

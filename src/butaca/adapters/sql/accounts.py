@@ -102,7 +102,7 @@ class SqlAccounts:
         with self._database.reading() as connection:
             return tuple(map(_to_token, connection.execute(wanted.order_by(tokens.c.id))))
 
-    def let_in(self, user: User, token_sha256: str, at: datetime) -> bool:
+    def grant_token(self, user: User, token_sha256: str, at: datetime) -> bool:
         """Store a user with a token, or make that token valid again."""
         person = {"id": user.id, "name": user.name, "role": user.role, "created_at": at}
         token = {"user_id": user.id, "sha256": token_sha256, "created_at": at}

@@ -13,7 +13,7 @@ from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from butaca.adapters.bulkhead import Bulkhead
-from butaca.adapters.rest import Rest
+from butaca.adapters.circuit_breaker import CircuitBreaker
 from butaca.adapters.sql.engine import Limits, PoolMode, begin, make_engine, sqlite_file
 from butaca.adapters.sql.session import ServerSilent, waiting_at_most
 from butaca.core.errors import LibraryBusy, LibraryUnavailable
@@ -46,14 +46,14 @@ class Database:
         self.places = Bulkhead(
             connections, limits.slow, busy=LibraryBusy, longest_queue=limits.queue
         )
-        self._rest = Rest(limits.rest, limits.longest_try, clock)
+        self._breaker = CircuitBreaker(limits.rest, limits.longest_try, clock)
         # Closes the connections even if `close` is never called.
         weakref.finalize(self, self.engine.dispose)
 
     @property
     def is_up(self) -> bool:
         """Whether the last attempt to connect succeeded."""
-        return self._rest.is_up
+        return self._breaker.is_up
 
     @property
     def is_missing(self) -> bool:
@@ -114,7 +114,7 @@ class Database:
                 raise self._unavailable(error, is_away_by=ServerSilent) from error
 
     def _connect(self) -> Connection:
-        if not self._rest.may_try():
+        if not self._breaker.allows_call():
             raise LibraryUnavailable
         try:
             with waiting_at_most(self._limits.ping):
@@ -122,7 +122,7 @@ class Database:
         except AWAY as error:
             # A missing SQLite file is detected at once, so a rest would save nothing.
             raise self._unavailable(error, is_away_by=psycopg.Error) from error
-        if self._rest.succeeded():
+        if self._breaker.succeeded():
             log.warning("database.came_back")
         return connection
 
@@ -131,6 +131,6 @@ class Database:
         reason = {"reason": type(cause or error).__name__}
         if not isinstance(cause, is_away_by):
             log.error("database.failed", extra=reason)
-        elif self._rest.failed():
+        elif self._breaker.failed():
             log.error("database.went_away", extra=reason)
         return LibraryUnavailable()

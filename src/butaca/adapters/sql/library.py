@@ -20,10 +20,10 @@ from sqlalchemy.exc import IntegrityError
 
 from butaca.adapters.sql.database import Database
 from butaca.adapters.sql.movies import write_movie
-from butaca.adapters.sql.shelf import FAVORITES, RATINGS, this_movie
 from butaca.adapters.sql.statements import among, as_these, insert_or_set
 from butaca.adapters.sql.stored import to_details, to_stars
 from butaca.adapters.sql.tables import movies, user_movies
+from butaca.adapters.sql.user_movie_list import FAVORITES, RATINGS, this_movie
 from butaca.core.errors import TokenRejected
 from butaca.core.listing import ListQuery
 from butaca.core.models import Entry, Favorite, Mark, MovieRecord, Page, Rating, Stars

@@ -7,7 +7,7 @@ from sqlalchemy import Column, MetaData, String, Table, inspect, select, text
 
 from butaca.adapters.sql.database import Database
 from butaca.adapters.sql.session import waiting_at_most
-from butaca.complaint import Complaint
+from butaca.operator_error import OperatorError
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -49,11 +49,13 @@ def is_current(database: Database) -> bool:
 
 
 def check(database: Database) -> None:
-    """Raise Complaint if the schema is not current. Raises LibraryUnavailable."""
+    """Raise OperatorError if the schema is not current. Raises LibraryUnavailable."""
     if database.is_missing:
-        raise Complaint("The file at DATABASE_URL does not exist; create it with: butaca migrate")
+        raise OperatorError(
+            "The file at DATABASE_URL does not exist; create it with: butaca migrate"
+        )
     if not is_current(database):
-        raise Complaint("The schema of the database is not current; run: butaca migrate")
+        raise OperatorError("The schema of the database is not current; run: butaca migrate")
 
 
 def _config() -> "Config":

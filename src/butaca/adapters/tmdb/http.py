@@ -63,7 +63,7 @@ class Limits:
     connections: int = 8
 
 
-class _Passing(Exception):
+class _TransientFailure(Exception):
     """A transient failure, and the number of seconds that TMDB asked us to wait."""
 
     def __init__(self, meaning: CatalogueFailed, retry_after: float = 0.0) -> None:
@@ -142,7 +142,7 @@ class TmdbHttp:
             tries += 1
             try:
                 return self._try_once(path, params)
-            except _Passing as failure:
+            except _TransientFailure as failure:
                 earlier = failure.meaning = _most_telling(failure, earlier)
                 earlier.tries = tries
                 self._pause_or_give_up(failure, tries)
@@ -150,12 +150,12 @@ class TmdbHttp:
                 failure.tries = tries
                 raise
 
-    def _pause_or_give_up(self, failure: _Passing, tries: int) -> None:
+    def _pause_or_give_up(self, failure: _TransientFailure, tries: int) -> None:
         pause = max(failure.retry_after, self._backoff(tries))
         if tries > self._limits.retries or pause >= seconds_left():
             raise failure.meaning from failure.__cause__
         self._metrics.retries.inc()
-        log.info("tmdb.tries_again", extra=_told(failure.meaning, tries, pause))
+        log.info("tmdb.tries_again", extra=_error_fields(failure.meaning, tries, pause))
         self._sleep(pause)
 
     def _backoff(self, tries: int) -> float:
@@ -176,7 +176,9 @@ class TmdbHttp:
             case HTTPStatus.UNAUTHORIZED as status:
                 raise CatalogueRefusedUs(upstream_status=status)
             case status if _is_passing(status):
-                raise _Passing(CatalogueUnavailable(upstream_status=status), _wait_asked(response))
+                raise _TransientFailure(
+                    CatalogueUnavailable(upstream_status=status), _wait_asked(response)
+                )
             case status:
                 raise CatalogueAnsweredNonsense(upstream_status=status)
 
@@ -213,15 +215,15 @@ def _timed(histogram: Histogram) -> Iterator[None]:
     started, outcome = time.perf_counter(), ANSWERED
     try:
         yield
-    except (CatalogueFailed, _Passing) as failure:
-        meaning = failure.meaning if isinstance(failure, _Passing) else failure
+    except (CatalogueFailed, _TransientFailure) as failure:
+        meaning = failure.meaning if isinstance(failure, _TransientFailure) else failure
         outcome = type(meaning).__name__
         raise
     finally:
         histogram.labels(outcome).observe(time.perf_counter() - started)
 
 
-def _told(failure: CatalogueFailed, tries: int, pause: float) -> dict[str, object]:
+def _error_fields(failure: CatalogueFailed, tries: int, pause: float) -> dict[str, object]:
     return {
         "failure": type(failure).__name__,
         "upstream_status": failure.upstream_status,
@@ -236,7 +238,7 @@ def _is_passing(status: int) -> bool:
 
 
 def _explain(error: requests.RequestException | ValueError) -> NoReturn:
-    """Translate an error of requests. Raises _Passing."""
+    """Translate an error of requests. Raises _TransientFailure."""
     match error:
         case requests.ReadTimeout():
             meaning: CatalogueFailed = CatalogueTimedOut()
@@ -250,10 +252,10 @@ def _explain(error: requests.RequestException | ValueError) -> NoReturn:
             meaning = CatalogueUnavailable()
         case _:
             meaning = CatalogueGarbled()
-    raise _Passing(meaning) from error
+    raise _TransientFailure(meaning) from error
 
 
-def _most_telling(failure: _Passing, earlier: CatalogueFailed | None) -> CatalogueFailed:
+def _most_telling(failure: _TransientFailure, earlier: CatalogueFailed | None) -> CatalogueFailed:
     """Return the meaning of a failure, or the earlier one if no time was left to connect."""
     was_late = isinstance(failure.__cause__, requests.ConnectTimeout) and seconds_left() <= 0
     return earlier if earlier and was_late else failure.meaning
@@ -272,7 +274,7 @@ def _wait_asked(response: requests.Response) -> float:
 
 
 def _body(response: requests.Response) -> bytes:
-    """Read a body; stop if it is too long. Raises _Passing."""
+    """Read a body; stop if it is too long. Raises _TransientFailure."""
     body = bytearray()
     for chunk in response.iter_content(CHUNK):
         body += chunk
@@ -282,19 +284,19 @@ def _body(response: requests.Response) -> bytes:
 
 def _check_length(response: requests.Response, body: bytes | bytearray) -> None:
     if len(body) > MOST_BYTES:
-        raise _Passing(_garbled(response))
+        raise _TransientFailure(_garbled(response))
 
 
 def _json_object(response: requests.Response, body: bytes) -> dict[str, Any]:
-    """Parse a body as a JSON object. Raises _Passing if that fails."""
+    """Parse a body as a JSON object. Raises _TransientFailure if that fails."""
     try:
         unpacked = _unpacked(body)
         _check_length(response, unpacked)
         content = from_json(unpacked, allow_inf_nan=False)
     except (ValueError, OSError, EOFError, ZlibError) as error:
-        raise _Passing(_garbled(response)) from error
+        raise _TransientFailure(_garbled(response)) from error
     if not isinstance(content, dict):
-        raise _Passing(_garbled(response))
+        raise _TransientFailure(_garbled(response))
     return content
 
 

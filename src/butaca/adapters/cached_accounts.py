@@ -7,9 +7,9 @@ from contextvars import copy_context
 from datetime import datetime
 from typing import cast
 
-from butaca.adapters.cache import Memory
-from butaca.adapters.cache.entries import Kept
-from butaca.adapters.rest import Rest
+from butaca.adapters.cache import MemoryCache
+from butaca.adapters.cache.entries import CacheEntry
+from butaca.adapters.circuit_breaker import CircuitBreaker
 from butaca.core.errors import LibraryUnavailable
 from butaca.core.models import User
 from butaca.core.ports import AccountStore, Bearer
@@ -18,7 +18,7 @@ FRESH_FOR = 2.5
 """In seconds. A token revoked elsewhere is refused within 5, even if a look-up is slow."""
 
 
-class RememberedAccounts:
+class CachedAccounts:
     """A store of accounts that caches token owners in front of another store.
 
     A token that was found is not looked up again for `FRESH_FOR` seconds from the start of the
@@ -28,7 +28,7 @@ class RememberedAccounts:
 
     While the database is unavailable or slow, the owners of cached tokens may go on calling, so
     that a database outage does not take the catalogue down. They wait up to `patience` seconds for
-    a look-up; after a failed one, nobody waits for the duration of `rest`. The price: a token that
+    a look-up; after a failed one, nobody waits while `breaker` is open. The price: a token that
     was revoked before the outage, but after this process last looked it up, stays valid here until
     the database is back or the cache entry expires. A token that this process saw revoked stays
     refused.
@@ -37,15 +37,15 @@ class RememberedAccounts:
     def __init__(
         self,
         store: AccountStore,
-        memory: Memory,
-        rest: Rest,
+        memory: MemoryCache,
+        breaker: CircuitBreaker,
         patience: float = 0.25,
         threads: int = 1,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._memory = memory
-        self._rest = rest
+        self._breaker = breaker
         self._patience = patience
         self._clock = clock
         # A look-up takes as long as the database does; callers with a cached token must not wait
@@ -54,10 +54,10 @@ class RememberedAccounts:
 
     def find_bearer(self, token_sha256: str) -> Bearer | None:
         """Return the owner of a token, even if it is revoked or expired."""
-        remembered = cast("Kept[Bearer] | None", self._memory.get(token_sha256))
+        remembered = cast("CacheEntry[Bearer] | None", self._memory.get(token_sha256))
         if remembered is None:
             return self._look_up(token_sha256)
-        if remembered.age < FRESH_FOR or not self._rest.may_try():
+        if remembered.age < FRESH_FOR or not self._breaker.allows_call():
             return remembered.value
         return self._look_up_in_time(token_sha256, otherwise=remembered.value)
 
@@ -65,9 +65,9 @@ class RememberedAccounts:
         """Return a user by ID."""
         return self._store.find_user(user_id)
 
-    def let_in(self, user: User, token_sha256: str, at: datetime) -> bool:
+    def grant_token(self, user: User, token_sha256: str, at: datetime) -> bool:
         """Store a user with a token, or make that token valid again."""
-        is_so = self._store.let_in(user, token_sha256, at)
+        is_so = self._store.grant_token(user, token_sha256, at)
         self._memory.drop(token_sha256)
         return is_so
 
@@ -83,9 +83,9 @@ class RememberedAccounts:
             bearer = looking_up.result(self._patience)
         except (LibraryUnavailable, TimeoutError):
             looking_up.cancel()
-            self._rest.failed()
+            self._breaker.failed()
             return otherwise
-        self._rest.succeeded()
+        self._breaker.succeeded()
         return bearer
 
     def _look_up(self, token_sha256: str) -> Bearer | None:

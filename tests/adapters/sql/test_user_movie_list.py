@@ -1,5 +1,5 @@
 from butaca.adapters.sql import Database, SqlLibrary
-from butaca.adapters.sql.shelf import _statements
+from butaca.adapters.sql.user_movie_list import _statements
 from butaca.core.listing import Filter, ListQuery, SortKey, SortOrder, sort_order
 from butaca.core.models import Stars
 

@@ -8,14 +8,14 @@ from typing import Any, Generic, TypeVar, cast
 from prometheus_client import CollectorRegistry, Counter
 from pydantic import TypeAdapter, ValidationError
 
-from butaca.adapters.cache.entries import Cache, Kept, Lease
-from butaca.adapters.cache.memory import Memory
+from butaca.adapters.cache.entries import Cache, CacheEntry, Lease
+from butaca.adapters.cache.memory import MemoryCache
 from butaca.core.models import Fetched
 
 T = TypeVar("T")
 
 
-class Form(Generic[T]):
+class Codec(Generic[T]):
     """The serialization of one kind of answer. A movie that does not exist is null."""
 
     def __init__(self, of: Any) -> None:
@@ -35,16 +35,16 @@ class Call(Generic[T]):
     """A call to upstream: its cache key, the format of its answer, and how to make it."""
 
     key: str
-    form: Form[T]
+    codec: Codec[T]
     fetch: Callable[[], Fetched[T]]
 
 
-class Layers:
+class TieredCache:
     """The cached answers, fresh for `ttl` seconds. Without Redis, only those of this process."""
 
     def __init__(
         self,
-        memory: Memory,
+        memory: MemoryCache,
         cache: Cache,
         ttl: float,
         registry: CollectorRegistry | None = None,
@@ -64,7 +64,7 @@ class Layers:
             for result in ("fresh", "stale", "miss")
         }
 
-    def find(self, call: Call[T]) -> Kept[T | None] | None:
+    def find(self, call: Call[T]) -> CacheEntry[T | None] | None:
         """Return the newest cached answer, fresh or stale."""
         remembered = self._remembered(call)
         self._count("memory", remembered)
@@ -77,30 +77,35 @@ class Layers:
     def keep(self, call: Call[T], value: T | None, lease: Lease | None = None) -> bool:
         """Store an answer and release its lease; return whether all pods have it."""
         self._memory.put(call.key, value)
-        return self._cache.put(call.key, call.form.write(value), lease)
+        return self._cache.put(call.key, call.codec.write(value), lease)
 
     @contextmanager
-    def lease(self, call: Call[T], seconds: float) -> Iterator[tuple[Lease, Kept[T | None] | None]]:
+    def lease(
+        self, call: Call[T], seconds: float
+    ) -> Iterator[tuple[Lease, CacheEntry[T | None] | None]]:
         """Take the lead for a call over all pods, if it is free; return what is cached by then."""
         with self._cache.lease(call.key, seconds) as lease:
             remembered, shared = self._remembered(call), _read(call, lease.found)
             found = self._newer(call, remembered, shared)
             yield lease, found
 
-    def is_fresh(self, kept: Kept[object]) -> bool:
+    def is_fresh(self, kept: CacheEntry[object]) -> bool:
         """Return whether an answer can be served without a call."""
         return kept.age < self.ttl
 
-    def _count(self, layer: str, kept: Kept[object] | None) -> None:
+    def _count(self, layer: str, kept: CacheEntry[object] | None) -> None:
         result = "miss" if kept is None else "fresh" if self.is_fresh(kept) else "stale"
         self._lookups[layer, result].inc()
 
-    def _remembered(self, call: Call[T]) -> Kept[T | None] | None:
-        return cast("Kept[T | None] | None", self._memory.get(call.key))
+    def _remembered(self, call: Call[T]) -> CacheEntry[T | None] | None:
+        return cast("CacheEntry[T | None] | None", self._memory.get(call.key))
 
     def _newer(
-        self, call: Call[T], remembered: Kept[T | None] | None, shared: Kept[T | None] | None
-    ) -> Kept[T | None] | None:
+        self,
+        call: Call[T],
+        remembered: CacheEntry[T | None] | None,
+        shared: CacheEntry[T | None] | None,
+    ) -> CacheEntry[T | None] | None:
         # Redis may have been unavailable when the newer one was stored.
         if shared is None or (remembered and remembered.age < shared.age):
             return remembered
@@ -108,10 +113,10 @@ class Layers:
         return shared
 
 
-def _read(call: Call[T], entry: Kept[bytes] | None) -> Kept[T | None] | None:
+def _read(call: Call[T], entry: CacheEntry[bytes] | None) -> CacheEntry[T | None] | None:
     if entry is None:
         return None
     try:
-        return Kept(call.form.read(entry.value), entry.age)
+        return CacheEntry(call.codec.read(entry.value), entry.age)
     except ValidationError:  # Written by another release, or corrupt.
         return None

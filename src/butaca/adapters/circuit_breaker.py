@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 
-class Rest:
+class CircuitBreaker:
     """Decides whether to call a service that may be unavailable.
 
     After a failure, no calls are made for `seconds`. Then one caller tries, and the others do
@@ -28,7 +28,7 @@ class Rest:
         """Whether the last reported call succeeded."""
         return self._is_up
 
-    def may_try(self) -> bool:
+    def allows_call(self) -> bool:
         """Return whether to call now. A caller that may must report how the call ended."""
         if self._is_up:
             return True

@@ -8,15 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
-from butaca.adapters.cache import Layers, Memory
-from butaca.adapters.cache.entries import Kept
-from butaca.adapters.cache.layers import Call, Form
+from butaca.adapters.cache import MemoryCache, TieredCache
+from butaca.adapters.cache.entries import CacheEntry
+from butaca.adapters.cache.tiered import Call, Codec
 from butaca.core.models import Fetched, Freshness, MovieRecord
 from tests.builders import make_record, make_translation
 from tests.fakes import FakeCache, FakeClock
 
 TTL, DAY = 30, 86_400
-FORM: Form[MovieRecord] = Form(MovieRecord)
+FORM: Codec[MovieRecord] = Codec(MovieRecord)
 OLD, NEW = make_record(550, title="Old"), make_record(550, title="New")
 CALL = Call("record:550", FORM, lambda: Fetched(OLD, Freshness()))
 
@@ -27,7 +27,7 @@ class CountingCache(FakeCache):
 
     asked: int = 0
 
-    def get(self, key: str) -> Kept[bytes] | None:
+    def get(self, key: str) -> CacheEntry[bytes] | None:
         self.asked += 1
         return super().get(key)
 
@@ -42,8 +42,8 @@ class Pods:
         self.clock: FakeClock = self.cache.clock
         self.one, self.other = self.pod(), self.pod()
 
-    def pod(self) -> Layers:
-        return Layers(Memory(10, DAY, self.clock.monotonic), self.cache, TTL)
+    def pod(self) -> TieredCache:
+        return TieredCache(MemoryCache(10, DAY, self.clock.monotonic), self.cache, TTL)
 
 
 @pytest.fixture
@@ -58,26 +58,26 @@ def test_what_was_never_kept_is_nothing(pods: Pods) -> None:
 def test_what_is_kept_is_found(pods: Pods) -> None:
     assert pods.one.keep(CALL, OLD) is True
 
-    assert pods.one.find(CALL) == Kept(OLD, 0.0)
+    assert pods.one.find(CALL) == CacheEntry(OLD, 0.0)
 
 
 def test_what_a_pod_keeps_all_pods_find(pods: Pods) -> None:
     pods.one.keep(CALL, OLD)
 
-    assert pods.other.find(CALL) == Kept(OLD, 0.0)
+    assert pods.other.find(CALL) == CacheEntry(OLD, 0.0)
 
 
 def test_that_there_is_no_such_movie_is_found_by_all_pods(pods: Pods) -> None:
     pods.one.keep(CALL, None)
 
-    assert pods.other.find(CALL) == Kept(None, 0.0)
+    assert pods.other.find(CALL) == CacheEntry(None, 0.0)
 
 
 def test_while_memory_is_fresh_the_cache_is_not_asked(pods: Pods) -> None:
     pods.one.keep(CALL, OLD)
     pods.clock.move(TTL - 0.5)
 
-    assert pods.one.find(CALL) == Kept(OLD, TTL - 0.5)
+    assert pods.one.find(CALL) == CacheEntry(OLD, TTL - 0.5)
     assert pods.cache.asked == 0
 
 
@@ -95,7 +95,7 @@ def test_what_was_found_is_remembered_with_its_age(pods: Pods) -> None:
     pods.other.find(CALL)
     pods.clock.move(9.5)
 
-    assert pods.other.find(CALL) == Kept(OLD, 29.5)
+    assert pods.other.find(CALL) == CacheEntry(OLD, 29.5)
     assert pods.cache.asked == 1
 
 
@@ -107,7 +107,7 @@ def test_memory_is_never_fresher_than_the_cache(pods: Pods) -> None:
 
     found = pods.other.find(CALL)
 
-    assert found == Kept(OLD, 30.0)
+    assert found == CacheEntry(OLD, 30.0)
     assert not pods.other.is_fresh(found)
     assert pods.cache.asked == 2
 
@@ -118,14 +118,14 @@ def test_when_memory_is_stale_the_newer_answer_of_the_cache_counts(pods: Pods) -
     pods.other.keep(CALL, NEW)
     pods.clock.move(3)
 
-    assert pods.one.find(CALL) == Kept(NEW, 3.0)
+    assert pods.one.find(CALL) == CacheEntry(NEW, 3.0)
 
 
 def test_when_memory_is_stale_so_is_the_same_answer_of_the_cache(pods: Pods) -> None:
     pods.one.keep(CALL, OLD)
     pods.clock.move(TTL + 3)
 
-    assert pods.one.find(CALL) == Kept(OLD, TTL + 3.0)
+    assert pods.one.find(CALL) == CacheEntry(OLD, TTL + 3.0)
     assert pods.cache.asked == 1
 
 
@@ -133,7 +133,7 @@ def test_a_stale_answer_of_the_cache_is_found(pods: Pods) -> None:
     pods.one.keep(CALL, OLD)
     pods.clock.move(TTL + 3)
 
-    assert pods.other.find(CALL) == Kept(OLD, TTL + 3.0)
+    assert pods.other.find(CALL) == CacheEntry(OLD, TTL + 3.0)
 
 
 def test_while_the_cache_is_away_what_is_stale_in_memory_is_found(pods: Pods) -> None:
@@ -141,7 +141,7 @@ def test_while_the_cache_is_away_what_is_stale_in_memory_is_found(pods: Pods) ->
     pods.clock.move(TTL + 3)
     pods.cache.is_away = True
 
-    assert pods.one.find(CALL) == Kept(OLD, TTL + 3.0)
+    assert pods.one.find(CALL) == CacheEntry(OLD, TTL + 3.0)
 
 
 def test_what_was_stale_in_the_cache_is_remembered_while_it_is_away(pods: Pods) -> None:
@@ -151,14 +151,14 @@ def test_what_was_stale_in_the_cache_is_remembered_while_it_is_away(pods: Pods) 
     pods.cache.is_away = True
     pods.clock.move(1)
 
-    assert pods.other.find(CALL) == Kept(OLD, TTL + 1.0)
+    assert pods.other.find(CALL) == CacheEntry(OLD, TTL + 1.0)
 
 
 def test_what_the_cache_does_not_keep_is_remembered(pods: Pods) -> None:
     pods.cache.is_away = True
 
     assert pods.one.keep(CALL, OLD) is False
-    assert pods.one.find(CALL) == Kept(OLD, 0.0)
+    assert pods.one.find(CALL) == CacheEntry(OLD, 0.0)
     assert pods.other.find(CALL) is None
 
 
@@ -170,8 +170,8 @@ def test_a_cache_that_comes_back_with_an_older_answer_does_not_win(pods: Pods) -
     pods.clock.move(TTL)
     pods.cache.is_away = False
 
-    assert pods.one.find(CALL) == Kept(NEW, float(TTL))
-    assert pods.one.find(CALL) == Kept(NEW, float(TTL))
+    assert pods.one.find(CALL) == CacheEntry(NEW, float(TTL))
+    assert pods.one.find(CALL) == CacheEntry(NEW, float(TTL))
 
 
 def test_a_cache_that_comes_back_empty_takes_nothing_away(pods: Pods) -> None:
@@ -179,7 +179,7 @@ def test_a_cache_that_comes_back_empty_takes_nothing_away(pods: Pods) -> None:
     pods.clock.move(TTL)
     pods.cache.entries.clear()
 
-    assert pods.one.find(CALL) == Kept(OLD, float(TTL))
+    assert pods.one.find(CALL) == CacheEntry(OLD, float(TTL))
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"{}", b'"text"', b"\x80\x04"])
@@ -194,13 +194,13 @@ def test_an_unreadable_entry_does_not_hide_what_is_remembered(pods: Pods) -> Non
     pods.clock.move(TTL)
     pods.cache.put(CALL.key, b"garbage")
 
-    assert pods.one.find(CALL) == Kept(OLD, float(TTL))
+    assert pods.one.find(CALL) == CacheEntry(OLD, float(TTL))
 
 
 def test_an_answer_is_fresh_for_the_ttl(pods: Pods) -> None:
-    assert pods.one.is_fresh(Kept(OLD, 0.0))
-    assert pods.one.is_fresh(Kept(None, TTL - 0.001))
-    assert not pods.one.is_fresh(Kept(OLD, float(TTL)))
+    assert pods.one.is_fresh(CacheEntry(OLD, 0.0))
+    assert pods.one.is_fresh(CacheEntry(None, TTL - 0.001))
+    assert not pods.one.is_fresh(CacheEntry(OLD, float(TTL)))
 
 
 def test_leading_is_leading_over_all_pods(pods: Pods) -> None:
@@ -244,14 +244,14 @@ def test_what_is_found_is_as_old_as_it_is(steps: list[tuple[str, int]]) -> None:
                 assert_true_age(both[choice].find(CALL), born, pods.clock.seconds)
 
 
-def assert_true_age(found: Kept[Any] | None, born: dict[str, float], now: float) -> None:
+def assert_true_age(found: CacheEntry[Any] | None, born: dict[str, float], now: float) -> None:
     if found is not None:
         assert found.age == now - born[found.value.details.title]
 
 
 def test_what_is_found_is_counted_by_layer() -> None:
     registry, cache = CollectorRegistry(), FakeCache()
-    layers = Layers(Memory(10, DAY, cache.clock.monotonic), cache, TTL, registry)
+    layers = TieredCache(MemoryCache(10, DAY, cache.clock.monotonic), cache, TTL, registry)
     layers.find(CALL)
     layers.keep(CALL, OLD)
     layers.find(CALL)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from butaca.core.models import Freshness, Source
-from butaca.web.answers import Told, tag_of
+from butaca.web.answers import Replay, tag_of
 from butaca.web.compression import SMALLEST, Compression, choose, coded_tag, plain_tags
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Key(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class CachedResponse:
     """A response that is the same for all users, or lacks only the body for a user."""
 
     body: bytes | None
@@ -43,28 +43,30 @@ class Kept:
     """The headers of a 304."""
 
     tag: str
-    told: Told
+    replay: Replay
     since: float
-    """When the freshness in `told` was determined, by the clock of the express lane."""
+    """When the freshness in `replay` was determined, by the clock of the express lane."""
 
     @classmethod
-    def of(cls, body: bytes | None, headers: Headers, told: Told, since: float) -> "Kept":
+    def of(
+        cls, body: bytes | None, headers: Headers, replay: Replay, since: float
+    ) -> "CachedResponse":
         """Return the cached form of a response."""
         tag = dict(headers)["ETag"]
         headers = _without(_EACH_TIME, headers)
-        if told.anew:
+        if replay.render:
             body, headers = None, _without(_OF_BODY, headers)
-        return cls(body, headers, _without(_OF_CONTENT, headers), tag, told, since)
+        return cls(body, headers, _without(_OF_CONTENT, headers), tag, replay, since)
 
     @property
     def size(self) -> int:
         """The approximate size in bytes."""
-        return self.told.size + len(self.body or b"") + _HEADERS_SIZE
+        return self.replay.size + len(self.body or b"") + _HEADERS_SIZE
 
     @property
     def until(self) -> float:
         """When it stops being usable, by the clock of the express lane."""
-        return self.since + self.told.freshness.ttl if self.told.freshness else math.inf
+        return self.since + self.replay.freshness.ttl if self.replay.freshness else math.inf
 
     def matches(self, asked: str | None) -> bool:
         """Return whether an `If-None-Match` has its ETag, in any coding."""
@@ -72,7 +74,7 @@ class Kept:
 
     def freshness_at(self, now: float) -> Freshness | None:
         """Return its freshness now, or `None` if it does not age."""
-        if (then := self.told.freshness) is None:
+        if (then := self.replay.freshness) is None:
             return None
         seconds = now - self.since
         return Freshness(Source.HIT, then.age + int(seconds), then.ttl - math.ceil(seconds))
@@ -83,7 +85,7 @@ class Kept:
         of_body: Mapping[str, str],
         environ: "WSGIEnvironment",
         compression: Compression,
-    ) -> "Kept":
+    ) -> "CachedResponse":
         """Return the response to a request, with this body and the headers that depend on it."""
         own = list(of_body.items())
         tag = f'"{tag_of(body)}"'

@@ -11,32 +11,32 @@ from typing import Any, Generic, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter
 
-from butaca.adapters.cache.entries import told
+from butaca.adapters.cache.entries import redacted
 from butaca.core.errors import Refusal
 
 T = TypeVar("T")
 log = logging.getLogger("butaca.catalogue")
 
 
-class Flight(Generic[T]):
+class InFlightCall(Generic[T]):
     """A call in flight."""
 
-    def __init__(self, departed: float) -> None:
-        self.departed = departed
-        self.landed: Future[T] = Future()
+    def __init__(self, started_at: float) -> None:
+        self.started_at = started_at
+        self.future: Future[T] = Future()
 
-    def lands_within(self, seconds: float) -> bool:
+    def wait(self, seconds: float) -> bool:
         """Wait for the call to finish; return whether it did."""
-        return bool(wait([self.landed], max(seconds, 0)).done)
+        return bool(wait([self.future], max(seconds, 0)).done)
 
-    def outcome(self) -> T:
+    def result(self) -> T:
         """Return the result of the call, or raise its failure."""
-        if failure := self.landed.exception():
+        if failure := self.future.exception():
             raise _afresh(failure)
-        return self.landed.result()
+        return self.future.result()
 
 
-class Flights:
+class SingleFlight:
     """The calls in flight in this process, by key; each takes at most `deadline` seconds."""
 
     def __init__(
@@ -48,7 +48,7 @@ class Flights:
         self.deadline = deadline
         self._clock = clock
         self._lock = threading.Lock()
-        self._flying: dict[str, Flight[Any]] = {}
+        self._in_flight: dict[str, InFlightCall[Any]] = {}
         boarded = Counter(
             "butaca_flights",
             "Requests that made the call for their key, or waited for it, by role.",
@@ -57,52 +57,52 @@ class Flights:
         )
         self._led, self._followed = boarded.labels("led"), boarded.labels("followed")
 
-    def board(self, key: str) -> tuple[Flight[Any], bool]:
+    def join(self, key: str) -> tuple[InFlightCall[Any], bool]:
         """Return the call in flight for a key, and whether the caller must make it."""
-        flight, leads = self._board(key)
+        flight, leads = self._join(key)
         (self._led if leads else self._followed).inc()
         return flight, leads
 
-    def send(self, key: str, flight: Flight[T], fly: Callable[[], T]) -> None:
+    def run_in_background(self, key: str, flight: InFlightCall[T], call: Callable[[], T]) -> None:
         """Make the call in a background thread, in the context of the request."""
         work = threading.Thread(
-            target=copy_context().run, args=(self._fly_alone, key, flight, fly), daemon=True
+            target=copy_context().run, args=(self._run_in_thread, key, flight, call), daemon=True
         )
         try:
             work.start()
         except RuntimeError:  # The system cannot start any more threads.
-            self._fly_alone(key, flight, fly)
+            self._run_in_thread(key, flight, call)
 
-    def _fly_alone(self, key: str, flight: Flight[T], fly: Callable[[], T]) -> None:
+    def _run_in_thread(self, key: str, flight: InFlightCall[T], call: Callable[[], T]) -> None:
         try:
-            self.lead(key, flight, fly)
+            self.run(key, flight, call)
         except Refusal:
             pass  # Those that wait for the call receive it.
         except Exception:
-            log.exception("catalogue.broke", extra={"call": told(key)})
+            log.exception("catalogue.broke", extra={"call": redacted(key)})
 
-    def _board(self, key: str) -> tuple[Flight[Any], bool]:
+    def _join(self, key: str) -> tuple[InFlightCall[Any], bool]:
         with self._lock:
-            if flight := self._flying.get(key):
+            if flight := self._in_flight.get(key):
                 return flight, False
-            flight = self._flying[key] = Flight(self._clock())
+            flight = self._in_flight[key] = InFlightCall(self._clock())
             return flight, True
 
-    def lead(self, key: str, flight: Flight[T], fly: Callable[[], T]) -> T:
+    def run(self, key: str, flight: InFlightCall[T], call: Callable[[], T]) -> T:
         """Make the call. Those that wait receive the same result or failure."""
         try:
-            answer = fly()
+            answer = call()
         except BaseException as failure:
-            self._land(key)
-            flight.landed.set_exception(_afresh(failure))
+            self._finish(key)
+            flight.future.set_exception(_afresh(failure))
             raise
-        self._land(key)
-        flight.landed.set_result(answer)
+        self._finish(key)
+        flight.future.set_result(answer)
         return answer
 
-    def _land(self, key: str) -> None:
+    def _finish(self, key: str) -> None:
         with self._lock:
-            del self._flying[key]
+            del self._in_flight[key]
 
 
 def _afresh(failure: BaseException) -> BaseException:

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Once(Generic[T]):
+class IdentityCache(Generic[T]):
     """Caches the values derived from objects, by the identity of each object.
 
     Entities compare by all their nested fields, which takes longer than deriving the value.

@@ -10,9 +10,9 @@ from threading import Barrier, Event
 
 import pytest
 
-from butaca.adapters.cache import Memory
-from butaca.adapters.remembered_accounts import FRESH_FOR, RememberedAccounts
-from butaca.adapters.rest import Rest
+from butaca.adapters.cache import MemoryCache
+from butaca.adapters.cached_accounts import FRESH_FOR, CachedAccounts
+from butaca.adapters.circuit_breaker import CircuitBreaker
 from butaca.core.accounts import Accounts, digest
 from butaca.core.errors import LibraryUnavailable, TokenRejected
 from butaca.core.ports import Bearer
@@ -56,10 +56,10 @@ class Scene:
     def __post_init__(self) -> None:
         self.accounts = self.patient_for(LONG)
 
-    def patient_for(self, seconds: float, threads: int = 1) -> RememberedAccounts:
-        memory = Memory(2, KEPT_FOR, self.clock.monotonic)
-        rest = Rest(REST, REST, self.clock.monotonic)
-        return RememberedAccounts(
+    def patient_for(self, seconds: float, threads: int = 1) -> CachedAccounts:
+        memory = MemoryCache(2, KEPT_FOR, self.clock.monotonic)
+        rest = CircuitBreaker(REST, REST, self.clock.monotonic)
+        return CachedAccounts(
             self.lookups,
             memory,
             rest,
@@ -72,14 +72,14 @@ class Scene:
 @pytest.fixture
 def scene() -> Iterator[Scene]:
     scene = Scene()
-    scene.lookups.let_in(CONSUMER, TOKEN, NOON)
+    scene.lookups.grant_token(CONSUMER, TOKEN, NOON)
     yield scene
     scene.lookups.answers.set()
 
 
 def test_as_many_are_looked_up_at_a_time_as_there_are_threads(scene: Scene) -> None:
     accounts, tokens = scene.patient_for(LONG, threads=2), (TOKEN, "2" * 64)
-    scene.lookups.let_in(ADMIN, tokens[1], NOON)
+    scene.lookups.grant_token(ADMIN, tokens[1], NOON)
     for token in tokens:
         accounts.find_bearer(token)
     scene.clock.move(FRESH_FOR)
@@ -244,7 +244,7 @@ def test_a_token_revoked_here_is_seen_to_be_so_at_once(scene: Scene) -> None:
 def test_a_token_made_valid_here_is_so_at_once(scene: Scene) -> None:
     scene.accounts.revoke(TOKEN, NOON)
     scene.accounts.find_bearer(TOKEN)
-    assert scene.accounts.let_in(CONSUMER, TOKEN, NOON)
+    assert scene.accounts.grant_token(CONSUMER, TOKEN, NOON)
     assert scene.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN)
 
 

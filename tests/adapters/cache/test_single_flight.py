@@ -1,4 +1,4 @@
-"""Flights: one request calls the upstream, and the others share its result."""
+"""SingleFlight: one request calls the upstream, and the others share its result."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from butaca.adapters.cache.flights import Flight, Flights
+from butaca.adapters.cache.single_flight import InFlightCall, SingleFlight
 from butaca.core.errors import CatalogueTimedOut, MovieNotFound
 from tests.adapters.cache.scene import LONG
 from tests.fakes import FakeClock
@@ -31,81 +31,81 @@ def fail(failure: BaseException) -> Any:
 
 
 def test_the_first_one_leads() -> None:
-    _, leads = Flights().board("a")
+    _, leads = SingleFlight().join("a")
 
     assert leads
 
 
 def test_the_others_board_the_same_flight() -> None:
-    flights = Flights()
-    flight, _ = flights.board("a")
+    flights = SingleFlight()
+    flight, _ = flights.join("a")
 
-    assert flights.board("a") == (flight, False)
-    assert flights.board("a") == (flight, False)
+    assert flights.join("a") == (flight, False)
+    assert flights.join("a") == (flight, False)
 
 
 def test_every_key_has_a_flight_of_its_own() -> None:
-    flights = Flights()
-    one, _ = flights.board("a")
-    other, leads = flights.board("b")
+    flights = SingleFlight()
+    one, _ = flights.join("a")
+    other, leads = flights.join("b")
 
     assert leads
     assert one is not other
 
 
 def test_whoever_leads_gets_the_answer() -> None:
-    flights = Flights()
-    flight, _ = flights.board("a")
+    flights = SingleFlight()
+    flight, _ = flights.join("a")
 
-    assert flights.lead("a", flight, lambda: "answer") == "answer"
+    assert flights.run("a", flight, lambda: "answer") == "answer"
 
 
 def test_whoever_follows_gets_the_same_answer() -> None:
-    flights, answer = Flights(), object()
-    flight, _ = flights.board("a")
-    followed, _ = flights.board("a")
-    flights.lead("a", flight, lambda: answer)
+    flights, answer = SingleFlight(), object()
+    flight, _ = flights.join("a")
+    followed, _ = flights.join("a")
+    flights.run("a", flight, lambda: answer)
 
-    assert followed.lands_within(0)
-    assert followed.outcome() is answer
+    assert followed.wait(0)
+    assert followed.result() is answer
 
 
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda each: type(each).__name__)
 def test_whoever_leads_gets_the_failure(failure: BaseException) -> None:
-    flights = Flights()
-    flight, _ = flights.board("a")
+    flights = SingleFlight()
+    flight, _ = flights.join("a")
 
     with pytest.raises(type(failure)) as caught:
-        flights.lead("a", flight, lambda: fail(failure))
+        flights.run("a", flight, lambda: fail(failure))
 
     assert caught.value is failure
 
 
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda each: type(each).__name__)
 def test_whoever_follows_gets_the_same_failure(failure: BaseException) -> None:
-    flights = Flights()
-    flight, _ = flights.board("a")
+    flights = SingleFlight()
+    flight, _ = flights.join("a")
     with pytest.raises(type(failure)):
-        flights.lead("a", flight, lambda: fail(failure))
+        flights.run("a", flight, lambda: fail(failure))
 
-    assert flight.lands_within(0)
+    assert flight.wait(0)
     with pytest.raises(type(failure)) as caught:
-        flight.outcome()
+        flight.result()
 
     assert caught.value.args == failure.args
     assert vars(caught.value) == vars(failure)
 
 
 def test_whoever_follows_raises_the_refusal_with_a_traceback_of_their_own() -> None:
-    flights = Flights()
-    flight, _ = flights.board("a")
+    flights = SingleFlight()
+    flight, _ = flights.join("a")
     with pytest.raises(CatalogueTimedOut) as led:
-        flights.lead("a", flight, lambda: fail(CatalogueTimedOut()))
+        flights.run("a", flight, lambda: fail(CatalogueTimedOut()))
 
     followed = []
     for _ in range(2):
         with pytest.raises(CatalogueTimedOut) as caught:
-            flight.outcome()
+            flight.result()
         followed.append(caught)
 
     assert len({id(caught.value) for caught in (led, *followed)}) == 3
@@ -113,67 +113,67 @@ def test_whoever_follows_raises_the_refusal_with_a_traceback_of_their_own() -> N
 
 
 def test_after_a_flight_the_next_one_leads() -> None:
-    flights = Flights()
-    flight, _ = flights.board("a")
-    flights.lead("a", flight, lambda: None)
-    second, leads = flights.board("a")
+    flights = SingleFlight()
+    flight, _ = flights.join("a")
+    flights.run("a", flight, lambda: None)
+    second, leads = flights.join("a")
 
     assert leads
     assert second is not flight
 
 
 def test_after_a_failure_the_next_one_leads() -> None:
-    flights = Flights()
-    flight, _ = flights.board("a")
+    flights = SingleFlight()
+    flight, _ = flights.join("a")
     with pytest.raises(Interruption):
-        flights.lead("a", flight, lambda: fail(Interruption()))
+        flights.run("a", flight, lambda: fail(Interruption()))
 
-    assert flights.board("a")[1]
+    assert flights.join("a")[1]
 
 
 def test_a_flight_that_has_not_landed_is_not_waited_for_any_longer_than_asked() -> None:
-    flight, _ = Flights().board("a")
+    flight, _ = SingleFlight().join("a")
 
-    assert not flight.lands_within(0.01)
-    assert not flight.lands_within(0)
-    assert not flight.lands_within(-1)
+    assert not flight.wait(0.01)
+    assert not flight.wait(0)
+    assert not flight.wait(-1)
 
 
 def test_a_flight_knows_when_it_departed() -> None:
     clock = FakeClock(seconds=12.0)
-    flights = Flights(clock=clock.monotonic)
-    flight, _ = flights.board("a")
+    flights = SingleFlight(clock=clock.monotonic)
+    flight, _ = flights.join("a")
     clock.move(5)
-    followed, _ = flights.board("a")
+    followed, _ = flights.join("a")
 
-    assert flight.departed == followed.departed == 12.0
+    assert flight.started_at == followed.started_at == 12.0
 
 
 def test_of_many_who_board_at_once_one_leads() -> None:
-    flights, barrier = Flights(), Barrier(16, timeout=LONG)
+    flights, barrier = SingleFlight(), Barrier(16, timeout=LONG)
 
-    def board() -> tuple[Flight[Any], bool]:
+    def join() -> tuple[InFlightCall[Any], bool]:
         barrier.wait()
-        return flights.board("a")
+        return flights.join("a")
 
     with ThreadPoolExecutor(16) as pool:
-        boarded = [each.result(LONG) for each in [pool.submit(board) for _ in range(16)]]
+        boarded = [each.result(LONG) for each in [pool.submit(join) for _ in range(16)]]
 
     assert [leads for _, leads in boarded].count(True) == 1
     assert len({id(flight) for flight, _ in boarded}) == 1
 
 
 def test_whoever_waits_is_woken_when_it_lands() -> None:
-    flights, may_land = Flights(), Event()
-    flight, _ = flights.board("a")
+    flights, may_land = SingleFlight(), Event()
+    flight, _ = flights.join("a")
 
-    def fly() -> str:
+    def call() -> str:
         assert may_land.wait(LONG)
         return "answer"
 
     with ThreadPoolExecutor(3) as pool:
-        waits = [pool.submit(flight.lands_within, LONG) for _ in range(2)]
-        leader = pool.submit(flights.lead, "a", flight, fly)
+        waits = [pool.submit(flight.wait, LONG) for _ in range(2)]
+        leader = pool.submit(flights.run, "a", flight, call)
         may_land.set()
 
         assert [wait.result(LONG) for wait in waits] == [True, True]
@@ -181,28 +181,28 @@ def test_whoever_waits_is_woken_when_it_lands() -> None:
 
 
 def test_a_flight_that_is_sent_flies_in_a_thread_of_its_own() -> None:
-    flights, may_land = Flights(), Event()
-    flight, _ = flights.board("a")
+    flights, may_land = SingleFlight(), Event()
+    flight, _ = flights.join("a")
 
-    def fly() -> int:
+    def call() -> int:
         assert may_land.wait(LONG)
         return get_ident()
 
-    flights.send("a", flight, fly)
-    assert not flight.lands_within(0)
+    flights.run_in_background("a", flight, call)
+    assert not flight.wait(0)
     may_land.set()
 
-    assert flight.outcome() != get_ident()
+    assert flight.result() != get_ident()
 
 
 def test_a_flight_that_is_sent_flies_in_the_name_of_whoever_asked() -> None:
     name: ContextVar[str] = ContextVar("name")
     name.set("mine")
-    flights = Flights()
-    flight, _ = flights.board("a")
-    flights.send("a", flight, name.get)
+    flights = SingleFlight()
+    flight, _ = flights.join("a")
+    flights.run_in_background("a", flight, name.get)
 
-    assert flight.outcome() == "mine"
+    assert flight.result() == "mine"
 
 
 @pytest.fixture
@@ -216,43 +216,43 @@ def no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_flight_for_which_there_is_no_thread_flies_here(no_threads: None) -> None:
-    flights = Flights()
-    flight, _ = flights.board("a")
-    flights.send("a", flight, get_ident)
+    flights = SingleFlight()
+    flight, _ = flights.join("a")
+    flights.run_in_background("a", flight, get_ident)
 
-    assert flight.outcome() == get_ident()
+    assert flight.result() == get_ident()
 
 
 def test_that_a_flight_was_sent_in_vain_is_told_to_those_who_wait_alone(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    flights = Flights()
-    flight, _ = flights.board("a")
-    flights.send("a", flight, lambda: fail(CatalogueTimedOut()))
+    flights = SingleFlight()
+    flight, _ = flights.join("a")
+    flights.run_in_background("a", flight, lambda: fail(CatalogueTimedOut()))
 
     with pytest.raises(CatalogueTimedOut):
-        flight.outcome()
-    assert flights.board("a")[1]
+        flight.result()
+    assert flights.join("a")[1]
     assert caplog.records == []
 
 
 def test_a_mistake_of_ours_in_a_flight_that_was_sent_is_told_to_the_operator(
     caplog: pytest.LogCaptureFixture, no_threads: None
 ) -> None:
-    flights = Flights()
-    flight, _ = flights.board("a")
-    flights.send("a", flight, lambda: fail(ZeroDivisionError()))
+    flights = SingleFlight()
+    flight, _ = flights.join("a")
+    flights.run_in_background("a", flight, lambda: fail(ZeroDivisionError()))
 
-    assert isinstance(flight.landed.exception(), ZeroDivisionError)
+    assert isinstance(flight.future.exception(), ZeroDivisionError)
     (line,) = caplog.records
     assert (line.getMessage(), vars(line)["call"]) == ("catalogue.broke", "a")
 
 
 def test_whoever_leads_and_follows_is_counted() -> None:
     registry = CollectorRegistry()
-    flights = Flights(registry=registry)
+    flights = SingleFlight(registry=registry)
     for key in ("a", "a", "a", "b"):
-        flights.board(key)
+        flights.join(key)
 
     totals = [
         registry.get_sample_value("butaca_flights_total", {"role": role})

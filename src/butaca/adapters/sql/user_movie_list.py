@@ -43,7 +43,7 @@ _SORTED_ALWAYS = (_mine.movie_id, _mine.release_date, _mine.sort_title)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Shelf(Generic[T]):
+class UserMovieList(Generic[T]):
     """A kind of list: its condition on `user_movies`, the columns it returns, and its entities.
 
     The list's index contains all these columns and those to sort by, so that selecting and sorting
@@ -97,7 +97,7 @@ class Shelf(Generic[T]):
 
 @lru_cache(maxsize=256)
 def _statements(
-    shelf: Shelf[Any],
+    shelf: UserMovieList[Any],
     sort: SortOrder,
     states: _States,
     values: frozenset[str],
@@ -129,7 +129,7 @@ def this_movie(user_id: int, movie_id: int) -> ColumnElement[bool]:
 
 
 def _with_movies(
-    shelf: Shelf[Any], chosen: Select[Any], language: str | None, sort: SortOrder = ()
+    shelf: UserMovieList[Any], chosen: Select[Any], language: str | None, sort: SortOrder = ()
 ) -> Select[Any]:
     """Join the few selected rows with the large columns of their movies.
 
@@ -235,13 +235,13 @@ def _rating(
     return Rating(movie, Stars(half_stars), rated_at, corrected_at, language)
 
 
-FAVORITES: Shelf[Favorite] = Shelf(
+FAVORITES: UserMovieList[Favorite] = UserMovieList(
     _mine.favorited_at.is_not(None),
     (_mine.favorited_at, _mine.half_stars),
     _favorite,
 )
 
-RATINGS: Shelf[Rating] = Shelf(
+RATINGS: UserMovieList[Rating] = UserMovieList(
     _mine.half_stars.is_not(None),
     (_mine.half_stars, _mine.rated_at, _mine.corrected_at),
     _rating,

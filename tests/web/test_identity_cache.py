@@ -4,7 +4,7 @@ import gc
 from collections.abc import Callable
 from dataclasses import replace
 
-from butaca.web.once import Once
+from butaca.web.identity_cache import IdentityCache
 from tests.builders import make_details
 
 
@@ -21,14 +21,14 @@ def counting() -> tuple[list[int], Callable[[], int]]:
 
 def test_what_was_made_of_an_object_is_made_once() -> None:
     made, make = counting()
-    once, movie = Once[int](), make_details()
+    once, movie = IdentityCache[int](), make_details()
     assert [once(movie, make) for _ in range(3)] == [0, 0, 0]
     assert made == [0]
 
 
 def test_an_equal_object_is_another_one() -> None:
     _, make = counting()
-    once, movie = Once[int](), make_details()
+    once, movie = IdentityCache[int](), make_details()
     twin = replace(movie)
     assert movie == twin
     assert [once(movie, make), once(twin, make)] == [0, 1]
@@ -36,7 +36,7 @@ def test_an_equal_object_is_another_one() -> None:
 
 def test_what_was_made_of_an_object_is_forgotten_with_it() -> None:
     _, make = counting()
-    once, movie = Once[int](), make_details()
+    once, movie = IdentityCache[int](), make_details()
     once(movie, make)
     assert len(once) == 1
     del movie
@@ -46,7 +46,7 @@ def test_what_was_made_of_an_object_is_forgotten_with_it() -> None:
 
 def test_what_cannot_be_made_is_tried_again() -> None:
     made, make = counting()
-    once, movie = Once[int](), make_details()
+    once, movie = IdentityCache[int](), make_details()
 
     def fail() -> int:
         raise ValueError
