@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, S
 
 from butaca.adapters.sql import Database, Limits, SqlAccounts, SqlLibrary
 from butaca.adapters.sql.tables import movies, user_movies, users
-from butaca.core.errors import LibraryBusy, LibraryUnavailable, MovieNotFound
+from butaca.core.errors import LibraryBusy, LibraryUnavailable, MovieNotFound, TokenRejected
 from butaca.core.models import Stars
 from tests.builders import ADMIN, CONSUMER, NOON, make_record
 
@@ -329,7 +329,7 @@ def test_a_wrong_statement_is_no_absence(database: Database, statement: str) -> 
 
 def test_a_favorite_needs_its_user(database: Database) -> None:
     store = stocked_library(database)
-    with pytest.raises(IntegrityError):
+    with pytest.raises(TokenRejected):
         store.add_favorite(404, 550, NOON)
 
 
