@@ -21,7 +21,7 @@ from granian.log import LogLevels
 from granian.net import SocketHolder  # type: ignore[attr-defined]
 from granian.server import MPServer
 
-from butaca import connections, hugepages
+from butaca import connections
 from butaca.admission import SPARE_THREADS, Admission
 from butaca.draining import ConnectionCloser, is_listening, keep_out_newcomers, wait_until_settled
 from butaca.operator_error import OperatorError
@@ -192,7 +192,6 @@ def load(target: str, port: int, places: int, farewells: Connection) -> Connecti
     app = ConnectionCloser(connections.AnnouncedClose(Admission(resolve_name(target)(), places)))
     Thread(target=_hear, args=(farewells, app), daemon=True).start()
     connections.watch(port)
-    hugepages.back_heap()
     Thread(target=_end_with_main_process, daemon=True).start()
     return app
 
