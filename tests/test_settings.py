@@ -158,6 +158,7 @@ def test_a_postgresql_url_needs_no_driver(environment: pytest.MonkeyPatch, schem
         ("TMDB_BACKOFF", "-0.1"),
         ("TMDB_MAX_CONCURRENCY", "0"),
         ("TMDB_MAX_CONCURRENCY", "half"),
+        ("TMDB_MAX_CONCURRENCY", "8"),
         ("CACHE_TTL_SECONDS", "soon"),
         ("CACHE_STALE_SECONDS", "0"),
         ("CACHE_STALE_SECONDS", "29"),

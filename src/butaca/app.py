@@ -21,11 +21,12 @@ from butaca.adapters.cached_accounts import CachedAccounts
 from butaca.adapters.circuit_breaker import CircuitBreaker
 from butaca.adapters.rate_limits import RateLimits
 from butaca.adapters.redis import RedisLink
-from butaca.adapters.sql import SqlAccounts, SqlLibrary, schema
+from butaca.adapters.sql import Database, SqlAccounts, SqlLibrary, schema
 from butaca.adapters.tmdb import TmdbCatalogue
 from butaca.core.accounts import Accounts
 from butaca.core.library import Library
 from butaca.core.movies import Movies
+from butaca.core.ports import MovieCatalogue
 from butaca.operator_error import OperatorError
 from butaca.settings import Settings, read_settings
 from butaca.web import Services, WebOptions, create_web
@@ -60,26 +61,13 @@ def create_app(settings: Settings) -> APIFlask:
         pools={"database": database.places, "tmdb": upstream},
     )
     catalogue = CachedCatalogue(
-        TmdbCatalogue(
-            resources.tmdb(settings, settings.threads, registry), settings.default_language
-        ),
-        _layers(settings, link, registry),
+        _tmdb(settings, registry),
+        _cache(settings, link, registry),
         health,
         upstream,
         SingleFlight(settings.tmdb_deadline, registry=registry),
     )
-    services = Services(
-        movies=Movies(catalogue, settings.default_language),
-        library=Library(SqlLibrary(database), catalogue),
-        accounts=Accounts(_remembered(SqlAccounts(database), settings.database_places)),
-        rate_limiter=RateLimits(
-            link,
-            reads=settings.rate_limit_reads,
-            writes=settings.rate_limit_writes,
-            registry=registry,
-        ),
-        check_database=database.ping,
-    )
+    services = _services(settings, database, link, catalogue, registry)
     is_traced = telemetry.is_wanted()
     # Each request must produce a span, so none may bypass Flask.
     options = _web_options(settings, express=not is_traced)
@@ -117,6 +105,32 @@ def _admit_demo_users(accounts: Accounts, are_welcome: bool) -> None:
         raise OperatorError("DEMO_USERS: their IDs, 1 and 2, or their names belong to other users")
 
 
+def _tmdb(settings: Settings, registry: CollectorRegistry) -> TmdbCatalogue:
+    http = resources.tmdb(settings, settings.threads, registry)
+    return TmdbCatalogue(http, settings.default_language)
+
+
+def _services(
+    settings: Settings,
+    database: Database,
+    link: RedisLink,
+    catalogue: MovieCatalogue,
+    registry: CollectorRegistry,
+) -> Services:
+    return Services(
+        movies=Movies(catalogue, settings.default_language),
+        library=Library(SqlLibrary(database), catalogue),
+        accounts=Accounts(_remembered(SqlAccounts(database), settings.database_places)),
+        rate_limiter=RateLimits(
+            link,
+            reads=settings.rate_limit_reads,
+            writes=settings.rate_limit_writes,
+            registry=registry,
+        ),
+        check_database=database.ping,
+    )
+
+
 def _web_options(settings: Settings, *, express: bool) -> WebOptions:
     return WebOptions(
         image_base_url=settings.tmdb_image_base_url,
@@ -134,7 +148,7 @@ def _remembered(accounts: SqlAccounts, threads: int) -> CachedAccounts:
     return CachedAccounts(accounts, memory, rest, threads=threads)
 
 
-def _layers(settings: Settings, link: RedisLink, registry: CollectorRegistry) -> TieredCache:
+def _cache(settings: Settings, link: RedisLink, registry: CollectorRegistry) -> TieredCache:
     kept_for = settings.cache_stale_seconds
     memory, cache = MemoryCache(REMEMBERED, kept_for), RedisCache(link, kept_for)
     return TieredCache(memory, cache, settings.cache_ttl_seconds, registry)

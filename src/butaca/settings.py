@@ -91,6 +91,13 @@ def _not_less_than_fresh(seconds: float, info: ValidationInfo) -> float:
     return seconds
 
 
+def _less_than_threads(places: int | None, info: ValidationInfo) -> int | None:
+    most = max(info.data.get("threads", 0) - 1, 1)
+    if places is not None and "threads" in info.data and places > most:
+        raise ValueError("must be less than THREADS")
+    return places
+
+
 def _not_for_everybody(are_welcome: bool, info: ValidationInfo) -> bool:
     if are_welcome and "*" in info.data.get("cors_origins", ()):
         raise ValueError(
@@ -137,7 +144,9 @@ class Settings(RefreshSettings):
     threads: Annotated[int, Field(ge=1, le=512)] = 8
     tmdb_image_base_url: HttpUrl = "https://image.tmdb.org/t/p"
     tmdb_cooldown_seconds: Seconds = 5.0
-    tmdb_max_concurrency: Annotated[int, Field(ge=1)] | None = None
+    tmdb_max_concurrency: Annotated[
+        Annotated[int, Field(ge=1)] | None, AfterValidator(_less_than_threads)
+    ] = None
     cache_ttl_seconds: Seconds = 30.0
     cache_stale_seconds: Annotated[float, AfterValidator(_not_less_than_fresh)] = 86_400.0
     cors_origins: Origins = []
