@@ -87,7 +87,7 @@ def test_how_many_may_wait_for_tmdb_can_be_set(environment: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize(
     ("threads", "for_tmdb", "places"),
-    [("8", "", 3), ("8", "7", 1), ("8", "1", 6), ("2", "", 1), ("1", "", 1)],
+    [("8", "", 3), ("8", "6", 1), ("8", "1", 6), ("2", "", 1), ("1", "", 1)],
 )
 def test_the_database_gets_the_threads_that_tmdb_leaves_but_one(
     environment: pytest.MonkeyPatch, threads: str, for_tmdb: str, places: int
@@ -158,7 +158,7 @@ def test_a_postgresql_url_needs_no_driver(environment: pytest.MonkeyPatch, schem
         ("TMDB_BACKOFF", "-0.1"),
         ("TMDB_MAX_CONCURRENCY", "0"),
         ("TMDB_MAX_CONCURRENCY", "half"),
-        ("TMDB_MAX_CONCURRENCY", "8"),
+        ("TMDB_MAX_CONCURRENCY", "7"),
         ("CACHE_TTL_SECONDS", "soon"),
         ("CACHE_STALE_SECONDS", "0"),
         ("CACHE_STALE_SECONDS", "29"),

@@ -133,14 +133,11 @@ function list({ title, path, extra = {}, about, movieOf = (movie) => movie, hasL
 
 /** Return the IDs of the favorites that have a rating. A rating does not say whether its movie is a favorite. */
 async function ratedFavorites(signal) {
-  const ids = new Set();
-  let pages = 1;
-  for (let page = 1; page <= pages; page++) {
-    const { data } = await get("/me/favorites", { rated: true, page_size: 100, page }, signal);
-    for (const { movie } of data.results) ids.add(movie.id);
-    pages = data.total_pages;
-  }
-  return ids;
+  const pageOf = (page) => get("/me/favorites", { rated: true, page_size: 100, page }, signal);
+  const first = await pageOf(1);
+  const others = Array.from({ length: Math.max(first.data.total_pages - 1, 0) }, (_, index) => pageOf(index + 2));
+  const pages = [first, ...(await Promise.all(others))];
+  return new Set(pages.flatMap(({ data }) => data.results.map(({ movie }) => movie.id)));
 }
 
 /** Return what to announce after a page of a list has been added. */
@@ -205,6 +202,7 @@ function showEntrance(isRefused = false) {
   enter(root, root.querySelector("h1"));
   if (isRefused) {
     parts.refused.append(paragraph("This token is unknown, expired or revoked."));
+    form.token.focus();
     form.token.select();
   }
 }
@@ -250,7 +248,7 @@ async function exportAs(button) {
     toast(error, "Export failed.");
   } finally {
     button.disabled = false;
-    button.focus();
+    if (document.activeElement === document.body) button.focus(); // Disabling it took the focus.
   }
 }
 

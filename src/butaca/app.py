@@ -120,7 +120,7 @@ def _services(
     return Services(
         movies=Movies(catalogue, settings.default_language),
         library=Library(SqlLibrary(database), catalogue),
-        accounts=Accounts(_remembered(SqlAccounts(database), settings.database_places)),
+        accounts=Accounts(_cached_accounts(SqlAccounts(database), settings.database_places)),
         rate_limiter=RateLimits(
             link,
             reads=settings.rate_limit_reads,
@@ -142,10 +142,10 @@ def _web_options(settings: Settings, *, express: bool) -> WebOptions:
     )
 
 
-def _remembered(accounts: SqlAccounts, threads: int) -> CachedAccounts:
+def _cached_accounts(accounts: SqlAccounts, threads: int) -> CachedAccounts:
     memory = MemoryCache(BEARERS, kept_for=BEARERS_KEPT_FOR)
-    rest = CircuitBreaker(LOOK_UP_REST, longest_try=LOOK_UP_REST)
-    return CachedAccounts(accounts, memory, rest, threads=threads)
+    breaker = CircuitBreaker(LOOK_UP_REST, longest_try=LOOK_UP_REST)
+    return CachedAccounts(accounts, memory, breaker, threads=threads)
 
 
 def _cache(settings: Settings, link: RedisLink, registry: CollectorRegistry) -> TieredCache:

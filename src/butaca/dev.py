@@ -70,10 +70,10 @@ def _greet(settings: Settings, page: str | None, address: str) -> None:
 def _bound(host: str, port: int) -> socket.socket:
     try:
         return bind(host, port)
-    except OperatorError as complaint:
-        if getattr(complaint.__cause__, "errno", None) != errno.EADDRINUSE:
+    except OperatorError as error:
+        if getattr(error.__cause__, "errno", None) != errno.EADDRINUSE:
             raise
-        raise OperatorError(f"{complaint}. {OTHER_PORT}") from complaint
+        raise OperatorError(f"{error}. {OTHER_PORT}") from error
 
 
 @dataclass(frozen=True, slots=True)

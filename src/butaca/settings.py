@@ -91,10 +91,10 @@ def _not_less_than_fresh(seconds: float, info: ValidationInfo) -> float:
     return seconds
 
 
-def _less_than_threads(places: int | None, info: ValidationInfo) -> int | None:
-    most = max(info.data.get("threads", 0) - 1, 1)
+def _leaving_threads(places: int | None, info: ValidationInfo) -> int | None:
+    most = max(info.data.get("threads", 0) - 2, 1)
     if places is not None and "threads" in info.data and places > most:
-        raise ValueError("must be less than THREADS")
+        raise ValueError("must be at most THREADS - 2")
     return places
 
 
@@ -145,7 +145,7 @@ class Settings(RefreshSettings):
     tmdb_image_base_url: HttpUrl = "https://image.tmdb.org/t/p"
     tmdb_cooldown_seconds: Seconds = 5.0
     tmdb_max_concurrency: Annotated[
-        Annotated[int, Field(ge=1)] | None, AfterValidator(_less_than_threads)
+        Annotated[int, Field(ge=1)] | None, AfterValidator(_leaving_threads)
     ] = None
     cache_ttl_seconds: Seconds = 30.0
     cache_stale_seconds: Annotated[float, AfterValidator(_not_less_than_fresh)] = 86_400.0

@@ -353,7 +353,7 @@ def test_a_database_that_is_away_is_told(words: list[str]) -> None:
 
 def test_a_database_that_nobody_named_is_told() -> None:
     told = of_no_use(["users", "list"], "")
-    assert told.startswith("DATABASE_URL: is required, such as postgresql+psycopg://")
+    assert told.startswith("DATABASE_URL: is required, such as postgresql://")
     assert told.endswith("`butaca dev`: export DATABASE_URL=sqlite:///.butaca/butaca.db")
 
 

@@ -20,7 +20,7 @@ POPULAR = "/movies/popular"
 
 
 def test_what_is_upstream_when_a_pod_is_told_to_end_is_answered(town: Town) -> None:
-    pod = town.pod(THREADS="13", TMDB_MAX_CONCURRENCY="12")
+    pod = town.pod(THREADS="14", TMDB_MAX_CONCURRENCY="12")
     town.tmdb.break_with(Fault("delay", seconds=0.4))
     with ThreadPoolExecutor(12) as threads:
         asked = [threads.submit(pod.get, new_path()) for _ in range(12)]

@@ -88,7 +88,7 @@ class Bulkhead:
         turn = _Turn()
         with self._lock:
             self._turns.append(turn)
-            self._authorized()
+            self._admit()
         if turn.taken_at is None:
             self._queue(turn, min(self._longest_queue, seconds_left()) if may_queue else 0.0)
         try:
@@ -96,9 +96,9 @@ class Bulkhead:
         finally:
             with self._lock:
                 self._taken_at.remove(cast("float", turn.taken_at))
-                self._authorized()
+                self._admit()
 
-    def _authorized(self) -> None:
+    def _admit(self) -> None:
         while self._turns and len(self._taken_at) < self._places:
             now = self._clock()
             self._turns.popleft().come(now)

@@ -14,7 +14,7 @@ S = TypeVar("S", bound="DatabaseSettings")
 
 MISSING = "DATABASE_URL: is required"
 EXAMPLE = (
-    ", such as postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
+    ", such as postgresql://USER:PASSWORD@HOST/DATABASE"
     "; for the database of `butaca dev`: export DATABASE_URL=sqlite:///.butaca/butaca.db"
 )
 
@@ -25,8 +25,8 @@ def chosen_settings(kind: type[S]) -> S:
 
     try:
         return read_settings(kind)
-    except OperatorError as complaint:
-        raise OperatorError(str(complaint).replace(MISSING, MISSING + EXAMPLE)) from None
+    except OperatorError as error:
+        raise OperatorError(str(error).replace(MISSING, MISSING + EXAMPLE)) from None
 
 
 @contextmanager

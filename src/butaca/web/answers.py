@@ -48,7 +48,7 @@ class Replay(NamedTuple):
     """Writes the response for a user. `None` if it is the same for all users."""
 
     size: int = 0
-    """The number of bytes that `anew` keeps in memory."""
+    """The number of bytes that `render` keeps in memory."""
 
 
 MarksOf = Callable[[models.User, Iterable[int]], Mapping[int, models.Mark]]
@@ -160,7 +160,7 @@ def catalogue_response(
     With `marks_of`, each movie has the marks of the current user.
     """
     if marks_of is None:
-        return told_to_all(shape, fetched, headers)
+        return shared_response(shape, fetched, headers)
     found = _found(fetched.freshness)
     unmarked = writer().unmarked(shape, fetched.value)
 
@@ -170,7 +170,7 @@ def catalogue_response(
     return _rendered_per_user(render, fetched.freshness, unmarked.size, found)
 
 
-def told_to_all(
+def shared_response(
     shape: type[Answer], fetched: Fetched[Any], headers: Mapping[str, str] | None = None
 ) -> Response:
     """Return a response with data of the catalogue that is the same for all users."""

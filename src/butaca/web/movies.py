@@ -4,7 +4,7 @@ from flask import Response
 
 from butaca.core.models import Fetched, Movie, Page, Role
 from butaca.web import inputs, outputs
-from butaca.web.answers import MarksOf, catalogue_response, page_links, told_to_all
+from butaca.web.answers import MarksOf, catalogue_response, page_links, shared_response
 from butaca.web.auth import requires
 from butaca.web.context import services
 from butaca.web.responses import CATALOGUE, MOVIE_NOT_FOUND
@@ -70,7 +70,7 @@ def list_genres(query: inputs.GenresQuery) -> Response:
     language has its English name. Responses are cached like popular movies.
     """
     found = services().movies.genres(language=query.language)
-    return told_to_all(outputs.GenreList, found)
+    return shared_response(outputs.GenreList, found)
 
 
 @bp.get("/movies/<movie_id>")

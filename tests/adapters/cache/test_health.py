@@ -71,6 +71,16 @@ def test_the_two_keys_are_in_one_slot_of_a_cluster() -> None:
     assert key_slot(RESTING.encode()) == key_slot(AILING.encode())
 
 
+def test_a_rest_whose_key_is_of_another_type_is_a_rest(
+    one: SharedHealth, links: list[OvertakenLink], client: Any
+) -> None:
+    client.rpush(RESTING, b"nobody")
+    client.pexpire(RESTING, 60_000)
+
+    assert one.claim() == pytest.approx(60, abs=5)
+    assert links[0].is_up
+
+
 # --- where all was seen to be calm ---------------------------------------------------------
 
 

@@ -161,6 +161,17 @@ def test_a_file_may_be_named_by_its_uri(tmp_path: Path) -> None:
         database.ping()
 
 
+@pytest.mark.parametrize("name", ["butaca.db", "{folder}/butaca.db"])
+def test_a_url_may_ask_for_uris_and_name_a_plain_file(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with closing(Database(f"sqlite:///{name.format(folder=tmp_path)}?uri=true")) as database:
+        database.create()
+        database.ping()
+    assert (tmp_path / "butaca.db").exists()
+
+
 def test_a_file_that_another_writes_is_unavailable(sqlite: Database, hurried: Database) -> None:
     with sqlite.writing(), pytest.raises(LibraryUnavailable), hurried.writing():
         pass

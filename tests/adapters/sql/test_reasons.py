@@ -69,6 +69,16 @@ def test_a_file_that_another_writes_is_told(sqlite: Database) -> None:
         ('FATAL:  password authentication failed for user "me"', "password authentication failed"),
         ("failed to resolve host 'db': [Errno -2] Name or service", "failed to resolve host"),
         ("connection timeout expired", "timeout expired"),
+        ("[Errno -2] Name or service not known", "name or service not known"),
+        (
+            "FATAL:  remaining connection slots are reserved for roles",
+            "remaining connection slots are reserved",
+        ),
+        (
+            "FATAL:  the database system is in recovery mode",
+            "the database system is in recovery mode",
+        ),
+        ('FATAL:  role "hunter2" is not permitted to log in', "is not permitted to log in"),
         ("The server did not answer in time.", "did not answer in time"),
         (
             "canceling statement due to lock timeout\nCONTEXT:  while locking tuple",

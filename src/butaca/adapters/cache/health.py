@@ -25,7 +25,10 @@ NONSENSE = 512
 # Returns the time left, and whether the reason is a probe, the caller's or another's.
 _CLAIM = """
 local left = redis.call('PTTL', KEYS[1])
-if left > 0 then return {left, redis.call('GET', KEYS[1])} end
+if left > 0 then
+    local why = redis.pcall('GET', KEYS[1])
+    return {left, type(why) == 'string' and why or ''}
+end
 if redis.call('PTTL', KEYS[2]) == -2 then return {0, ''} end
 redis.call('SET', KEYS[1], 'probe', 'PX', ARGV[1])
 return {0, 'probe'}

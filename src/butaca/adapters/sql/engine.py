@@ -151,8 +151,8 @@ def _open_existing(
     (name,) = args
     if not _is_file_name(name):
         return None
-    uri = f"{Path(name).as_uri()}?mode=rw"
-    connection: sqlite3.Connection = sqlite3.connect(uri, uri=True, **parameters)
+    uri = f"{Path(name).absolute().as_uri()}?mode=rw"
+    connection: sqlite3.Connection = sqlite3.connect(uri, **{**parameters, "uri": True})
     return connection
 
 

@@ -3,11 +3,16 @@
 import re
 
 _KNOWN = re.compile(
-    "failed to resolve host|connection refused|timeout expired|did not answer in time"
+    "failed to resolve host|name or service not known|connection refused|timeout expired"
+    "|did not answer in time"
     "|no route to host|network is unreachable|server closed the connection unexpectedly"
     "|password authentication failed|no password supplied|no pg_hba.conf entry"
     "|(database|role) does not exist|too many (clients|connections)"
-    "|the database system is (starting up|shutting down)|server does not support SSL"
+    "|remaining connection slots are reserved"
+    "|the database system is (starting up|shutting down|in recovery mode)"
+    "|server does not support SSL"
+    "|is not permitted to log in|permission denied for database"
+    "|not (currently|yet) accepting connections|disk I/O error"
     "|certificate verify failed|canceling statement due to (lock|statement) timeout"
     "|unable to open database file|database is locked|attempt to write a readonly database",
     re.IGNORECASE,

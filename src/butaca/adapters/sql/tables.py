@@ -109,7 +109,8 @@ translations = Table(
 
 # The movies of a user: favorites (`favorited_at`), rated movies (`half_stars`), or both. A row that
 # is neither is deleted. `release_date` and `sort_title` are copied from the movie, so that a single
-# index covers everything by which a page is selected and sorted.
+# index covers everything by which a page is selected and sorted, but for the `favorite` filter on
+# ratings.
 user_movies = Table(
     "user_movies",
     metadata,

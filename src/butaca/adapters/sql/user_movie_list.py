@@ -47,7 +47,7 @@ class UserMovieList(Generic[T]):
     """A kind of list: its condition on `user_movies`, the columns it returns, and its entities.
 
     The list's index contains all these columns and those to sort by, so that selecting and sorting
-    reads nothing else.
+    reads nothing else, but for the `favorite` filter on ratings.
     """
 
     holds: ColumnElement[bool]
@@ -97,7 +97,7 @@ class UserMovieList(Generic[T]):
 
 @lru_cache(maxsize=256)
 def _statements(
-    shelf: UserMovieList[Any],
+    movie_list: UserMovieList[Any],
     sort: SortOrder,
     states: _States,
     values: frozenset[str],
@@ -109,17 +109,17 @@ def _statements(
     """
     chosen = (
         _mine.user_id == bindparam("user_id"),
-        shelf.holds,
+        movie_list.holds,
         *_conditions(states, values, language),
     )
     page = (
-        shelf.chosen(*chosen)
+        movie_list.chosen(*chosen)
         .order_by(*_order(sort, _mine))
         .limit(bindparam("page_size", type_=Integer))
         .offset(bindparam("skipped", type_=Integer))
     )
     count = select(func.count()).where(*chosen)
-    whole = _with_movies(shelf, page, language, sort)
+    whole = _with_movies(movie_list, page, language, sort)
     return count, whole.add_columns(count.scalar_subquery().label("total"))
 
 
@@ -129,14 +129,14 @@ def this_movie(user_id: int, movie_id: int) -> ColumnElement[bool]:
 
 
 def _with_movies(
-    shelf: UserMovieList[Any], chosen: Select[Any], language: str | None, sort: SortOrder = ()
+    movie_list: UserMovieList[Any], chosen: Select[Any], language: str | None, sort: SortOrder = ()
 ) -> Select[Any]:
     """Join the few selected rows with the large columns of their movies.
 
     Only the columns that are returned are read: each of them takes a hundredth of the request.
     """
     here = chosen.subquery("here")
-    told = (here.c[column.name] for column in shelf.columns)
+    told = (here.c[column.name] for column in movie_list.columns)
     texts = _texts(here.c.movie_id, language) if language else null()
     return (
         select(*told, movies.c.details, movies.c.language, texts.label("texts"))
