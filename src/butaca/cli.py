@@ -4,20 +4,33 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from butaca import __version__
 from butaca.commands import OneLineGroup, chosen_database, movies, one_line, tokens, users
 from butaca.commands.urls import HttpUrl
-from butaca.operator_error import OperatorError
+from butaca.operator_error import OperatorError, cannot_listen
 
 if TYPE_CHECKING:
     from butaca.sandbox import Sandbox
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _port(default: int, envvar: str | None = None) -> Callable[[F], F]:
+    return click.option(
+        "--port",
+        envvar=envvar,
+        default=default,
+        show_default=True,
+        type=click.IntRange(0, 65535),
+        help="Port to listen on; 0 selects a free port.",
+    )
 
 
 @click.group(cls=OneLineGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -27,14 +40,7 @@ def main() -> None:
 
 
 @main.command(short_help="Run everything on this machine.")
-@click.option(
-    "--port",
-    envvar="PORT",
-    default=8000,
-    show_default=True,
-    type=click.IntRange(0, 65535),
-    help="Port to listen on; 0 selects a free port.",
-)
+@_port(8000, envvar="PORT")
 def dev(port: int) -> None:
     """Run the complete development stack on this machine.
 
@@ -87,13 +93,7 @@ def migrate(check: bool) -> None:
 
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option(
-    "--port",
-    default=8001,
-    show_default=True,
-    type=click.IntRange(0, 65535),
-    help="Port to listen on; 0 selects a free port.",
-)
+@_port(8001)
 @click.option(
     "--data",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -116,13 +116,7 @@ def sandbox(host: str, port: int, data: Path | None) -> None:
 
 
 @main.command()
-@click.option(
-    "--port",
-    default=8002,
-    show_default=True,
-    type=click.IntRange(0, 65535),
-    help="Port to listen on; 0 selects a free port.",
-)
+@_port(8002)
 @click.option(
     "--api",
     default="http://127.0.0.1:8000/api/v1",
@@ -178,7 +172,7 @@ def _started_sandbox(host: str, port: int, data: Path | None) -> "Sandbox":
     except ValueError as error:
         raise OperatorError(f"SANDBOX_FAULTS: {error}") from error
     except OSError as error:
-        raise OperatorError(f"Cannot listen on port {port} of {host}: {error.strerror}") from error
+        raise cannot_listen(port, host, error) from error
     return tmdb
 
 

@@ -10,7 +10,7 @@ from socketserver import TCPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from butaca.operator_error import OperatorError
+from butaca.operator_error import cannot_listen
 
 HOST = "127.0.0.1"
 TMDB_IMAGES = "https://image.tmdb.org"
@@ -77,9 +77,7 @@ class Frontend(ThreadingHTTPServer):
         try:
             super().__init__((HOST, port), _Exchange)
         except OSError as error:
-            raise OperatorError(
-                f"Cannot listen on port {port} of {HOST}: {error.strerror}"
-            ) from error
+            raise cannot_listen(port, HOST, error) from error
 
     @property
     def url(self) -> str:

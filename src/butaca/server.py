@@ -24,7 +24,7 @@ from granian.server import MPServer
 from butaca import connections
 from butaca.admission import SPARE_THREADS, Admission
 from butaca.draining import ConnectionCloser, is_listening, keep_out_newcomers, wait_until_settled
-from butaca.operator_error import OperatorError
+from butaca.operator_error import cannot_listen
 
 log = logging.getLogger("butaca.server")
 
@@ -61,7 +61,7 @@ def bind(host: str, port: int) -> socket.socket:
             stack.pop_all()
             return sock
     except OSError as error:
-        raise OperatorError(f"Cannot listen on port {port} of {host}: {error.strerror}") from error
+        raise cannot_listen(port, host, error) from error
 
 
 def free_port(host: str) -> int:

@@ -1,5 +1,6 @@
 """Queries for a user's own lists: page, sort order, filter and language."""
 
+import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
@@ -47,6 +48,13 @@ def _key(word: str, keys: Collection[SortKey]) -> SortKey:
     if word not in keys:
         raise SortUnknown(f"Sort by {', '.join(keys)}, each with an optional '-' for descending.")
     return SortKey(word)
+
+
+def without_case_and_accents(text: str) -> str:
+    """Return a text as titles are compared with it."""
+    # Fold case last: decomposing "№" and "™" reveals capitals.
+    letters = unicodedata.normalize("NFKD", text).casefold()
+    return "".join(each for each in letters if not unicodedata.combining(each))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """Request schemas: the query parameters and bodies of the contract."""
 
 import re
-import unicodedata
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
@@ -16,6 +15,7 @@ from butaca.core.listing import (
     SortKey,
     SortOrder,
     sort_order,
+    without_case_and_accents,
 )
 from butaca.core.models import MAX_ID, MAX_PAGE, Stars
 from butaca.core.translations import LANGUAGE
@@ -66,9 +66,7 @@ def _stars(value: Any) -> Stars:
 
 def _with_letters(text: str) -> str:
     """Reject a text of spaces and accents. Searches ignore accents, so it would not filter."""
-    # The same folding as that of the stored titles.
-    characters = unicodedata.normalize("NFKD", text).casefold()
-    if all(each.isspace() or unicodedata.combining(each) for each in characters):
+    if not without_case_and_accents(text).strip():
         raise ValueError(text)
     return text
 

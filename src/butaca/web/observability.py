@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from butaca import trace
 from butaca.core.models import Source
 from butaca.web.context import RequestState, current_request, farewell, visit, welcome
+from butaca.web.headers import SANE_ID
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -25,7 +26,7 @@ BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 
 _METHODS = {str(method): str(method) for method in HTTPMethod}
 _VISIT = "butaca.observed"
-_SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+_SANE_ID = re.compile(SANE_ID, re.ASCII)
 
 
 class RequestLabels(NamedTuple):

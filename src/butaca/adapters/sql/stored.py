@@ -1,12 +1,12 @@
 """The conversion between movies and their rows."""
 
-import unicodedata
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 from pydantic import TypeAdapter
 
+from butaca.core.listing import without_case_and_accents
 from butaca.core.models import MovieDetails, MovieRecord, Stars, Translation
 from butaca.core.translations import localized
 
@@ -86,9 +86,6 @@ def to_translation(text: str) -> Translation:
 
 
 def folded(title: str) -> str:
-    """Return a title without case and accents, for sorting and searching."""
-    # Fold case last: decomposing "№" and "™" reveals capitals.
-    letters = unicodedata.normalize("NFKD", title).casefold()
+    """Return a title as it is stored for sorting and searching."""
     # PostgreSQL does not allow NUL in texts.
-    kept = "".join(c for c in letters if not unicodedata.combining(c) and c != "\0")
-    return kept[:LONGEST_TITLE]
+    return without_case_and_accents(title).replace("\0", "")[:LONGEST_TITLE]
