@@ -503,32 +503,32 @@ class FakeHealth:
     nonsense: dict[str, float] = field(default_factory=dict)
     lock: Lock = field(default_factory=Lock, repr=False)
 
-    def seconds_of_rest(self, key: str) -> float:
+    def cooldown_left(self, key: str) -> float:
         until = max(self.rests_until, self.refused_until, self.nonsense.get(key, 0.0))
         return max(until - self.clock.seconds, 0.0)
 
-    def claim(self, *, is_calm: bool = False) -> float:
+    def claim_call(self, *, upstream_healthy: bool = False) -> float:
         with self.lock:
             left = max(max(self.rests_until, self.refused_until) - self.clock.seconds, 0.0)
-            if self.is_ailing and not left and not is_calm:
+            if self.is_ailing and not left and not upstream_healthy:
                 self.rests_until = self.clock.seconds + self.probe
             return left
 
-    def failed(self) -> None:
+    def record_failure(self) -> None:
         self.is_ailing = True
         self.rests_until = self.clock.seconds + self.cooldown
 
-    def refused(self) -> None:
+    def record_rejected_key(self) -> None:
         self.is_ailing = True
         self.refused_until = self.clock.seconds + self.cooldown
 
-    def answered(self) -> None:
+    def record_success(self) -> None:
         self.is_ailing = False
         self.rests_until = self.refused_until = 0.0
 
-    def answered_nonsense(self, key: str) -> None:
+    def record_invalid_response(self, key: str) -> None:
         self.nonsense[key] = self.clock.seconds + self.cooldown
-        self.answered()
+        self.record_success()
 
 
 @dataclass

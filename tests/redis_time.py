@@ -3,8 +3,8 @@
 import redis
 
 
-def let_pass(redis_url: str, seconds: float) -> None:
-    """Shorten the time-to-live of every key by these seconds."""
+def advance_redis(redis_url: str, seconds: float) -> None:
+    """Shorten the time-to-live of every key by `seconds`."""
     with redis.Redis.from_url(redis_url) as client:
         for key in client.scan_iter():
             left_ms = client.pttl(key)

@@ -54,7 +54,7 @@ def create_app(settings: Settings) -> APIFlask:
     health = SharedHealth(
         link, settings.tmdb_cooldown_seconds, probe=settings.tmdb_deadline, registry=registry
     )
-    upstream = Bulkhead(settings.upstream_places, patience=PATIENCE)
+    upstream = Bulkhead(settings.upstream_places, slow_after=PATIENCE)
     metrics.register(
         registry,
         dependencies={"database": database, "redis": link, "tmdb": health},
@@ -143,8 +143,8 @@ def _web_options(settings: Settings, *, express: bool) -> WebOptions:
 
 
 def _cached_accounts(accounts: SqlAccounts, threads: int) -> CachedAccounts:
-    memory = MemoryCache(BEARERS, kept_for=BEARERS_KEPT_FOR)
-    breaker = CircuitBreaker(LOOK_UP_REST, longest_try=LOOK_UP_REST)
+    memory = MemoryCache(BEARERS, retention=BEARERS_KEPT_FOR)
+    breaker = CircuitBreaker(LOOK_UP_REST, probe_timeout=LOOK_UP_REST)
     return CachedAccounts(accounts, memory, breaker, threads=threads)
 
 

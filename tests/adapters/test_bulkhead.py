@@ -8,13 +8,13 @@ from contextlib import ExitStack
 import pytest
 
 from butaca.adapters.bulkhead import Bulkhead, Occupancy
-from butaca.adapters.deadline import within
+from butaca.adapters.deadline import deadline_in
 from butaca.core.errors import CatalogueBusy, LibraryBusy
-from tests.adapters.cache.scene import LONG, WatchedClock
+from tests.adapters.cache.harness import TIMEOUT, WatchedClock
 
-PATIENCE = LONG
+SLOW_AFTER = TIMEOUT
 
-Take = Callable[..., ExitStack]
+Acquire = Callable[..., ExitStack]
 Queue = Callable[[Bulkhead], Future[ExitStack]]
 
 
@@ -30,111 +30,111 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 
 
 @pytest.fixture
-def take() -> Iterator[Take]:
-    """Return what takes a place, to be closed by the test or after it."""
-    taken: list[ExitStack] = []
+def acquire() -> Iterator[Acquire]:
+    """Return what takes a slot, to be closed by the test or after it."""
+    acquired: list[ExitStack] = []
 
-    def take(bulkhead: Bulkhead, *, may_queue: bool = False) -> ExitStack:
+    def acquire(bulkhead: Bulkhead, *, may_queue: bool = False) -> ExitStack:
         stack = ExitStack()
-        taken.append(stack)
-        stack.enter_context(bulkhead.place(may_queue=may_queue))
+        acquired.append(stack)
+        stack.enter_context(bulkhead.slot(may_queue=may_queue))
         return stack
 
-    yield take
-    for stack in taken:
+    yield acquire
+    for stack in acquired:
         stack.close()
 
 
 @pytest.fixture
-def queue(take: Take, pool: ThreadPoolExecutor, clock: WatchedClock) -> Queue:
+def queue(acquire: Acquire, pool: ThreadPoolExecutor, clock: WatchedClock) -> Queue:
     """Return what queues in another thread; it comes back when the thread is in the queue."""
 
     def queue(bulkhead: Bulkhead) -> Future[ExitStack]:
         seen = len(clock.seen)
-        future = pool.submit(take, bulkhead, may_queue=True)
+        future = pool.submit(acquire, bulkhead, may_queue=True)
         clock.wait_for(threads=seen + 1)
         return future
 
     return queue
 
 
-def bulkhead_of(places: int, clock: WatchedClock) -> Bulkhead:
-    return Bulkhead(places, PATIENCE, clock.monotonic)
+def bulkhead_of(slots: int, clock: WatchedClock) -> Bulkhead:
+    return Bulkhead(slots, SLOW_AFTER, clock.monotonic)
 
 
 def assert_full(bulkhead: Bulkhead) -> None:
-    with pytest.raises(CatalogueBusy), bulkhead.place(may_queue=False):
+    with pytest.raises(CatalogueBusy), bulkhead.slot(may_queue=False):
         pass
 
 
 @pytest.mark.parametrize("may_queue", [False, True])
-def test_there_are_as_many_places_as_there_should_be(
-    take: Take, clock: WatchedClock, may_queue: bool
+def test_bulkhead_has_the_configured_number_of_slots(
+    acquire: Acquire, clock: WatchedClock, may_queue: bool
 ) -> None:
     bulkhead = bulkhead_of(3, clock)
     for _ in range(3):
-        take(bulkhead, may_queue=may_queue)
+        acquire(bulkhead, may_queue=may_queue)
 
     assert_full(bulkhead)
 
 
-def test_a_place_that_was_left_is_free(take: Take, clock: WatchedClock) -> None:
+def test_released_slot_is_free(acquire: Acquire, clock: WatchedClock) -> None:
     bulkhead = bulkhead_of(1, clock)
-    take(bulkhead).close()
+    acquire(bulkhead).close()
 
-    take(bulkhead)
+    acquire(bulkhead)
 
     assert_full(bulkhead)
 
 
-def test_a_failure_leaves_its_place(take: Take, clock: WatchedClock) -> None:
+def test_failure_releases_the_slot(acquire: Acquire, clock: WatchedClock) -> None:
     bulkhead = bulkhead_of(1, clock)
-    with pytest.raises(ZeroDivisionError), bulkhead.place(may_queue=False):
+    with pytest.raises(ZeroDivisionError), bulkhead.slot(may_queue=False):
         raise ZeroDivisionError
 
-    take(bulkhead)
+    acquire(bulkhead)
 
 
-def test_whoever_is_sent_away_takes_no_place(take: Take, clock: WatchedClock) -> None:
+def test_rejected_caller_takes_no_slot(acquire: Acquire, clock: WatchedClock) -> None:
     bulkhead = bulkhead_of(1, clock)
-    place = take(bulkhead)
+    slot = acquire(bulkhead)
     assert_full(bulkhead)
-    place.close()
+    slot.close()
 
-    take(bulkhead)
+    acquire(bulkhead)
 
 
-def test_whoever_may_not_queue_is_sent_away_at_once(take: Take) -> None:
-    bulkhead = Bulkhead(1, PATIENCE)
-    take(bulkhead)
+def test_caller_that_may_not_queue_is_rejected_immediately(acquire: Acquire) -> None:
+    bulkhead = Bulkhead(1, SLOW_AFTER)
+    acquire(bulkhead)
     started = time.monotonic()
 
     assert_full(bulkhead)
 
-    assert time.monotonic() - started < PATIENCE / 2
+    assert time.monotonic() - started < SLOW_AFTER / 2
 
 
-def test_whoever_queues_gets_the_place_that_is_left(
-    take: Take, queue: Queue, clock: WatchedClock
+def test_queued_caller_gets_the_released_slot(
+    acquire: Acquire, queue: Queue, clock: WatchedClock
 ) -> None:
     bulkhead = bulkhead_of(1, clock)
-    place = take(bulkhead)
+    slot = acquire(bulkhead)
     queued = queue(bulkhead)
     assert not queued.done()
-    place.close()
+    slot.close()
 
-    queued.result(LONG)
+    queued.result(TIMEOUT)
 
     assert_full(bulkhead)
 
 
-def test_whoever_queues_gets_the_place_that_a_failure_left(
+def test_queued_caller_gets_the_slot_released_by_a_failure(
     queue: Queue, clock: WatchedClock
 ) -> None:
     bulkhead = bulkhead_of(1, clock)
 
     def fail() -> None:
-        with bulkhead.place(may_queue=False):
+        with bulkhead.slot(may_queue=False):
             queued.append(queue(bulkhead))
             raise ZeroDivisionError
 
@@ -142,166 +142,174 @@ def test_whoever_queues_gets_the_place_that_a_failure_left(
     with pytest.raises(ZeroDivisionError):
         fail()
 
-    queued[0].result(LONG)
+    queued[0].result(TIMEOUT)
 
 
-def test_whoever_came_first_goes_first(
-    take: Take, pool: ThreadPoolExecutor, clock: WatchedClock
+def test_queue_is_first_in_first_out(
+    acquire: Acquire, pool: ThreadPoolExecutor, clock: WatchedClock
 ) -> None:
     bulkhead = bulkhead_of(1, clock)
-    place, gone = take(bulkhead), list[int]()
+    slot, order = acquire(bulkhead), list[int]()
 
     def go(number: int) -> None:
-        with bulkhead.place(may_queue=True):
-            gone.append(number)
+        with bulkhead.slot(may_queue=True):
+            order.append(number)
 
     futures = []
     for number in range(6):
         futures.append(pool.submit(go, number))
         clock.wait_for(threads=number + 2)
-    place.close()
+    slot.close()
     for future in futures:
-        future.result(LONG)
+        future.result(TIMEOUT)
 
-    assert gone == [0, 1, 2, 3, 4, 5]
+    assert order == [0, 1, 2, 3, 4, 5]
 
 
-def test_one_queues_while_the_oldest_is_not_long_away(
-    take: Take, queue: Queue, clock: WatchedClock
+def test_callers_queue_while_the_oldest_call_is_not_slow(
+    acquire: Acquire, queue: Queue, clock: WatchedClock
 ) -> None:
     bulkhead = bulkhead_of(1, clock)
-    place = take(bulkhead)
-    clock.move(PATIENCE - 1)
+    slot = acquire(bulkhead)
+    clock.move(SLOW_AFTER - 1)
     queued = queue(bulkhead)
-    place.close()
+    slot.close()
 
-    queued.result(LONG)
+    queued.result(TIMEOUT)
 
 
-def test_one_queues_on_while_others_come_and_go(
-    take: Take, queue: Queue, clock: WatchedClock
+def test_callers_stay_in_the_queue_while_slots_turn_over(
+    acquire: Acquire, queue: Queue, clock: WatchedClock
 ) -> None:
-    bulkhead = Bulkhead(1, PATIENCE, clock.monotonic, longest_queue=10 * PATIENCE)
-    place, queued = take(bulkhead), list[Future[ExitStack]]()
+    bulkhead = Bulkhead(1, SLOW_AFTER, clock.monotonic, max_wait=10 * SLOW_AFTER)
+    slot, queued = acquire(bulkhead), list[Future[ExitStack]]()
     for _ in range(3):
         queued.append(queue(bulkhead))
     for each in queued:
-        clock.move(PATIENCE - 1)
-        place.close()
-        place = each.result(LONG)
+        clock.move(SLOW_AFTER - 1)
+        slot.close()
+        slot = each.result(TIMEOUT)
 
-    assert bulkhead.occupancy().refused == 0
-
-
-def test_nobody_queues_when_the_oldest_is_long_away(take: Take, clock: WatchedClock) -> None:
-    bulkhead = bulkhead_of(2, clock)
-    take(bulkhead)
-    clock.move(PATIENCE)
-    take(bulkhead)
-
-    with pytest.raises(CatalogueBusy):
-        take(bulkhead, may_queue=True)
+    assert bulkhead.occupancy().rejections == 0
 
 
-def test_one_queues_again_when_the_oldest_has_come_back(
-    take: Take, queue: Queue, clock: WatchedClock
+def test_callers_do_not_queue_when_the_oldest_call_is_slow(
+    acquire: Acquire, clock: WatchedClock
 ) -> None:
     bulkhead = bulkhead_of(2, clock)
-    oldest = take(bulkhead)
-    clock.move(PATIENCE)
-    younger = take(bulkhead)
+    acquire(bulkhead)
+    clock.move(SLOW_AFTER)
+    acquire(bulkhead)
+
+    with pytest.raises(CatalogueBusy):
+        acquire(bulkhead, may_queue=True)
+
+
+def test_callers_queue_again_after_the_slow_call_ends(
+    acquire: Acquire, queue: Queue, clock: WatchedClock
+) -> None:
+    bulkhead = bulkhead_of(2, clock)
+    oldest = acquire(bulkhead)
+    clock.move(SLOW_AFTER)
+    younger = acquire(bulkhead)
     oldest.close()
-    take(bulkhead)
+    acquire(bulkhead)
     queued = queue(bulkhead)
     younger.close()
 
-    queued.result(LONG)
+    queued.result(TIMEOUT)
 
 
-def test_a_free_place_is_taken_however_long_the_oldest_is_away(
-    take: Take, clock: WatchedClock
+def test_free_slot_is_granted_even_if_the_oldest_call_is_slow(
+    acquire: Acquire, clock: WatchedClock
 ) -> None:
     bulkhead = bulkhead_of(2, clock)
-    take(bulkhead)
-    clock.move(1000 * PATIENCE)
+    acquire(bulkhead)
+    clock.move(1000 * SLOW_AFTER)
 
-    take(bulkhead, may_queue=True)
+    acquire(bulkhead, may_queue=True)
 
     assert_full(bulkhead)
 
 
-def test_whoever_is_sent_away_is_told_who_is_busy(take: Take) -> None:
-    bulkhead = Bulkhead(1, PATIENCE, busy=LibraryBusy)
-    take(bulkhead)
+def test_rejection_raises_the_configured_error(acquire: Acquire) -> None:
+    bulkhead = Bulkhead(1, SLOW_AFTER, busy_error=LibraryBusy)
+    acquire(bulkhead)
 
     with pytest.raises(LibraryBusy):
-        take(bulkhead)
+        acquire(bulkhead)
 
 
-def test_queueing_ends_when_patience_does(take: Take) -> None:
-    bulkhead = Bulkhead(1, patience=0.05)
-    take(bulkhead)
+def test_queueing_ends_when_upstream_becomes_slow(acquire: Acquire) -> None:
+    bulkhead = Bulkhead(1, slow_after=0.05)
+    acquire(bulkhead)
     started = time.monotonic()
 
     with pytest.raises(CatalogueBusy):
-        take(bulkhead, may_queue=True)
+        acquire(bulkhead, may_queue=True)
 
-    assert time.monotonic() - started < LONG
+    assert time.monotonic() - started < TIMEOUT
 
 
-def test_queueing_ends_at_the_deadline(take: Take) -> None:
-    bulkhead = Bulkhead(1, patience=LONG)
-    take(bulkhead)
+def test_queueing_ends_at_the_deadline(acquire: Acquire) -> None:
+    bulkhead = Bulkhead(1, slow_after=TIMEOUT)
+    acquire(bulkhead)
     started = time.monotonic()
 
-    with within(0.05), pytest.raises(CatalogueBusy):
-        take(bulkhead, may_queue=True)
+    with deadline_in(0.05), pytest.raises(CatalogueBusy):
+        acquire(bulkhead, may_queue=True)
 
-    assert time.monotonic() - started < LONG / 2
+    assert time.monotonic() - started < TIMEOUT / 2
 
 
-def test_many_threads_never_have_more_than_the_places(pool: ThreadPoolExecutor) -> None:
-    bulkhead, inside, most = Bulkhead(3, LONG), list[int](), list[int]()
+def test_concurrent_holders_never_exceed_the_slots(pool: ThreadPoolExecutor) -> None:
+    bulkhead, inside, most = Bulkhead(3, TIMEOUT), list[int](), list[int]()
 
     def go(number: int) -> None:
         for _ in range(50):
-            with bulkhead.place(may_queue=True):
+            with bulkhead.slot(may_queue=True):
                 inside.append(number)
                 most.append(len(inside))
                 inside.remove(number)
 
     for future in [pool.submit(go, number) for number in range(8)]:
-        future.result(LONG)
+        future.result(TIMEOUT)
 
     assert len(most) == 400
     assert max(most) <= 3
 
 
-def test_it_tells_how_full_it_is(take: Take, clock: WatchedClock) -> None:
+def test_occupancy_reports_size_and_slots_in_use(acquire: Acquire, clock: WatchedClock) -> None:
     bulkhead = bulkhead_of(3, clock)
-    take(bulkhead)
-    take(bulkhead).close()
+    acquire(bulkhead)
+    acquire(bulkhead).close()
 
-    assert bulkhead.occupancy() == Occupancy(places=3, taken=1, queued=0, refused=0, seconds=0)
+    assert bulkhead.occupancy() == Occupancy(
+        size=3, in_use=1, waits=0, rejections=0, wait_seconds=0
+    )
 
 
-def test_it_tells_who_queued_and_for_how_long(
-    take: Take, queue: Queue, clock: WatchedClock
+def test_occupancy_reports_waits_and_their_duration(
+    acquire: Acquire, queue: Queue, clock: WatchedClock
 ) -> None:
     bulkhead = bulkhead_of(1, clock)
-    first = take(bulkhead)
+    first = acquire(bulkhead)
     second = queue(bulkhead)
     clock.move(0.25)
     first.close()
     second.result(timeout=10)
 
-    assert bulkhead.occupancy() == Occupancy(places=1, taken=1, queued=1, refused=0, seconds=0.25)
+    assert bulkhead.occupancy() == Occupancy(
+        size=1, in_use=1, waits=1, rejections=0, wait_seconds=0.25
+    )
 
 
-def test_it_tells_who_got_no_place(take: Take, clock: WatchedClock) -> None:
+def test_occupancy_reports_rejections(acquire: Acquire, clock: WatchedClock) -> None:
     bulkhead = bulkhead_of(1, clock)
-    take(bulkhead)
+    acquire(bulkhead)
     for _ in range(2):
         assert_full(bulkhead)
 
-    assert bulkhead.occupancy() == Occupancy(places=1, taken=1, queued=0, refused=2, seconds=0)
+    assert bulkhead.occupancy() == Occupancy(
+        size=1, in_use=1, waits=0, rejections=2, wait_seconds=0
+    )

@@ -20,234 +20,232 @@ from tests.builders import ADMIN, CONSUMER, NOON
 from tests.fakes import FakeAccounts, FakeClock
 
 TOKEN = "1" * 64
-KEPT_FOR = 900.0
-REST = 2.0
-LONG = 20.0
+RETENTION = 900.0
+COOLDOWN = 2.0
+TIMEOUT = 20.0
 """Seconds that a test waits for a thread before it fails."""
 
 
 @dataclass
-class Lookups(FakeAccounts):
-    """Accounts that count how often they are asked, and that may be away, or hang."""
+class CountingAccounts(FakeAccounts):
+    """Accounts that count how often they are lookups, and that may be away, or hang."""
 
-    asked: int = 0
-    is_away: bool = False
-    answers: Event = field(default_factory=Event)
-    meanwhile: Callable[[], object] = bool
+    lookups: int = 0
+    is_down: bool = False
+    may_respond: Event = field(default_factory=Event)
+    on_lookup: Callable[[], object] = bool
 
     def __post_init__(self) -> None:
-        self.answers.set()
+        self.may_respond.set()
 
     def find_bearer(self, token_sha256: str) -> Bearer | None:
-        self.asked += 1
-        assert self.answers.wait(LONG)
-        if self.is_away:
+        self.lookups += 1
+        assert self.may_respond.wait(TIMEOUT)
+        if self.is_down:
             raise LibraryUnavailable
         bearer = super().find_bearer(token_sha256)
-        self.meanwhile()
+        self.on_lookup()
         return bearer
 
 
 @dataclass
-class Scene:
+class Harness:
     clock: FakeClock = field(default_factory=FakeClock)
-    lookups: Lookups = field(default_factory=Lookups)
+    store: CountingAccounts = field(default_factory=CountingAccounts)
 
     def __post_init__(self) -> None:
-        self.accounts = self.patient_for(LONG)
+        self.accounts = self.make_accounts(TIMEOUT)
 
-    def patient_for(self, seconds: float, threads: int = 1) -> CachedAccounts:
-        memory = MemoryCache(2, KEPT_FOR, self.clock.monotonic)
-        rest = CircuitBreaker(REST, REST, self.clock.monotonic)
+    def make_accounts(self, max_wait: float, threads: int = 1) -> CachedAccounts:
+        memory = MemoryCache(2, RETENTION, self.clock.monotonic)
+        breaker = CircuitBreaker(COOLDOWN, COOLDOWN, self.clock.monotonic)
         return CachedAccounts(
-            self.lookups,
+            self.store,
             memory,
-            rest,
-            patience=seconds,
+            breaker,
+            max_wait=max_wait,
             threads=threads,
             clock=self.clock.monotonic,
         )
 
 
 @pytest.fixture
-def scene() -> Iterator[Scene]:
-    scene = Scene()
-    scene.lookups.grant_token(CONSUMER, TOKEN, NOON)
-    yield scene
-    scene.lookups.answers.set()
+def harness() -> Iterator[Harness]:
+    harness = Harness()
+    harness.store.grant_token(CONSUMER, TOKEN, NOON)
+    yield harness
+    harness.store.may_respond.set()
 
 
-def test_as_many_are_looked_up_at_a_time_as_there_are_threads(scene: Scene) -> None:
-    accounts, tokens = scene.patient_for(LONG, threads=2), (TOKEN, "2" * 64)
-    scene.lookups.grant_token(ADMIN, tokens[1], NOON)
+def test_lookups_run_in_parallel_up_to_the_number_of_threads(harness: Harness) -> None:
+    accounts, tokens = harness.make_accounts(TIMEOUT, threads=2), (TOKEN, "2" * 64)
+    harness.store.grant_token(ADMIN, tokens[1], NOON)
     for token in tokens:
         accounts.find_bearer(token)
-    scene.clock.move(FRESH_FOR)
-    scene.lookups.meanwhile = partial(Barrier(2).wait, LONG)
+    harness.clock.move(FRESH_FOR)
+    harness.store.on_lookup = partial(Barrier(2).wait, TIMEOUT)
     with ThreadPoolExecutor(2) as callers:
         found = list(callers.map(accounts.find_bearer, tokens))
     assert found == [Bearer(CONSUMER, TOKEN), Bearer(ADMIN, tokens[1])]
 
 
-def test_a_look_up_knows_the_request_that_it_is_for(scene: Scene) -> None:
-    scene.accounts.find_bearer(TOKEN)
-    scene.clock.move(FRESH_FOR)
+def test_lookup_runs_in_the_context_of_its_request(harness: Harness) -> None:
+    harness.accounts.find_bearer(TOKEN)
+    harness.clock.move(FRESH_FOR)
     request_id: ContextVar[str] = ContextVar("request_id", default="")
     known: list[str] = []
-    scene.lookups.meanwhile = lambda: known.append(request_id.get())
+    harness.store.on_lookup = lambda: known.append(request_id.get())
     request_id.set("of this request")
-    scene.accounts.find_bearer(TOKEN)
+    harness.accounts.find_bearer(TOKEN)
     assert known == ["of this request"]
 
 
-def test_whoever_was_found_just_now_is_not_looked_up_again(scene: Scene) -> None:
+def test_fresh_token_is_not_looked_up_again(harness: Harness) -> None:
     for _ in range(3):
-        assert scene.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN)
-    assert scene.lookups.asked == 1
+        assert harness.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN)
+    assert harness.store.lookups == 1
 
 
-def test_within_five_seconds_a_revoked_token_is_seen_to_be_so(scene: Scene) -> None:
-    scene.accounts.find_bearer(TOKEN)
-    scene.lookups.revoke(TOKEN, NOON)
-    scene.clock.move(FRESH_FOR)
+def test_revocation_is_visible_within_five_seconds(harness: Harness) -> None:
+    harness.accounts.find_bearer(TOKEN)
+    harness.store.revoke(TOKEN, NOON)
+    harness.clock.move(FRESH_FOR)
     assert FRESH_FOR < 5
-    assert scene.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN, revoked_at=NOON)
+    assert harness.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN, revoked_at=NOON)
 
 
-def test_an_answer_that_was_slow_to_come_is_as_old_as_its_question(scene: Scene) -> None:
-    scene.lookups.meanwhile = lambda: scene.clock.move(3)
-    scene.accounts.find_bearer(TOKEN)
-    scene.lookups.revoke(TOKEN, NOON)
-    scene.clock.move(FRESH_FOR - 3)
-    assert scene.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN, revoked_at=NOON)
+def test_result_of_a_slow_lookup_is_as_old_as_its_start(harness: Harness) -> None:
+    harness.store.on_lookup = lambda: harness.clock.move(3)
+    harness.accounts.find_bearer(TOKEN)
+    harness.store.revoke(TOKEN, NOON)
+    harness.clock.move(FRESH_FOR - 3)
+    assert harness.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN, revoked_at=NOON)
 
 
-def test_an_answer_that_was_slow_to_come_does_not_make_a_revoked_token_good(scene: Scene) -> None:
+def test_slow_lookup_does_not_overwrite_a_newer_revocation(harness: Harness) -> None:
     def another_thread_is_quicker() -> None:
-        scene.lookups.meanwhile = bool
-        scene.clock.move(1)
-        scene.lookups.revoke(TOKEN, NOON)
-        scene.accounts.find_bearer(TOKEN)
+        harness.store.on_lookup = bool
+        harness.clock.move(1)
+        harness.store.revoke(TOKEN, NOON)
+        harness.accounts.find_bearer(TOKEN)
 
-    scene.lookups.meanwhile = another_thread_is_quicker
-    scene.accounts.find_bearer(TOKEN)
-    assert scene.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN, revoked_at=NOON)
+    harness.store.on_lookup = another_thread_is_quicker
+    harness.accounts.find_bearer(TOKEN)
+    assert harness.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN, revoked_at=NOON)
 
 
-def test_a_token_that_is_gone_is_forgotten(scene: Scene) -> None:
-    scene.accounts.find_bearer(TOKEN)
-    scene.lookups.bearers.clear()
-    scene.clock.move(FRESH_FOR)
-    assert scene.accounts.find_bearer(TOKEN) is None
-    scene.lookups.is_away = True
+def test_deleted_token_is_evicted(harness: Harness) -> None:
+    harness.accounts.find_bearer(TOKEN)
+    harness.store.bearers.clear()
+    harness.clock.move(FRESH_FOR)
+    assert harness.accounts.find_bearer(TOKEN) is None
+    harness.store.is_down = True
     with pytest.raises(LibraryUnavailable):
-        scene.accounts.find_bearer(TOKEN)
+        harness.accounts.find_bearer(TOKEN)
 
 
-def test_an_unknown_token_is_looked_up_each_time(scene: Scene) -> None:
+def test_unknown_token_is_looked_up_every_time(harness: Harness) -> None:
     for _ in range(2):
-        assert scene.accounts.find_bearer("0" * 64) is None
-    assert scene.lookups.asked == 2
+        assert harness.accounts.find_bearer("0" * 64) is None
+    assert harness.store.lookups == 2
 
 
-def test_while_the_database_is_away_whoever_is_remembered_may_call(scene: Scene) -> None:
-    scene.accounts.find_bearer(TOKEN)
-    scene.clock.move(60)
-    scene.lookups.is_away = True
-    assert scene.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN)
+def test_cached_token_is_valid_while_the_database_is_down(harness: Harness) -> None:
+    harness.accounts.find_bearer(TOKEN)
+    harness.clock.move(60)
+    harness.store.is_down = True
+    assert harness.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN)
 
 
-def test_after_a_look_up_that_failed_nobody_who_is_remembered_is_looked_up(scene: Scene) -> None:
-    scene.accounts.find_bearer(TOKEN)
-    scene.clock.move(5)
-    scene.lookups.is_away = True
+def test_failed_lookup_stops_lookups_of_cached_tokens(harness: Harness) -> None:
+    harness.accounts.find_bearer(TOKEN)
+    harness.clock.move(5)
+    harness.store.is_down = True
     for _ in range(3):
-        assert scene.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN)
-    assert scene.lookups.asked == 2
+        assert harness.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN)
+    assert harness.store.lookups == 2
 
 
-def test_when_the_database_is_back_a_revoked_token_is_seen_to_be_so(scene: Scene) -> None:
-    scene.accounts.find_bearer(TOKEN)
-    scene.clock.move(5)
-    scene.lookups.is_away = True
-    scene.accounts.find_bearer(TOKEN)
-    scene.lookups.is_away = False
-    scene.lookups.revoke(TOKEN, NOON)
-    scene.clock.move(REST)
-    assert scene.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN, revoked_at=NOON)
+def test_revocation_is_visible_after_the_database_recovers(harness: Harness) -> None:
+    harness.accounts.find_bearer(TOKEN)
+    harness.clock.move(5)
+    harness.store.is_down = True
+    harness.accounts.find_bearer(TOKEN)
+    harness.store.is_down = False
+    harness.store.revoke(TOKEN, NOON)
+    harness.clock.move(COOLDOWN)
+    assert harness.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN, revoked_at=NOON)
 
 
-def test_while_the_database_hangs_whoever_is_remembered_does_not_wait_for_it(scene: Scene) -> None:
-    accounts = scene.patient_for(0.01)
+def test_cached_token_does_not_wait_for_a_hung_database(harness: Harness) -> None:
+    accounts = harness.make_accounts(0.01)
     accounts.find_bearer(TOKEN)
-    scene.clock.move(5)
-    scene.lookups.answers.clear()
+    harness.clock.move(5)
+    harness.store.may_respond.clear()
     for _ in range(3):
         assert accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN)
 
 
-def test_while_one_look_up_hangs_no_other_is_begun(scene: Scene) -> None:
-    accounts = scene.patient_for(0.01)
+def test_hung_lookup_blocks_further_lookups(harness: Harness) -> None:
+    accounts = harness.make_accounts(0.01)
     accounts.find_bearer(TOKEN)
-    scene.clock.move(5)
-    scene.lookups.answers.clear()
+    harness.clock.move(5)
+    harness.store.may_respond.clear()
     for _ in range(3):
         accounts.find_bearer(TOKEN)
-        scene.clock.move(REST)
-    assert scene.lookups.asked <= 2
+        harness.clock.move(COOLDOWN)
+    assert harness.store.lookups <= 2
 
 
-def test_while_the_database_is_away_a_token_seen_revoked_stays_so(scene: Scene) -> None:
-    scene.lookups.revoke(TOKEN, NOON)
-    scene.accounts.find_bearer(TOKEN)
-    scene.clock.move(60)
-    scene.lookups.is_away = True
-    assert scene.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN, revoked_at=NOON)
+def test_revoked_token_stays_revoked_while_the_database_is_down(harness: Harness) -> None:
+    harness.store.revoke(TOKEN, NOON)
+    harness.accounts.find_bearer(TOKEN)
+    harness.clock.move(60)
+    harness.store.is_down = True
+    assert harness.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN, revoked_at=NOON)
 
 
-def test_a_token_that_another_process_issues_is_good_at_once(scene: Scene) -> None:
-    assert scene.accounts.find_bearer("0" * 64) is None
-    scene.lookups.add_token(CONSUMER, "0" * 64, NOON, None)
-    assert scene.accounts.find_bearer("0" * 64) == Bearer(CONSUMER, "0" * 64)
+def test_token_issued_by_another_process_is_valid_immediately(harness: Harness) -> None:
+    assert harness.accounts.find_bearer("0" * 64) is None
+    harness.store.add_token(CONSUMER, "0" * 64, NOON, None)
+    assert harness.accounts.find_bearer("0" * 64) == Bearer(CONSUMER, "0" * 64)
 
 
-@pytest.mark.parametrize(("seconds", "is_away"), [(3, False), (60, True)])
-def test_a_remembered_token_ends_the_moment_it_expires(
-    scene: Scene, seconds: float, is_away: bool
-) -> None:
-    end, accounts = NOON + timedelta(seconds=seconds), Accounts(scene.accounts, scene.clock.now)
-    scene.lookups.add_token(CONSUMER, digest("fleeting"), NOON, end)
+@pytest.mark.parametrize(("seconds", "is_down"), [(3, False), (60, True)])
+def test_cached_token_expires_on_time(harness: Harness, seconds: float, is_down: bool) -> None:
+    end, accounts = NOON + timedelta(seconds=seconds), Accounts(harness.accounts, harness.clock.now)
+    harness.store.add_token(CONSUMER, digest("fleeting"), NOON, end)
     accounts.identify("fleeting")
-    scene.lookups.is_away = is_away
-    scene.clock.move(seconds - 0.1)
+    harness.store.is_down = is_down
+    harness.clock.move(seconds - 0.1)
     assert accounts.identify("fleeting") == CONSUMER
-    scene.clock.move(0.1)
-    assert scene.clock.moment == end
+    harness.clock.move(0.1)
+    assert harness.clock.moment == end
     with pytest.raises(TokenRejected):
         accounts.identify("fleeting")
 
 
-def test_nobody_is_remembered_for_ever(scene: Scene) -> None:
-    scene.accounts.find_bearer(TOKEN)
-    scene.clock.move(KEPT_FOR)
-    scene.lookups.is_away = True
+def test_cache_entry_expires_after_the_retention(harness: Harness) -> None:
+    harness.accounts.find_bearer(TOKEN)
+    harness.clock.move(RETENTION)
+    harness.store.is_down = True
     with pytest.raises(LibraryUnavailable):
-        scene.accounts.find_bearer(TOKEN)
+        harness.accounts.find_bearer(TOKEN)
 
 
-def test_a_token_revoked_here_is_seen_to_be_so_at_once(scene: Scene) -> None:
-    scene.accounts.find_bearer(TOKEN)
-    assert scene.accounts.revoke(TOKEN, NOON)
-    assert scene.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN, revoked_at=NOON)
+def test_local_revocation_is_visible_immediately(harness: Harness) -> None:
+    harness.accounts.find_bearer(TOKEN)
+    assert harness.accounts.revoke(TOKEN, NOON)
+    assert harness.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN, revoked_at=NOON)
 
 
-def test_a_token_made_valid_here_is_so_at_once(scene: Scene) -> None:
-    scene.accounts.revoke(TOKEN, NOON)
-    scene.accounts.find_bearer(TOKEN)
-    assert scene.accounts.grant_token(CONSUMER, TOKEN, NOON)
-    assert scene.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN)
+def test_local_grant_is_visible_immediately(harness: Harness) -> None:
+    harness.accounts.revoke(TOKEN, NOON)
+    harness.accounts.find_bearer(TOKEN)
+    assert harness.accounts.grant_token(CONSUMER, TOKEN, NOON)
+    assert harness.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN)
 
 
-def test_people_are_found_as_ever(scene: Scene) -> None:
-    assert scene.accounts.find_user(CONSUMER.id) == CONSUMER
-    assert scene.accounts.find_user(99) is None
+def test_users_are_looked_up_in_the_store(harness: Harness) -> None:
+    assert harness.accounts.find_user(CONSUMER.id) == CONSUMER
+    assert harness.accounts.find_user(99) is None

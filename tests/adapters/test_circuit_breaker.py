@@ -7,8 +7,8 @@ import pytest
 from butaca.adapters.circuit_breaker import CircuitBreaker
 from tests.fakes import FakeClock
 
-SECONDS = 1.0
-LONGEST_TRY = 5.0
+COOLDOWN = 1.0
+PROBE_TIMEOUT = 5.0
 
 
 @pytest.fixture
@@ -18,75 +18,75 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def breaker(clock: FakeClock) -> CircuitBreaker:
-    return CircuitBreaker(SECONDS, LONGEST_TRY, clock.monotonic)
+    return CircuitBreaker(COOLDOWN, PROBE_TIMEOUT, clock.monotonic)
 
 
-def test_everybody_may_call_whoever_is_up(breaker: CircuitBreaker) -> None:
+def test_all_calls_are_allowed_while_the_service_is_up(breaker: CircuitBreaker) -> None:
     assert [breaker.allows_call() for _ in range(3)] == [True] * 3
 
 
-def test_after_a_failure_nobody_may_call(breaker: CircuitBreaker, clock: FakeClock) -> None:
-    breaker.failed()
-    clock.move(SECONDS - 0.01)
+def test_no_calls_are_allowed_after_a_failure(breaker: CircuitBreaker, clock: FakeClock) -> None:
+    breaker.record_failure()
+    clock.move(COOLDOWN - 0.01)
     assert not breaker.allows_call()
 
 
-def test_after_a_rest_one_of_many_threads_may_call(
+def test_one_of_many_threads_may_probe_after_the_cooldown(
     breaker: CircuitBreaker, clock: FakeClock
 ) -> None:
-    breaker.failed()
-    clock.move(SECONDS)
+    breaker.record_failure()
+    clock.move(COOLDOWN)
     with ThreadPoolExecutor(8) as threads:
         assert sum(threads.map(lambda _: breaker.allows_call(), range(100))) == 1
 
 
-def test_until_the_verdict_nobody_else_may_call(breaker: CircuitBreaker, clock: FakeClock) -> None:
-    breaker.failed()
-    clock.move(SECONDS)
+def test_no_other_calls_are_allowed_during_the_probe(
+    breaker: CircuitBreaker, clock: FakeClock
+) -> None:
+    breaker.record_failure()
+    clock.move(COOLDOWN)
     breaker.allows_call()
-    clock.move(LONGEST_TRY - 0.01)
+    clock.move(PROBE_TIMEOUT - 0.01)
     assert not breaker.allows_call()
 
 
-def test_a_try_without_a_verdict_holds_nobody_back_for_ever(
-    breaker: CircuitBreaker, clock: FakeClock
-) -> None:
-    breaker.failed()
-    clock.move(SECONDS)
+def test_probe_without_a_result_times_out(breaker: CircuitBreaker, clock: FakeClock) -> None:
+    breaker.record_failure()
+    clock.move(COOLDOWN)
     breaker.allows_call()
-    clock.move(LONGEST_TRY)
+    clock.move(PROBE_TIMEOUT)
     assert breaker.allows_call()
 
 
-def test_after_a_success_everybody_may_call(breaker: CircuitBreaker) -> None:
-    breaker.failed()
-    breaker.succeeded()
+def test_all_calls_are_allowed_after_a_success(breaker: CircuitBreaker) -> None:
+    breaker.record_failure()
+    breaker.record_success()
     assert [breaker.allows_call() for _ in range(3)] == [True] * 3
 
 
-def test_a_try_that_fails_begins_another_rest(breaker: CircuitBreaker, clock: FakeClock) -> None:
-    breaker.failed()
-    clock.move(SECONDS)
+def test_failed_probe_starts_another_cooldown(breaker: CircuitBreaker, clock: FakeClock) -> None:
+    breaker.record_failure()
+    clock.move(COOLDOWN)
     breaker.allows_call()
-    breaker.failed()
-    clock.move(SECONDS - 0.01)
+    breaker.record_failure()
+    clock.move(COOLDOWN - 0.01)
     assert not breaker.allows_call()
     clock.move(0.01)
     assert breaker.allows_call()
 
 
-def test_a_rest_begins_with_the_last_failure(breaker: CircuitBreaker, clock: FakeClock) -> None:
-    breaker.failed()
-    clock.move(SECONDS)
-    breaker.failed()
+def test_cooldown_starts_at_the_last_failure(breaker: CircuitBreaker, clock: FakeClock) -> None:
+    breaker.record_failure()
+    clock.move(COOLDOWN)
+    breaker.record_failure()
     assert not breaker.allows_call()
 
 
-def test_only_the_first_failure_is_news(breaker: CircuitBreaker) -> None:
-    assert [breaker.failed() for _ in range(3)] == [True, False, False]
+def test_only_the_first_failure_is_a_state_change(breaker: CircuitBreaker) -> None:
+    assert [breaker.record_failure() for _ in range(3)] == [True, False, False]
 
 
-def test_only_the_first_success_after_a_failure_is_news(breaker: CircuitBreaker) -> None:
-    assert not breaker.succeeded()
-    breaker.failed()
-    assert [breaker.succeeded() for _ in range(3)] == [True, False, False]
+def test_only_the_first_success_is_a_state_change(breaker: CircuitBreaker) -> None:
+    assert not breaker.record_success()
+    breaker.record_failure()
+    assert [breaker.record_success() for _ in range(3)] == [True, False, False]

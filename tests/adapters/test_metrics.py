@@ -13,7 +13,7 @@ from butaca.core.errors import CatalogueBusy
 
 @dataclass
 class FakeDependency:
-    """Somebody who is there until it is told otherwise."""
+    """Somebody who is there until it is values otherwise."""
 
     is_up: bool = True
 
@@ -23,32 +23,32 @@ def registry() -> CollectorRegistry:
     return CollectorRegistry()
 
 
-def test_it_tells_who_is_away_when_it_is_asked(registry: CollectorRegistry) -> None:
-    here, gone = FakeDependency(), FakeDependency()
-    metrics.register(registry, {"redis": here, "tmdb": gone}, {})
-    gone.is_up = False
+def test_dependency_state_is_read_on_each_scrape(registry: CollectorRegistry) -> None:
+    up, down = FakeDependency(), FakeDependency()
+    metrics.register(registry, {"redis": up, "tmdb": down}, {})
+    down.is_up = False
 
-    up = {
+    values = {
         name: registry.get_sample_value("butaca_dependency_up", {"dependency": name})
         for name in ("redis", "tmdb", "database")
     }
-    assert up == {"redis": 1, "tmdb": 0, "database": None}
+    assert values == {"redis": 1, "tmdb": 0, "database": None}
 
 
-def test_it_tells_of_each_pool(registry: CollectorRegistry) -> None:
-    full, empty = Bulkhead(1, patience=0), Bulkhead(7, patience=0)
+def test_each_pool_is_reported(registry: CollectorRegistry) -> None:
+    full, empty = Bulkhead(1, slow_after=0), Bulkhead(7, slow_after=0)
     metrics.register(registry, {}, {"tmdb": full, "database": empty})
-    with full.place(may_queue=False):
-        with pytest.raises(CatalogueBusy), full.place(may_queue=False):
+    with full.slot(may_queue=False):
+        with pytest.raises(CatalogueBusy), full.slot(may_queue=False):
             pass
-        told = {
+        values = {
             (name, pool): registry.get_sample_value(f"butaca_pool_{name}", {"pool": pool})
             for name in ("size", "in_use", "busy_total", "waits_total", "wait_seconds_total")
             for pool in ("tmdb", "database")
         }
 
-    assert told.pop(("wait_seconds_total", "tmdb")) == pytest.approx(0, abs=0.1)
-    assert told == {
+    assert values.pop(("wait_seconds_total", "tmdb")) == pytest.approx(0, abs=0.1)
+    assert values == {
         ("size", "tmdb"): 1,
         ("in_use", "tmdb"): 1,
         ("busy_total", "tmdb"): 1,
@@ -61,7 +61,7 @@ def test_it_tells_of_each_pool(registry: CollectorRegistry) -> None:
     }
 
 
-def test_it_tells_of_the_process_and_of_its_build(registry: CollectorRegistry) -> None:
+def test_process_and_build_metrics_are_reported(registry: CollectorRegistry) -> None:
     metrics.register(registry, {}, {})
     families = {family.name: family for family in registry.collect()}
 

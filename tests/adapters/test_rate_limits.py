@@ -15,7 +15,7 @@ from butaca.adapters.rate_limits import RateLimits
 from butaca.adapters.redis import RedisLink
 from tests.fakes import FakeClock
 
-REST = 3.0
+REDIS_COOLDOWN = 3.0
 
 
 def make_limits(link: RedisLink, reads: str = "3/minute", **more: Any) -> RateLimits:
@@ -29,7 +29,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def link(empty_redis: str, clock: FakeClock) -> Iterator[RedisLink]:
-    link = RedisLink(empty_redis, timeout=5.0, rest=REST, clock=clock.monotonic)
+    link = RedisLink(empty_redis, timeout=5.0, cooldown=REDIS_COOLDOWN, clock=clock.monotonic)
     yield link
     link.client.close()
 
@@ -41,7 +41,7 @@ def shared(link: RedisLink, clock: FakeClock) -> RateLimits:
 
 
 @pytest.fixture
-def alone() -> Iterator[RateLimits]:
+def local() -> Iterator[RateLimits]:
     """Limits whose Redis is away."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -51,7 +51,7 @@ def alone() -> Iterator[RateLimits]:
         link.client.close()
 
 
-@pytest.fixture(params=["shared", "alone"])
+@pytest.fixture(params=["shared", "local"])
 def limits(request: pytest.FixtureRequest) -> RateLimits:
     found: RateLimits = request.getfixturevalue(request.param)
     return found
@@ -62,36 +62,36 @@ def use_up(limits: RateLimits, caller: str = "user:1") -> None:
         limits.seconds_to_wait(caller, "read")
 
 
-def test_calls_within_the_limit_need_not_wait(limits: RateLimits) -> None:
+def test_calls_within_the_limit_are_allowed(limits: RateLimits) -> None:
     assert [limits.seconds_to_wait("user:1", "read") for _ in range(3)] == [0, 0, 0]
 
 
-def test_a_call_over_the_limit_waits_for_the_rest_of_the_window(limits: RateLimits) -> None:
+def test_call_over_the_limit_waits_for_the_end_of_the_window(limits: RateLimits) -> None:
     use_up(limits)
 
     assert 50 < limits.seconds_to_wait("user:1", "read") <= 60
 
 
-def test_callers_are_counted_apart(limits: RateLimits) -> None:
+def test_callers_have_separate_limits(limits: RateLimits) -> None:
     use_up(limits, "user:1")
 
     assert limits.seconds_to_wait("user:2", "read") == 0
 
 
-def test_reads_and_writes_are_counted_apart(limits: RateLimits) -> None:
+def test_reads_and_writes_have_separate_counts(limits: RateLimits) -> None:
     use_up(limits)
 
     assert limits.seconds_to_wait("user:1", "write") == 0
 
 
-def test_writes_have_a_limit_of_their_own(limits: RateLimits) -> None:
+def test_writes_have_their_own_limit(limits: RateLimits) -> None:
     limits.seconds_to_wait("user:1", "write")
 
     assert limits.seconds_to_wait("user:1", "write") > 0
     assert limits.seconds_to_wait("user:1", "read") == 0
 
 
-def test_pods_count_together(shared: RateLimits, empty_redis: str) -> None:
+def test_pods_share_the_limit(shared: RateLimits, empty_redis: str) -> None:
     other_link = RedisLink(empty_redis, timeout=5.0)
     use_up(shared)
 
@@ -99,7 +99,7 @@ def test_pods_count_together(shared: RateLimits, empty_redis: str) -> None:
     other_link.client.close()
 
 
-def test_the_wait_is_what_is_left_of_the_window(shared: RateLimits, link: RedisLink) -> None:
+def test_wait_is_the_remaining_time_of_the_window(shared: RateLimits, link: RedisLink) -> None:
     client: Any = link.client
     use_up(shared)
     (key,) = client.keys("butaca:limits:*")
@@ -108,7 +108,7 @@ def test_the_wait_is_what_is_left_of_the_window(shared: RateLimits, link: RedisL
     assert 15 < shared.seconds_to_wait("user:1", "read") <= 20
 
 
-def test_the_wait_is_never_less_than_a_second(shared: RateLimits, link: RedisLink) -> None:
+def test_wait_is_at_least_one_second(shared: RateLimits, link: RedisLink) -> None:
     client: Any = link.client
     use_up(shared)
     (key,) = client.keys("butaca:limits:*")
@@ -117,7 +117,7 @@ def test_the_wait_is_never_less_than_a_second(shared: RateLimits, link: RedisLin
     assert shared.seconds_to_wait("user:1", "read") == 1
 
 
-def test_after_the_window_calls_pass_again(shared: RateLimits, link: RedisLink) -> None:
+def test_calls_are_allowed_again_after_the_window(shared: RateLimits, link: RedisLink) -> None:
     client: Any = link.client
     use_up(shared)
     (key,) = client.keys("butaca:limits:*")
@@ -126,34 +126,32 @@ def test_after_the_window_calls_pass_again(shared: RateLimits, link: RedisLink) 
     assert shared.seconds_to_wait("user:1", "read") == 0
 
 
-def counted(link: RedisLink) -> int:
+def reserved_calls(link: RedisLink) -> int:
     """Return how many calls Redis has been told of."""
     client: Any = link.client
     return sum(int(client.get(key)) for key in client.scan_iter("butaca:limits:*"))
 
 
-def test_a_share_of_a_large_limit_is_taken_at_once(link: RedisLink) -> None:
+def test_quota_of_a_large_limit_is_reserved_in_one_step(link: RedisLink) -> None:
     limits = make_limits(link, "600/minute")
     limits.seconds_to_wait("user:1", "read")
-    assert counted(link) == 12
+    assert reserved_calls(link) == 12
     for _ in range(11):
         limits.seconds_to_wait("user:1", "read")
-    assert counted(link) == 12
+    assert reserved_calls(link) == 12
     limits.seconds_to_wait("user:1", "read")
-    assert counted(link) == 24
+    assert reserved_calls(link) == 24
 
 
-def test_over_all_pods_nobody_calls_more_often_than_the_limit(
-    link: RedisLink, empty_redis: str
-) -> None:
+def test_limit_holds_across_pods(link: RedisLink, empty_redis: str) -> None:
     other_link = RedisLink(empty_redis, timeout=5.0)
     pods = [make_limits(each, "110/minute") for each in (link, other_link)]
-    passed = [pod.seconds_to_wait("user:1", "read") == 0 for _ in range(100) for pod in pods]
-    assert passed.count(True) == 110
+    allowed = [pod.seconds_to_wait("user:1", "read") == 0 for _ in range(100) for pod in pods]
+    assert allowed.count(True) == 110
     other_link.client.close()
 
 
-def test_of_many_pods_each_takes_so_little_that_the_limit_is_nearly_reached(
+def test_quotas_of_many_pods_nearly_use_up_the_limit(
     link: RedisLink,
 ) -> None:
     pods = [make_limits(link, "600/minute") for _ in range(60)]
@@ -161,15 +159,15 @@ def test_of_many_pods_each_takes_so_little_that_the_limit_is_nearly_reached(
     assert len(list(takewhile(lambda wait: wait == 0, calls))) > 540
 
 
-def test_what_is_left_of_a_share_ends_with_its_window(link: RedisLink, clock: FakeClock) -> None:
+def test_unused_quota_expires_with_its_window(link: RedisLink, clock: FakeClock) -> None:
     limits = make_limits(link, "600/minute", clock=clock.monotonic)
     limits.seconds_to_wait("user:1", "read")
     clock.move(60.0)
     limits.seconds_to_wait("user:1", "read")
-    assert counted(link) == 24
+    assert reserved_calls(link) == 24
 
 
-def test_whoever_is_refused_asks_redis_no_more_until_the_window_ends(
+def test_rejected_caller_skips_redis_until_the_window_ends(
     shared: RateLimits, link: RedisLink, clock: FakeClock
 ) -> None:
     client: Any = link.client
@@ -181,25 +179,25 @@ def test_whoever_is_refused_asks_redis_no_more_until_the_window_ends(
     assert shared.seconds_to_wait("user:1", "read") == 0
 
 
-def test_a_share_that_another_thread_brought_meanwhile_is_not_lost(
+def test_quota_reserved_by_another_thread_is_not_lost(
     link: RedisLink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limits = make_limits(link, "600/minute")
-    take = limits._take_share
+    reserve = limits._reserve_quota
 
-    def take_slowly(caller: str, kind: str) -> Any:
-        share = take(caller, kind)
-        monkeypatch.setattr(limits, "_take_share", take)
+    def reserve_slowly(caller: str, kind: str) -> Any:
+        quota = reserve(caller, kind)
+        monkeypatch.setattr(limits, "_reserve_quota", reserve)
         limits.seconds_to_wait(caller, kind)
-        return share
+        return quota
 
-    monkeypatch.setattr(limits, "_take_share", take_slowly)
+    monkeypatch.setattr(limits, "_reserve_quota", reserve_slowly)
     for _ in range(23):
         limits.seconds_to_wait("user:1", "read")
-    assert counted(link) == 24
+    assert reserved_calls(link) == 24
 
 
-def test_threads_that_come_back_with_a_share_each_lose_none(link: RedisLink) -> None:
+def test_concurrent_quotas_are_all_used(link: RedisLink) -> None:
     limits = make_limits(link, "600/minute")
     threads = 4
     start = Barrier(threads)
@@ -222,55 +220,53 @@ def test_every_count_in_redis_expires(shared: RateLimits, link: RedisLink) -> No
     assert [0 < client.ttl(key) <= 60 for key in client.scan_iter()] == [True, True]
 
 
-def test_while_redis_is_away_each_process_counts_for_itself(
+def test_each_process_counts_locally_while_redis_is_down(
     shared: RateLimits, link: RedisLink
 ) -> None:
     use_up(shared)
-    go_away(link)
+    take_down(link)
 
     assert shared.seconds_to_wait("user:1", "read") == 0
     use_up(shared)
     assert shared.seconds_to_wait("user:1", "read") > 0
 
 
-def test_while_redis_is_away_one_thread_counts_at_a_time(
-    alone: RateLimits, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    count, together = alone._own.hit, Barrier(2, timeout=0.2)
+def test_local_counting_is_serialized(local: RateLimits, monkeypatch: pytest.MonkeyPatch) -> None:
+    hit, barrier = local._local_limiter.hit, Barrier(2, timeout=0.2)
 
-    def count_together(*call: Any) -> bool:
+    def hit_together(*call: Any) -> bool:
         with suppress(BrokenBarrierError):
-            together.wait()
+            barrier.wait()
             pytest.fail("two threads count at once")
-        return count(*call)
+        return hit(*call)
 
-    monkeypatch.setattr(alone._own, "hit", count_together)
+    monkeypatch.setattr(local._local_limiter, "hit", hit_together)
     with ThreadPoolExecutor(2) as pool:
-        waits = pool.map(lambda caller: alone.seconds_to_wait(caller, "read"), ["one", "two"])
+        waits = pool.map(lambda caller: local.seconds_to_wait(caller, "read"), ["one", "two"])
         assert list(waits) == [0, 0]
 
 
-def test_when_redis_is_back_its_counts_hold_again(
+def test_counts_in_redis_apply_again_after_it_recovers(
     shared: RateLimits, link: RedisLink, clock: FakeClock
 ) -> None:
     use_up(shared)
-    go_away(link)
+    take_down(link)
     assert shared.seconds_to_wait("user:1", "read") == 0
-    clock.move(REST)
+    clock.move(REDIS_COOLDOWN)
 
     assert shared.seconds_to_wait("user:1", "read") > 0
 
 
-def go_away(link: RedisLink) -> None:
+def take_down(link: RedisLink) -> None:
     """Let a call fail, so that the link rests."""
 
     def fail() -> None:
         raise ConnectionResetError
 
-    link.attempt(fail, otherwise=None)
+    link.attempt(fail, fallback=None)
 
 
-def test_refused_calls_are_counted_by_kind(link: RedisLink, clock: FakeClock) -> None:
+def test_rejections_are_counted_by_kind(link: RedisLink, clock: FakeClock) -> None:
     registry = CollectorRegistry()
     limits = make_limits(link, clock=clock.monotonic, registry=registry)
     for _ in range(5):

@@ -18,7 +18,7 @@ from butaca.adapters.redis import RedisLink
 from tests.fakes import FakeClock
 from tests.own_valkey import own_valkey
 
-REST = 3.0
+REDIS_COOLDOWN = 3.0
 Connect = Callable[..., RedisLink]
 
 
@@ -33,7 +33,7 @@ def connect(clock: FakeClock) -> Iterator[Connect]:
     links: list[RedisLink] = []
 
     def connect(url: str, timeout: float = 5.0) -> RedisLink:
-        link = RedisLink(url, timeout=timeout, rest=REST, clock=clock.monotonic)
+        link = RedisLink(url, timeout=timeout, cooldown=REDIS_COOLDOWN, clock=clock.monotonic)
         links.append(link)
         return link
 
@@ -63,7 +63,7 @@ def closed_url() -> Iterator[str]:
         yield f"redis://127.0.0.1:{taken.getsockname()[1]}/0"
 
 
-class Calls:
+class FakeCall:
     """A call that counts itself, and fails while it is told to."""
 
     def __init__(self, error: Exception | None = None) -> None:
@@ -74,15 +74,15 @@ class Calls:
         self.count += 1
         if self.error:
             raise self.error
-        return "answer"
+        return "result"
 
 
 def events(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.msg for record in caplog.records]
 
 
-def test_what_the_call_returns_is_returned(link: RedisLink) -> None:
-    assert link.attempt(link.client.ping, otherwise=False) is True
+def test_result_of_the_call_is_returned(link: RedisLink) -> None:
+    assert link.attempt(link.client.ping, fallback=False) is True
 
 
 @pytest.mark.parametrize(
@@ -95,90 +95,86 @@ def test_what_the_call_returns_is_returned(link: RedisLink) -> None:
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_a_call_that_fails_is_otherwise(link: RedisLink, error: Exception) -> None:
-    assert link.attempt(Calls(error), otherwise="otherwise") == "otherwise"
+def test_failed_call_returns_the_fallback(link: RedisLink, error: Exception) -> None:
+    assert link.attempt(FakeCall(error), fallback="fallback") == "fallback"
 
 
-def test_a_mistake_of_ours_is_not_hidden(link: RedisLink) -> None:
+def test_bug_in_the_call_is_not_hidden(link: RedisLink) -> None:
     with pytest.raises(ZeroDivisionError):
-        link.attempt(Calls(ZeroDivisionError()), otherwise="otherwise")
+        link.attempt(FakeCall(ZeroDivisionError()), fallback="fallback")
 
 
-def test_after_a_failure_no_call_is_made_until_the_rest_is_over(
-    link: RedisLink, clock: FakeClock
-) -> None:
-    link.attempt(Calls(RedisConnectionError()), otherwise="otherwise")
-    calls = Calls()
-    clock.move(REST - 0.01)
+def test_no_call_is_made_during_the_cooldown(link: RedisLink, clock: FakeClock) -> None:
+    link.attempt(FakeCall(RedisConnectionError()), fallback="fallback")
+    calls = FakeCall()
+    clock.move(REDIS_COOLDOWN - 0.01)
 
-    assert link.attempt(calls, otherwise="otherwise") == "otherwise"
+    assert link.attempt(calls, fallback="fallback") == "fallback"
     assert calls.count == 0
 
 
-def test_after_the_rest_a_call_is_made(link: RedisLink, clock: FakeClock) -> None:
-    link.attempt(Calls(RedisConnectionError()), otherwise="otherwise")
-    clock.move(REST)
+def test_calls_resume_after_the_cooldown(link: RedisLink, clock: FakeClock) -> None:
+    link.attempt(FakeCall(RedisConnectionError()), fallback="fallback")
+    clock.move(REDIS_COOLDOWN)
 
-    assert link.attempt(Calls(), otherwise="otherwise") == "answer"
-    assert link.attempt(Calls(), otherwise="otherwise") == "answer"
+    assert link.attempt(FakeCall(), fallback="fallback") == "result"
+    assert link.attempt(FakeCall(), fallback="fallback") == "result"
 
 
-def test_every_failure_is_followed_by_a_rest(link: RedisLink, clock: FakeClock) -> None:
-    calls = Calls(RedisConnectionError())
+def test_every_failure_starts_a_cooldown(link: RedisLink, clock: FakeClock) -> None:
+    calls = FakeCall(RedisConnectionError())
     for _ in range(3):
-        link.attempt(calls, otherwise="otherwise")
-        link.attempt(calls, otherwise="otherwise")
-        clock.move(REST)
+        link.attempt(calls, fallback="fallback")
+        link.attempt(calls, fallback="fallback")
+        clock.move(REDIS_COOLDOWN)
 
     assert calls.count == 3
 
 
-def test_a_rest_begins_when_the_call_has_failed(link: RedisLink, clock: FakeClock) -> None:
-    calls = Calls(RedisConnectionError())
-    link.attempt(calls, otherwise=None)
-    clock.move(REST)
+def test_cooldown_starts_when_the_call_has_failed(link: RedisLink, clock: FakeClock) -> None:
+    calls = FakeCall(RedisConnectionError())
+    link.attempt(calls, fallback=None)
+    clock.move(REDIS_COOLDOWN)
 
     def fail_late() -> None:
         clock.move(2)
         raise RedisConnectionError
 
-    link.attempt(fail_late, otherwise=None)
-    clock.move(REST - 0.01)
-    link.attempt(calls, otherwise=None)
+    link.attempt(fail_late, fallback=None)
+    clock.move(REDIS_COOLDOWN - 0.01)
+    link.attempt(calls, fallback=None)
 
     assert calls.count == 1
 
 
-def test_after_the_rest_one_thread_tries_and_the_others_do_not(
-    link: RedisLink, clock: FakeClock
-) -> None:
-    link.attempt(Calls(RedisConnectionError()), otherwise="otherwise")
-    clock.move(REST)
-    calls, others_are_done = Calls(), Event()
+def test_one_thread_probes_after_the_cooldown(link: RedisLink, clock: FakeClock) -> None:
+    link.attempt(FakeCall(RedisConnectionError()), fallback="fallback")
+    clock.move(REDIS_COOLDOWN)
+    calls, others_are_done = FakeCall(), Event()
 
     def slow_call() -> str:
-        answer = calls()
+        result = calls()
         assert others_are_done.wait(10)
-        return answer
+        return result
 
     with ThreadPoolExecutor(8) as pool:
-        futures = [pool.submit(link.attempt, slow_call, "otherwise") for _ in range(8)]
+        futures = [pool.submit(link.attempt, slow_call, "fallback") for _ in range(8)]
         done = as_completed(futures, timeout=10)
         others = [next(done).result() for _ in range(7)]
         others_are_done.set()
         (last,) = (future.result() for future in done)
 
-    assert others == ["otherwise"] * 7
-    assert last == "answer"
+    assert others == ["fallback"] * 7
+    assert last == "result"
     assert calls.count == 1
 
 
-def test_one_line_is_said_on_the_way_down(
+def test_outage_is_logged_once(
     link: RedisLink, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(3):
-        link.attempt(Calls(RedisConnectionError("redis://:secret@host")), otherwise=None)
-        clock.move(REST)
+        link.attempt(FakeCall(RedisConnectionError("redis://:secret@host")), fallback=None)
+        clock.move(REDIS_COOLDOWN)
 
     (line,) = caplog.records
     assert (line.levelno, line.msg) == (logging.ERROR, "redis.went_away")
@@ -186,21 +182,19 @@ def test_one_line_is_said_on_the_way_down(
     assert "secret" not in str(vars(line))
 
 
-def test_one_line_is_said_on_the_way_up(
+def test_recovery_is_logged_once(
     link: RedisLink, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    link.attempt(Calls(RedisConnectionError()), otherwise=None)
-    clock.move(REST)
+    link.attempt(FakeCall(RedisConnectionError()), fallback=None)
+    clock.move(REDIS_COOLDOWN)
     for _ in range(3):
-        link.attempt(Calls(), otherwise="otherwise")
+        link.attempt(FakeCall(), fallback="fallback")
 
     assert events(caplog) == ["redis.went_away", "redis.came_back"]
 
 
-def test_a_redis_that_is_there_is_nothing_to_talk_about(
-    link: RedisLink, caplog: pytest.LogCaptureFixture
-) -> None:
-    link.attempt(Calls(), otherwise="otherwise")
+def test_available_redis_logs_nothing(link: RedisLink, caplog: pytest.LogCaptureFixture) -> None:
+    link.attempt(FakeCall(), fallback="fallback")
 
     assert events(caplog) == []
 
@@ -208,35 +202,35 @@ def test_a_redis_that_is_there_is_nothing_to_talk_about(
 # --- real servers --------------------------------------------------------------------------
 
 
-def test_nobody_listening_is_told_at_once(connect: Connect, closed_url: str) -> None:
+def test_closed_port_fails_immediately(connect: Connect, closed_url: str) -> None:
     link = connect(closed_url)
     started = time.monotonic()
 
-    assert link.attempt(link.client.ping, otherwise=False) is False
+    assert link.attempt(link.client.ping, fallback=False) is False
     assert time.monotonic() - started < 1
 
 
-def test_a_hung_server_costs_its_timeout(connect: Connect, hung_url: str) -> None:
+def test_hung_server_costs_the_timeout(connect: Connect, hung_url: str) -> None:
     link = connect(hung_url, timeout=0.2)
     started = time.monotonic()
 
-    assert link.attempt(link.client.ping, otherwise=False) is False
+    assert link.attempt(link.client.ping, fallback=False) is False
     assert 0.19 <= time.monotonic() - started < 1
 
 
-def test_a_hung_server_costs_its_timeout_once(connect: Connect, hung_url: str) -> None:
+def test_hung_server_costs_the_timeout_only_once(connect: Connect, hung_url: str) -> None:
     link = connect(hung_url, timeout=0.4)
-    link.attempt(link.client.ping, otherwise=False)
+    link.attempt(link.client.ping, fallback=False)
     started = time.monotonic()
 
     for _ in range(10):
-        link.attempt(link.client.ping, otherwise=False)
+        link.attempt(link.client.ping, fallback=False)
 
     assert time.monotonic() - started < 0.4
 
 
 @contextmanager
-def stopped(server: Any) -> Iterator[None]:
+def suspended(server: Any) -> Iterator[None]:
     """Let a server hang (SIGSTOP), and go on."""
     server._process.send_signal(signal.SIGSTOP)
     try:
@@ -245,29 +239,27 @@ def stopped(server: Any) -> Iterator[None]:
         server._process.send_signal(signal.SIGCONT)
 
 
-def test_after_a_server_hung_every_answer_is_to_its_own_question(
-    connect: Connect, clock: FakeClock
-) -> None:
+def test_replies_match_their_commands_after_a_hang(connect: Connect, clock: FakeClock) -> None:
     with own_valkey() as server:
         link = connect(f"redis://127.0.0.1:{server.port}/0", timeout=0.2)
         client: Any = link.client
         client.set("one", "1")
-        with stopped(server):
-            assert link.attempt(lambda: client.get("one"), otherwise=None) is None
-        clock.move(REST)
+        with suspended(server):
+            assert link.attempt(lambda: client.get("one"), fallback=None) is None
+        clock.move(REDIS_COOLDOWN)
 
-        assert link.attempt(lambda: client.echo("two"), otherwise=None) == b"two"
+        assert link.attempt(lambda: client.echo("two"), fallback=None) == b"two"
 
 
-def test_a_server_that_died_and_came_back_is_used_again(
+def test_restarted_server_is_used_again(
     connect: Connect, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     with own_valkey() as server:
         link = connect(f"redis://127.0.0.1:{server.port}/0")
-        assert link.attempt(link.client.ping, otherwise=False)
-    assert not link.attempt(link.client.ping, otherwise=False)
-    clock.move(REST)
+        assert link.attempt(link.client.ping, fallback=False)
+    assert not link.attempt(link.client.ping, fallback=False)
+    clock.move(REDIS_COOLDOWN)
     with server:
-        assert link.attempt(link.client.ping, otherwise=False)
+        assert link.attempt(link.client.ping, fallback=False)
 
     assert events(caplog) == ["redis.went_away", "redis.came_back"]

@@ -12,34 +12,34 @@ from butaca.adapters.cache import SharedHealth
 from butaca.adapters.cache.entries import Health
 from butaca.adapters.redis import RedisLink
 from tests.fakes import FakeClock, FakeHealth
-from tests.redis_time import let_pass
+from tests.redis_time import advance_redis
 
 COOLDOWN, PROBE = 600, 60
 KEY = "popular:1:en-US:"
-MANY = 16
+THREADS = 16
 
 
 @dataclass
 class Subject:
-    """The health of an upstream, and how to let seconds pass for it."""
+    """The health of an upstream, and a function that advances its time by some seconds."""
 
     health: Health
-    let_pass: Callable[[float], None]
+    advance: Callable[[float], None]
 
     def fail_and_cool_down(self) -> None:
-        self.health.failed()
-        self.let_pass(COOLDOWN)
+        self.health.record_failure()
+        self.advance(COOLDOWN)
 
-    def claim_at_once(self) -> list[float]:
-        """Return what many are told who ask at the same moment."""
-        barrier = Barrier(MANY, timeout=20)
+    def claim_concurrently(self) -> list[float]:
+        """Return the results of many claims made at the same moment."""
+        barrier = Barrier(THREADS, timeout=20)
 
         def claim() -> float:
             barrier.wait()
-            return self.health.claim()
+            return self.health.claim_call()
 
-        with ThreadPoolExecutor(MANY) as pool:
-            return [each.result(20) for each in [pool.submit(claim) for _ in range(MANY)]]
+        with ThreadPoolExecutor(THREADS) as pool:
+            return [each.result(20) for each in [pool.submit(claim) for _ in range(THREADS)]]
 
 
 def fake_subject() -> Iterator[Subject]:
@@ -51,15 +51,15 @@ def shared_subject(url: str) -> Iterator[Subject]:
     clock = FakeClock()
     link = RedisLink(url, timeout=5.0, clock=clock.monotonic)
 
-    def let_all_pass(seconds: float) -> None:
+    def advance(seconds: float) -> None:
         clock.move(seconds)
-        let_pass(url, seconds)
+        advance_redis(url, seconds)
 
-    yield Subject(SharedHealth(link, COOLDOWN, PROBE, clock.monotonic), let_all_pass)
+    yield Subject(SharedHealth(link, COOLDOWN, PROBE, clock.monotonic), advance)
     link.client.close()
 
 
-def lonely_subject() -> Iterator[Subject]:
+def local_subject() -> Iterator[Subject]:
     clock = FakeClock()
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -77,7 +77,7 @@ def subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
         case "shared":
             yield from shared_subject(request.getfixturevalue("empty_redis"))
         case _:
-            yield from lonely_subject()
+            yield from local_subject()
 
 
 @pytest.fixture
@@ -85,189 +85,189 @@ def health(subject: Subject) -> Health:
     return subject.health
 
 
-def test_an_upstream_that_never_failed_may_be_called(health: Health) -> None:
-    assert health.seconds_of_rest(KEY) == 0
-    assert health.claim() == 0
+def test_healthy_upstream_allows_a_call(health: Health) -> None:
+    assert health.cooldown_left(KEY) == 0
+    assert health.claim_call() == 0
 
 
-def test_an_upstream_that_never_failed_may_be_called_by_all_at_once(subject: Subject) -> None:
-    assert subject.claim_at_once() == [0] * MANY
+def test_healthy_upstream_allows_concurrent_calls(subject: Subject) -> None:
+    assert subject.claim_concurrently() == [0] * THREADS
 
 
-def test_after_a_failure_upstream_rests(health: Health) -> None:
-    health.failed()
+def test_failure_starts_a_cooldown(health: Health) -> None:
+    health.record_failure()
 
-    assert COOLDOWN - 5 < health.seconds_of_rest(KEY) <= COOLDOWN
-    assert COOLDOWN - 5 < health.claim() <= COOLDOWN
-
-
-def test_during_the_rest_nobody_goes(subject: Subject) -> None:
-    subject.health.failed()
-
-    assert min(subject.claim_at_once()) > COOLDOWN - 5
+    assert COOLDOWN - 5 < health.cooldown_left(KEY) <= COOLDOWN
+    assert COOLDOWN - 5 < health.claim_call() <= COOLDOWN
 
 
-def test_a_rest_grows_shorter(subject: Subject) -> None:
-    subject.health.failed()
-    subject.let_pass(COOLDOWN - 100)
+def test_no_calls_are_allowed_during_the_cooldown(subject: Subject) -> None:
+    subject.health.record_failure()
 
-    assert 95 < subject.health.seconds_of_rest(KEY) <= 100
-    assert 95 < subject.health.claim() <= 100
+    assert min(subject.claim_concurrently()) > COOLDOWN - 5
 
 
-def test_asking_does_not_make_a_rest_longer(subject: Subject) -> None:
-    subject.health.failed()
-    subject.let_pass(COOLDOWN - 100)
+def test_remaining_cooldown_decreases(subject: Subject) -> None:
+    subject.health.record_failure()
+    subject.advance(COOLDOWN - 100)
+
+    assert 95 < subject.health.cooldown_left(KEY) <= 100
+    assert 95 < subject.health.claim_call() <= 100
+
+
+def test_claims_do_not_extend_the_cooldown(subject: Subject) -> None:
+    subject.health.record_failure()
+    subject.advance(COOLDOWN - 100)
     for _ in range(3):
-        subject.health.claim()
+        subject.health.claim_call()
 
-    assert subject.health.seconds_of_rest(KEY) <= 100
-    assert subject.health.claim() <= 100
-
-
-def test_failing_again_counts_from_the_start(subject: Subject) -> None:
-    subject.health.failed()
-    subject.let_pass(COOLDOWN - 100)
-    subject.health.failed()
-
-    assert COOLDOWN - 5 < subject.health.seconds_of_rest(KEY) <= COOLDOWN
-    assert COOLDOWN - 5 < subject.health.claim() <= COOLDOWN
+    assert subject.health.cooldown_left(KEY) <= 100
+    assert subject.health.claim_call() <= 100
 
 
-def test_a_rest_ends(subject: Subject) -> None:
+def test_another_failure_restarts_the_cooldown(subject: Subject) -> None:
+    subject.health.record_failure()
+    subject.advance(COOLDOWN - 100)
+    subject.health.record_failure()
+
+    assert COOLDOWN - 5 < subject.health.cooldown_left(KEY) <= COOLDOWN
+    assert COOLDOWN - 5 < subject.health.claim_call() <= COOLDOWN
+
+
+def test_cooldown_ends(subject: Subject) -> None:
     subject.fail_and_cool_down()
 
-    assert subject.health.seconds_of_rest(KEY) == 0
-    assert subject.health.claim() == 0
+    assert subject.health.cooldown_left(KEY) == 0
+    assert subject.health.claim_call() == 0
 
 
-def test_looking_for_a_rest_claims_nothing(subject: Subject) -> None:
+def test_reading_the_cooldown_claims_nothing(subject: Subject) -> None:
     subject.fail_and_cool_down()
     for _ in range(3):
-        subject.health.seconds_of_rest(KEY)
+        subject.health.cooldown_left(KEY)
 
-    assert subject.health.claim() == 0
+    assert subject.health.claim_call() == 0
 
 
-def test_after_the_rest_one_goes_and_the_others_wait_for_it(subject: Subject) -> None:
+def test_other_calls_wait_for_the_probe_after_the_cooldown(subject: Subject) -> None:
     subject.fail_and_cool_down()
 
-    assert subject.health.claim() == 0
-    assert PROBE - 5 < subject.health.claim() <= PROBE
+    assert subject.health.claim_call() == 0
+    assert PROBE - 5 < subject.health.claim_call() <= PROBE
 
 
-def test_after_the_rest_one_of_many_goes(subject: Subject) -> None:
+def test_one_of_many_callers_may_probe_after_the_cooldown(subject: Subject) -> None:
     subject.fail_and_cool_down()
 
-    claims = subject.claim_at_once()
+    claims = subject.claim_concurrently()
 
     assert claims.count(0) == 1
     assert all(PROBE - 5 < each <= PROBE for each in claims if each)
 
 
-def test_a_probe_that_succeeds_frees_all(subject: Subject) -> None:
+def test_successful_probe_allows_all_calls(subject: Subject) -> None:
     subject.fail_and_cool_down()
-    subject.claim_at_once()
-    subject.health.answered()
+    subject.claim_concurrently()
+    subject.health.record_success()
 
-    assert subject.health.seconds_of_rest(KEY) == 0
-    assert subject.claim_at_once() == [0] * MANY
+    assert subject.health.cooldown_left(KEY) == 0
+    assert subject.claim_concurrently() == [0] * THREADS
 
 
-def test_a_probe_that_fails_begins_a_rest_anew(subject: Subject) -> None:
+def test_failed_probe_restarts_the_cooldown(subject: Subject) -> None:
     subject.fail_and_cool_down()
-    subject.claim_at_once()
-    subject.health.failed()
+    subject.claim_concurrently()
+    subject.health.record_failure()
 
-    assert COOLDOWN - 5 < subject.health.seconds_of_rest(KEY) <= COOLDOWN
-    assert min(subject.claim_at_once()) > COOLDOWN - 5
+    assert COOLDOWN - 5 < subject.health.cooldown_left(KEY) <= COOLDOWN
+    assert min(subject.claim_concurrently()) > COOLDOWN - 5
 
 
-def test_after_a_second_rest_one_goes_again(subject: Subject) -> None:
+def test_one_caller_may_probe_after_a_second_cooldown(subject: Subject) -> None:
     subject.fail_and_cool_down()
-    subject.health.claim()
+    subject.health.claim_call()
     subject.fail_and_cool_down()
 
-    assert subject.claim_at_once().count(0) == 1
+    assert subject.claim_concurrently().count(0) == 1
 
 
-def test_a_probe_that_is_still_away_is_not_replaced(subject: Subject) -> None:
+def test_running_probe_is_not_replaced(subject: Subject) -> None:
     subject.fail_and_cool_down()
-    subject.health.claim()
-    subject.let_pass(PROBE - 10)
+    subject.health.claim_call()
+    subject.advance(PROBE - 10)
 
-    assert 5 < subject.health.claim() <= 10
+    assert 5 < subject.health.claim_call() <= 10
 
 
-def test_a_probe_that_never_comes_back_is_replaced_by_one(subject: Subject) -> None:
+def test_lost_probe_is_replaced_by_one_other(subject: Subject) -> None:
     subject.fail_and_cool_down()
-    subject.health.claim()
-    subject.let_pass(PROBE)
+    subject.health.claim_call()
+    subject.advance(PROBE)
 
-    claims = subject.claim_at_once()
+    claims = subject.claim_concurrently()
 
     assert claims.count(0) == 1
 
 
-def test_a_success_ends_a_rest(subject: Subject) -> None:
-    subject.health.failed()
-    subject.health.answered()
+def test_success_ends_the_cooldown(subject: Subject) -> None:
+    subject.health.record_failure()
+    subject.health.record_success()
 
-    assert subject.health.seconds_of_rest(KEY) == 0
-    assert subject.claim_at_once() == [0] * MANY
-
-
-def test_a_success_without_a_failure_changes_nothing(health: Health) -> None:
-    health.answered()
-
-    assert health.seconds_of_rest(KEY) == 0
-    assert health.claim() == 0
+    assert subject.health.cooldown_left(KEY) == 0
+    assert subject.claim_concurrently() == [0] * THREADS
 
 
-def test_after_a_refusal_nobody_goes_until_the_cool_down_is_over(subject: Subject) -> None:
-    subject.health.refused()
+def test_success_without_a_failure_changes_nothing(health: Health) -> None:
+    health.record_success()
 
-    assert COOLDOWN - 5 < subject.health.seconds_of_rest(KEY) <= COOLDOWN
-    assert min(subject.claim_at_once()) > COOLDOWN - 5
-    subject.let_pass(COOLDOWN)
-    assert subject.health.seconds_of_rest(KEY) == 0
-    assert 0 in subject.claim_at_once()
+    assert health.cooldown_left(KEY) == 0
+    assert health.claim_call() == 0
 
 
-def test_who_is_answered_is_refused_no_longer(subject: Subject) -> None:
-    subject.health.refused()
-    subject.health.answered()
+def test_rejected_key_starts_a_cooldown(subject: Subject) -> None:
+    subject.health.record_rejected_key()
 
-    assert subject.health.seconds_of_rest(KEY) == 0
-    assert subject.claim_at_once() == [0] * MANY
-
-
-def test_a_call_that_is_answered_with_nonsense_rests_alone(subject: Subject) -> None:
-    subject.health.answered_nonsense(KEY)
-
-    assert COOLDOWN - 5 < subject.health.seconds_of_rest(KEY) <= COOLDOWN
-    assert subject.health.seconds_of_rest("another") == 0
-    assert subject.claim_at_once() == [0] * MANY
+    assert COOLDOWN - 5 < subject.health.cooldown_left(KEY) <= COOLDOWN
+    assert min(subject.claim_concurrently()) > COOLDOWN - 5
+    subject.advance(COOLDOWN)
+    assert subject.health.cooldown_left(KEY) == 0
+    assert 0 in subject.claim_concurrently()
 
 
-def test_a_call_has_rested_when_the_cool_down_is_over(subject: Subject) -> None:
-    subject.health.answered_nonsense(KEY)
-    subject.let_pass(COOLDOWN)
+def test_success_ends_the_cooldown_of_a_rejected_key(subject: Subject) -> None:
+    subject.health.record_rejected_key()
+    subject.health.record_success()
 
-    assert subject.health.seconds_of_rest(KEY) == 0
-
-
-def test_nonsense_is_a_sign_of_life(subject: Subject) -> None:
-    subject.health.failed()
-    subject.health.answered_nonsense(KEY)
-
-    assert subject.health.seconds_of_rest("another") == 0
-    assert subject.claim_at_once() == [0] * MANY
+    assert subject.health.cooldown_left(KEY) == 0
+    assert subject.claim_concurrently() == [0] * THREADS
 
 
-def test_of_two_rests_the_longer_one_counts(subject: Subject) -> None:
-    subject.health.answered_nonsense(KEY)
-    subject.let_pass(100)
-    subject.health.failed()
+def test_invalid_response_starts_a_cooldown_for_its_call_only(subject: Subject) -> None:
+    subject.health.record_invalid_response(KEY)
 
-    assert COOLDOWN - 5 < subject.health.seconds_of_rest(KEY) <= COOLDOWN
+    assert COOLDOWN - 5 < subject.health.cooldown_left(KEY) <= COOLDOWN
+    assert subject.health.cooldown_left("another") == 0
+    assert subject.claim_concurrently() == [0] * THREADS
+
+
+def test_cooldown_of_one_call_ends(subject: Subject) -> None:
+    subject.health.record_invalid_response(KEY)
+    subject.advance(COOLDOWN)
+
+    assert subject.health.cooldown_left(KEY) == 0
+
+
+def test_invalid_response_ends_the_global_cooldown(subject: Subject) -> None:
+    subject.health.record_failure()
+    subject.health.record_invalid_response(KEY)
+
+    assert subject.health.cooldown_left("another") == 0
+    assert subject.claim_concurrently() == [0] * THREADS
+
+
+def test_longer_of_two_cooldowns_applies(subject: Subject) -> None:
+    subject.health.record_invalid_response(KEY)
+    subject.advance(100)
+    subject.health.record_failure()
+
+    assert COOLDOWN - 5 < subject.health.cooldown_left(KEY) <= COOLDOWN

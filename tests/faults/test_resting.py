@@ -4,14 +4,14 @@ from functools import partial
 
 import redis
 
-from butaca.adapters.cache.health import RESTING
+from butaca.adapters.cache.health import COOLDOWN_KEY
 from butaca.sandbox import Fault, Sandbox
 from tests.faults.pods import DEADLINE, GRACE, Pod, Town, at_once, new_path, until
 
 
 def wait_until_rested(redis_url: str) -> None:
     with redis.Redis.from_url(redis_url) as client:
-        until(lambda: not client.exists(RESTING))
+        until(lambda: not client.exists(COOLDOWN_KEY))
 
 
 def test_while_it_rests_nothing_goes_out_and_what_is_kept_is_served(town: Town) -> None:
@@ -67,7 +67,7 @@ def test_a_probe_that_succeeds_ends_the_rest_for_every_key(
 ) -> None:
     tmdb.break_with(Fault("500", times=3))
     assert pod.get(new_path()).status == 503
-    until(lambda: not store.exists(RESTING))
+    until(lambda: not store.exists(COOLDOWN_KEY))
     assert pod.get(new_path()).status == 200
     paths = [new_path() for _ in range(4)]
     answers = at_once(*(partial(pod.get, path) for path in paths))
@@ -79,7 +79,7 @@ def test_a_probe_that_fails_begins_the_rest_anew(
 ) -> None:
     tmdb.break_with(Fault("500"))
     assert pod.get(new_path()).status == 503
-    until(lambda: not store.exists(RESTING))
+    until(lambda: not store.exists(COOLDOWN_KEY))
     assert pod.get(new_path()).status == 503
     calls = tmdb.calls.total
     assert pod.get(new_path()).status == 503

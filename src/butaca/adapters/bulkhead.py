@@ -14,114 +14,120 @@ from butaca.core.errors import CatalogueBusy, Refusal
 
 @dataclass(frozen=True, slots=True)
 class Occupancy:
-    """The state of a bulkhead: its size, the places in use, and counts of waits and refusals."""
+    """The state of a bulkhead: its size, the slots in use, and counts of waits and rejections."""
 
-    places: int
-    taken: int
-    queued: int
+    size: int
+    in_use: int
+    waits: int
     """The number of callers that had to wait, since the start."""
 
-    refused: int
-    """The number of callers that got no place, since the start."""
+    rejections: int
+    """The number of callers that got no slot, since the start."""
 
-    seconds: float
+    wait_seconds: float
     """The total time that callers waited, in seconds."""
 
 
-class _Turn:
-    """A caller that wants a place, and the time since which it has one."""
+class _Waiter:
+    """A caller that wants a slot, and the time at which it was granted one."""
 
-    __slots__ = ("_gate", "taken_at")
+    __slots__ = ("_blocker", "granted_at")
 
     def __init__(self) -> None:
-        self.taken_at: float | None = None
-        self._gate = Lock()
-        self._gate.acquire()
+        self.granted_at: float | None = None
+        self._blocker = Lock()
+        self._blocker.acquire()
 
-    def come(self, now: float) -> None:
-        """Grant the place."""
-        self.taken_at = now
-        self._gate.release()
+    def grant(self, now: float) -> None:
+        """Grant the slot, and wake the caller."""
+        self.granted_at = now
+        self._blocker.release()
 
-    def wait(self, seconds: float) -> None:
-        """Block until the place is granted, for the given time at most."""
-        self._gate.acquire(timeout=seconds)
+    def wait(self, timeout: float) -> None:
+        """Block until the slot is granted, for `timeout` seconds at most."""
+        self._blocker.acquire(timeout=timeout)
 
 
 class Bulkhead:
     """Limits the number of threads that wait for upstream, which is TMDB or the database.
 
-    While upstream is fast, a caller may wait for a place for up to `longest_queue` seconds, in FIFO
-    order. Once a place has been held for longer than `patience` seconds, upstream is considered
+    While upstream is fast, a caller may wait for a slot for up to `max_wait` seconds, in FIFO
+    order. Once a slot has been held for longer than `slow_after` seconds, upstream is considered
     slow, and callers do not wait.
     """
 
     def __init__(
         self,
-        places: int,
-        patience: float,
+        size: int,
+        slow_after: float,
         clock: Callable[[], float] = time.monotonic,
-        busy: type[Refusal] = CatalogueBusy,
-        longest_queue: float | None = None,
+        busy_error: type[Refusal] = CatalogueBusy,
+        max_wait: float | None = None,
     ) -> None:
-        self.patience = patience
-        self._longest_queue = patience if longest_queue is None else longest_queue
-        self._busy = busy
-        self._places = places
+        self.slow_after = slow_after
+        self._max_wait = slow_after if max_wait is None else max_wait
+        self._busy_error = busy_error
+        self._size = size
         self._clock = clock
         self._lock = Lock()
-        self._turns: deque[_Turn] = deque()
-        self._taken_at: list[float] = []
-        self._queued = self._refused = 0
-        self._seconds = 0.0
+        self._queue: deque[_Waiter] = deque()
+        self._granted_at: list[float] = []
+        """The times at which the slots in use were granted, the oldest first."""
+        self._waits = self._rejections = 0
+        self._wait_seconds = 0.0
 
     def occupancy(self) -> Occupancy:
         """Return the current state and the counts."""
         with self._lock:
             return Occupancy(
-                self._places, len(self._taken_at), self._queued, self._refused, self._seconds
+                self._size,
+                len(self._granted_at),
+                self._waits,
+                self._rejections,
+                self._wait_seconds,
             )
 
     @contextmanager
-    def place(self, *, may_queue: bool) -> Iterator[None]:
-        """Hold a place. Raises the error `busy` if none becomes free in time."""
-        turn = _Turn()
+    def slot(self, *, may_queue: bool) -> Iterator[None]:
+        """Hold a slot. Raises `busy_error` if none becomes free in time."""
+        waiter = _Waiter()
         with self._lock:
-            self._turns.append(turn)
-            self._admit()
-        if turn.taken_at is None:
-            self._queue(turn, min(self._longest_queue, seconds_left()) if may_queue else 0.0)
+            self._queue.append(waiter)
+            self._grant_free_slots()
+        if waiter.granted_at is None:
+            self._wait(waiter, min(self._max_wait, seconds_left()) if may_queue else 0.0)
         try:
             yield
         finally:
             with self._lock:
-                self._taken_at.remove(cast("float", turn.taken_at))
-                self._admit()
+                self._granted_at.remove(cast("float", waiter.granted_at))
+                self._grant_free_slots()
 
-    def _admit(self) -> None:
-        while self._turns and len(self._taken_at) < self._places:
+    def _grant_free_slots(self) -> None:
+        while self._queue and len(self._granted_at) < self._size:
             now = self._clock()
-            self._turns.popleft().come(now)
-            self._taken_at.append(now)
+            self._queue.popleft().grant(now)
+            self._granted_at.append(now)
 
-    def _queue(self, turn: _Turn, seconds: float) -> None:
+    def _wait(self, waiter: _Waiter, seconds: float) -> None:
         started = self._clock()
-        has_come = self._comes(turn, started + seconds)
+        is_granted = self._wait_until(waiter, started + seconds)
         with self._lock:
-            self._queued += seconds > 0
-            self._refused += not has_come
-            self._seconds += self._clock() - started
-        if not has_come:
-            raise self._busy
+            self._waits += seconds > 0
+            self._rejections += not is_granted
+            self._wait_seconds += self._clock() - started
+        if not is_granted:
+            raise self._busy_error
 
-    def _comes(self, turn: _Turn, until: float) -> bool:
-        """Wait for a place; return whether it was granted. If not, leave the queue."""
+    def _wait_until(self, waiter: _Waiter, give_up_at: float) -> bool:
+        """Wait for a slot; return whether it was granted. If not, leave the queue."""
         while True:
             with self._lock:
-                if turn.taken_at is not None:
+                if waiter.granted_at is not None:
                     return True
-                seconds = min(until, self._taken_at[0] + self.patience) - self._clock()
+                slow_at = self._granted_at[0] + self.slow_after
+                seconds = min(give_up_at, slow_at) - self._clock()
                 if seconds <= 0:
-                    self._turns.remove(turn)
+                    self._queue.remove(waiter)
                     return False
-            turn.wait(seconds)
+            waiter.wait(seconds)

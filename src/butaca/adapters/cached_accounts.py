@@ -15,23 +15,23 @@ from butaca.core.models import User
 from butaca.core.ports import AccountStore, Bearer
 
 FRESH_FOR = 2.5
-"""In seconds. A token revoked elsewhere is refused within 5, even if a look-up is slow."""
+"""In seconds. A token revoked elsewhere is rejected within 5, even if a lookup is slow."""
 
 
 class CachedAccounts:
     """A store of accounts that caches token owners in front of another store.
 
-    A token that was found is not looked up again for `FRESH_FOR` seconds from the start of the
-    look-up. During that time it stays valid here even if another process revokes it. Unknown tokens
-    are never cached, so a token issued by another process is valid at once. Cached tokens keep
-    their expiry time, so the core refuses them on time.
+    A known token is not looked up again for `FRESH_FOR` seconds from the start of the lookup.
+    During that time it stays valid here even if another process revokes it. Unknown tokens are
+    never cached, so a token issued by another process is valid immediately. Cached tokens keep
+    their expiry time, so the core rejects them on time.
 
-    While the database is unavailable or slow, the owners of cached tokens may go on calling, so
-    that a database outage does not take the catalogue down. They wait up to `patience` seconds for
-    a look-up; after a failed one, nobody waits while `breaker` is open. The price: a token that
-    was revoked before the outage, but after this process last looked it up, stays valid here until
-    the database is back or the cache entry expires. A token that this process saw revoked stays
-    refused.
+    While the database is unavailable or slow, cached tokens stay valid, so that a database outage
+    does not take the catalogue down. Their requests wait up to `max_wait` seconds for a lookup;
+    after a failed one, none waits while `breaker` is open. The trade-off: a token that was revoked
+    before the outage, but after this process last looked it up, stays valid here until the database
+    is back or the cache entry expires. A token that this process found to be revoked stays
+    rejected.
     """
 
     def __init__(
@@ -39,27 +39,26 @@ class CachedAccounts:
         store: AccountStore,
         memory: MemoryCache,
         breaker: CircuitBreaker,
-        patience: float = 0.25,
+        max_wait: float = 0.25,
         threads: int = 1,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._memory = memory
         self._breaker = breaker
-        self._patience = patience
+        self._max_wait = max_wait
         self._clock = clock
-        # A look-up takes as long as the database does; callers with a cached token must not wait
-        # for it.
-        self._threads = ThreadPoolExecutor(threads, "look-up")
+        # A lookup may hang with the database; callers with a cached token must not wait for it.
+        self._threads = ThreadPoolExecutor(threads, "lookup")
 
     def find_bearer(self, token_sha256: str) -> Bearer | None:
         """Return the owner of a token, even if it is revoked or expired."""
-        remembered = cast("CacheEntry[Bearer] | None", self._memory.get(token_sha256))
-        if remembered is None:
+        cached = cast("CacheEntry[Bearer] | None", self._memory.get(token_sha256))
+        if cached is None:
             return self._look_up(token_sha256)
-        if remembered.age < FRESH_FOR or not self._breaker.allows_call():
-            return remembered.value
-        return self._look_up_in_time(token_sha256, otherwise=remembered.value)
+        if cached.age < FRESH_FOR or not self._breaker.allows_call():
+            return cached.value
+        return self._look_up_with_timeout(token_sha256, fallback=cached.value)
 
     def find_user(self, user_id: int) -> User | None:
         """Return a user by ID."""
@@ -67,9 +66,9 @@ class CachedAccounts:
 
     def grant_token(self, user: User, token_sha256: str, at: datetime) -> bool:
         """Store a user with a token, or make that token valid again."""
-        is_so = self._store.grant_token(user, token_sha256, at)
+        is_granted = self._store.grant_token(user, token_sha256, at)
         self._memory.drop(token_sha256)
-        return is_so
+        return is_granted
 
     def revoke(self, token_sha256: str, at: datetime) -> bool:
         """Revoke a token; return whether there was a valid one."""
@@ -77,22 +76,22 @@ class CachedAccounts:
         self._memory.drop(token_sha256)
         return was_valid
 
-    def _look_up_in_time(self, token_sha256: str, otherwise: Bearer) -> Bearer | None:
-        looking_up = self._threads.submit(copy_context().run, self._look_up, token_sha256)
+    def _look_up_with_timeout(self, token_sha256: str, fallback: Bearer) -> Bearer | None:
+        lookup = self._threads.submit(copy_context().run, self._look_up, token_sha256)
         try:
-            bearer = looking_up.result(self._patience)
+            bearer = lookup.result(self._max_wait)
         except (LibraryUnavailable, TimeoutError):
-            looking_up.cancel()
-            self._breaker.failed()
-            return otherwise
-        self._breaker.succeeded()
+            lookup.cancel()
+            self._breaker.record_failure()
+            return fallback
+        self._breaker.record_success()
         return bearer
 
     def _look_up(self, token_sha256: str) -> Bearer | None:
-        asked = self._clock()
+        started = self._clock()
         if bearer := self._store.find_bearer(token_sha256):
-            # A slow answer is as old as its query, and must not replace a newer one.
-            self._memory.put(token_sha256, bearer, age=self._clock() - asked)
+            # A slow result is as old as its query, and must not replace a newer one.
+            self._memory.put(token_sha256, bearer, age=self._clock() - started)
         else:
             self._memory.drop(token_sha256)
         return bearer

@@ -8,49 +8,49 @@ from collections.abc import Callable
 class CircuitBreaker:
     """Decides whether to call a service that may be unavailable.
 
-    After a failure, no calls are made for `seconds`. Then one caller tries, and the others do
-    without until it reports the result. If it reports none, they are held back for `longest_try`
-    seconds.
+    After a failure, no calls are made for `cooldown` seconds. Then a single probe is allowed, and
+    no other call until its result is recorded. If none is recorded, the next probe is allowed after
+    `probe_timeout` seconds.
     """
 
     def __init__(
-        self, seconds: float, longest_try: float, clock: Callable[[], float] = time.monotonic
+        self, cooldown: float, probe_timeout: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._seconds = seconds
-        self._longest_try = longest_try
+        self._cooldown = cooldown
+        self._probe_timeout = probe_timeout
         self._clock = clock
         self._lock = threading.Lock()
         self._is_up = True
-        self._next_try = 0.0
+        self._next_call_at = 0.0
 
     @property
     def is_up(self) -> bool:
-        """Whether the last reported call succeeded."""
+        """Whether the last recorded call succeeded."""
         return self._is_up
 
     def allows_call(self) -> bool:
-        """Return whether to call now. A caller that may must report how the call ended."""
+        """Return whether a call may be made now. The caller must then record its result."""
         if self._is_up:
             return True
         with self._lock:
             now = self._clock()
-            if now < self._next_try:
+            if now < self._next_call_at:
                 return False
-            self._next_try = now + self._longest_try
+            self._next_call_at = now + self._probe_timeout
             return True
 
-    def failed(self) -> bool:
-        """Report a failure and start a rest; return whether the service was up before."""
+    def record_failure(self) -> bool:
+        """Start a cooldown; return whether the service was up before."""
         with self._lock:
             was_up, self._is_up = self._is_up, False
-            self._next_try = self._clock() + self._seconds
+            self._next_call_at = self._clock() + self._cooldown
         return was_up
 
-    def succeeded(self) -> bool:
-        """Report a success and let everybody call; return whether the service was down before."""
+    def record_success(self) -> bool:
+        """Allow all calls; return whether the service was down before."""
         if self._is_up:
             return False
         with self._lock:
             was_up, self._is_up = self._is_up, True
-            self._next_try = 0.0
+            self._next_call_at = 0.0
         return not was_up

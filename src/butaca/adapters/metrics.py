@@ -29,7 +29,7 @@ class Dependency(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Dependencies(Collector):
+class DependencyCollector(Collector):
     """Reports whether each dependency was available at the last call."""
 
     by_name: Mapping[str, Dependency]
@@ -47,33 +47,43 @@ class Dependencies(Collector):
 
 
 @dataclass(frozen=True, eq=False)
-class Pools(Collector):
-    """Reports on the pools: the places for calls to TMDB, and the database connections."""
+class PoolCollector(Collector):
+    """Reports on the pools: the slots for calls to TMDB, and the database connections."""
 
     by_name: Mapping[str, Bulkhead]
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the size and the usage of each pool, and how many callers waited or got nothing."""
-        now = {name: bulkhead.occupancy() for name, bulkhead in self.by_name.items()}
-        for kind, name, meaning, value in _OF_A_POOL:
-            metric = kind(name, meaning, labels=("pool",))
-            for pool, occupancy in now.items():
+        """Yield the size and the usage of each pool, and how many callers waited or got no slot."""
+        occupancies = {name: bulkhead.occupancy() for name, bulkhead in self.by_name.items()}
+        for family, name, description, value in _POOL_METRICS:
+            metric = family(name, description, labels=("pool",))
+            for pool, occupancy in occupancies.items():
                 metric.add_metric((pool,), value(occupancy))
             yield metric
 
 
 _Value = Callable[[Occupancy], float]
 _Family = type[GaugeMetricFamily] | type[CounterMetricFamily]
-_OF_A_POOL: tuple[tuple[_Family, str, str, _Value], ...] = (
-    (GaugeMetricFamily, "butaca_pool_size", "Size of the pool, in slots.", lambda now: now.places),
-    (GaugeMetricFamily, "butaca_pool_in_use", "Slots in use.", lambda now: now.taken),
-    (CounterMetricFamily, "butaca_pool_waits", "Callers that had to wait.", lambda now: now.queued),
-    (CounterMetricFamily, "butaca_pool_busy", "Callers that got no slot.", lambda now: now.refused),
+_POOL_METRICS: tuple[tuple[_Family, str, str, _Value], ...] = (
+    (GaugeMetricFamily, "butaca_pool_size", "Size of the pool, in slots.", lambda pool: pool.size),
+    (GaugeMetricFamily, "butaca_pool_in_use", "Slots in use.", lambda pool: pool.in_use),
+    (
+        CounterMetricFamily,
+        "butaca_pool_waits",
+        "Callers that had to wait.",
+        lambda pool: pool.waits,
+    ),
+    (
+        CounterMetricFamily,
+        "butaca_pool_busy",
+        "Callers that got no slot.",
+        lambda pool: pool.rejections,
+    ),
     (
         CounterMetricFamily,
         "butaca_pool_wait_seconds",
         "Total time that callers waited for a slot, in seconds.",
-        lambda now: now.seconds,
+        lambda pool: pool.wait_seconds,
     ),
 )
 
@@ -83,12 +93,12 @@ def register(
     dependencies: Mapping[str, Dependency],
     pools: Mapping[str, Bulkhead],
 ) -> None:
-    """Register these collectors, those of the process and of Python, and the build information.
+    """Register collectors for dependencies, pools, process, platform and GC, and the build info.
 
-    Only one process per pod serves requests, so no figures of other processes need to be added.
+    Only one process per pod serves requests, so no values of other processes need to be added.
     """
-    registry.register(Dependencies(dependencies))
-    registry.register(Pools(pools))
+    registry.register(DependencyCollector(dependencies))
+    registry.register(PoolCollector(pools))
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=registry)
     info = Info("butaca_build", "Versions of Butaca and Python.", registry=registry)

@@ -15,46 +15,48 @@ from prometheus_client import CollectorRegistry, Counter
 
 from butaca.adapters.redis import RedisLink
 
-# Takes a share of what is left in the window; returns it, and the time left in the window in ms.
-_TAKE = """
+# Reserves part of what is left in the window; returns it, and the time left in the window in ms.
+_RESERVE = """
 local limit = tonumber(ARGV[1])
-local taken = tonumber(redis.call("GET", KEYS[1]) or 0)
-local share = math.max(math.ceil((limit - taken) / tonumber(ARGV[2])), 0)
-if share > 0 then
-  redis.call("INCRBY", KEYS[1], share)
-  if taken == 0 then redis.call("PEXPIRE", KEYS[1], ARGV[3]) end
+local reserved = tonumber(redis.call("GET", KEYS[1]) or 0)
+local quota = math.max(math.ceil((limit - reserved) / tonumber(ARGV[2])), 0)
+if quota > 0 then
+  redis.call("INCRBY", KEYS[1], quota)
+  if reserved == 0 then redis.call("PEXPIRE", KEYS[1], ARGV[3]) end
 end
-return {share, redis.call("PTTL", KEYS[1])}
+return {quota, redis.call("PTTL", KEYS[1])}
 """
 
-SHARES = 50
-"""A process takes 1/SHARES of what is left at a time: the less is left, the smaller the share."""
+QUOTA_DIVISOR = 50
+"""A process reserves this fraction of what is left: the less is left, the smaller the quota."""
 
-CALLERS = 10_000
-"""The number of callers whose shares a process remembers."""
+MAX_QUOTAS = 10_000
+"""The number of quotas cached per process, one per caller and kind of call."""
 
 
 @dataclass(slots=True)
-class _Share:
-    """The calls left to a caller in this process until the window ends, or a refusal until then.
+class _Quota:
+    """The calls reserved for a caller in this process until the window ends.
 
-    Times are those of the clock of the limits.
+    If the limit is exhausted in Redis, all calls are rejected until then.
     """
 
-    calls: int
-    until: float
-    is_refusal: bool
+    calls_left: int
+    expires_at: float
+    """In seconds, on the clock of the rate limits."""
 
-    def decides(self, now: float) -> bool:
-        """Return whether this share decides a call, without asking Redis."""
-        return now < self.until and (self.calls > 0 or self.is_refusal)
+    is_exhausted: bool
+
+    def is_valid(self, now: float) -> bool:
+        """Return whether a call can be allowed or rejected without Redis."""
+        return now < self.expires_at and (self.calls_left > 0 or self.is_exhausted)
 
 
 class RateLimits:
     """Limits such as `600/minute`, one for reads and one for writes, per caller.
 
-    A process takes a fiftieth of what is left of a limit from Redis, and does not ask again until
-    that is used. No caller gets more than the limit over all pods; few get less.
+    A process reserves a fiftieth of what is left of a limit in Redis, and calls Redis again only
+    when that is used up. No caller gets more than the limit across all pods; few get less.
     """
 
     def __init__(
@@ -69,60 +71,60 @@ class RateLimits:
         self._link = link
         self._clock = clock
         self._limits = {"read": parse(reads), "write": parse(writes)}
-        self._take = link.client.register_script(_TAKE)
-        self._shares: LRUCache[tuple[str, str], _Share] = LRUCache(CALLERS)
+        self._reserve = link.client.register_script(_RESERVE)
+        self._quotas: LRUCache[tuple[str, str], _Quota] = LRUCache(MAX_QUOTAS)
         self._lock = Lock()
-        refused = Counter(
+        rejections = Counter(
             "butaca_rate_limited",
             "Calls refused because their caller exceeded a rate limit.",
             ("kind",),
             registry=registry,
         )
-        self._refused = {kind: refused.labels(kind) for kind in self._limits}
-        self._own = FixedWindowRateLimiter(MemoryStorage())
+        self._rejections = {kind: rejections.labels(kind) for kind in self._limits}
+        self._local_limiter = FixedWindowRateLimiter(MemoryStorage())
 
     def seconds_to_wait(self, caller: str, kind: str) -> int:
         """Count a call of a kind (`read` or `write`); return 0, or the seconds to wait."""
         if seconds := self._seconds_to_wait(caller, kind):
-            self._refused[kind].inc()
+            self._rejections[kind].inc()
         return seconds
 
     def _seconds_to_wait(self, caller: str, kind: str) -> int:
         with self._lock:
-            share = self._shares.get((caller, kind))
-            if share and share.decides(self._clock()):
-                return self._use(share)
-        fresh = self._link.attempt(lambda: self._take_share(caller, kind), otherwise=None)
-        if fresh is None:
-            return self._count_alone(caller, kind)
+            quota = self._quotas.get((caller, kind))
+            if quota and quota.is_valid(self._clock()):
+                return self._consume(quota)
+        quota = self._link.attempt(lambda: self._reserve_quota(caller, kind), fallback=None)
+        if quota is None:
+            return self._count_locally(caller, kind)
         with self._lock:
-            # Another thread may have stored a share in the meantime.
-            held = self._shares.get((caller, kind))
-            if held and held.decides(self._clock()):
-                fresh.calls += held.calls
-            self._shares[caller, kind] = fresh
-            return self._use(fresh)
+            # Another thread may have stored a quota in the meantime.
+            other = self._quotas.get((caller, kind))
+            if other and other.is_valid(self._clock()):
+                quota.calls_left += other.calls_left
+            self._quotas[caller, kind] = quota
+            return self._consume(quota)
 
-    def _use(self, share: _Share) -> int:
-        if share.calls > 0:
-            share.calls -= 1
+    def _consume(self, quota: _Quota) -> int:
+        if quota.calls_left > 0:
+            quota.calls_left -= 1
             return 0
-        return max(math.ceil(share.until - self._clock()), 1)
+        return max(math.ceil(quota.expires_at - self._clock()), 1)
 
-    def _take_share(self, caller: str, kind: str) -> _Share:
-        limit, asked = self._limits[kind], self._clock()
-        answer = self._take(
+    def _reserve_quota(self, caller: str, kind: str) -> _Quota:
+        limit, sent_at = self._limits[kind], self._clock()
+        reply = self._reserve(
             keys=[f"butaca:limits:{limit.key_for(caller, kind)}"],
-            args=[limit.amount, SHARES, limit.get_expiry() * 1000],
+            args=[limit.amount, QUOTA_DIVISOR, limit.get_expiry() * 1000],
         )
-        calls, milliseconds = cast("list[int]", answer)
-        return _Share(calls, asked + milliseconds / 1000, is_refusal=calls == 0)
+        calls, left_ms = cast("list[int]", reply)
+        return _Quota(calls, sent_at + left_ms / 1000, is_exhausted=calls == 0)
 
-    def _count_alone(self, caller: str, kind: str) -> int:
+    def _count_locally(self, caller: str, kind: str) -> int:
         limit = self._limits[kind]
         # `limits` starts a timer at the first hit, and two timers at two concurrent first hits.
         with self._lock:
-            if self._own.hit(limit, caller, kind):
+            if self._local_limiter.hit(limit, caller, kind):
                 return 0
-        left = self._own.get_window_stats(limit, caller, kind).reset_time - time.time()
-        return max(math.ceil(left), 1)
+        stats = self._local_limiter.get_window_stats(limit, caller, kind)
+        return max(math.ceil(stats.reset_time - time.time()), 1)

@@ -18,22 +18,22 @@ log = logging.getLogger("butaca.redis")
 
 
 def milliseconds(seconds: float) -> int:
-    """Return a time as Redis expects it, rounded up, because Redis rejects 0."""
+    """Convert seconds to the unit of Redis, rounded up, because Redis rejects 0."""
     return math.ceil(seconds * 1000)
 
 
 class RedisLink:
     """A Redis that may be unreachable, hang, or refuse writes, without failing any request.
 
-    A call takes at most `timeout` seconds. After a failure, no call is made for `rest` seconds, so
-    that a hung server costs only one request its timeout.
+    A call takes at most `timeout` seconds. After a failure, no call is made for `cooldown` seconds,
+    so that a server that hangs costs only one request its timeout.
     """
 
     def __init__(
         self,
         url: str,
         timeout: float = 0.1,
-        rest: float = 3.0,
+        cooldown: float = 3.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         # By default, redis-py retries ten times.
@@ -43,29 +43,29 @@ class RedisLink:
             socket_connect_timeout=timeout,
             retry=Retry(NoBackoff(), 0),
         )
-        self._breaker = CircuitBreaker(rest, longest_try=rest, clock=clock)
+        self._breaker = CircuitBreaker(cooldown, probe_timeout=cooldown, clock=clock)
 
     @property
     def is_up(self) -> bool:
         """Whether the last call to Redis succeeded."""
         return self._breaker.is_up
 
-    def attempt(self, call: Callable[[], T], otherwise: T) -> T:
-        """Return the result of the call, or `otherwise` while Redis is unavailable."""
+    def attempt(self, call: Callable[[], T], fallback: T) -> T:
+        """Return the result of the call, or `fallback` while Redis is unavailable."""
         if not self._breaker.allows_call():
-            return otherwise
+            return fallback
         try:
             result = call()
         except (RedisError, OSError) as error:
-            self._went_down(error)
-            return otherwise
-        self._came_up()
+            self._record_failure(error)
+            return fallback
+        self._record_success()
         return result
 
-    def _went_down(self, error: Exception) -> None:
-        if self._breaker.failed():
+    def _record_failure(self, error: Exception) -> None:
+        if self._breaker.record_failure():
             log.error("redis.went_away", extra={"reason": type(error).__name__})
 
-    def _came_up(self) -> None:
-        if self._breaker.succeeded():
+    def _record_success(self) -> None:
+        if self._breaker.record_success():
             log.warning("redis.came_back")

@@ -23,17 +23,19 @@ from butaca.core.models import Fetched, Freshness, Source
 from butaca.core.ports import PopularQuery, SearchQuery
 from butaca.sandbox import Fault, Sandbox
 from butaca.sandbox.server import OPEN_SESAME
-from tests.adapters.cache.scene import COOLDOWN, KEY, POPULAR, PROBE, TTL, Ask, Scene
+from tests.adapters.cache.harness import (
+    COOLDOWN,
+    FETCHES,
+    KEY,
+    POPULAR,
+    PROBE,
+    TTL,
+    Fetch,
+    Harness,
+)
 from tests.builders import make_movie, make_page, make_record
 from tests.fakes import FakeCatalogue
 
-ASKS: dict[str, Ask] = {
-    "popular": lambda cached: cached.popular(POPULAR),
-    "search": lambda cached: cached.search(SearchQuery("movie", "en-US")),
-    "details": lambda cached: cached.details(550, "en-US"),
-    "record": lambda cached: cached.record(550),
-    "genres": lambda cached: cached.genres("en-US"),
-}
 FAILURES: list[tuple[type[CatalogueFailed], int | None]] = [
     (CatalogueUnavailable, 503),
     (CatalogueTimedOut, None),
@@ -43,413 +45,406 @@ FAILURES: list[tuple[type[CatalogueFailed], int | None]] = [
 ]
 
 
-@pytest.fixture
-def scene() -> Scene:
-    return Scene()
-
-
-@pytest.fixture(params=list(ASKS.values()), ids=list(ASKS))
-def ask(request: pytest.FixtureRequest) -> Ask:
-    found: Ask = request.param
-    return found
-
-
 # --- fresh ---------------------------------------------------------------------------------
 
 
-def test_the_first_call_goes_out_and_is_kept(scene: Scene, ask: Ask) -> None:
-    fetched = ask(scene.cached)
+def test_first_request_calls_upstream_and_is_cached(harness: Harness, fetch: Fetch) -> None:
+    fetched = fetch(harness.cached)
 
     assert fetched.freshness == Freshness(Source.MISS, age=0, ttl=TTL, stored=True)
-    assert scene.calls == 1
+    assert harness.calls == 1
 
 
-def test_the_same_call_within_the_ttl_does_not_go_out(scene: Scene, ask: Ask) -> None:
-    first = ask(scene.cached)
-    scene.pass_seconds(TTL - 0.5)
-    second = ask(scene.cached)
+def test_same_request_within_the_ttl_is_a_hit(harness: Harness, fetch: Fetch) -> None:
+    first = fetch(harness.cached)
+    harness.advance(TTL - 0.5)
+    second = fetch(harness.cached)
 
     assert second.value == first.value
     assert second.freshness == Freshness(Source.HIT, age=29, ttl=0)
-    assert scene.calls == 1
+    assert harness.calls == 1
 
 
-def test_a_hit_tells_its_age_and_what_is_left(scene: Scene) -> None:
-    scene.popular()
-    scene.pass_seconds(12)
+def test_hit_reports_its_age_and_remaining_ttl(harness: Harness) -> None:
+    harness.popular()
+    harness.advance(12)
 
-    assert scene.popular().freshness == Freshness(Source.HIT, age=12, ttl=18)
-
-
-def test_at_the_ttl_the_call_goes_out_again(scene: Scene, ask: Ask) -> None:
-    ask(scene.cached)
-    scene.pass_seconds(TTL)
-
-    assert ask(scene.cached).freshness.source is Source.MISS
-    assert scene.calls == 2
+    assert harness.popular().freshness == Freshness(Source.HIT, age=12, ttl=18)
 
 
-def test_what_came_again_is_fresh_again(scene: Scene) -> None:
-    scene.keep_and_let_expire()
-    scene.upstream.pages = {1: make_page(make_movie(13))}
-    scene.popular()
-    scene.pass_seconds(1)
+def test_request_at_the_ttl_calls_upstream_again(harness: Harness, fetch: Fetch) -> None:
+    fetch(harness.cached)
+    harness.advance(TTL)
 
-    fetched = scene.popular()
+    assert fetch(harness.cached).freshness.source is Source.MISS
+    assert harness.calls == 2
+
+
+def test_refreshed_entry_is_fresh_again(harness: Harness) -> None:
+    harness.cache_and_expire()
+    harness.upstream.pages = {1: make_page(make_movie(13))}
+    harness.popular()
+    harness.advance(1)
+
+    fetched = harness.popular()
 
     assert fetched.freshness == Freshness(Source.HIT, age=1, ttl=TTL - 1)
     assert fetched.value.results == (make_movie(13),)
 
 
-def test_while_the_cache_is_away_and_nothing_is_remembered_every_call_goes_out(ask: Ask) -> None:
-    scene = Scene(remembered=0)
-    scene.cache.is_away = True
-    ask(scene.cached)
+def test_without_redis_or_memory_every_request_calls_upstream(fetch: Fetch) -> None:
+    harness = Harness(memory_size=0)
+    harness.cache.is_away = True
+    fetch(harness.cached)
 
-    assert ask(scene.cached).freshness == Freshness(Source.MISS, ttl=TTL, stored=False)
-    assert scene.calls == 2
+    assert fetch(harness.cached).freshness == Freshness(Source.MISS, ttl=TTL, stored=False)
+    assert harness.calls == 2
 
 
-def test_while_the_cache_is_away_what_is_remembered_is_a_hit(scene: Scene, ask: Ask) -> None:
-    scene.cache.is_away = True
-    first = ask(scene.cached)
-    scene.pass_seconds(12)
+def test_without_redis_an_entry_in_memory_is_a_hit(harness: Harness, fetch: Fetch) -> None:
+    harness.cache.is_away = True
+    first = fetch(harness.cached)
+    harness.advance(12)
 
-    second = ask(scene.cached)
+    second = fetch(harness.cached)
 
     assert first.freshness == Freshness(Source.MISS, ttl=TTL, stored=False)
     assert second.freshness == Freshness(Source.HIT, age=12, ttl=18)
     assert second.value == first.value
-    assert scene.calls == 1
+    assert harness.calls == 1
 
 
-def test_while_the_cache_is_away_what_is_remembered_is_not_fresh_for_longer(scene: Scene) -> None:
-    scene.cache.is_away = True
-    scene.popular()
-    scene.pass_seconds(TTL)
+def test_without_redis_an_entry_in_memory_expires_at_the_ttl(harness: Harness) -> None:
+    harness.cache.is_away = True
+    harness.popular()
+    harness.advance(TTL)
 
-    assert scene.popular().freshness.source is Source.MISS
-    assert scene.calls == 2
+    assert harness.popular().freshness.source is Source.MISS
+    assert harness.calls == 2
 
 
-def test_when_cache_and_upstream_are_away_what_is_remembered_is_served(
-    scene: Scene, ask: Ask
+def test_without_redis_and_upstream_the_entry_in_memory_is_served(
+    harness: Harness, fetch: Fetch
 ) -> None:
-    kept = ask(scene.cached)
-    scene.pass_seconds(TTL + 10)
-    scene.cache.is_away = True
-    scene.break_upstream()
+    cached = fetch(harness.cached)
+    harness.advance(TTL + 10)
+    harness.cache.is_away = True
+    harness.break_upstream()
 
-    fetched = ask(scene.cached)
+    fetched = fetch(harness.cached)
 
-    assert fetched.value == kept.value
+    assert fetched.value == cached.value
     assert fetched.freshness == Freshness(Source.STALE, age=40, ttl=-10, upstream_status=503)
 
 
-def test_another_process_finds_what_is_kept(scene: Scene, ask: Ask) -> None:
-    first = ask(scene.cached)
-    scene.pass_seconds(12)
-    scene.forget()
+def test_another_process_finds_the_entry(harness: Harness, fetch: Fetch) -> None:
+    first = fetch(harness.cached)
+    harness.advance(12)
+    harness.restart()
 
-    second = ask(scene.cached)
+    second = fetch(harness.cached)
 
     assert second.value == first.value
     assert second.freshness == Freshness(Source.HIT, age=12, ttl=18)
-    assert scene.calls == 1
+    assert harness.calls == 1
 
 
-def test_another_process_does_not_find_it_fresh_for_longer(scene: Scene) -> None:
-    scene.popular()
-    scene.pass_seconds(20)
-    scene.forget()
-    scene.popular()
-    scene.pass_seconds(10)
+def test_entry_read_by_another_process_expires_at_the_same_time(harness: Harness) -> None:
+    harness.popular()
+    harness.advance(20)
+    harness.restart()
+    harness.popular()
+    harness.advance(10)
 
-    assert scene.popular().freshness.source is Source.MISS
-    assert scene.calls == 2
+    assert harness.popular().freshness.source is Source.MISS
+    assert harness.calls == 2
 
 
-# --- no such movie -------------------------------------------------------------------------
+# --- missing movies ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["details", "record"])
-def test_that_there_is_no_such_movie_is_kept_like_an_answer(scene: Scene, name: str) -> None:
-    scene.upstream.records.clear()
+def test_missing_movie_is_cached(harness: Harness, name: str) -> None:
+    harness.upstream.records.clear()
     for _ in range(2):
         with pytest.raises(MovieNotFound):
-            ASKS[name](scene.cached)
+            FETCHES[name](harness.cached)
 
-    assert scene.calls == 1
+    assert harness.calls == 1
 
 
-def test_a_movie_that_came_into_being_is_found_after_the_ttl(scene: Scene) -> None:
-    scene.upstream.records.clear()
+def test_new_movie_is_found_after_the_ttl(harness: Harness) -> None:
+    harness.upstream.records.clear()
     with pytest.raises(MovieNotFound):
-        scene.cached.details(550, "en-US")
-    scene.upstream.add(make_record(550))
-    scene.pass_seconds(TTL)
+        harness.cached.details(550, "en-US")
+    harness.upstream.add(make_record(550))
+    harness.advance(TTL)
 
-    assert scene.cached.details(550, "en-US").freshness.source is Source.MISS
+    assert harness.cached.details(550, "en-US").freshness.source is Source.MISS
 
 
-def test_when_a_call_fails_there_is_still_no_such_movie(
-    scene: Scene, caplog: pytest.LogCaptureFixture
+def test_stale_missing_movie_is_served_when_a_call_fails(
+    harness: Harness, caplog: pytest.LogCaptureFixture
 ) -> None:
-    scene.upstream.records.clear()
+    harness.upstream.records.clear()
     with pytest.raises(MovieNotFound):
-        scene.cached.details(550, "en-US")
-    scene.pass_seconds(TTL)
-    scene.break_upstream()
+        harness.cached.details(550, "en-US")
+    harness.advance(TTL)
+    harness.break_upstream()
 
     with pytest.raises(MovieNotFound):
-        scene.cached.details(550, "en-US")
+        harness.cached.details(550, "en-US")
 
     assert [vars(record)["served"] for record in caplog.records] == ["stale"]
-    assert scene.health.seconds_of_rest(KEY) == COOLDOWN
+    assert harness.health.cooldown_left(KEY) == COOLDOWN
 
 
-def test_in_the_cool_down_there_is_still_no_such_movie(scene: Scene) -> None:
-    scene.upstream.records.clear()
+def test_stale_missing_movie_is_served_during_the_cooldown(harness: Harness) -> None:
+    harness.upstream.records.clear()
     with pytest.raises(MovieNotFound):
-        scene.cached.details(550, "en-US")
-    scene.pass_seconds(TTL)
-    scene.health.failed()
+        harness.cached.details(550, "en-US")
+    harness.advance(TTL)
+    harness.health.record_failure()
 
     with pytest.raises(MovieNotFound):
-        scene.cached.details(550, "en-US")
+        harness.cached.details(550, "en-US")
 
-    assert scene.calls == 1
+    assert harness.calls == 1
 
 
 # --- failures ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("kind", "status"), FAILURES)
-def test_when_a_call_fails_what_is_kept_is_served(
-    scene: Scene, kind: type[CatalogueFailed], status: int | None
+def test_stale_entry_is_served_when_a_call_fails(
+    harness: Harness, kind: type[CatalogueFailed], status: int | None
 ) -> None:
-    kept = scene.keep_and_let_expire()
-    scene.break_upstream(kind(upstream_status=status))
+    cached = harness.cache_and_expire()
+    harness.break_upstream(kind(upstream_status=status))
 
-    fetched = scene.popular()
+    fetched = harness.popular()
 
-    assert fetched.value == kept.value
+    assert fetched.value == cached.value
     assert fetched.freshness == Freshness(Source.STALE, age=40, ttl=-10, upstream_status=status)
 
 
 @pytest.mark.parametrize(("kind", "status"), FAILURES)
-def test_when_a_call_fails_and_nothing_is_kept_so_does_ours(
-    scene: Scene, kind: type[CatalogueFailed], status: int | None
+def test_failure_is_raised_when_nothing_is_cached(
+    harness: Harness, kind: type[CatalogueFailed], status: int | None
 ) -> None:
-    failure = scene.break_upstream(kind(upstream_status=status))
+    failure = harness.break_upstream(kind(upstream_status=status))
 
     with pytest.raises(kind) as caught:
-        scene.popular()
+        harness.popular()
 
     assert caught.value is failure
     assert caught.value.retry_after == COOLDOWN
 
 
-def test_part_of_a_second_of_cool_down_is_a_second_to_wait(scene: Scene) -> None:
-    scene.health.cooldown = 2.1
-    scene.break_upstream()
+def test_retry_after_rounds_the_cooldown_up(harness: Harness) -> None:
+    harness.health.cooldown = 2.1
+    harness.break_upstream()
 
     with pytest.raises(CatalogueUnavailable) as caught:
-        scene.popular()
+        harness.popular()
 
     assert caught.value.retry_after == 3
 
 
-def test_every_kind_of_call_has_its_stale_answer(scene: Scene, ask: Ask) -> None:
-    kept = ask(scene.cached)
-    scene.pass_seconds(TTL)
-    scene.break_upstream()
+def test_every_kind_of_request_can_serve_a_stale_entry(harness: Harness, fetch: Fetch) -> None:
+    cached = fetch(harness.cached)
+    harness.advance(TTL)
+    harness.break_upstream()
 
-    fetched = ask(scene.cached)
+    fetched = fetch(harness.cached)
 
-    assert fetched.value == kept.value
+    assert fetched.value == cached.value
     assert fetched.freshness.source is Source.STALE
 
 
-def test_a_failure_throws_nothing_away(scene: Scene) -> None:
-    scene.keep_and_let_expire()
-    scene.break_upstream()
+def test_repeated_failures_do_not_evict_the_stale_entry(harness: Harness) -> None:
+    harness.cache_and_expire()
+    harness.break_upstream()
 
     for _ in range(3):
-        assert scene.popular().freshness.source is Source.STALE
-        scene.pass_seconds(COOLDOWN)
+        assert harness.popular().freshness.source is Source.STALE
+        harness.advance(COOLDOWN)
 
 
-# --- the cool-down -------------------------------------------------------------------------
+# --- the cooldown --------------------------------------------------------------------------
 
 
-def test_in_the_cool_down_nothing_goes_out_and_stale_is_served(scene: Scene) -> None:
-    kept = scene.keep_and_let_expire()
-    scene.break_upstream()
-    scene.popular()
-    scene.pass_seconds(COOLDOWN - 1)
+def test_cooldown_serves_stale_entries_without_calling_upstream(harness: Harness) -> None:
+    cached = harness.cache_and_expire()
+    harness.break_upstream()
+    harness.popular()
+    harness.advance(COOLDOWN - 1)
 
-    fetched = scene.popular()
+    fetched = harness.popular()
 
-    assert fetched.value == kept.value
+    assert fetched.value == cached.value
     assert fetched.freshness == Freshness(Source.COOLDOWN, age=46, ttl=-16)
-    assert scene.calls == 2
+    assert harness.calls == 2
 
 
-def test_in_the_cool_down_whoever_has_nothing_is_told_to_wait(scene: Scene) -> None:
-    scene.break_upstream()
+def test_cooldown_rejects_requests_without_an_entry(harness: Harness) -> None:
+    harness.break_upstream()
     with pytest.raises(CatalogueUnavailable):
-        scene.popular()
-    scene.pass_seconds(3.5)
+        harness.popular()
+    harness.advance(3.5)
 
     with pytest.raises(CatalogueUnavailable) as caught:
-        scene.cached.record(550)
+        harness.cached.record(550)
 
     assert caught.value.retry_after == 4
     assert caught.value.upstream_status is None
-    assert scene.calls == 1
+    assert harness.calls == 1
 
 
-def test_in_the_cool_down_what_is_fresh_is_a_hit(scene: Scene) -> None:
-    scene.popular()
-    scene.health.failed()
+def test_fresh_entry_is_a_hit_during_the_cooldown(harness: Harness) -> None:
+    harness.popular()
+    harness.health.record_failure()
 
-    assert scene.popular().freshness.source is Source.HIT
-
-
-def test_after_the_cool_down_one_call_goes_out(scene: Scene) -> None:
-    scene.keep_and_let_expire()
-    scene.break_upstream()
-    scene.popular()
-    scene.pass_seconds(COOLDOWN)
-
-    assert scene.popular().freshness.source is Source.STALE
-    assert scene.popular().freshness.source is Source.COOLDOWN
-    assert scene.calls == 3
+    assert harness.popular().freshness.source is Source.HIT
 
 
-def test_after_the_cool_down_a_mended_upstream_answers(scene: Scene) -> None:
-    scene.keep_and_let_expire()
-    scene.break_upstream()
-    scene.popular()
-    scene.upstream.failure = None
-    scene.pass_seconds(COOLDOWN)
+def test_one_probe_is_sent_after_the_cooldown(harness: Harness) -> None:
+    harness.cache_and_expire()
+    harness.break_upstream()
+    harness.popular()
+    harness.advance(COOLDOWN)
 
-    assert scene.popular().freshness == Freshness(Source.MISS, ttl=TTL, stored=True)
+    assert harness.popular().freshness.source is Source.STALE
+    assert harness.popular().freshness.source is Source.COOLDOWN
+    assert harness.calls == 3
 
 
-def test_after_the_cool_down_one_call_goes_out_at_a_time(scene: Scene) -> None:
-    scene.keep_and_let_expire()
-    scene.health.failed()
-    scene.pass_seconds(COOLDOWN)
-    assert scene.health.claim() == 0
+def test_recovered_upstream_is_called_after_the_cooldown(harness: Harness) -> None:
+    harness.cache_and_expire()
+    harness.break_upstream()
+    harness.popular()
+    harness.upstream.failure = None
+    harness.advance(COOLDOWN)
 
-    fetched = scene.popular()
+    assert harness.popular().freshness == Freshness(Source.MISS, ttl=TTL, stored=True)
+
+
+def test_only_one_probe_is_in_flight_after_the_cooldown(harness: Harness) -> None:
+    harness.cache_and_expire()
+    harness.health.record_failure()
+    harness.advance(COOLDOWN)
+    assert harness.health.claim_call() == 0
+
+    fetched = harness.popular()
 
     assert fetched.freshness == Freshness(Source.COOLDOWN, age=47, ttl=-17)
-    assert scene.calls == 1
+    assert harness.calls == 1
 
 
-def test_a_call_that_never_comes_back_is_replaced_by_another(scene: Scene) -> None:
-    scene.health.failed()
-    scene.pass_seconds(COOLDOWN)
-    scene.health.claim()
-    scene.pass_seconds(PROBE)
+def test_lost_probe_is_replaced_by_another(harness: Harness) -> None:
+    harness.health.record_failure()
+    harness.advance(COOLDOWN)
+    harness.health.claim_call()
+    harness.advance(PROBE)
 
-    assert scene.popular().freshness.source is Source.MISS
-
-
-def test_a_mended_upstream_may_be_called_by_all(scene: Scene) -> None:
-    scene.health.failed()
-    scene.pass_seconds(COOLDOWN)
-    scene.popular()
-
-    assert scene.cached.record(550).freshness.source is Source.MISS
-    assert scene.cached.details(550, "en-US").freshness.source is Source.MISS
+    assert harness.popular().freshness.source is Source.MISS
 
 
-def test_that_there_is_no_such_movie_mends_upstream(scene: Scene) -> None:
-    scene.health.failed()
-    scene.pass_seconds(COOLDOWN)
+def test_all_calls_are_allowed_after_a_successful_probe(harness: Harness) -> None:
+    harness.health.record_failure()
+    harness.advance(COOLDOWN)
+    harness.popular()
+
+    assert harness.cached.record(550).freshness.source is Source.MISS
+    assert harness.cached.details(550, "en-US").freshness.source is Source.MISS
+
+
+def test_missing_movie_counts_as_a_successful_probe(harness: Harness) -> None:
+    harness.health.record_failure()
+    harness.advance(COOLDOWN)
     with pytest.raises(MovieNotFound):
-        scene.cached.record(1)
+        harness.cached.record(1)
 
-    assert scene.popular().freshness.source is Source.MISS
+    assert harness.popular().freshness.source is Source.MISS
 
 
-def test_no_such_movie_lets_nobody_rest(scene: Scene) -> None:
+def test_missing_movie_starts_no_cooldown(harness: Harness) -> None:
     with pytest.raises(MovieNotFound):
-        scene.cached.record(1)
+        harness.cached.record(1)
 
-    assert scene.health.seconds_of_rest(KEY) == 0
+    assert harness.health.cooldown_left(KEY) == 0
 
 
-# --- what cannot be read -------------------------------------------------------------------
+# --- unreadable entries --------------------------------------------------------------------
 
 GARBAGE = [b"", b"\x80\x04garbage", b"{", b"[1]", b"{}", b'"a string"', b'{"results": null}']
 
 
-def spoil(scene: Scene, body: bytes) -> None:
-    """Replace every kept body by another one, for a process that remembers none."""
-    scene.forget()
-    scene.cache.entries = {key: (body, put_at) for key, (_, put_at) in scene.cache.entries.items()}
+def corrupt(harness: Harness, body: bytes) -> None:
+    """Replace the body of every entry in the shared cache, and empty the memory."""
+    harness.restart()
+    harness.cache.entries = {
+        key: (body, put_at) for key, (_, put_at) in harness.cache.entries.items()
+    }
 
 
 @pytest.mark.parametrize("body", GARBAGE)
-def test_an_unreadable_entry_is_a_miss_and_is_replaced(scene: Scene, ask: Ask, body: bytes) -> None:
-    ask(scene.cached)
-    spoil(scene, body)
+def test_unreadable_entry_is_a_miss_and_is_replaced(
+    harness: Harness, fetch: Fetch, body: bytes
+) -> None:
+    fetch(harness.cached)
+    corrupt(harness, body)
 
-    assert ask(scene.cached).freshness.source is Source.MISS
-    scene.forget()
-    assert ask(scene.cached).freshness.source is Source.HIT
+    assert fetch(harness.cached).freshness.source is Source.MISS
+    harness.restart()
+    assert fetch(harness.cached).freshness.source is Source.HIT
 
 
 @given(st.binary())
-def test_any_entry_is_an_answer_a_miss_or_no_such_movie(body: bytes) -> None:
-    scene = Scene()
-    scene.cached.details(550, "en-US")
-    spoil(scene, body)
+def test_arbitrary_entry_is_a_hit_a_miss_or_a_missing_movie(body: bytes) -> None:
+    harness = Harness()
+    harness.cached.details(550, "en-US")
+    corrupt(harness, body)
 
-    with suppress(MovieNotFound):  # For b"null", should it be drawn.
-        assert scene.cached.details(550, "en-US").value.id == 550
-
-
-def test_an_entry_of_another_kind_is_a_miss(scene: Scene) -> None:
-    scene.popular()
-    ((popular, _),) = scene.cache.entries.values()
-    scene.cached.record(550)
-    spoil(scene, popular)
-
-    assert scene.cached.record(550).freshness.source is Source.MISS
+    with suppress(MovieNotFound):  # If the body is b"null".
+        assert harness.cached.details(550, "en-US").value.id == 550
 
 
-def test_an_unreadable_entry_stands_in_for_nothing(scene: Scene) -> None:
-    scene.keep_and_let_expire()
-    spoil(scene, b"garbage")
-    scene.break_upstream()
+def test_entry_of_another_kind_is_a_miss(harness: Harness) -> None:
+    harness.popular()
+    ((popular, _),) = harness.cache.entries.values()
+    harness.cached.record(550)
+    corrupt(harness, popular)
+
+    assert harness.cached.record(550).freshness.source is Source.MISS
+
+
+def test_unreadable_entry_does_not_replace_a_failed_call(harness: Harness) -> None:
+    harness.cache_and_expire()
+    corrupt(harness, b"garbage")
+    harness.break_upstream()
 
     with pytest.raises(CatalogueUnavailable) as caught:
-        scene.popular()
+        harness.popular()
 
     assert caught.value.upstream_status == 503
 
 
-def test_an_unreadable_entry_in_the_cool_down_is_as_good_as_none(scene: Scene) -> None:
-    scene.keep_and_let_expire()
-    spoil(scene, b"garbage")
-    scene.health.failed()
+def test_unreadable_entry_is_a_miss_during_the_cooldown(harness: Harness) -> None:
+    harness.cache_and_expire()
+    corrupt(harness, b"garbage")
+    harness.health.record_failure()
 
     with pytest.raises(CatalogueUnavailable) as caught:
-        scene.popular()
+        harness.popular()
 
     assert caught.value.retry_after == COOLDOWN
-    assert scene.calls == 1
+    assert harness.calls == 1
 
 
 # --- keys ----------------------------------------------------------------------------------
 
-DIFFERENT: list[Ask] = [
+DISTINCT_FETCHES: list[Fetch] = [
     lambda cached: cached.popular(PopularQuery("en-US")),
     lambda cached: cached.popular(PopularQuery("es-ES")),
     lambda cached: cached.popular(PopularQuery("en-US", page=2)),
@@ -475,13 +470,13 @@ DIFFERENT: list[Ask] = [
 ]
 
 
-def test_every_parameter_makes_a_call_of_its_own(scene: Scene) -> None:
-    scene.upstream.add(make_record(551))
+def test_every_parameter_is_part_of_the_cache_key(harness: Harness) -> None:
+    harness.upstream.add(make_record(551))
 
-    for each in DIFFERENT:
-        assert each(scene.cached).freshness.source is Source.MISS
+    for fetch in DISTINCT_FETCHES:
+        assert fetch(harness.cached).freshness.source is Source.MISS
 
-    assert len(scene.cache.entries) == len(DIFFERENT)
+    assert len(harness.cache.entries) == len(DISTINCT_FETCHES)
 
 
 LANGUAGES = st.from_regex(r"[a-z]{2}(-[A-Z]{2})?", fullmatch=True)
@@ -499,24 +494,24 @@ SEARCHES = st.builds(
 
 
 def keys_after(*queries: PopularQuery | SearchQuery) -> list[str]:
-    scene = Scene()
+    harness = Harness()
     for query in queries:
         if isinstance(query, PopularQuery):
-            scene.cached.popular(query)
+            harness.cached.popular(query)
         else:
-            scene.cached.search(query)
-    return list(scene.cache.entries)
+            harness.cached.search(query)
+    return list(harness.cache.entries)
 
 
 @given(POPULARS | SEARCHES, POPULARS | SEARCHES)
-def test_two_calls_share_a_key_when_they_are_the_same_and_only_then(
+def test_queries_share_a_key_only_if_they_are_equal(
     one: PopularQuery | SearchQuery, other: PopularQuery | SearchQuery
 ) -> None:
     assert len(keys_after(one, other)) == len({one, other})
 
 
 @given(st.text() | st.text(": \r\n\0*?[]{}/\\\"'é"))
-def test_a_search_text_leaves_no_odd_character_in_its_key(text: str) -> None:
+def test_special_characters_of_a_search_text_are_escaped_in_the_key(text: str) -> None:
     (key,) = keys_after(SearchQuery(text, "en-US"))
 
     assert key.isascii()
@@ -526,59 +521,59 @@ def test_a_search_text_leaves_no_odd_character_in_its_key(text: str) -> None:
     assert unquote(key.split(":")[1]) == text
 
 
-# --- nonsense ------------------------------------------------------------------------------
+# --- invalid responses ---------------------------------------------------------------------
 
 
-def test_a_call_that_is_answered_with_nonsense_rests_alone(scene: Scene) -> None:
-    scene.break_upstream(CatalogueAnsweredNonsense())
+def test_invalid_response_starts_a_cooldown_for_its_call_only(harness: Harness) -> None:
+    harness.break_upstream(CatalogueAnsweredNonsense())
     with pytest.raises(CatalogueAnsweredNonsense) as first:
-        scene.popular()
-    scene.upstream.failure = None
+        harness.popular()
+    harness.upstream.failure = None
 
     with pytest.raises(CatalogueUnavailable) as second:
-        scene.popular()
+        harness.popular()
 
     assert first.value.retry_after == second.value.retry_after == COOLDOWN
-    assert scene.cached.record(550).freshness.source is Source.MISS
-    assert scene.calls == 2
+    assert harness.cached.record(550).freshness.source is Source.MISS
+    assert harness.calls == 2
 
 
-def test_while_a_call_rests_what_is_kept_of_it_is_served(scene: Scene) -> None:
-    kept = scene.keep_and_let_expire()
-    scene.break_upstream(CatalogueAnsweredNonsense())
-    scene.popular()
+def test_stale_entry_is_served_during_the_cooldown_of_its_call(harness: Harness) -> None:
+    cached = harness.cache_and_expire()
+    harness.break_upstream(CatalogueAnsweredNonsense())
+    harness.popular()
 
-    fetched = scene.popular()
+    fetched = harness.popular()
 
-    assert fetched.value == kept.value
+    assert fetched.value == cached.value
     assert fetched.freshness == Freshness(Source.COOLDOWN, age=40, ttl=-10)
-    assert scene.calls == 2
+    assert harness.calls == 2
 
 
-def test_after_its_rest_a_call_goes_out_again(scene: Scene) -> None:
-    scene.break_upstream(CatalogueAnsweredNonsense())
+def test_call_is_retried_after_its_own_cooldown(harness: Harness) -> None:
+    harness.break_upstream(CatalogueAnsweredNonsense())
     with pytest.raises(CatalogueAnsweredNonsense):
-        scene.popular()
-    scene.upstream.failure = None
-    scene.pass_seconds(COOLDOWN)
+        harness.popular()
+    harness.upstream.failure = None
+    harness.advance(COOLDOWN)
 
-    assert scene.popular().freshness.source is Source.MISS
+    assert harness.popular().freshness.source is Source.MISS
 
 
-# --- what the operator reads ---------------------------------------------------------------
+# --- logs ----------------------------------------------------------------------------------
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
     return [vars(record) for record in caplog.records]
 
 
-def test_a_failed_call_is_one_error_line(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
-    scene.keep_and_let_expire()
-    failure = scene.break_upstream()
+def test_failed_call_logs_one_error(harness: Harness, caplog: pytest.LogCaptureFixture) -> None:
+    harness.cache_and_expire()
+    failure = harness.break_upstream()
     failure.__cause__ = ConnectionResetError("https://secret.example")
     failure.tries = 4
 
-    scene.popular()
+    harness.popular()
 
     (line,) = lines(caplog)
     assert line["levelno"] == logging.ERROR
@@ -592,63 +587,63 @@ def test_a_failed_call_is_one_error_line(scene: Scene, caplog: pytest.LogCapture
     assert "secret" not in str(line)
 
 
-def test_a_failed_call_with_nothing_kept_says_so(
-    scene: Scene, caplog: pytest.LogCaptureFixture
+def test_failed_call_without_an_entry_is_logged_as_such(
+    harness: Harness, caplog: pytest.LogCaptureFixture
 ) -> None:
-    scene.break_upstream()
+    harness.break_upstream()
 
     with pytest.raises(CatalogueUnavailable):
-        scene.popular()
+        harness.popular()
 
     (line,) = lines(caplog)
     assert line["served"] == "nothing"
     assert line["reason"] is None
 
 
-def test_a_failed_call_says_how_long_it_took(
-    scene: Scene, caplog: pytest.LogCaptureFixture
-) -> None:
-    class Slow(FakeCatalogue):
+def test_failed_call_logs_its_duration(harness: Harness, caplog: pytest.LogCaptureFixture) -> None:
+    class SlowCatalogue(FakeCatalogue):
         def popular(self, query: PopularQuery) -> Fetched[Any]:
-            scene.pass_seconds(2.3456)
+            harness.advance(2.3456)
             return super().popular(query)
 
-    scene.upstream = Slow(failure=CatalogueTimedOut())
-    scene.forget()
+    harness.upstream = SlowCatalogue(failure=CatalogueTimedOut())
+    harness.restart()
     with pytest.raises(CatalogueTimedOut):
-        scene.popular()
+        harness.popular()
 
     (line,) = lines(caplog)
     assert line["seconds"] == 2.346
 
 
-def test_what_does_not_fail_says_nothing(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
-    scene.popular()
-    scene.popular()
+def test_successful_calls_log_no_warnings(
+    harness: Harness, caplog: pytest.LogCaptureFixture
+) -> None:
+    harness.popular()
+    harness.popular()
     with pytest.raises(MovieNotFound):
-        scene.cached.record(1)
+        harness.cached.record(1)
 
     assert lines(caplog) == []
 
 
-def test_the_cool_down_says_nothing(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
-    scene.keep_and_let_expire()
-    scene.health.failed()
+def test_cooldown_logs_nothing(harness: Harness, caplog: pytest.LogCaptureFixture) -> None:
+    harness.cache_and_expire()
+    harness.health.record_failure()
 
-    scene.popular()
+    harness.popular()
 
     assert lines(caplog) == []
 
 
 @pytest.mark.parametrize("kind", ["refuse", "503", "truncated", "401"])
-def test_a_real_failure_tells_neither_token_nor_address(
+def test_log_of_a_real_failure_contains_neither_token_nor_address(
     caplog: pytest.LogCaptureFixture, kind: str
 ) -> None:
     with Sandbox() as sandbox:
         sandbox.break_with(Fault(kind))
         http = TmdbHttp(sandbox.url, OPEN_SESAME, Limits(retries=1), sleep=lambda _: None)
         with pytest.raises(CatalogueFailed):
-            Scene().pod(TmdbCatalogue(http)).popular(POPULAR)
+            Harness().make_pod(TmdbCatalogue(http)).popular(POPULAR)
         http._session.close()
 
     (line,) = lines(caplog)

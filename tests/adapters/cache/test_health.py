@@ -10,129 +10,129 @@ from prometheus_client import CollectorRegistry
 from redis.crc import key_slot
 
 from butaca.adapters.cache import SharedHealth
-from butaca.adapters.cache.health import AILING, RESTING
+from butaca.adapters.cache.health import COOLDOWN_KEY, UNHEALTHY_KEY
 from butaca.adapters.redis import RedisLink
-from tests.adapters.cache.scene import REST
+from tests.adapters.cache.harness import REDIS_COOLDOWN
 from tests.fakes import FakeClock
-from tests.redis_time import let_pass
+from tests.redis_time import advance_redis
 
 T = TypeVar("T")
 COOLDOWN, PROBE = 600.0, 60.0
 KEY = "popular:1:en-US:"
 
 
-class OvertakenLink(RedisLink):
-    """A link whose answers something overtakes on their way."""
+class InterleavingLink(RedisLink):
+    """A link that runs a hook between the reply of Redis and its delivery to the caller."""
 
     def __init__(self, url: str, clock: FakeClock) -> None:
         super().__init__(url, timeout=5.0, clock=clock.monotonic)
-        self.overtakes: list[Callable[[], None]] = []
+        self.on_reply: list[Callable[[], None]] = []
 
-    def attempt(self, call: Callable[[], T], otherwise: T) -> T:
-        answer = super().attempt(call, otherwise)
-        if self.overtakes:
-            self.overtakes.pop()()
-        return answer
+    def attempt(self, call: Callable[[], T], fallback: T) -> T:
+        result = super().attempt(call, fallback)
+        if self.on_reply:
+            self.on_reply.pop()()
+        return result
 
 
 @pytest.fixture
-def links(empty_redis: str, clock: FakeClock) -> Iterator[list[OvertakenLink]]:
-    links = [OvertakenLink(empty_redis, clock) for _ in range(2)]
+def links(empty_redis: str, clock: FakeClock) -> Iterator[list[InterleavingLink]]:
+    links = [InterleavingLink(empty_redis, clock) for _ in range(2)]
     yield links
     for link in links:
         link.client.close()
 
 
 @pytest.fixture
-def client(links: list[OvertakenLink]) -> Any:
+def client(links: list[InterleavingLink]) -> Any:
     return links[0].client
 
 
 @pytest.fixture
-def one(links: list[OvertakenLink], clock: FakeClock) -> SharedHealth:
+def one(links: list[InterleavingLink], clock: FakeClock) -> SharedHealth:
     return SharedHealth(links[0], COOLDOWN, PROBE, clock.monotonic)
 
 
 @pytest.fixture
-def other(links: list[OvertakenLink], clock: FakeClock) -> SharedHealth:
+def other(links: list[InterleavingLink], clock: FakeClock) -> SharedHealth:
     return SharedHealth(links[1], COOLDOWN, PROBE, clock.monotonic)
 
 
 @pytest.fixture
-def pass_seconds(empty_redis: str, clock: FakeClock) -> Callable[[float], None]:
-    def pass_seconds(seconds: float) -> None:
+def advance(empty_redis: str, clock: FakeClock) -> Callable[[float], None]:
+    def advance(seconds: float) -> None:
         clock.move(seconds)
-        let_pass(empty_redis, seconds)
+        advance_redis(empty_redis, seconds)
 
-    return pass_seconds
-
-
-def test_the_two_keys_are_in_one_slot_of_a_cluster() -> None:
-    assert key_slot(RESTING.encode()) == key_slot(AILING.encode())
+    return advance
 
 
-def test_a_rest_whose_key_is_of_another_type_is_a_rest(
-    one: SharedHealth, links: list[OvertakenLink], client: Any
+def test_both_keys_share_a_cluster_slot() -> None:
+    assert key_slot(COOLDOWN_KEY.encode()) == key_slot(UNHEALTHY_KEY.encode())
+
+
+def test_cooldown_key_of_another_type_is_a_cooldown(
+    one: SharedHealth, links: list[InterleavingLink], client: Any
 ) -> None:
-    client.rpush(RESTING, b"nobody")
-    client.pexpire(RESTING, 60_000)
+    client.rpush(COOLDOWN_KEY, b"value")
+    client.pexpire(COOLDOWN_KEY, 60_000)
 
-    assert one.claim() == pytest.approx(60, abs=5)
+    assert one.claim_call() == pytest.approx(60, abs=5)
     assert links[0].is_up
 
 
-# --- where all was seen to be calm ---------------------------------------------------------
+# --- healthy upstream ----------------------------------------------------------------------
 
 
-def test_where_all_is_calm_nobody_is_asked(one: SharedHealth, other: SharedHealth) -> None:
-    one.failed()
+def test_claim_skips_redis_if_upstream_is_healthy(one: SharedHealth, other: SharedHealth) -> None:
+    one.record_failure()
 
-    assert other.claim(is_calm=True) == 0
-
-
-def test_what_a_pod_knows_itself_is_newer_than_the_calm(one: SharedHealth) -> None:
-    one.failed()
-
-    assert one.claim(is_calm=True) == COOLDOWN
+    assert other.claim_call(upstream_healthy=True) == 0
 
 
-def test_a_calm_that_a_refusal_overtook_is_none(one: SharedHealth) -> None:
-    one.refused()
+def test_local_failure_overrides_a_healthy_upstream(one: SharedHealth) -> None:
+    one.record_failure()
 
-    assert one.claim(is_calm=True) == COOLDOWN
+    assert one.claim_call(upstream_healthy=True) == COOLDOWN
+
+
+def test_rejected_key_overrides_a_healthy_upstream(one: SharedHealth) -> None:
+    one.record_rejected_key()
+
+    assert one.claim_call(upstream_healthy=True) == COOLDOWN
 
 
 # --- two pods on one Redis -----------------------------------------------------------------
 
 
-def test_when_one_pod_fails_no_pod_goes(one: SharedHealth, other: SharedHealth) -> None:
-    one.failed()
+def test_failure_of_one_pod_stops_all_pods(one: SharedHealth, other: SharedHealth) -> None:
+    one.record_failure()
 
-    assert COOLDOWN - 5 < other.claim() <= COOLDOWN
+    assert COOLDOWN - 5 < other.claim_call() <= COOLDOWN
 
 
-def test_a_pod_that_was_told_of_a_rest_need_not_ask_again(
+def test_cooldown_read_from_redis_is_cached_locally(
     one: SharedHealth, other: SharedHealth, clock: FakeClock
 ) -> None:
-    one.failed()
-    assert other.seconds_of_rest(KEY) == 0
-    other.claim()
+    one.record_failure()
+    assert other.cooldown_left(KEY) == 0
+    other.claim_call()
 
-    assert COOLDOWN - 5 < other.seconds_of_rest(KEY) <= COOLDOWN
+    assert COOLDOWN - 5 < other.cooldown_left(KEY) <= COOLDOWN
     clock.move(COOLDOWN)
-    assert other.seconds_of_rest(KEY) == 0
+    assert other.cooldown_left(KEY) == 0
 
 
-def test_over_all_pods_one_goes_after_the_rest(
-    one: SharedHealth, other: SharedHealth, pass_seconds: Callable[[float], None]
+def test_only_one_pod_probes_after_the_cooldown(
+    one: SharedHealth, other: SharedHealth, advance: Callable[[float], None]
 ) -> None:
-    one.failed()
-    pass_seconds(COOLDOWN)
+    one.record_failure()
+    advance(COOLDOWN)
     barrier = Barrier(16, timeout=20)
 
     def claim(health: SharedHealth) -> float:
         barrier.wait()
-        return health.claim()
+        return health.claim_call()
 
     with ThreadPoolExecutor(16) as pool:
         claims = [pool.submit(claim, health) for health in [one, other] * 8]
@@ -142,222 +142,218 @@ def test_over_all_pods_one_goes_after_the_rest(
     assert all(PROBE - 5 < wait <= PROBE for wait in waits if wait)
 
 
-def test_a_probe_that_succeeds_frees_every_pod(
-    one: SharedHealth, other: SharedHealth, pass_seconds: Callable[[float], None]
+def test_successful_probe_allows_calls_from_all_pods(
+    one: SharedHealth, other: SharedHealth, advance: Callable[[float], None]
 ) -> None:
-    one.failed()
-    pass_seconds(COOLDOWN)
-    assert one.claim() == 0
-    assert other.claim() > 0
-    one.answered()
+    one.record_failure()
+    advance(COOLDOWN)
+    assert one.claim_call() == 0
+    assert other.claim_call() > 0
+    one.record_success()
 
-    assert other.seconds_of_rest(KEY) == 0
-    assert other.claim() == 0
-    assert other.claim() == 0
+    assert other.cooldown_left(KEY) == 0
+    assert other.claim_call() == 0
+    assert other.claim_call() == 0
 
 
-def test_a_probe_that_fails_stops_every_pod(
-    one: SharedHealth, other: SharedHealth, pass_seconds: Callable[[float], None]
+def test_failed_probe_stops_all_pods(
+    one: SharedHealth, other: SharedHealth, advance: Callable[[float], None]
 ) -> None:
-    one.failed()
-    pass_seconds(COOLDOWN)
-    other.claim()
-    other.failed()
+    one.record_failure()
+    advance(COOLDOWN)
+    other.claim_call()
+    other.record_failure()
 
-    assert COOLDOWN - 5 < one.claim() <= COOLDOWN
+    assert COOLDOWN - 5 < one.claim_call() <= COOLDOWN
 
 
-def test_a_probe_of_a_pod_that_died_is_replaced_by_another_pod(
-    one: SharedHealth, other: SharedHealth, pass_seconds: Callable[[float], None]
+def test_probe_of_a_dead_pod_is_replaced_by_another_pod(
+    one: SharedHealth, other: SharedHealth, advance: Callable[[float], None]
 ) -> None:
-    one.failed()
-    pass_seconds(COOLDOWN)
-    one.claim()
-    pass_seconds(PROBE)
+    one.record_failure()
+    advance(COOLDOWN)
+    one.claim_call()
+    advance(PROBE)
 
-    assert other.claim() == 0
-    assert one.claim() > 0
+    assert other.claim_call() == 0
+    assert one.claim_call() > 0
 
 
-def test_a_success_of_one_pod_is_known_to_whoever_asks(
-    one: SharedHealth, other: SharedHealth, pass_seconds: Callable[[float], None]
+def test_success_of_one_pod_is_visible_to_the_others(
+    one: SharedHealth, other: SharedHealth, advance: Callable[[float], None]
 ) -> None:
-    one.failed()
-    pass_seconds(COOLDOWN)
-    other.claim()
-    other.answered()
+    one.record_failure()
+    advance(COOLDOWN)
+    other.claim_call()
+    other.record_success()
 
-    assert [one.claim() for _ in range(3)] == [0, 0, 0]
-    assert one.seconds_of_rest(KEY) == 0
+    assert [one.claim_call() for _ in range(3)] == [0, 0, 0]
+    assert one.cooldown_left(KEY) == 0
 
 
-def test_a_call_that_left_before_another_failed_ends_no_rest(
+def test_call_started_before_a_failure_does_not_end_the_cooldown(
     one: SharedHealth, other: SharedHealth
 ) -> None:
-    other.claim()
-    one.failed()
-    other.answered()
+    other.claim_call()
+    one.record_failure()
+    other.record_success()
 
-    assert one.claim() > COOLDOWN - 5
+    assert one.claim_call() > COOLDOWN - 5
 
 
-def test_whoever_never_heard_of_a_failure_tells_redis_of_no_success(
-    one: SharedHealth, client: Any
-) -> None:
-    one.claim()
+def test_success_without_a_known_failure_deletes_no_keys(one: SharedHealth, client: Any) -> None:
+    one.claim_call()
     client.config_resetstat()
-    one.answered()
+    one.record_success()
 
     assert not {"cmdstat_del", "cmdstat_unlink"} & client.info("commandstats").keys()
 
 
-def test_a_failure_is_forgotten_after_an_hour(
-    one: SharedHealth, other: SharedHealth, pass_seconds: Callable[[float], None]
+def test_failure_expires_after_an_hour(
+    one: SharedHealth, other: SharedHealth, advance: Callable[[float], None]
 ) -> None:
-    one.failed()
-    pass_seconds(3600)
+    one.record_failure()
+    advance(3600)
 
-    assert [other.claim() for _ in range(3)] == [0, 0, 0]
+    assert [other.claim_call() for _ in range(3)] == [0, 0, 0]
 
 
-def test_all_that_is_written_can_expire(
-    one: SharedHealth, client: Any, pass_seconds: Callable[[float], None]
-) -> None:
-    one.failed()
-    pass_seconds(COOLDOWN)
-    one.claim()
+def test_all_keys_expire(one: SharedHealth, client: Any, advance: Callable[[float], None]) -> None:
+    one.record_failure()
+    advance(COOLDOWN)
+    one.claim_call()
 
     assert client.dbsize() == 2
     assert all(client.pttl(key) > 0 for key in client.scan_iter())
 
 
-def test_a_success_leaves_nothing_behind(one: SharedHealth, client: Any) -> None:
-    one.failed()
-    one.answered()
+def test_success_deletes_all_keys(one: SharedHealth, client: Any) -> None:
+    one.record_failure()
+    one.record_success()
 
     assert client.dbsize() == 0
 
 
-def test_a_rest_of_less_than_a_millisecond_harms_nothing(
-    links: list[OvertakenLink], clock: FakeClock, caplog: pytest.LogCaptureFixture
+def test_cooldown_shorter_than_a_millisecond_is_valid(
+    links: list[InterleavingLink], clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     health = SharedHealth(links[0], 0.0001, 0.0001, clock.monotonic)
-    health.failed()
+    health.record_failure()
 
-    assert health.claim() <= 0.001
+    assert health.claim_call() <= 0.001
     assert caplog.records == []
 
 
-def test_a_redis_that_forgot_our_script_is_told_it_again(one: SharedHealth, client: Any) -> None:
-    one.failed()
-    one.claim()
+def test_script_is_reloaded_after_a_flush(one: SharedHealth, client: Any) -> None:
+    one.record_failure()
+    one.claim_call()
     client.script_flush()
 
-    assert one.claim() > 0
+    assert one.claim_call() > 0
 
 
-# --- what overtakes what -------------------------------------------------------------------
+# --- race conditions -----------------------------------------------------------------------
 
 
-def test_a_failure_is_not_undone_by_an_older_answer_of_redis(
-    one: SharedHealth, links: list[OvertakenLink]
+def test_older_reply_of_redis_does_not_undo_a_failure(
+    one: SharedHealth, links: list[InterleavingLink]
 ) -> None:
-    links[0].overtakes.append(one.failed)
+    links[0].on_reply.append(one.record_failure)
 
-    assert one.claim() == 0
-    assert one.seconds_of_rest(KEY) == COOLDOWN
+    assert one.claim_call() == 0
+    assert one.cooldown_left(KEY) == COOLDOWN
 
 
-def test_a_success_is_not_undone_by_an_older_answer_of_redis(
-    one: SharedHealth, other: SharedHealth, links: list[OvertakenLink]
+def test_older_reply_of_redis_does_not_undo_a_success(
+    one: SharedHealth, other: SharedHealth, links: list[InterleavingLink]
 ) -> None:
-    other.failed()
-    links[0].overtakes.append(one.answered)
+    other.record_failure()
+    links[0].on_reply.append(one.record_success)
 
-    assert one.claim() > 0
-    assert one.seconds_of_rest(KEY) == 0
+    assert one.claim_call() > 0
+    assert one.cooldown_left(KEY) == 0
 
 
 # --- without Redis -------------------------------------------------------------------------
 
 
 @pytest.fixture
-def health(ruined: RedisLink, clock: FakeClock) -> SharedHealth:
-    return SharedHealth(ruined, COOLDOWN, PROBE, clock.monotonic)
+def health(breakable_link: RedisLink, clock: FakeClock) -> SharedHealth:
+    return SharedHealth(breakable_link, COOLDOWN, PROBE, clock.monotonic)
 
 
-def test_a_rest_outlives_the_redis_that_it_was_told(
-    server: Any, health: SharedHealth, clock: FakeClock
-) -> None:
-    health.failed()
+def test_local_cooldown_outlives_redis(server: Any, health: SharedHealth, clock: FakeClock) -> None:
+    health.record_failure()
     server.stop()
 
-    assert health.claim() == COOLDOWN
+    assert health.claim_call() == COOLDOWN
     clock.move(COOLDOWN)
-    assert health.claim() == 0
-    assert health.claim() == PROBE
-    server.start()  # For the fixture, which stops it.
+    assert health.claim_call() == 0
+    assert health.claim_call() == PROBE
+    server.start()  # The fixture stops it.
 
 
-def test_a_rest_that_another_pod_began_outlives_redis(
-    server: Any, ruined: RedisLink, health: SharedHealth, clock: FakeClock
+def test_cooldown_of_another_pod_outlives_redis(
+    server: Any, breakable_link: RedisLink, health: SharedHealth, clock: FakeClock
 ) -> None:
-    SharedHealth(ruined, COOLDOWN, PROBE, clock.monotonic).failed()
-    health.claim()
+    SharedHealth(breakable_link, COOLDOWN, PROBE, clock.monotonic).record_failure()
+    health.claim_call()
     server.stop()
 
-    assert COOLDOWN - 5 < health.claim() <= COOLDOWN
+    assert COOLDOWN - 5 < health.claim_call() <= COOLDOWN
     server.start()
 
 
-def test_a_failure_without_redis_is_our_own(
-    server: Any, health: SharedHealth, ruined: RedisLink, clock: FakeClock
-) -> None:
-    server.stop()
-    other = SharedHealth(ruined, COOLDOWN, PROBE, clock.monotonic)
-    health.failed()
-
-    assert health.claim() == COOLDOWN
-    assert other.claim() == 0
-    server.start()
-
-
-def test_a_success_without_redis_ends_our_own_rest(server: Any, health: SharedHealth) -> None:
-    server.stop()
-    health.failed()
-    health.answered()
-
-    assert health.seconds_of_rest(KEY) == 0
-    assert health.claim() == 0
-    server.start()
-
-
-def test_a_redis_that_came_back_is_asked_again(
-    server: Any, health: SharedHealth, ruined: RedisLink, clock: FakeClock
+def test_failure_without_redis_stays_in_the_process(
+    server: Any, health: SharedHealth, breakable_link: RedisLink, clock: FakeClock
 ) -> None:
     server.stop()
-    health.claim()
+    other = SharedHealth(breakable_link, COOLDOWN, PROBE, clock.monotonic)
+    health.record_failure()
+
+    assert health.claim_call() == COOLDOWN
+    assert other.claim_call() == 0
     server.start()
-    clock.move(REST)
-    SharedHealth(ruined, COOLDOWN, PROBE, clock.monotonic).failed()
-
-    assert health.claim() > 0
 
 
-def test_with_a_read_only_redis_a_rest_is_our_own(ruined: RedisLink, health: SharedHealth) -> None:
-    client: Any = ruined.client
+def test_success_without_redis_ends_the_local_cooldown(server: Any, health: SharedHealth) -> None:
+    server.stop()
+    health.record_failure()
+    health.record_success()
+
+    assert health.cooldown_left(KEY) == 0
+    assert health.claim_call() == 0
+    server.start()
+
+
+def test_recovered_redis_is_used_again(
+    server: Any, health: SharedHealth, breakable_link: RedisLink, clock: FakeClock
+) -> None:
+    server.stop()
+    health.claim_call()
+    server.start()
+    clock.move(REDIS_COOLDOWN)
+    SharedHealth(breakable_link, COOLDOWN, PROBE, clock.monotonic).record_failure()
+
+    assert health.claim_call() > 0
+
+
+def test_cooldown_is_local_with_a_read_only_redis(
+    breakable_link: RedisLink, health: SharedHealth
+) -> None:
+    client: Any = breakable_link.client
     client.replicaof("127.0.0.1", 1)
-    health.failed()
+    health.record_failure()
 
-    assert health.seconds_of_rest(KEY) == COOLDOWN
-    assert health.claim() == COOLDOWN
+    assert health.cooldown_left(KEY) == COOLDOWN
+    assert health.claim_call() == COOLDOWN
 
 
-def test_every_rest_is_counted(links: list[OvertakenLink]) -> None:
+def test_every_cooldown_is_counted(links: list[InterleavingLink]) -> None:
     registry = CollectorRegistry()
     health = SharedHealth(links[0], COOLDOWN, PROBE, registry=registry)
-    health.failed()
-    health.answered()
-    health.failed()
+    health.record_failure()
+    health.record_success()
+    health.record_failure()
 
     assert registry.get_sample_value("butaca_tmdb_cooldowns_total") == 2

@@ -1,4 +1,4 @@
-"""The cache in a real Redis: expiry, and every way in which Redis can fail."""
+"""The cache in a real Redis: expiry, leases, and all the ways in which Redis can fail."""
 
 import socket
 import time
@@ -15,18 +15,18 @@ from hypothesis import strategies as st
 
 from butaca.adapters.cache import RedisCache, SharedHealth
 from butaca.adapters.cache.entries import CacheEntry, Lease
-from butaca.adapters.cache.health import AILING, RESTING
+from butaca.adapters.cache.health import COOLDOWN_KEY, UNHEALTHY_KEY
 from butaca.adapters.cache.redis import FORMAT, entry_key, lease_key
 from butaca.adapters.rate_limits import RateLimits
 from butaca.adapters.redis import RedisLink
 from butaca.settings import YEAR
-from tests.adapters.cache.scene import REST
+from tests.adapters.cache.harness import REDIS_COOLDOWN
 from tests.fakes import FakeClock
 from tests.faults.pods import until
 from tests.own_valkey import own_valkey
 
 DAY = 86_400
-ENTRY, HELD = entry_key("popular:1"), lease_key("popular:1")
+ENTRY_KEY, LEASE_KEY = entry_key("popular:1"), lease_key("popular:1")
 
 
 @pytest.fixture
@@ -43,21 +43,21 @@ def client(link: RedisLink) -> Any:
 
 @pytest.fixture
 def cache(link: RedisLink) -> RedisCache:
-    return RedisCache(link, kept_for=DAY)
+    return RedisCache(link, retention=DAY)
 
 
-# --- keeping -------------------------------------------------------------------------------
+# --- entries -------------------------------------------------------------------------------
 
 
-def test_redis_drops_an_entry_when_it_was_kept_long_enough(cache: RedisCache, client: Any) -> None:
+def test_entry_expires_in_redis_after_the_retention(cache: RedisCache, client: Any) -> None:
     cache.put("popular:1", b"one")
 
-    assert DAY - 5 < client.ttl(ENTRY) <= DAY
+    assert DAY - 5 < client.ttl(ENTRY_KEY) <= DAY
 
 
-def test_an_entry_has_aged_by_what_its_answer_took(link: RedisLink) -> None:
-    moments = count(step=10)
-    cache = RedisCache(link, kept_for=DAY, clock=lambda: next(moments))
+def test_age_includes_the_round_trip_to_redis(link: RedisLink) -> None:
+    times = count(step=10)
+    cache = RedisCache(link, retention=DAY, clock=lambda: next(times))
     cache.put("popular:1", b"one")
 
     entry = cache.get("popular:1")
@@ -66,32 +66,32 @@ def test_an_entry_has_aged_by_what_its_answer_took(link: RedisLink) -> None:
     assert 10 <= entry.age < 15
 
 
-def test_an_entry_is_gone_when_redis_dropped_it(cache: RedisCache, client: Any) -> None:
+def test_expired_entry_is_a_miss(cache: RedisCache, client: Any) -> None:
     cache.put("popular:1", b"one")
-    client.pexpire(ENTRY, 0)
+    client.pexpire(ENTRY_KEY, 0)
 
     assert cache.get("popular:1") is None
 
 
-def test_all_that_is_written_can_expire(cache: RedisCache, client: Any) -> None:
+def test_all_keys_expire(cache: RedisCache, client: Any) -> None:
     cache.put("popular:1", b"one")
     with cache.lease("popular:1", 60):
         assert client.dbsize() == 2
         assert all(client.pttl(key) > 0 for key in client.scan_iter())
 
 
-def test_pods_share_what_is_kept(cache: RedisCache, empty_redis: str) -> None:
+def test_pods_share_entries(cache: RedisCache, empty_redis: str) -> None:
     other = RedisLink(empty_redis, timeout=5.0)
     cache.put("popular:1", b"one")
 
-    entry = RedisCache(other, kept_for=DAY).get("popular:1")
+    entry = RedisCache(other, retention=DAY).get("popular:1")
 
     assert entry is not None
     assert entry.value == b"one"
     other.client.close()
 
 
-def test_an_age_does_not_depend_on_our_clock(
+def test_age_does_not_depend_on_the_local_clock(
     cache: RedisCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache.put("popular:1", b"one")
@@ -104,212 +104,214 @@ def test_an_age_does_not_depend_on_our_clock(
     assert 0 <= entry.age < 5
 
 
-def test_an_age_is_right_for_a_pod_that_keeps_for_longer(
+def test_age_is_correct_for_a_pod_with_a_longer_retention(
     cache: RedisCache, link: RedisLink, client: Any
 ) -> None:
     cache.put("popular:1", b"one")
-    client.pexpire(ENTRY, (DAY - 100) * 1000)
+    client.pexpire(ENTRY_KEY, (DAY - 100) * 1000)
 
-    entry = RedisCache(link, kept_for=10 * DAY).get("popular:1")
+    entry = RedisCache(link, retention=10 * DAY).get("popular:1")
 
     assert entry is not None
     assert 100 <= entry.age < 105
 
 
-def test_an_entry_that_is_kept_as_long_as_can_be_set_is_read(link: RedisLink) -> None:
-    cache = RedisCache(link, kept_for=YEAR)
+def test_entry_with_the_maximum_retention_is_readable(link: RedisLink) -> None:
+    cache = RedisCache(link, retention=YEAR)
     cache.put("popular:1", b"one")
 
     assert cache.get("popular:1") is not None
 
 
-# --- what cannot be read -------------------------------------------------------------------
+# --- unreadable entries --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    "written", [b"", b"body", b"\nbody", b"-5\nbody", b"1.5\nbody", b"1000", b"9" * 5000 + b"\nx"]
+    "stored", [b"", b"body", b"\nbody", b"-5\nbody", b"1.5\nbody", b"1000", b"9" * 5000 + b"\nx"]
 )
-def test_an_entry_of_another_format_is_a_miss(
-    cache: RedisCache, client: Any, written: bytes
-) -> None:
-    client.set(ENTRY, written, px=60_000)
+def test_entry_of_another_format_is_a_miss(cache: RedisCache, client: Any, stored: bytes) -> None:
+    client.set(ENTRY_KEY, stored, px=60_000)
 
     assert cache.get("popular:1") is None
 
 
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(written=st.binary() | st.builds(lambda n, b: b"%d\n%s" % (n, b), st.integers(), st.binary()))
-def test_whatever_is_written_is_an_entry_or_a_miss(
-    cache: RedisCache, client: Any, written: bytes
+@given(stored=st.binary() | st.builds(lambda n, b: b"%d\n%s" % (n, b), st.integers(), st.binary()))
+def test_arbitrary_value_is_an_entry_or_a_miss(
+    cache: RedisCache, client: Any, stored: bytes
 ) -> None:
-    client.set(ENTRY, written, px=60_000)
+    client.set(ENTRY_KEY, stored, px=60_000)
 
     assert isinstance(cache.get("popular:1"), CacheEntry | None)
 
 
 @pytest.fixture
-def listed(client: Any) -> None:
-    """A list under the key of an entry."""
-    client.rpush(ENTRY, b"86400000\nbody")
+def entry_is_a_list(client: Any) -> None:
+    """Store a list under the key of the entry."""
+    client.rpush(ENTRY_KEY, b"86400000\nbody")
 
 
-@pytest.mark.usefixtures("listed")
-def test_an_entry_of_another_type_is_a_miss(cache: RedisCache, link: RedisLink) -> None:
+@pytest.mark.usefixtures("entry_is_a_list")
+def test_entry_of_another_type_is_a_miss(cache: RedisCache, link: RedisLink) -> None:
     assert cache.get("popular:1") is None
     assert link.is_up
 
 
-@pytest.mark.usefixtures("listed")
-def test_an_entry_of_another_type_ends_no_lead(cache: RedisCache, other: RedisCache) -> None:
+@pytest.mark.usefixtures("entry_is_a_list")
+def test_entry_of_another_type_does_not_release_the_lease(
+    cache: RedisCache, other: RedisCache
+) -> None:
     with cache.lease("popular:1", 60) as lease:
-        assert (lease.leads, lease.found, lease.is_calm) == (True, None, True)
-        assert not leads(other)
+        assert (lease.is_leader, lease.entry, lease.upstream_healthy) == (True, None, True)
+        assert not acquires_lease(other)
 
 
-@pytest.mark.usefixtures("listed")
-def test_an_entry_of_another_type_is_overwritten(cache: RedisCache) -> None:
+@pytest.mark.usefixtures("entry_is_a_list")
+def test_entry_of_another_type_is_overwritten(cache: RedisCache) -> None:
     assert cache.put("popular:1", b"one")
     assert cache.get("popular:1") is not None
 
 
-def test_a_lease_of_another_type_does_not_keep_an_entry_from_being_written(
+def test_lease_of_another_type_does_not_block_the_entry(
     cache: RedisCache, client: Any, link: RedisLink
 ) -> None:
-    client.rpush(HELD, b"nobody")
+    client.rpush(LEASE_KEY, b"value")
 
     assert cache.put("popular:1", b"one")
     assert link.is_up
 
 
-def test_an_entry_that_never_expires_is_not_ours(cache: RedisCache, client: Any) -> None:
-    client.set(ENTRY, b"86400000\nbody")
+def test_entry_without_an_expiry_is_a_miss(cache: RedisCache, client: Any) -> None:
+    client.set(ENTRY_KEY, b"86400000\nbody")
 
     assert cache.get("popular:1") is None
 
 
-def test_an_entry_of_another_release_is_a_miss(cache: RedisCache, client: Any) -> None:
-    client.set(ENTRY.replace(f":{FORMAT}:", ":0:"), b"86400000\nbody", px=60_000)
+def test_entry_of_another_release_is_a_miss(cache: RedisCache, client: Any) -> None:
+    client.set(ENTRY_KEY.replace(f":{FORMAT}:", ":0:"), b"86400000\nbody", px=60_000)
 
     assert cache.get("popular:1") is None
 
 
-def test_a_miss_can_be_put_right(cache: RedisCache, client: Any) -> None:
-    client.set(ENTRY, b"garbage", px=60_000)
+def test_unreadable_entry_can_be_replaced(cache: RedisCache, client: Any) -> None:
+    client.set(ENTRY_KEY, b"garbage", px=60_000)
 
     assert cache.put("popular:1", b"one")
     assert cache.get("popular:1") is not None
 
 
-# --- leading -------------------------------------------------------------------------------
+# --- leases --------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def other(empty_redis: str) -> Iterator[RedisCache]:
     """Another pod's cache on the same Redis."""
     link = RedisLink(empty_redis, timeout=5.0)
-    yield RedisCache(link, kept_for=DAY)
+    yield RedisCache(link, retention=DAY)
     link.client.close()
 
 
-def leads(cache: RedisCache, key: str = "popular:1") -> bool:
-    """Tell whether a cache may lead now, and let go at once."""
+def acquires_lease(cache: RedisCache, key: str = "popular:1") -> bool:
+    """Return whether a cache can acquire the lease; release it immediately."""
     with cache.lease(key, 60) as lease:
-        return lease.leads
+        return lease.is_leader
 
 
 def test_one_pod_leads_at_a_time(cache: RedisCache, other: RedisCache) -> None:
     with cache.lease("popular:1", 60) as lease:
-        assert lease.leads
-        assert not leads(other)
-        assert not leads(cache)
+        assert lease.is_leader
+        assert not acquires_lease(other)
+        assert not acquires_lease(cache)
 
 
-def test_when_a_pod_has_led_another_one_leads(cache: RedisCache, other: RedisCache) -> None:
-    assert leads(cache)
-    assert leads(other)
+def test_another_pod_can_lead_after_the_release(cache: RedisCache, other: RedisCache) -> None:
+    assert acquires_lease(cache)
+    assert acquires_lease(other)
 
 
-def test_a_lease_lasts_for_as_long_as_it_is_taken(cache: RedisCache, client: Any) -> None:
+def test_lease_expires_after_the_requested_seconds(cache: RedisCache, client: Any) -> None:
     with cache.lease("popular:1", 7.5):
-        assert 2_500 < client.pttl(HELD) <= 7_500
+        assert 2_500 < client.pttl(LEASE_KEY) <= 7_500
 
 
-def test_every_lease_has_an_owner_of_its_own(cache: RedisCache, client: Any) -> None:
-    owners = set()
+def test_every_lease_has_a_unique_token(cache: RedisCache, client: Any) -> None:
+    tokens = set()
     for _ in range(3):
         with cache.lease("popular:1", 60):
-            owners.add(client.get(HELD))
+            tokens.add(client.get(LEASE_KEY))
 
-    assert len(owners) == 3
+    assert len(tokens) == 3
 
 
-def test_a_lease_that_was_let_go_leaves_nothing(cache: RedisCache, client: Any) -> None:
-    leads(cache)
+def test_released_lease_leaves_no_key(cache: RedisCache, client: Any) -> None:
+    acquires_lease(cache)
 
     assert client.dbsize() == 0
 
 
-def test_a_lease_runs_out(cache: RedisCache, other: RedisCache, client: Any) -> None:
+def test_expired_lease_can_be_acquired(cache: RedisCache, other: RedisCache, client: Any) -> None:
     with cache.lease("popular:1", 60):
-        client.pexpire(HELD, 0)
+        client.pexpire(LEASE_KEY, 0)
 
-        assert leads(other)
+        assert acquires_lease(other)
 
 
-def test_a_lease_that_ran_out_does_not_end_the_next_one(
+def test_expired_lease_does_not_release_the_next_one(
     cache: RedisCache, other: RedisCache, client: Any
 ) -> None:
     first = cache.lease("popular:1", 60)
     first.__enter__()
-    client.pexpire(HELD, 0)
+    client.pexpire(LEASE_KEY, 0)
     with other.lease("popular:1", 60) as lease:
-        assert lease.leads
+        assert lease.is_leader
         first.__exit__(None, None, None)
 
-        assert not leads(cache)
+        assert not acquires_lease(cache)
 
 
-def test_what_was_fetched_for_too_long_does_not_end_the_next_lease(
+def test_late_store_does_not_release_the_next_lease(
     cache: RedisCache, other: RedisCache, client: Any
 ) -> None:
-    with cache.lease("popular:1", 60) as late:
-        client.pexpire(HELD, 0)
+    with cache.lease("popular:1", 60) as expired:
+        client.pexpire(LEASE_KEY, 0)
         with other.lease("popular:1", 60):
-            assert cache.put("popular:1", b"one", late)
-            assert not leads(cache)
+            assert cache.put("popular:1", b"one", expired)
+            assert not acquires_lease(cache)
 
 
-def test_a_lease_that_was_given_back_costs_no_other_trip(cache: RedisCache, client: Any) -> None:
+def test_lease_released_by_a_store_costs_no_extra_round_trip(
+    cache: RedisCache, client: Any
+) -> None:
     def commands() -> int:
         return int(client.info("stats")["total_commands_processed"])
 
     with cache.lease("popular:1", 60) as lease:
         cache.put("popular:1", b"one", lease)
         before = commands()
-    assert commands() == before + 1  # That of looking.
+    assert commands() == before + 1  # INFO itself.
 
 
-def test_a_lease_tells_that_all_is_calm(cache: RedisCache) -> None:
+def test_lease_reports_a_healthy_upstream(cache: RedisCache) -> None:
     with cache.lease("popular:1", 60) as lease:
-        assert lease.is_calm
+        assert lease.upstream_healthy
 
 
-@pytest.mark.parametrize("verdict", [RESTING, AILING])
-def test_a_lease_tells_that_upstream_ails(cache: RedisCache, client: Any, verdict: str) -> None:
-    client.set(verdict, b"", px=60_000)
+@pytest.mark.parametrize("key", [COOLDOWN_KEY, UNHEALTHY_KEY])
+def test_lease_reports_an_unhealthy_upstream(cache: RedisCache, client: Any, key: str) -> None:
+    client.set(key, b"", px=60_000)
 
     with cache.lease("popular:1", 60) as lease:
-        assert not lease.is_calm
+        assert not lease.upstream_healthy
 
 
-def test_whoever_does_not_lead_ends_no_lease(cache: RedisCache, other: RedisCache) -> None:
+def test_follower_does_not_release_the_lease(cache: RedisCache, other: RedisCache) -> None:
     with cache.lease("popular:1", 60):
-        leads(other)
+        acquires_lease(other)
 
-        assert not leads(other)
+        assert not acquires_lease(other)
 
 
-def test_a_lease_that_ran_out_is_no_fault_of_redis(
+def test_lost_lease_is_not_a_failure_of_redis(
     cache: RedisCache, client: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     with cache.lease("popular:1", 60):
@@ -319,133 +321,133 @@ def test_a_lease_that_ran_out_is_no_fault_of_redis(
     assert cache.put("popular:1", b"one")
 
 
-def test_of_many_threads_one_leads(cache: RedisCache, other: RedisCache) -> None:
+def test_one_of_many_threads_leads(cache: RedisCache, other: RedisCache) -> None:
     barrier = Barrier(16, timeout=20)
 
     def lead(cache: RedisCache) -> bool:
         barrier.wait()
         with cache.lease("popular:1", 60) as lease:
             barrier.wait()
-            return lease.leads
+            return lease.is_leader
 
     with ThreadPoolExecutor(16) as pool:
         futures = [pool.submit(lead, each) for each in [cache, other] * 8]
         assert [future.result(20) for future in futures].count(True) == 1
 
 
-def test_a_redis_that_goes_away_ends_no_lead(server: Any, ruined: RedisLink) -> None:
-    with RedisCache(ruined, kept_for=DAY).lease("popular:1", 60) as lease:
+def test_leader_stays_leader_when_redis_stops(server: Any, breakable_link: RedisLink) -> None:
+    with RedisCache(breakable_link, retention=DAY).lease("popular:1", 60) as lease:
         server.stop()
 
-        assert lease.leads
-    server.start()  # For the fixture, which stops it.
+        assert lease.is_leader
+    server.start()  # The fixture stops it.
 
 
-# --- no use --------------------------------------------------------------------------------
+# --- outages -------------------------------------------------------------------------------
 
 
-def assert_useless(cache: RedisCache) -> None:
+def assert_disabled(cache: RedisCache) -> None:
     assert cache.get("popular:1") is None
     assert cache.put("popular:1", b"one") is False
     with cache.lease("popular:1", 60) as one, cache.lease("popular:1", 60) as other:
         assert (one, other) == (Lease(True, None), Lease(True, None))
 
 
-def test_without_redis_the_cache_is_empty_and_says_nothing(server: Any, ruined: RedisLink) -> None:
+def test_cache_is_disabled_without_redis(server: Any, breakable_link: RedisLink) -> None:
     server.stop()
 
-    assert_useless(RedisCache(ruined, kept_for=DAY))
-    server.start()  # For the fixture, which stops it.
+    assert_disabled(RedisCache(breakable_link, retention=DAY))
+    server.start()  # The fixture stops it.
 
 
-def test_redis_may_be_away_at_the_start_and_come_later(
-    server: Any, ruined: RedisLink, clock: FakeClock
+def test_redis_may_start_after_the_cache(
+    server: Any, breakable_link: RedisLink, clock: FakeClock
 ) -> None:
     server.stop()
-    cache = RedisCache(ruined, kept_for=DAY)
+    cache = RedisCache(breakable_link, retention=DAY)
     assert not cache.put("popular:1", b"one")
     server.start()
-    clock.move(REST)
+    clock.move(REDIS_COOLDOWN)
 
     assert cache.put("popular:1", b"one")
     assert cache.get("popular:1") is not None
 
 
-def test_a_read_only_redis_keeps_nothing(
-    ruined: RedisLink, caplog: pytest.LogCaptureFixture
+def test_read_only_redis_disables_the_cache(
+    breakable_link: RedisLink, caplog: pytest.LogCaptureFixture
 ) -> None:
-    client: Any = ruined.client
+    client: Any = breakable_link.client
     client.replicaof("127.0.0.1", 1)
 
-    assert_useless(RedisCache(ruined, kept_for=DAY))
+    assert_disabled(RedisCache(breakable_link, retention=DAY))
     assert [vars(line)["reason"] for line in caplog.records] == ["ReadOnlyError"]
 
 
-def test_a_redis_that_lacks_its_replicas_keeps_nothing(ruined: RedisLink) -> None:
-    client: Any = ruined.client
+def test_redis_without_its_replicas_disables_the_cache(breakable_link: RedisLink) -> None:
+    client: Any = breakable_link.client
     client.config_set("min-replicas-to-write", 1)
 
-    assert_useless(RedisCache(ruined, kept_for=DAY))
+    assert_disabled(RedisCache(breakable_link, retention=DAY))
 
 
-def test_a_full_redis_keeps_nothing_more(ruined: RedisLink, clock: FakeClock) -> None:
-    client: Any = ruined.client
-    cache = RedisCache(ruined, kept_for=DAY)
+def test_full_redis_serves_old_entries_only(breakable_link: RedisLink, clock: FakeClock) -> None:
+    client: Any = breakable_link.client
+    cache = RedisCache(breakable_link, retention=DAY)
     cache.put("popular:1", b"one")
     client.config_set("maxmemory-policy", "noeviction")
     client.config_set("maxmemory", "1mb")
 
     assert cache.put("popular:2", b"two") is False
-    clock.move(REST)
+    clock.move(REDIS_COOLDOWN)
     assert cache.get("popular:1") is not None
     assert cache.get("popular:2") is None
 
 
-def test_a_lease_under_which_nothing_could_be_kept_ends_nonetheless(
-    ruined: RedisLink, clock: FakeClock
+def test_lease_is_released_even_if_the_store_fails(
+    breakable_link: RedisLink, clock: FakeClock
 ) -> None:
-    client: Any = ruined.client
-    cache = RedisCache(ruined, kept_for=DAY)
+    client: Any = breakable_link.client
+    cache = RedisCache(breakable_link, retention=DAY)
     with cache.lease("popular:1", 60) as lease:
         client.config_set("maxmemory", "1mb")
         assert cache.put("popular:1", b"one", lease) is False
-        assert not client.exists(HELD)
+        assert not client.exists(LEASE_KEY)
         client.config_set("maxmemory", "0")
 
-    clock.move(REST)
-    assert leads(cache)
+    clock.move(REDIS_COOLDOWN)
+    assert acquires_lease(cache)
 
 
-def test_a_redis_that_has_lost_our_scripts_is_told_them_again(
-    cache: RedisCache, client: Any
-) -> None:
+def test_scripts_are_reloaded_after_a_flush(cache: RedisCache, client: Any) -> None:
     client.script_flush()
 
     with cache.lease("popular:1", 60) as lease:
         assert cache.put("popular:1", b"one", lease)
 
 
-def test_a_redis_with_room_again_keeps_again(ruined: RedisLink, clock: FakeClock) -> None:
-    client: Any = ruined.client
-    cache = RedisCache(ruined, kept_for=DAY)
+def test_entries_are_stored_again_after_redis_has_room(
+    breakable_link: RedisLink, clock: FakeClock
+) -> None:
+    client: Any = breakable_link.client
+    cache = RedisCache(breakable_link, retention=DAY)
     client.config_set("maxmemory", "1mb")
     cache.put("popular:1", b"one")
     client.config_set("maxmemory", "0")
-    clock.move(REST)
+    clock.move(REDIS_COOLDOWN)
 
     assert cache.put("popular:1", b"one")
 
 
-# --- a Redis that does not allow everything ------------------------------------------------
+# --- ACLs ----------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def allowed(server: Any, ruined: RedisLink) -> Iterator[Callable[[str], RedisLink]]:
-    """Make a link to a Redis whose ACL has these rules."""
+def link_with_acl(server: Any, breakable_link: RedisLink) -> Iterator[Callable[[str], RedisLink]]:
+    """Return a factory of links whose Redis user has the given ACL rules."""
     with ExitStack() as stack:
 
         def link(rules: str) -> RedisLink:
-            client: Any = ruined.client
+            client: Any = breakable_link.client
             client.execute_command(f"ACL SETUSER butaca on >secret ~* {rules}")
             link = RedisLink(f"redis://butaca:secret@127.0.0.1:{server.port}/0", timeout=5.0)
             stack.callback(link.client.close)
@@ -454,49 +456,49 @@ def allowed(server: Any, ruined: RedisLink) -> Iterator[Callable[[str], RedisLin
         yield link
 
 
-def test_a_lease_is_known_where_the_state_of_upstream_cannot_be_read(
-    allowed: Callable[[str], RedisLink], ruined: RedisLink
+def test_lease_is_acquired_without_permission_to_read_the_health(
+    link_with_acl: Callable[[str], RedisLink], breakable_link: RedisLink
 ) -> None:
-    client: Any = ruined.client
-    with RedisCache(allowed("+@all -exists"), kept_for=DAY).lease("popular:1", 60) as lease:
-        assert (lease.leads, lease.is_calm) == (True, False)
-        assert lease.token == client.get(HELD).decode()
-    assert not client.exists(HELD)
+    client: Any = breakable_link.client
+    with RedisCache(link_with_acl("+@all -exists"), retention=DAY).lease("popular:1", 60) as lease:
+        assert (lease.is_leader, lease.upstream_healthy) == (True, False)
+        assert lease.token == client.get(LEASE_KEY).decode()
+    assert not client.exists(LEASE_KEY)
 
 
-def test_upstream_can_be_claimed_where_nothing_may_be_asked_to_exist(
-    allowed: Callable[[str], RedisLink],
+def test_call_can_be_claimed_without_permission_for_exists(
+    link_with_acl: Callable[[str], RedisLink],
 ) -> None:
-    link = allowed("+@all -exists")
+    link = link_with_acl("+@all -exists")
     health = SharedHealth(link, cooldown=5, probe=6)
 
-    assert health.claim() == 0
-    health.failed()
-    assert health.claim() > 0
+    assert health.claim_call() == 0
+    health.record_failure()
+    assert health.claim_call() > 0
     assert link.is_up
 
 
-def test_a_redis_that_does_not_allow_to_read_is_away(
-    allowed: Callable[[str], RedisLink],
+def test_redis_without_permission_to_read_counts_as_down(
+    link_with_acl: Callable[[str], RedisLink],
 ) -> None:
-    link = allowed("+@all -get")
+    link = link_with_acl("+@all -get")
 
-    assert RedisCache(link, kept_for=DAY).get("popular:1") is None
+    assert RedisCache(link, retention=DAY).get("popular:1") is None
     assert not link.is_up
 
 
-# --- a cluster -----------------------------------------------------------------------------
+# --- clusters ------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def slotted() -> Iterator[RedisLink]:
-    """A link to a cluster of one node, which refuses a call about keys of two slots."""
-    # Of itself it takes for its bus a port that is 10 000 higher, and there may be none. The bus'
-    # is held while the server's own is chosen, lest they be the same.
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        bus = str(held.getsockname()[1])
-        chosen = own_valkey(**{"cluster-enabled": "yes", "cluster-port": bus})
-    with chosen as server:
+def cluster_link() -> Iterator[RedisLink]:
+    """A link to a cluster of one node, which rejects a command with keys of two slots."""
+    # By default, the port of the cluster bus is 10,000 higher than that of the server, which may
+    # exceed 65,535. It is reserved here until the port of the server is chosen, so they differ.
+    with socket.create_server(("127.0.0.1", 0)) as reserved:
+        bus = str(reserved.getsockname()[1])
+        node = own_valkey(**{"cluster-enabled": "yes", "cluster-port": bus})
+    with node as server:
         link = RedisLink(f"redis://127.0.0.1:{server.port}/0", timeout=5.0)
         client: Any = link.client
         client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
@@ -505,18 +507,18 @@ def slotted() -> Iterator[RedisLink]:
         client.close()
 
 
-def test_each_call_is_about_keys_of_one_slot(slotted: RedisLink) -> None:
-    cache = RedisCache(slotted, kept_for=DAY)
-    health = SharedHealth(slotted, cooldown=5, probe=6)
+def test_every_command_uses_keys_of_one_cluster_slot(cluster_link: RedisLink) -> None:
+    cache = RedisCache(cluster_link, retention=DAY)
+    health = SharedHealth(cluster_link, cooldown=5, probe=6)
     with cache.lease("popular:1", 60) as lease:
-        assert lease.is_calm
-        assert health.claim() == 0
+        assert lease.upstream_healthy
+        assert health.claim_call() == 0
         assert cache.put("popular:1", b"one", lease)
     assert cache.get("popular:1")
-    health.failed()
-    assert health.claim() > 0
-    health.answered()
-    assert health.claim() == 0
-    limits = RateLimits(slotted, reads="9/minute", writes="9/minute")
+    health.record_failure()
+    assert health.claim_call() > 0
+    health.record_success()
+    assert health.claim_call() == 0
+    limits = RateLimits(cluster_link, reads="9/minute", writes="9/minute")
     assert limits.seconds_to_wait("1", "read") == 0
-    assert slotted.is_up
+    assert cluster_link.is_up

@@ -10,12 +10,12 @@ from prometheus_client import CollectorRegistry
 
 from butaca.adapters.cache.single_flight import InFlightCall, SingleFlight
 from butaca.core.errors import CatalogueTimedOut, MovieNotFound
-from tests.adapters.cache.scene import LONG
+from tests.adapters.cache.harness import TIMEOUT
 from tests.fakes import FakeClock
 
 
 class Interruption(BaseException):
-    """Something that is no ordinary failure, as KeyboardInterrupt is not."""
+    """An exception that is not an Exception, like KeyboardInterrupt."""
 
 
 FAILURES = [
@@ -30,63 +30,63 @@ def fail(failure: BaseException) -> Any:
     raise failure
 
 
-def test_the_first_one_leads() -> None:
-    _, leads = SingleFlight().join("a")
+def test_first_caller_leads() -> None:
+    _, is_leader = SingleFlight().join("a")
 
-    assert leads
-
-
-def test_the_others_board_the_same_flight() -> None:
-    flights = SingleFlight()
-    flight, _ = flights.join("a")
-
-    assert flights.join("a") == (flight, False)
-    assert flights.join("a") == (flight, False)
+    assert is_leader
 
 
-def test_every_key_has_a_flight_of_its_own() -> None:
-    flights = SingleFlight()
-    one, _ = flights.join("a")
-    other, leads = flights.join("b")
+def test_later_callers_join_the_same_flight() -> None:
+    single_flight = SingleFlight()
+    flight, _ = single_flight.join("a")
 
-    assert leads
+    assert single_flight.join("a") == (flight, False)
+    assert single_flight.join("a") == (flight, False)
+
+
+def test_each_key_has_its_own_flight() -> None:
+    single_flight = SingleFlight()
+    one, _ = single_flight.join("a")
+    other, is_leader = single_flight.join("b")
+
+    assert is_leader
     assert one is not other
 
 
-def test_whoever_leads_gets_the_answer() -> None:
-    flights = SingleFlight()
-    flight, _ = flights.join("a")
+def test_leader_gets_the_result() -> None:
+    single_flight = SingleFlight()
+    flight, _ = single_flight.join("a")
 
-    assert flights.run("a", flight, lambda: "answer") == "answer"
+    assert single_flight.run("a", flight, lambda: "result") == "result"
 
 
-def test_whoever_follows_gets_the_same_answer() -> None:
-    flights, answer = SingleFlight(), object()
-    flight, _ = flights.join("a")
-    followed, _ = flights.join("a")
-    flights.run("a", flight, lambda: answer)
+def test_follower_gets_the_same_result() -> None:
+    single_flight, result = SingleFlight(), object()
+    flight, _ = single_flight.join("a")
+    same_flight, _ = single_flight.join("a")
+    single_flight.run("a", flight, lambda: result)
 
-    assert followed.wait(0)
-    assert followed.result() is answer
+    assert same_flight.wait(0)
+    assert same_flight.result() is result
 
 
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda each: type(each).__name__)
-def test_whoever_leads_gets_the_failure(failure: BaseException) -> None:
-    flights = SingleFlight()
-    flight, _ = flights.join("a")
+def test_leader_gets_the_failure(failure: BaseException) -> None:
+    single_flight = SingleFlight()
+    flight, _ = single_flight.join("a")
 
     with pytest.raises(type(failure)) as caught:
-        flights.run("a", flight, lambda: fail(failure))
+        single_flight.run("a", flight, lambda: fail(failure))
 
     assert caught.value is failure
 
 
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda each: type(each).__name__)
-def test_whoever_follows_gets_the_same_failure(failure: BaseException) -> None:
-    flights = SingleFlight()
-    flight, _ = flights.join("a")
+def test_follower_gets_an_equal_failure(failure: BaseException) -> None:
+    single_flight = SingleFlight()
+    flight, _ = single_flight.join("a")
     with pytest.raises(type(failure)):
-        flights.run("a", flight, lambda: fail(failure))
+        single_flight.run("a", flight, lambda: fail(failure))
 
     assert flight.wait(0)
     with pytest.raises(type(failure)) as caught:
@@ -96,42 +96,42 @@ def test_whoever_follows_gets_the_same_failure(failure: BaseException) -> None:
     assert vars(caught.value) == vars(failure)
 
 
-def test_whoever_follows_raises_the_refusal_with_a_traceback_of_their_own() -> None:
-    flights = SingleFlight()
-    flight, _ = flights.join("a")
-    with pytest.raises(CatalogueTimedOut) as led:
-        flights.run("a", flight, lambda: fail(CatalogueTimedOut()))
+def test_each_follower_raises_its_own_copy_of_a_refusal() -> None:
+    single_flight = SingleFlight()
+    flight, _ = single_flight.join("a")
+    with pytest.raises(CatalogueTimedOut) as leader_error:
+        single_flight.run("a", flight, lambda: fail(CatalogueTimedOut()))
 
-    followed = []
+    follower_errors = []
     for _ in range(2):
         with pytest.raises(CatalogueTimedOut) as caught:
             flight.result()
-        followed.append(caught)
+        follower_errors.append(caught)
 
-    assert len({id(caught.value) for caught in (led, *followed)}) == 3
-    assert {len(caught.traceback) for caught in followed} == {2}
+    assert len({id(caught.value) for caught in (leader_error, *follower_errors)}) == 3
+    assert {len(caught.traceback) for caught in follower_errors} == {2}
 
 
-def test_after_a_flight_the_next_one_leads() -> None:
-    flights = SingleFlight()
-    flight, _ = flights.join("a")
-    flights.run("a", flight, lambda: None)
-    second, leads = flights.join("a")
+def test_next_caller_leads_after_a_flight() -> None:
+    single_flight = SingleFlight()
+    flight, _ = single_flight.join("a")
+    single_flight.run("a", flight, lambda: None)
+    second, is_leader = single_flight.join("a")
 
-    assert leads
+    assert is_leader
     assert second is not flight
 
 
-def test_after_a_failure_the_next_one_leads() -> None:
-    flights = SingleFlight()
-    flight, _ = flights.join("a")
+def test_next_caller_leads_after_a_failure() -> None:
+    single_flight = SingleFlight()
+    flight, _ = single_flight.join("a")
     with pytest.raises(Interruption):
-        flights.run("a", flight, lambda: fail(Interruption()))
+        single_flight.run("a", flight, lambda: fail(Interruption()))
 
-    assert flights.join("a")[1]
+    assert single_flight.join("a")[1]
 
 
-def test_a_flight_that_has_not_landed_is_not_waited_for_any_longer_than_asked() -> None:
+def test_wait_times_out_while_the_call_is_running() -> None:
     flight, _ = SingleFlight().join("a")
 
     assert not flight.wait(0.01)
@@ -139,75 +139,75 @@ def test_a_flight_that_has_not_landed_is_not_waited_for_any_longer_than_asked() 
     assert not flight.wait(-1)
 
 
-def test_a_flight_knows_when_it_departed() -> None:
+def test_flight_records_when_it_started() -> None:
     clock = FakeClock(seconds=12.0)
-    flights = SingleFlight(clock=clock.monotonic)
-    flight, _ = flights.join("a")
+    single_flight = SingleFlight(clock=clock.monotonic)
+    flight, _ = single_flight.join("a")
     clock.move(5)
-    followed, _ = flights.join("a")
+    same_flight, _ = single_flight.join("a")
 
-    assert flight.started_at == followed.started_at == 12.0
+    assert flight.started_at == same_flight.started_at == 12.0
 
 
-def test_of_many_who_board_at_once_one_leads() -> None:
-    flights, barrier = SingleFlight(), Barrier(16, timeout=LONG)
+def test_one_of_many_concurrent_callers_leads() -> None:
+    single_flight, barrier = SingleFlight(), Barrier(16, timeout=TIMEOUT)
 
     def join() -> tuple[InFlightCall[Any], bool]:
         barrier.wait()
-        return flights.join("a")
+        return single_flight.join("a")
 
     with ThreadPoolExecutor(16) as pool:
-        boarded = [each.result(LONG) for each in [pool.submit(join) for _ in range(16)]]
+        joined = [each.result(TIMEOUT) for each in [pool.submit(join) for _ in range(16)]]
 
-    assert [leads for _, leads in boarded].count(True) == 1
-    assert len({id(flight) for flight, _ in boarded}) == 1
+    assert [is_leader for _, is_leader in joined].count(True) == 1
+    assert len({id(flight) for flight, _ in joined}) == 1
 
 
-def test_whoever_waits_is_woken_when_it_lands() -> None:
-    flights, may_land = SingleFlight(), Event()
-    flight, _ = flights.join("a")
+def test_waiting_followers_are_woken_when_the_call_ends() -> None:
+    single_flight, may_finish = SingleFlight(), Event()
+    flight, _ = single_flight.join("a")
 
     def call() -> str:
-        assert may_land.wait(LONG)
-        return "answer"
+        assert may_finish.wait(TIMEOUT)
+        return "result"
 
     with ThreadPoolExecutor(3) as pool:
-        waits = [pool.submit(flight.wait, LONG) for _ in range(2)]
-        leader = pool.submit(flights.run, "a", flight, call)
-        may_land.set()
+        waits = [pool.submit(flight.wait, TIMEOUT) for _ in range(2)]
+        leader = pool.submit(single_flight.run, "a", flight, call)
+        may_finish.set()
 
-        assert [wait.result(LONG) for wait in waits] == [True, True]
-        assert leader.result(LONG) == "answer"
+        assert [wait.result(TIMEOUT) for wait in waits] == [True, True]
+        assert leader.result(TIMEOUT) == "result"
 
 
-def test_a_flight_that_is_sent_flies_in_a_thread_of_its_own() -> None:
-    flights, may_land = SingleFlight(), Event()
-    flight, _ = flights.join("a")
+def test_background_call_runs_in_its_own_thread() -> None:
+    single_flight, may_finish = SingleFlight(), Event()
+    flight, _ = single_flight.join("a")
 
     def call() -> int:
-        assert may_land.wait(LONG)
+        assert may_finish.wait(TIMEOUT)
         return get_ident()
 
-    flights.run_in_background("a", flight, call)
+    single_flight.run_in_background("a", flight, call)
     assert not flight.wait(0)
-    may_land.set()
+    may_finish.set()
 
     assert flight.result() != get_ident()
 
 
-def test_a_flight_that_is_sent_flies_in_the_name_of_whoever_asked() -> None:
+def test_background_call_inherits_the_context() -> None:
     name: ContextVar[str] = ContextVar("name")
-    name.set("mine")
-    flights = SingleFlight()
-    flight, _ = flights.join("a")
-    flights.run_in_background("a", flight, name.get)
+    name.set("request")
+    single_flight = SingleFlight()
+    flight, _ = single_flight.join("a")
+    single_flight.run_in_background("a", flight, name.get)
 
-    assert flight.result() == "mine"
+    assert flight.result() == "request"
 
 
 @pytest.fixture
 def no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The system gives no more threads."""
+    """Prevent the start of any more threads."""
 
     def refuse(_: Thread) -> None:
         raise RuntimeError("can't start new thread")
@@ -215,44 +215,44 @@ def no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Thread, "start", refuse)
 
 
-def test_a_flight_for_which_there_is_no_thread_flies_here(no_threads: None) -> None:
-    flights = SingleFlight()
-    flight, _ = flights.join("a")
-    flights.run_in_background("a", flight, get_ident)
+def test_background_call_runs_inline_without_a_thread(no_threads: None) -> None:
+    single_flight = SingleFlight()
+    flight, _ = single_flight.join("a")
+    single_flight.run_in_background("a", flight, get_ident)
 
     assert flight.result() == get_ident()
 
 
-def test_that_a_flight_was_sent_in_vain_is_told_to_those_who_wait_alone(
+def test_refusal_of_a_background_call_is_not_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    flights = SingleFlight()
-    flight, _ = flights.join("a")
-    flights.run_in_background("a", flight, lambda: fail(CatalogueTimedOut()))
+    single_flight = SingleFlight()
+    flight, _ = single_flight.join("a")
+    single_flight.run_in_background("a", flight, lambda: fail(CatalogueTimedOut()))
 
     with pytest.raises(CatalogueTimedOut):
         flight.result()
-    assert flights.join("a")[1]
+    assert single_flight.join("a")[1]
     assert caplog.records == []
 
 
-def test_a_mistake_of_ours_in_a_flight_that_was_sent_is_told_to_the_operator(
+def test_bug_in_a_background_call_is_logged(
     caplog: pytest.LogCaptureFixture, no_threads: None
 ) -> None:
-    flights = SingleFlight()
-    flight, _ = flights.join("a")
-    flights.run_in_background("a", flight, lambda: fail(ZeroDivisionError()))
+    single_flight = SingleFlight()
+    flight, _ = single_flight.join("a")
+    single_flight.run_in_background("a", flight, lambda: fail(ZeroDivisionError()))
 
     assert isinstance(flight.future.exception(), ZeroDivisionError)
     (line,) = caplog.records
     assert (line.getMessage(), vars(line)["call"]) == ("catalogue.broke", "a")
 
 
-def test_whoever_leads_and_follows_is_counted() -> None:
+def test_leaders_and_followers_are_counted() -> None:
     registry = CollectorRegistry()
-    flights = SingleFlight(registry=registry)
+    single_flight = SingleFlight(registry=registry)
     for key in ("a", "a", "a", "b"):
-        flights.join(key)
+        single_flight.join(key)
 
     totals = [
         registry.get_sample_value("butaca_flights_total", {"role": role})

@@ -12,7 +12,7 @@ import pytest
 import requests
 import trustme
 
-from butaca.adapters.deadline import seconds_left, within
+from butaca.adapters.deadline import deadline_in, seconds_left
 from butaca.adapters.tmdb import deadline
 from butaca.adapters.tmdb.deadline import DeadlineAdapter
 from butaca.sandbox import Fault, Sandbox
@@ -104,12 +104,12 @@ def test_the_read_timeout_holds_without_a_deadline(
 def test_nothing_is_read_after_the_deadline(session: requests.Session, sandbox: Sandbox) -> None:
     session.get(sandbox.url, timeout=30)
 
-    with within(0), pytest.raises(requests.ReadTimeout):
+    with deadline_in(0), pytest.raises(requests.ReadTimeout):
         session.get(sandbox.url, timeout=30)
 
 
 def test_nobody_is_met_after_the_deadline(session: requests.Session, wire: Wire) -> None:
-    with within(0), pytest.raises(requests.ConnectTimeout):
+    with deadline_in(0), pytest.raises(requests.ConnectTimeout):
         session.get(wire.url, timeout=30)
 
     assert wire.requests == []
@@ -118,7 +118,7 @@ def test_nobody_is_met_after_the_deadline(session: requests.Session, wire: Wire)
 def test_a_connection_forgets_the_deadline_of_the_call_before(
     session: requests.Session, sandbox: Sandbox
 ) -> None:
-    with within(0.15):
+    with deadline_in(0.15):
         session.get(sandbox.url, timeout=30)
     sandbox.break_with(Fault("delay", seconds=0.2))
 
@@ -128,7 +128,7 @@ def test_a_connection_forgets_the_deadline_of_the_call_before(
 def test_an_answer_is_read_over_tls(session: requests.Session, secure_wire: Wire) -> None:
     secure_wire.answer = OK + b"\r\n{}"
 
-    with within(30):
+    with deadline_in(30):
         assert session.get(secure_wire.url, timeout=30).content == b"{}"
 
 
@@ -140,7 +140,7 @@ def test_dripping_over_tls_ends_at_the_deadline(
     secure_wire.drip = 0.005
     started = time.monotonic()
 
-    with within(0.3), pytest.raises((requests.ReadTimeout, requests.ConnectionError)):
+    with deadline_in(0.3), pytest.raises((requests.ReadTimeout, requests.ConnectionError)):
         session.get(secure_wire.url, timeout=30)
 
     assert 0.29 <= time.monotonic() - started < 1.2
@@ -164,7 +164,7 @@ def test_an_address_that_never_answers_leaves_time_for_the_next(
     known("127.0.0.2", "127.0.0.1")
     wire.answer = OK + b"\r\n{}"
 
-    with within(1.0), black_hole("127.0.0.2", int(wire.url.rpartition(":")[2])):
+    with deadline_in(1.0), black_hole("127.0.0.2", int(wire.url.rpartition(":")[2])):
         assert session.get(at_host(wire.url), timeout=30).content == b"{}"
         assert 0 < seconds_left() <= 0.5
 
@@ -175,7 +175,7 @@ def test_each_address_has_the_connect_timeout(
     known("127.0.0.1", "127.0.0.1", "127.0.0.1")
     started = time.monotonic()
 
-    with within(30), black_hole() as port, pytest.raises(requests.ConnectTimeout):
+    with deadline_in(30), black_hole() as port, pytest.raises(requests.ConnectTimeout):
         session.get(f"http://{HOST}:{port}", timeout=0.1)
 
     assert 0.3 <= time.monotonic() - started < 1.3
@@ -187,7 +187,7 @@ def test_many_addresses_that_never_answer_end_at_the_deadline(
     known(*["127.0.0.1"] * 8)
     with black_hole() as port:
         started = time.monotonic()
-        with within(0.6), pytest.raises(requests.ConnectTimeout):
+        with deadline_in(0.6), pytest.raises(requests.ConnectTimeout):
             session.get(f"http://{HOST}:{port}", timeout=0.5)
 
     assert 0.6 <= time.monotonic() - started < 1.5
@@ -225,7 +225,7 @@ def test_a_socket_that_comes_too_late_is_closed(
         return opened[0]
 
     monkeypatch.setattr(deadline, "create_connection", connect)
-    with within(0.05), pytest.raises(requests.ConnectTimeout):
+    with deadline_in(0.05), pytest.raises(requests.ConnectTimeout):
         session.get(wire.url, timeout=30)
 
     assert opened[0].fileno() == -1
@@ -245,7 +245,7 @@ def test_a_handshake_without_end_ends(
     wire.drip = 0.005 if answer else 600
     started = time.monotonic()
 
-    with within(seconds), pytest.raises(requests.ReadTimeout):
+    with deadline_in(seconds), pytest.raises(requests.ReadTimeout):
         session.get(wire.url.replace("http", "https"), timeout=timeout)
 
     assert 0.29 <= time.monotonic() - started < 1.2
@@ -267,7 +267,7 @@ def test_a_lookup_without_end_ends(
     resolve(late.wait)
     started = time.monotonic()
 
-    with within(seconds), pytest.raises(requests.ConnectTimeout):
+    with deadline_in(seconds), pytest.raises(requests.ConnectTimeout):
         session.get(f"http://{HOST}", timeout=timeout)
 
     assert 0.1 <= time.monotonic() - started < 1.0

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from butaca.adapters.deadline import within
+from butaca.adapters.deadline import deadline_in
 from butaca.adapters.tmdb.lookup import Resolver
 
 NOW = 0.05
@@ -61,12 +61,12 @@ def test_a_lookup_ends_at_its_timeout(resolver: Resolver, stuck: Event) -> None:
 
 
 def test_a_lookup_ends_at_the_deadline(resolver: Resolver, stuck: Event) -> None:
-    with within(NOW), pytest.raises(TimeoutError):
+    with deadline_in(NOW), pytest.raises(TimeoutError):
         resolver.addresses("127.0.0.1", 80, 30)
 
 
 def test_nothing_is_looked_up_after_the_deadline(resolver: Resolver) -> None:
-    with within(0), pytest.raises(TimeoutError, match="deadline"):
+    with deadline_in(0), pytest.raises(TimeoutError, match="deadline"):
         resolver.addresses("127.0.0.1", 80, 30)
 
 

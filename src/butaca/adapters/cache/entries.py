@@ -17,15 +17,17 @@ class CacheEntry(Generic[T_co]):
 
 @dataclass(slots=True)
 class Lease:
-    """Whether the caller leads for a key, and what was cached under it at that time."""
+    """The right to make the call for a key, and the cache entry at the time it was acquired."""
 
-    leads: bool
-    found: CacheEntry[bytes] | None
+    is_leader: bool
+    """Whether the caller holds the lease and makes the call; others follow."""
+
+    entry: CacheEntry[bytes] | None
     token: str | None = None
     """Needed to release the lease; None if it has been released, or there is nothing to release."""
 
-    is_calm: bool = False
-    """Whether Redis held no sign of trouble upstream when the lease was taken."""
+    upstream_healthy: bool = False
+    """Whether Redis held no record of an upstream failure when the lease was acquired."""
 
 
 class Cache(Protocol):
@@ -38,31 +40,32 @@ class Cache(Protocol):
         """Store a body and release its lease; return whether it was stored."""
 
     def lease(self, key: str, seconds: float) -> AbstractContextManager[Lease]:
-        """Take the lead for a key, for some seconds at most, if nobody else has it."""
+        """Acquire the lease of a key if it is free; it expires after `seconds`."""
 
 
 class Health(Protocol):
     """Whether upstream may be called: a failure starts a cooldown, which one probe ends."""
 
-    def seconds_of_rest(self, key: str) -> float:
-        """Return how long a call must wait, as far as this process knows, without asking Redis."""
+    def cooldown_left(self, key: str) -> float:
+        """Return the seconds until a call is allowed, as known to this process; skip Redis."""
 
-    def claim(self, *, is_calm: bool = False) -> float:
+    def claim_call(self, *, upstream_healthy: bool = False) -> float:
         """Return 0 if the caller may call now, or the number of seconds to wait.
 
-        With `is_calm`, from a lease just taken, only what this process knows is considered.
+        With `upstream_healthy`, read from Redis with the lease, only the state of this process is
+        checked.
         """
 
-    def failed(self) -> None:
+    def record_failure(self) -> None:
         """Start a cooldown."""
 
-    def refused(self) -> None:
-        """Start a cooldown for whatever uses our API key, which may be invalid."""
+    def record_rejected_key(self) -> None:
+        """Start a cooldown because upstream rejected our API key."""
 
-    def answered(self) -> None:
+    def record_success(self) -> None:
         """End the cooldown."""
 
-    def answered_nonsense(self, key: str) -> None:
+    def record_invalid_response(self, key: str) -> None:
         """Start a cooldown for one call, and end that of all others."""
 
 

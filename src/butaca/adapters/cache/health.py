@@ -11,23 +11,23 @@ from butaca.adapters.redis import RedisLink, milliseconds
 
 # Both keys have the same hash tag, so that they share a slot in a Redis Cluster, as the script
 # requires.
-RESTING = "butaca:{tmdb}:resting"
-"""While this key exists, nothing is sent: upstream is cooling down, or being probed."""
+COOLDOWN_KEY = "butaca:{tmdb}:resting"
+"""While this key exists, no call is made: upstream is cooling down, or being probed."""
 
-AILING = "butaca:{tmdb}:ailing"
-"""While this key exists, the last call failed, and only one probe at a time is sent."""
+UNHEALTHY_KEY = "butaca:{tmdb}:ailing"
+"""While this key exists, the last call failed, and only one probe at a time is allowed."""
 
-AILING_SECONDS = 3600
+UNHEALTHY_SECONDS = 3600
 
-NONSENSE = 512
+MAX_INVALID_CALLS = 512
 """The maximum number of individual calls in a cooldown at a time."""
 
-# Returns the time left, and whether the reason is a probe, the caller's or another's.
+# Returns the time left in ms, and 'probe' if a probe is in flight or was just granted.
 _CLAIM = """
 local left = redis.call('PTTL', KEYS[1])
 if left > 0 then
-    local why = redis.pcall('GET', KEYS[1])
-    return {left, type(why) == 'string' and why or ''}
+    local reason = redis.pcall('GET', KEYS[1])
+    return {left, type(reason) == 'string' and reason or ''}
 end
 if redis.call('PTTL', KEYS[2]) == -2 then return {0, ''} end
 redis.call('SET', KEYS[1], 'probe', 'PX', ARGV[1])
@@ -38,10 +38,11 @@ return {0, 'probe'}
 class SharedHealth:
     """The health of upstream, shared by all pods; per process while Redis is unavailable.
 
-    After a failure, nothing is sent for `cooldown` seconds. Then one caller may try, for at most
-    `probe` seconds. If it succeeds, everybody may call again; if it fails, the cooldown starts
-    again. A call whose own answer is invalid gets a cooldown of its own, in this process only. If
-    TMDB rejects our key, the cooldown is for this process alone: other pods may have a valid key.
+    After a failure, no call is made for `cooldown` seconds. Then a single probe is allowed, for at
+    most `probe` seconds. If it succeeds, all callers may call again; if it fails, the cooldown
+    starts over. An invalid response starts a cooldown for that one call, in this process only. If
+    TMDB rejects our API key, the cooldown applies to this process only: other pods may have a valid
+    key.
     """
 
     def __init__(
@@ -58,101 +59,101 @@ class SharedHealth:
         self._probe = probe
         self._clock = clock
         self._lock = threading.Lock()
-        self._rests_until = 0.0
-        self._refused_until = 0.0
-        self._is_ailing = False
-        self._is_known_to_ail = False
-        self._verdicts = 0
-        self._nonsense = MemoryCache(NONSENSE, cooldown, clock)
+        self._cooldown_until = 0.0
+        self._key_rejected_until = 0.0
+        self._is_unhealthy = False
+        self._must_clear_redis = False
+        self._version = 0
+        self._invalid_calls = MemoryCache(MAX_INVALID_CALLS, cooldown, clock)
         self._cooldowns = Counter(
             "butaca_tmdb_cooldowns", "Cooldowns started by this process.", registry=registry
         )
 
     @property
     def is_up(self) -> bool:
-        """Whether the last call of this process was answered."""
-        return not self._is_ailing
+        """Whether the last call of this process succeeded."""
+        return not self._is_unhealthy
 
-    def seconds_of_rest(self, key: str) -> float:
-        """Return how long a call must wait, as far as this process knows."""
-        nonsense = self._nonsense.get(key)
-        alone = self._cooldown - nonsense.age if nonsense else 0.0
-        return max(self._own_rest(), alone)
+    def cooldown_left(self, key: str) -> float:
+        """Return the seconds until a call is allowed, as known to this process."""
+        invalid = self._invalid_calls.get(key)
+        call_cooldown = self._cooldown - invalid.age if invalid else 0.0
+        return max(self._local_cooldown(), call_cooldown)
 
-    def claim(self, *, is_calm: bool = False) -> float:
-        """Return 0 if the caller may call now, or the seconds to wait; skip Redis if `is_calm`."""
-        if is_calm:
-            return self._own_rest()
-        if left := self._seconds_until(self._refused_until):
+    def claim_call(self, *, upstream_healthy: bool = False) -> float:
+        """Return 0 if the caller may call now, or the number of seconds to wait."""
+        if upstream_healthy:
+            return self._local_cooldown()
+        if left := self._seconds_until(self._key_rejected_until):
             return left
-        verdicts = self._verdicts
-        claimed = self._link.attempt(self._claim_for_all, otherwise=None)
+        version = self._version
+        claimed = self._link.attempt(self._claim_in_redis, fallback=None)
         if claimed is None:
-            return self._claim_here()
-        left, is_probed = claimed
+            return self._claim_locally()
+        left, is_probe = claimed
         with self._lock:
-            self._is_known_to_ail |= left == 0 and is_probed
-            # A verdict of this process in the meantime is newer than the answer of Redis.
-            if verdicts == self._verdicts:
-                # A probe may end at any moment, so the time left must not be remembered.
-                self._rests_until = self._clock() + (0.0 if is_probed else left)
+            self._must_clear_redis |= left == 0 and is_probe
+            # A result recorded by this process in the meantime is newer than the reply of Redis.
+            if version == self._version:
+                # A probe may end at any moment, so the time left must not be cached.
+                self._cooldown_until = self._clock() + (0.0 if is_probe else left)
         return left
 
-    def failed(self) -> None:
+    def record_failure(self) -> None:
         """Start a cooldown for all pods."""
         with self._lock:
-            self._verdicts += 1
-            self._is_ailing = self._is_known_to_ail = True
-            self._rests_until = self._clock() + self._cooldown
+            self._version += 1
+            self._is_unhealthy = self._must_clear_redis = True
+            self._cooldown_until = self._clock() + self._cooldown
         self._cooldowns.inc()
-        self._link.attempt(self._tell_failure, otherwise=None)
+        self._link.attempt(self._store_failure, fallback=None)
 
-    def refused(self) -> None:
-        """Start a cooldown for this process alone."""
+    def record_rejected_key(self) -> None:
+        """Start a cooldown for this process only."""
         with self._lock:
-            self._is_ailing = True
-            self._refused_until = self._clock() + self._cooldown
+            self._is_unhealthy = True
+            self._key_rejected_until = self._clock() + self._cooldown
         self._cooldowns.inc()
 
-    def answered_nonsense(self, key: str) -> None:
+    def record_invalid_response(self, key: str) -> None:
         """Start a cooldown for one call, and end that of all others."""
-        self._nonsense.put(key, None)
-        self.answered()
+        self._invalid_calls.put(key, None)
+        self.record_success()
 
-    def answered(self) -> None:
-        """End the cooldown; update Redis only if a failure was known to this process."""
+    def record_success(self) -> None:
+        """End the cooldown; update Redis only if this process knows of a failure there."""
         with self._lock:
-            self._verdicts += 1
-            was_known, self._is_known_to_ail = self._is_known_to_ail, False
-            self._is_ailing = False
-            self._rests_until = self._refused_until = 0.0
-        if was_known:
-            self._link.attempt(self._tell_recovery, otherwise=None)
+            self._version += 1
+            must_clear, self._must_clear_redis = self._must_clear_redis, False
+            self._is_unhealthy = False
+            self._cooldown_until = self._key_rejected_until = 0.0
+        if must_clear:
+            self._link.attempt(self._clear_failure, fallback=None)
 
-    def _own_rest(self) -> float:
-        return self._seconds_until(max(self._rests_until, self._refused_until))
+    def _local_cooldown(self) -> float:
+        return self._seconds_until(max(self._cooldown_until, self._key_rejected_until))
 
     def _seconds_until(self, moment: float) -> float:
         return max(moment - self._clock(), 0.0)
 
-    def _claim_for_all(self) -> tuple[float, bool]:
-        keys, args = [RESTING, AILING], [milliseconds(self._probe)]
-        left_ms, why = self._claim(keys=keys, args=args)
-        return left_ms / 1000, why == b"probe"
+    def _claim_in_redis(self) -> tuple[float, bool]:
+        keys, args = [COOLDOWN_KEY, UNHEALTHY_KEY], [milliseconds(self._probe)]
+        left_ms, reason = self._claim(keys=keys, args=args)
+        return left_ms / 1000, reason == b"probe"
 
-    def _claim_here(self) -> float:
+    def _claim_locally(self) -> float:
         with self._lock:
-            if left := self._seconds_until(self._rests_until):
+            if left := self._seconds_until(self._cooldown_until):
                 return left
-            if self._is_ailing:
-                self._rests_until = self._clock() + self._probe
+            if self._is_unhealthy:
+                self._cooldown_until = self._clock() + self._probe
             return 0.0
 
-    def _tell_recovery(self) -> None:
-        self._link.client.delete(RESTING, AILING)
+    def _clear_failure(self) -> None:
+        self._link.client.delete(COOLDOWN_KEY, UNHEALTHY_KEY)
 
-    def _tell_failure(self) -> None:
+    def _store_failure(self) -> None:
         pipeline = self._link.client.pipeline()
-        pipeline.set(AILING, b"", px=milliseconds(AILING_SECONDS))
-        pipeline.set(RESTING, b"", px=milliseconds(self._cooldown))
+        pipeline.set(UNHEALTHY_KEY, b"", px=milliseconds(UNHEALTHY_SECONDS))
+        pipeline.set(COOLDOWN_KEY, b"", px=milliseconds(self._cooldown))
         pipeline.execute()

@@ -12,33 +12,33 @@ from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from butaca.adapters.cache.entries import CacheEntry, Lease
-from butaca.adapters.cache.health import AILING, RESTING
+from butaca.adapters.cache.health import COOLDOWN_KEY, UNHEALTHY_KEY
 from butaca.adapters.redis import RedisLink, milliseconds
 
 FORMAT = 1
 """The version of the entry format. It is part of every key, so other formats are misses."""
 
-# Takes the lease if it is free, and reads the entry in the same script, so that its body and its
+# Acquires the lease if it is free, and reads the entry in the same script, so that its body and its
 # time-to-live belong together. An entry that cannot be read is a miss: an error would hide whether
-# the lease was taken.
-_TAKE = """
-local taken = redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2])
+# the lease was acquired.
+_ACQUIRE = """
+local acquired = redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2])
 local body = redis.pcall('GET', KEYS[1])
 if type(body) == 'table' then body = false end
-return {taken and 1 or 0, body, redis.call('PTTL', KEYS[1])}
+return {acquired and 1 or 0, body, redis.call('PTTL', KEYS[1])}
 """
 
-# An expired lease may be another's by now. Source: https://redis.io/docs/latest/commands/set/.
+# An expired lease may belong to another pod by now. Source: https://redis.io/docs/latest/commands/set/.
 _RELEASE = "return redis.pcall('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1])"
 
-# The lease is released even if the answer cannot be stored for lack of memory.
-_KEEP = """
-local kept = redis.pcall('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+# The lease is released even if the entry cannot be stored for lack of memory.
+_STORE = """
+local stored = redis.pcall('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 if redis.pcall('GET', KEYS[2]) == ARGV[3] then redis.call('DEL', KEYS[2]) end
-return kept
+return stored
 """
 
-_KEPT_MS = re.compile(rb"(\d{1,15})\n")
+_RETENTION_MS = re.compile(rb"(\d{1,15})\n")
 
 
 def entry_key(key: str) -> str:
@@ -62,81 +62,86 @@ class RedisCache:
     """
 
     def __init__(
-        self, link: RedisLink, kept_for: float, clock: Callable[[], float] = time.monotonic
+        self, link: RedisLink, retention: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._link = link
         self._redis: Redis = link.client
-        self._keep = link.client.register_script(_KEEP)
+        self._store = link.client.register_script(_STORE)
         self._release = link.client.register_script(_RELEASE)
-        self._kept_ms = milliseconds(kept_for)
+        self._retention_ms = milliseconds(retention)
         self._clock = clock
 
     def get(self, key: str) -> CacheEntry[bytes] | None:
         """Return the latest entry for a key."""
-        return self._link.attempt(lambda: self._get(key), otherwise=None)
+        return self._link.attempt(lambda: self._get(key), fallback=None)
 
     def put(self, key: str, body: bytes, lease: Lease | None = None) -> bool:
-        """Store a body for `kept_for` seconds; release its lease in the same round trip."""
+        """Store a body for `retention` seconds; release its lease in the same round trip."""
         token = lease.token if lease else None
-        written = b"%d\n%s" % (self._kept_ms, body)
-        keep = partial(
-            self._keep,
+        value = b"%d\n%s" % (self._retention_ms, body)
+        store = partial(
+            self._store,
             keys=[entry_key(key), lease_key(key)],
-            args=[written, self._kept_ms, token or b""],
+            args=[value, self._retention_ms, token or b""],
         )
-        is_kept = bool(self._link.attempt(keep, otherwise=None))
-        if lease and is_kept:
+        is_stored = bool(self._link.attempt(store, fallback=None))
+        if lease and is_stored:
             lease.token = None
-        return is_kept
+        return is_stored
 
     @contextmanager
     def lease(self, key: str, seconds: float) -> Iterator[Lease]:
-        """Take the lead for a key over all pods, by `SET NX PX` with a unique token.
+        """Acquire the lease of a key across all pods, by `SET NX PX` with a unique token.
 
-        Without Redis everybody leads, and only the calls within each process are collapsed.
+        Without Redis every process leads, and only the calls within each process are collapsed.
         """
-        taken = self._link.attempt(lambda: self._take(key, seconds), otherwise=None)
-        lease = taken or Lease(leads=True, found=None)
+        acquired = self._link.attempt(lambda: self._acquire(key, seconds), fallback=None)
+        lease = acquired or Lease(is_leader=True, entry=None)
         try:
             yield lease
         finally:
             if lease.token:
                 release = partial(self._release, keys=[lease_key(key)], args=[lease.token])
-                self._link.attempt(release, otherwise=None)
+                self._link.attempt(release, fallback=None)
 
-    def _take(self, key: str, seconds: float) -> Lease:
-        token, asked, pipeline = uuid4().hex, self._clock(), self._redis.pipeline(transaction=False)
+    def _acquire(self, key: str, seconds: float) -> Lease:
+        token, sent_at = uuid4().hex, self._clock()
         # No transaction: the health keys are in another slot. They are read last, so they are
         # newer.
-        pipeline.eval(_TAKE, 2, entry_key(key), lease_key(key), token, milliseconds(seconds))
-        pipeline.exists(RESTING, AILING)
-        # If only the health keys cannot be read, the lease is taken nevertheless.
-        taken, verdicts = pipeline.execute(raise_on_error=False)
-        is_ours, *entry = _answered(taken)
-        kept = self._kept(entry, asked)
-        return Lease(bool(is_ours), kept, token if is_ours else None, is_calm=verdicts == 0)
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.eval(_ACQUIRE, 2, entry_key(key), lease_key(key), token, milliseconds(seconds))
+        pipeline.exists(COOLDOWN_KEY, UNHEALTHY_KEY)
+        # If only the health keys cannot be read, the lease is acquired nevertheless.
+        acquired, health_keys = pipeline.execute(raise_on_error=False)
+        is_leader, *stored = _unwrap(acquired)
+        return Lease(
+            bool(is_leader),
+            self._parse(stored, sent_at),
+            token if is_leader else None,
+            upstream_healthy=health_keys == 0,
+        )
 
     def _get(self, key: str) -> CacheEntry[bytes] | None:
-        asked, pipeline = self._clock(), self._redis.pipeline()
+        sent_at, pipeline = self._clock(), self._redis.pipeline()
         # In one transaction, so that the body and its time-to-live belong together.
         pipeline.get(entry_key(key))
         pipeline.pttl(entry_key(key))
         body, left_ms = pipeline.execute(raise_on_error=False)
         if _is_of_another_type(body):
             return None  # The next SET overwrites it.
-        return self._kept([_answered(body), _answered(left_ms)], asked)
+        return self._parse([_unwrap(body), _unwrap(left_ms)], sent_at)
 
-    def _kept(self, entry: list[Any], asked: float) -> CacheEntry[bytes] | None:
-        body, left_ms = entry
-        head = _KEPT_MS.match(body or b"")
-        if not head or left_ms < 0:
+    def _parse(self, stored: list[Any], sent_at: float) -> CacheEntry[bytes] | None:
+        body, left_ms = stored
+        header = _RETENTION_MS.match(body or b"")
+        if not header or left_ms < 0:
             return None
-        # The time-to-live went on decreasing while the answer was in transit.
-        age = (int(head[1]) - left_ms) / 1000 + self._clock() - asked
-        return CacheEntry(body[head.end() :], age)
+        # The time-to-live went on decreasing while the reply was in transit.
+        age = (int(header[1]) - left_ms) / 1000 + self._clock() - sent_at
+        return CacheEntry(body[header.end() :], age)
 
 
-def _answered(result: Any) -> Any:
+def _unwrap(result: Any) -> Any:
     """Return one result of a pipeline, or raise its error."""
     if isinstance(result, RedisError):
         raise result

@@ -32,7 +32,7 @@ class InFlightCall(Generic[T]):
     def result(self) -> T:
         """Return the result of the call, or raise its failure."""
         if failure := self.future.exception():
-            raise _afresh(failure)
+            raise _copy_of(failure)
         return self.future.result()
 
 
@@ -49,35 +49,35 @@ class SingleFlight:
         self._clock = clock
         self._lock = threading.Lock()
         self._in_flight: dict[str, InFlightCall[Any]] = {}
-        boarded = Counter(
+        requests = Counter(
             "butaca_flights",
             "Requests that made the call for their key, or waited for it, by role.",
             ("role",),
             registry=registry,
         )
-        self._led, self._followed = boarded.labels("led"), boarded.labels("followed")
+        self._led, self._followed = requests.labels("led"), requests.labels("followed")
 
     def join(self, key: str) -> tuple[InFlightCall[Any], bool]:
         """Return the call in flight for a key, and whether the caller must make it."""
-        flight, leads = self._join(key)
-        (self._led if leads else self._followed).inc()
-        return flight, leads
+        flight, is_leader = self._join(key)
+        (self._led if is_leader else self._followed).inc()
+        return flight, is_leader
 
     def run_in_background(self, key: str, flight: InFlightCall[T], call: Callable[[], T]) -> None:
         """Make the call in a background thread, in the context of the request."""
-        work = threading.Thread(
-            target=copy_context().run, args=(self._run_in_thread, key, flight, call), daemon=True
+        thread = threading.Thread(
+            target=copy_context().run, args=(self._run_and_log, key, flight, call), daemon=True
         )
         try:
-            work.start()
+            thread.start()
         except RuntimeError:  # The system cannot start any more threads.
-            self._run_in_thread(key, flight, call)
+            self._run_and_log(key, flight, call)
 
-    def _run_in_thread(self, key: str, flight: InFlightCall[T], call: Callable[[], T]) -> None:
+    def _run_and_log(self, key: str, flight: InFlightCall[T], call: Callable[[], T]) -> None:
         try:
             self.run(key, flight, call)
         except Refusal:
-            pass  # Those that wait for the call receive it.
+            pass  # The requests that wait for the call receive it.
         except Exception:
             log.exception("catalogue.broke", extra={"call": redacted(key)})
 
@@ -89,24 +89,24 @@ class SingleFlight:
             return flight, True
 
     def run(self, key: str, flight: InFlightCall[T], call: Callable[[], T]) -> T:
-        """Make the call. Those that wait receive the same result or failure."""
+        """Make the call. The requests that wait for it receive the same result or failure."""
         try:
-            answer = call()
+            result = call()
         except BaseException as failure:
-            self._finish(key)
-            flight.future.set_exception(_afresh(failure))
+            self._remove(key)
+            flight.future.set_exception(_copy_of(failure))
             raise
-        self._finish(key)
-        flight.future.set_result(answer)
-        return answer
+        self._remove(key)
+        flight.future.set_result(result)
+        return result
 
-    def _finish(self, key: str) -> None:
+    def _remove(self, key: str) -> None:
         with self._lock:
             del self._in_flight[key]
 
 
-def _afresh(failure: BaseException) -> BaseException:
-    """Return a copy of a refusal for another thread to raise.
+def _copy_of(failure: BaseException) -> BaseException:
+    """Return a copy of a refusal, for another thread to raise; other exceptions are not copied.
 
     Raising the same exception in many threads would grow one traceback, which keeps the frames of
     all their requests alive.

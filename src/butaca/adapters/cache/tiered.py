@@ -16,23 +16,23 @@ T = TypeVar("T")
 
 
 class Codec(Generic[T]):
-    """The serialization of one kind of answer. A movie that does not exist is null."""
+    """Serializes one type of response to JSON. A movie that does not exist is null."""
 
-    def __init__(self, of: Any) -> None:
-        self._adapter: TypeAdapter[T | None] = TypeAdapter(of | None)
+    def __init__(self, type_: Any) -> None:
+        self._adapter: TypeAdapter[T | None] = TypeAdapter(type_ | None)
 
-    def write(self, value: T | None) -> bytes:
-        """Serialize an answer to JSON."""
+    def encode(self, value: T | None) -> bytes:
+        """Serialize a response to JSON."""
         return self._adapter.dump_json(value)
 
-    def read(self, body: bytes) -> T | None:
-        """Parse an answer from JSON. Raises ValidationError."""
+    def decode(self, body: bytes) -> T | None:
+        """Parse a response from JSON. Raises ValidationError."""
         return self._adapter.validate_json(body)
 
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T]):
-    """A call to upstream: its cache key, the format of its answer, and how to make it."""
+    """A call to upstream: its cache key, the codec of its response, and how to make it."""
 
     key: str
     codec: Codec[T]
@@ -40,7 +40,7 @@ class Call(Generic[T]):
 
 
 class TieredCache:
-    """The cached answers, fresh for `ttl` seconds. Without Redis, only those of this process."""
+    """Cached responses, fresh for `ttl` seconds. Without Redis, only those of this process."""
 
     def __init__(
         self,
@@ -64,59 +64,59 @@ class TieredCache:
             for result in ("fresh", "stale", "miss")
         }
 
-    def find(self, call: Call[T]) -> CacheEntry[T | None] | None:
-        """Return the newest cached answer, fresh or stale."""
-        remembered = self._remembered(call)
-        self._count("memory", remembered)
-        if remembered and self.is_fresh(remembered):
-            return remembered
-        shared = _read(call, self._cache.get(call.key))
+    def get(self, call: Call[T]) -> CacheEntry[T | None] | None:
+        """Return the newest entry, fresh or stale."""
+        local = self._get_local(call)
+        self._count("memory", local)
+        if local and self.is_fresh(local):
+            return local
+        shared = _decode(call, self._cache.get(call.key))
         self._count("redis", shared)
-        return self._newer(call, remembered, shared)
+        return self._newest(call, local, shared)
 
-    def keep(self, call: Call[T], value: T | None, lease: Lease | None = None) -> bool:
-        """Store an answer and release its lease; return whether all pods have it."""
+    def put(self, call: Call[T], value: T | None, lease: Lease | None = None) -> bool:
+        """Store a response and release its lease; return whether it is shared with all pods."""
         self._memory.put(call.key, value)
-        return self._cache.put(call.key, call.codec.write(value), lease)
+        return self._cache.put(call.key, call.codec.encode(value), lease)
 
     @contextmanager
     def lease(
         self, call: Call[T], seconds: float
     ) -> Iterator[tuple[Lease, CacheEntry[T | None] | None]]:
-        """Take the lead for a call over all pods, if it is free; return what is cached by then."""
+        """Acquire the lease of a call across all pods, if it is free; yield it and the entry."""
         with self._cache.lease(call.key, seconds) as lease:
-            remembered, shared = self._remembered(call), _read(call, lease.found)
-            found = self._newer(call, remembered, shared)
-            yield lease, found
+            local, shared = self._get_local(call), _decode(call, lease.entry)
+            newest = self._newest(call, local, shared)
+            yield lease, newest
 
-    def is_fresh(self, kept: CacheEntry[object]) -> bool:
-        """Return whether an answer can be served without a call."""
-        return kept.age < self.ttl
+    def is_fresh(self, entry: CacheEntry[object]) -> bool:
+        """Return whether an entry can be served without a call."""
+        return entry.age < self.ttl
 
-    def _count(self, layer: str, kept: CacheEntry[object] | None) -> None:
-        result = "miss" if kept is None else "fresh" if self.is_fresh(kept) else "stale"
+    def _count(self, layer: str, entry: CacheEntry[object] | None) -> None:
+        result = "miss" if entry is None else "fresh" if self.is_fresh(entry) else "stale"
         self._lookups[layer, result].inc()
 
-    def _remembered(self, call: Call[T]) -> CacheEntry[T | None] | None:
+    def _get_local(self, call: Call[T]) -> CacheEntry[T | None] | None:
         return cast("CacheEntry[T | None] | None", self._memory.get(call.key))
 
-    def _newer(
+    def _newest(
         self,
         call: Call[T],
-        remembered: CacheEntry[T | None] | None,
+        local: CacheEntry[T | None] | None,
         shared: CacheEntry[T | None] | None,
     ) -> CacheEntry[T | None] | None:
         # Redis may have been unavailable when the newer one was stored.
-        if shared is None or (remembered and remembered.age < shared.age):
-            return remembered
+        if shared is None or (local and local.age < shared.age):
+            return local
         self._memory.put(call.key, shared.value, shared.age)
         return shared
 
 
-def _read(call: Call[T], entry: CacheEntry[bytes] | None) -> CacheEntry[T | None] | None:
+def _decode(call: Call[T], entry: CacheEntry[bytes] | None) -> CacheEntry[T | None] | None:
     if entry is None:
         return None
     try:
-        return CacheEntry(call.codec.read(entry.value), entry.age)
+        return CacheEntry(call.codec.decode(entry.value), entry.age)
     except ValidationError:  # Written by another release, or corrupt.
         return None

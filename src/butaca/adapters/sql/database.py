@@ -44,7 +44,7 @@ class Database:
         self.engine = make_engine(url, connections, limits, pool_mode)
         self._limits = limits
         self.places = Bulkhead(
-            connections, limits.slow, busy=LibraryBusy, longest_queue=limits.queue
+            connections, limits.slow, busy_error=LibraryBusy, max_wait=limits.queue
         )
         self._breaker = CircuitBreaker(limits.rest, limits.longest_try, clock)
         # Closes the connections even if `close` is never called.
@@ -100,7 +100,7 @@ class Database:
 
     @contextmanager
     def _transaction(self, *, writes: bool) -> Iterator[Connection]:
-        with self.places.place(may_queue=True), waiting_at_most(self._limits.answer):
+        with self.places.slot(may_queue=True), waiting_at_most(self._limits.answer):
             try:
                 with self._connect() as connection:
                     begin(connection, writes=writes)
@@ -122,7 +122,7 @@ class Database:
         except AWAY as error:
             # A missing SQLite file is detected at once, so a rest would save nothing.
             raise self._unavailable(error, is_away_by=psycopg.Error) from error
-        if self._breaker.succeeded():
+        if self._breaker.record_success():
             log.warning("database.came_back")
         return connection
 
@@ -131,6 +131,6 @@ class Database:
         reason = {"reason": type(cause or error).__name__}
         if not isinstance(cause, is_away_by):
             log.error("database.failed", extra=reason)
-        elif self._breaker.failed():
+        elif self._breaker.record_failure():
             log.error("database.went_away", extra=reason)
         return LibraryUnavailable()

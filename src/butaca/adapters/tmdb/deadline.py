@@ -17,7 +17,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.util.connection import create_connection
 
-from butaca.adapters.deadline import cut, seconds_left
+from butaca.adapters.deadline import cap_timeout, seconds_left
 from butaca.adapters.tmdb.lookup import Resolver
 
 LEAST_TURN = 0.25
@@ -38,7 +38,7 @@ class _Reader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        self._sock.settimeout(cut(self._longest_wait))
+        self._sock.settimeout(cap_timeout(self._longest_wait))
         return self._bytes.readinto(buffer)
 
     def close(self) -> None:
@@ -92,13 +92,13 @@ class _SecureConnection(_Connection, HTTPSConnection):
 
 def _turn(timeout: float | None, turns: int) -> float:
     """Return the timeout for one address, in seconds, leaving time for the remaining ones."""
-    return min(cut(timeout), max(seconds_left() / turns, LEAST_TURN))
+    return min(cap_timeout(timeout), max(seconds_left() / turns, LEAST_TURN))
 
 
 def _hurried(sock: socket.socket, timeout: float | None) -> socket.socket:
     """Limit a handshake to the time left: `ssl` applies a timeout to all of it, not per read."""
     try:
-        sock.settimeout(cut(timeout))
+        sock.settimeout(cap_timeout(timeout))
     except TimeoutError:
         sock.close()
         raise

@@ -21,7 +21,7 @@ from urllib3.exceptions import InvalidHeader, ReadTimeoutError
 from urllib3.util.retry import Retry
 
 from butaca import trace
-from butaca.adapters.deadline import seconds_left, within
+from butaca.adapters.deadline import deadline_in, seconds_left
 from butaca.adapters.tmdb.deadline import DeadlineAdapter
 from butaca.core.errors import (
     CatalogueAnsweredNonsense,
@@ -133,7 +133,7 @@ class TmdbHttp:
 
         Raises CatalogueFailed if no attempt succeeds before the deadline.
         """
-        with _timed(self._metrics.seconds), within(self._limits.deadline):
+        with _timed(self._metrics.seconds), deadline_in(self._limits.deadline):
             return self._try_often(path, params)
 
     def _try_often(self, path: str, params: Mapping[str, str | int]) -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ from threading import BoundedSemaphore, Thread
 
 from urllib3.util.connection import allowed_gai_family
 
-from butaca.adapters.deadline import cut
+from butaca.adapters.deadline import cap_timeout
 
 
 class Resolver:
@@ -29,11 +29,11 @@ class Resolver:
         Raises socket.gaierror; TimeoutError at the timeout (in seconds) or the deadline, both of
         which start again after waiting for a free thread; OSError if no thread can be started.
         """
-        if not self._free.acquire(timeout=cut(timeout)):
+        if not self._free.acquire(timeout=cap_timeout(timeout)):
             raise TimeoutError("all threads for lookups are blocked")
         found: Future[list[str]] = Future()
         self._start(Thread(target=self._look_up, args=(found, host, port), daemon=True))
-        return found.result(cut(timeout))
+        return found.result(cap_timeout(timeout))
 
     def _start(self, thread: Thread) -> None:
         try:
