@@ -518,7 +518,7 @@ class FakeHealth:
         self.is_ailing = True
         self.rests_until = self.clock.seconds + self.cooldown
 
-    def record_rejected_key(self) -> None:
+    def record_rejected_api_key(self) -> None:
         self.is_ailing = True
         self.refused_until = self.clock.seconds + self.cooldown
 

@@ -1,4 +1,4 @@
-"""The bulkhead: which calls get a slot, which ones queue, and which ones are rejected at once."""
+"""The bulkhead: which calls get a slot, which ones queue, and which ones are rejected immediately."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 
 @pytest.fixture
 def acquire() -> Iterator[Acquire]:
-    """Return what takes a slot, to be closed by the test or after it."""
+    """Return a function that acquires a slot, which is released after the test at the latest."""
     acquired: list[ExitStack] = []
 
     def acquire(bulkhead: Bulkhead, *, may_queue: bool = False) -> ExitStack:
@@ -47,18 +47,18 @@ def acquire() -> Iterator[Acquire]:
 
 @pytest.fixture
 def queue(acquire: Acquire, pool: ThreadPoolExecutor, clock: WatchedClock) -> Queue:
-    """Return what queues in another thread; it comes back when the thread is in the queue."""
+    """Return a function that queues for a slot in another thread; it returns once that waits."""
 
     def queue(bulkhead: Bulkhead) -> Future[ExitStack]:
-        seen = len(clock.seen)
+        readers = len(clock.readers)
         future = pool.submit(acquire, bulkhead, may_queue=True)
-        clock.wait_for(threads=seen + 1)
+        clock.wait_for(threads=readers + 1)
         return future
 
     return queue
 
 
-def bulkhead_of(slots: int, clock: WatchedClock) -> Bulkhead:
+def make_bulkhead(slots: int, clock: WatchedClock) -> Bulkhead:
     return Bulkhead(slots, SLOW_AFTER, clock.monotonic)
 
 
@@ -71,7 +71,7 @@ def assert_full(bulkhead: Bulkhead) -> None:
 def test_bulkhead_has_the_configured_number_of_slots(
     acquire: Acquire, clock: WatchedClock, may_queue: bool
 ) -> None:
-    bulkhead = bulkhead_of(3, clock)
+    bulkhead = make_bulkhead(3, clock)
     for _ in range(3):
         acquire(bulkhead, may_queue=may_queue)
 
@@ -79,7 +79,7 @@ def test_bulkhead_has_the_configured_number_of_slots(
 
 
 def test_released_slot_is_free(acquire: Acquire, clock: WatchedClock) -> None:
-    bulkhead = bulkhead_of(1, clock)
+    bulkhead = make_bulkhead(1, clock)
     acquire(bulkhead).close()
 
     acquire(bulkhead)
@@ -88,7 +88,7 @@ def test_released_slot_is_free(acquire: Acquire, clock: WatchedClock) -> None:
 
 
 def test_failure_releases_the_slot(acquire: Acquire, clock: WatchedClock) -> None:
-    bulkhead = bulkhead_of(1, clock)
+    bulkhead = make_bulkhead(1, clock)
     with pytest.raises(ZeroDivisionError), bulkhead.slot(may_queue=False):
         raise ZeroDivisionError
 
@@ -96,7 +96,7 @@ def test_failure_releases_the_slot(acquire: Acquire, clock: WatchedClock) -> Non
 
 
 def test_rejected_caller_takes_no_slot(acquire: Acquire, clock: WatchedClock) -> None:
-    bulkhead = bulkhead_of(1, clock)
+    bulkhead = make_bulkhead(1, clock)
     slot = acquire(bulkhead)
     assert_full(bulkhead)
     slot.close()
@@ -117,7 +117,7 @@ def test_caller_that_may_not_queue_is_rejected_immediately(acquire: Acquire) -> 
 def test_queued_caller_gets_the_released_slot(
     acquire: Acquire, queue: Queue, clock: WatchedClock
 ) -> None:
-    bulkhead = bulkhead_of(1, clock)
+    bulkhead = make_bulkhead(1, clock)
     slot = acquire(bulkhead)
     queued = queue(bulkhead)
     assert not queued.done()
@@ -131,7 +131,7 @@ def test_queued_caller_gets_the_released_slot(
 def test_queued_caller_gets_the_slot_released_by_a_failure(
     queue: Queue, clock: WatchedClock
 ) -> None:
-    bulkhead = bulkhead_of(1, clock)
+    bulkhead = make_bulkhead(1, clock)
 
     def fail() -> None:
         with bulkhead.slot(may_queue=False):
@@ -148,16 +148,16 @@ def test_queued_caller_gets_the_slot_released_by_a_failure(
 def test_queue_is_first_in_first_out(
     acquire: Acquire, pool: ThreadPoolExecutor, clock: WatchedClock
 ) -> None:
-    bulkhead = bulkhead_of(1, clock)
+    bulkhead = make_bulkhead(1, clock)
     slot, order = acquire(bulkhead), list[int]()
 
-    def go(number: int) -> None:
+    def enter(number: int) -> None:
         with bulkhead.slot(may_queue=True):
             order.append(number)
 
     futures = []
     for number in range(6):
-        futures.append(pool.submit(go, number))
+        futures.append(pool.submit(enter, number))
         clock.wait_for(threads=number + 2)
     slot.close()
     for future in futures:
@@ -169,7 +169,7 @@ def test_queue_is_first_in_first_out(
 def test_callers_queue_while_the_oldest_call_is_not_slow(
     acquire: Acquire, queue: Queue, clock: WatchedClock
 ) -> None:
-    bulkhead = bulkhead_of(1, clock)
+    bulkhead = make_bulkhead(1, clock)
     slot = acquire(bulkhead)
     clock.move(SLOW_AFTER - 1)
     queued = queue(bulkhead)
@@ -185,10 +185,10 @@ def test_callers_stay_in_the_queue_while_slots_turn_over(
     slot, queued = acquire(bulkhead), list[Future[ExitStack]]()
     for _ in range(3):
         queued.append(queue(bulkhead))
-    for each in queued:
+    for next_slot in queued:
         clock.move(SLOW_AFTER - 1)
         slot.close()
-        slot = each.result(TIMEOUT)
+        slot = next_slot.result(TIMEOUT)
 
     assert bulkhead.occupancy().rejections == 0
 
@@ -196,7 +196,7 @@ def test_callers_stay_in_the_queue_while_slots_turn_over(
 def test_callers_do_not_queue_when_the_oldest_call_is_slow(
     acquire: Acquire, clock: WatchedClock
 ) -> None:
-    bulkhead = bulkhead_of(2, clock)
+    bulkhead = make_bulkhead(2, clock)
     acquire(bulkhead)
     clock.move(SLOW_AFTER)
     acquire(bulkhead)
@@ -208,14 +208,14 @@ def test_callers_do_not_queue_when_the_oldest_call_is_slow(
 def test_callers_queue_again_after_the_slow_call_ends(
     acquire: Acquire, queue: Queue, clock: WatchedClock
 ) -> None:
-    bulkhead = bulkhead_of(2, clock)
+    bulkhead = make_bulkhead(2, clock)
     oldest = acquire(bulkhead)
     clock.move(SLOW_AFTER)
-    younger = acquire(bulkhead)
+    newer = acquire(bulkhead)
     oldest.close()
     acquire(bulkhead)
     queued = queue(bulkhead)
-    younger.close()
+    newer.close()
 
     queued.result(TIMEOUT)
 
@@ -223,7 +223,7 @@ def test_callers_queue_again_after_the_slow_call_ends(
 def test_free_slot_is_granted_even_if_the_oldest_call_is_slow(
     acquire: Acquire, clock: WatchedClock
 ) -> None:
-    bulkhead = bulkhead_of(2, clock)
+    bulkhead = make_bulkhead(2, clock)
     acquire(bulkhead)
     clock.move(1000 * SLOW_AFTER)
 
@@ -263,24 +263,24 @@ def test_queueing_ends_at_the_deadline(acquire: Acquire) -> None:
 
 
 def test_concurrent_holders_never_exceed_the_slots(pool: ThreadPoolExecutor) -> None:
-    bulkhead, inside, most = Bulkhead(3, TIMEOUT), list[int](), list[int]()
+    bulkhead, holders, counts = Bulkhead(3, TIMEOUT), list[int](), list[int]()
 
-    def go(number: int) -> None:
+    def enter_often(number: int) -> None:
         for _ in range(50):
             with bulkhead.slot(may_queue=True):
-                inside.append(number)
-                most.append(len(inside))
-                inside.remove(number)
+                holders.append(number)
+                counts.append(len(holders))
+                holders.remove(number)
 
-    for future in [pool.submit(go, number) for number in range(8)]:
+    for future in [pool.submit(enter_often, number) for number in range(8)]:
         future.result(TIMEOUT)
 
-    assert len(most) == 400
-    assert max(most) <= 3
+    assert len(counts) == 400
+    assert max(counts) <= 3
 
 
 def test_occupancy_reports_size_and_slots_in_use(acquire: Acquire, clock: WatchedClock) -> None:
-    bulkhead = bulkhead_of(3, clock)
+    bulkhead = make_bulkhead(3, clock)
     acquire(bulkhead)
     acquire(bulkhead).close()
 
@@ -292,7 +292,7 @@ def test_occupancy_reports_size_and_slots_in_use(acquire: Acquire, clock: Watche
 def test_occupancy_reports_waits_and_their_duration(
     acquire: Acquire, queue: Queue, clock: WatchedClock
 ) -> None:
-    bulkhead = bulkhead_of(1, clock)
+    bulkhead = make_bulkhead(1, clock)
     first = acquire(bulkhead)
     second = queue(bulkhead)
     clock.move(0.25)
@@ -305,7 +305,7 @@ def test_occupancy_reports_waits_and_their_duration(
 
 
 def test_occupancy_reports_rejections(acquire: Acquire, clock: WatchedClock) -> None:
-    bulkhead = bulkhead_of(1, clock)
+    bulkhead = make_bulkhead(1, clock)
     acquire(bulkhead)
     for _ in range(2):
         assert_full(bulkhead)

@@ -1,4 +1,4 @@
-"""Cached accounts: for a short time, and while the database is unreachable."""
+"""Accounts are cached for a short time, and for longer while the database is unreachable."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,24 +23,24 @@ TOKEN = "1" * 64
 RETENTION = 900.0
 COOLDOWN = 2.0
 TIMEOUT = 20.0
-"""Seconds that a test waits for a thread before it fails."""
+"""In seconds: how long a test waits for another thread before it fails."""
 
 
 @dataclass
 class CountingAccounts(FakeAccounts):
-    """Accounts that count how often they are lookups, and that may be away, or hang."""
+    """Accounts that count lookups, and that may be down or hang."""
 
     lookups: int = 0
     is_down: bool = False
-    may_respond: Event = field(default_factory=Event)
+    responding: Event = field(default_factory=Event)
     on_lookup: Callable[[], object] = bool
 
     def __post_init__(self) -> None:
-        self.may_respond.set()
+        self.responding.set()
 
     def find_bearer(self, token_sha256: str) -> Bearer | None:
         self.lookups += 1
-        assert self.may_respond.wait(TIMEOUT)
+        assert self.responding.wait(TIMEOUT)
         if self.is_down:
             raise LibraryUnavailable
         bearer = super().find_bearer(token_sha256)
@@ -50,6 +50,8 @@ class CountingAccounts(FakeAccounts):
 
 @dataclass
 class Harness:
+    """Cached accounts, the store behind them, and their clock."""
+
     clock: FakeClock = field(default_factory=FakeClock)
     store: CountingAccounts = field(default_factory=CountingAccounts)
 
@@ -74,7 +76,7 @@ def harness() -> Iterator[Harness]:
     harness = Harness()
     harness.store.grant_token(CONSUMER, TOKEN, NOON)
     yield harness
-    harness.store.may_respond.set()
+    harness.store.responding.set()
 
 
 def test_lookups_run_in_parallel_up_to_the_number_of_threads(harness: Harness) -> None:
@@ -84,8 +86,8 @@ def test_lookups_run_in_parallel_up_to_the_number_of_threads(harness: Harness) -
         accounts.find_bearer(token)
     harness.clock.move(FRESH_FOR)
     harness.store.on_lookup = partial(Barrier(2).wait, TIMEOUT)
-    with ThreadPoolExecutor(2) as callers:
-        found = list(callers.map(accounts.find_bearer, tokens))
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(accounts.find_bearer, tokens))
     assert found == [Bearer(CONSUMER, TOKEN), Bearer(ADMIN, tokens[1])]
 
 
@@ -93,11 +95,11 @@ def test_lookup_runs_in_the_context_of_its_request(harness: Harness) -> None:
     harness.accounts.find_bearer(TOKEN)
     harness.clock.move(FRESH_FOR)
     request_id: ContextVar[str] = ContextVar("request_id", default="")
-    known: list[str] = []
-    harness.store.on_lookup = lambda: known.append(request_id.get())
-    request_id.set("of this request")
+    seen: list[str] = []
+    harness.store.on_lookup = lambda: seen.append(request_id.get())
+    request_id.set("request-1")
     harness.accounts.find_bearer(TOKEN)
-    assert known == ["of this request"]
+    assert seen == ["request-1"]
 
 
 def test_fresh_token_is_not_looked_up_again(harness: Harness) -> None:
@@ -123,13 +125,13 @@ def test_result_of_a_slow_lookup_is_as_old_as_its_start(harness: Harness) -> Non
 
 
 def test_slow_lookup_does_not_overwrite_a_newer_revocation(harness: Harness) -> None:
-    def another_thread_is_quicker() -> None:
+    def another_thread_is_faster() -> None:
         harness.store.on_lookup = bool
         harness.clock.move(1)
         harness.store.revoke(TOKEN, NOON)
         harness.accounts.find_bearer(TOKEN)
 
-    harness.store.on_lookup = another_thread_is_quicker
+    harness.store.on_lookup = another_thread_is_faster
     harness.accounts.find_bearer(TOKEN)
     assert harness.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN, revoked_at=NOON)
 
@@ -181,7 +183,7 @@ def test_cached_token_does_not_wait_for_a_hung_database(harness: Harness) -> Non
     accounts = harness.make_accounts(0.01)
     accounts.find_bearer(TOKEN)
     harness.clock.move(5)
-    harness.store.may_respond.clear()
+    harness.store.responding.clear()
     for _ in range(3):
         assert accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN)
 
@@ -190,7 +192,7 @@ def test_hung_lookup_blocks_further_lookups(harness: Harness) -> None:
     accounts = harness.make_accounts(0.01)
     accounts.find_bearer(TOKEN)
     harness.clock.move(5)
-    harness.store.may_respond.clear()
+    harness.store.responding.clear()
     for _ in range(3):
         accounts.find_bearer(TOKEN)
         harness.clock.move(COOLDOWN)
@@ -214,15 +216,15 @@ def test_token_issued_by_another_process_is_valid_immediately(harness: Harness) 
 @pytest.mark.parametrize(("seconds", "is_down"), [(3, False), (60, True)])
 def test_cached_token_expires_on_time(harness: Harness, seconds: float, is_down: bool) -> None:
     end, accounts = NOON + timedelta(seconds=seconds), Accounts(harness.accounts, harness.clock.now)
-    harness.store.add_token(CONSUMER, digest("fleeting"), NOON, end)
-    accounts.identify("fleeting")
+    harness.store.add_token(CONSUMER, digest("short-lived"), NOON, end)
+    accounts.identify("short-lived")
     harness.store.is_down = is_down
     harness.clock.move(seconds - 0.1)
-    assert accounts.identify("fleeting") == CONSUMER
+    assert accounts.identify("short-lived") == CONSUMER
     harness.clock.move(0.1)
     assert harness.clock.moment == end
     with pytest.raises(TokenRejected):
-        accounts.identify("fleeting")
+        accounts.identify("short-lived")
 
 
 def test_cache_entry_expires_after_the_retention(harness: Harness) -> None:

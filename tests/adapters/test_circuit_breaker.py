@@ -1,4 +1,4 @@
-"""A rest: no calls for a while, then one probe whose result applies to all."""
+"""The circuit breaker: a cooldown, then one probe whose result applies to all callers."""
 
 from concurrent.futures import ThreadPoolExecutor
 

@@ -1,4 +1,4 @@
-"""Metrics that are collected on a scrape rather than counted."""
+"""Metrics whose values are read on each scrape."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from butaca.core.errors import CatalogueBusy
 
 @dataclass
 class FakeDependency:
-    """Somebody who is there until it is values otherwise."""
+    """A dependency that is up until a test changes it."""
 
     is_up: bool = True
 

@@ -18,8 +18,8 @@ from tests.fakes import FakeClock
 REDIS_COOLDOWN = 3.0
 
 
-def make_limits(link: RedisLink, reads: str = "3/minute", **more: Any) -> RateLimits:
-    return RateLimits(link, reads=reads, writes="1/minute", **more)
+def make_limits(link: RedisLink, reads: str = "3/minute", **options: Any) -> RateLimits:
+    return RateLimits(link, reads=reads, writes="1/minute", **options)
 
 
 @pytest.fixture
@@ -36,16 +36,16 @@ def link(empty_redis: str, clock: FakeClock) -> Iterator[RedisLink]:
 
 @pytest.fixture
 def shared(link: RedisLink, clock: FakeClock) -> RateLimits:
-    """Limits that are counted in a Redis that is there."""
+    """Limits that are counted in Redis."""
     return make_limits(link, clock=clock.monotonic)
 
 
 @pytest.fixture
 def local() -> Iterator[RateLimits]:
-    """Limits whose Redis is away."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        url = f"redis://127.0.0.1:{taken.getsockname()[1]}/0"
+    """Limits that are counted in the process, because Redis is unreachable."""
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        url = f"redis://127.0.0.1:{reserved.getsockname()[1]}/0"
         link = RedisLink(url)
         yield make_limits(link)
         link.client.close()
@@ -53,11 +53,12 @@ def local() -> Iterator[RateLimits]:
 
 @pytest.fixture(params=["shared", "local"])
 def limits(request: pytest.FixtureRequest) -> RateLimits:
-    found: RateLimits = request.getfixturevalue(request.param)
-    return found
+    limits: RateLimits = request.getfixturevalue(request.param)
+    return limits
 
 
 def use_up(limits: RateLimits, caller: str = "user:1") -> None:
+    """Make as many reads as the limit allows."""
     for _ in range(3):
         limits.seconds_to_wait(caller, "read")
 
@@ -112,7 +113,7 @@ def test_wait_is_at_least_one_second(shared: RateLimits, link: RedisLink) -> Non
     client: Any = link.client
     use_up(shared)
     (key,) = client.keys("butaca:limits:*")
-    client.persist(key)  # For which Redis tells no seconds; nor does it for the last half of one.
+    client.persist(key)  # From now on, PTTL returns -1.
 
     assert shared.seconds_to_wait("user:1", "read") == 1
 
@@ -127,7 +128,7 @@ def test_calls_are_allowed_again_after_the_window(shared: RateLimits, link: Redi
 
 
 def reserved_calls(link: RedisLink) -> int:
-    """Return how many calls Redis has been told of."""
+    """Return the number of calls that are reserved in Redis."""
     client: Any = link.client
     return sum(int(client.get(key)) for key in client.scan_iter("butaca:limits:*"))
 
@@ -151,9 +152,7 @@ def test_limit_holds_across_pods(link: RedisLink, empty_redis: str) -> None:
     other_link.client.close()
 
 
-def test_quotas_of_many_pods_nearly_use_up_the_limit(
-    link: RedisLink,
-) -> None:
+def test_quotas_of_many_pods_nearly_use_up_the_limit(link: RedisLink) -> None:
     pods = [make_limits(link, "600/minute") for _ in range(60)]
     calls = (pod.seconds_to_wait("user:1", "read") for _ in range(20) for pod in pods)
     assert len(list(takewhile(lambda wait: wait == 0, calls))) > 540
@@ -237,7 +236,7 @@ def test_local_counting_is_serialized(local: RateLimits, monkeypatch: pytest.Mon
     def hit_together(*call: Any) -> bool:
         with suppress(BrokenBarrierError):
             barrier.wait()
-            pytest.fail("two threads count at once")
+            pytest.fail("two threads count at the same time")
         return hit(*call)
 
     monkeypatch.setattr(local._local_limiter, "hit", hit_together)
@@ -258,7 +257,7 @@ def test_counts_in_redis_apply_again_after_it_recovers(
 
 
 def take_down(link: RedisLink) -> None:
-    """Let a call fail, so that the link rests."""
+    """Make a call fail, which starts the cooldown of the link."""
 
     def fail() -> None:
         raise ConnectionResetError
@@ -272,8 +271,8 @@ def test_rejections_are_counted_by_kind(link: RedisLink, clock: FakeClock) -> No
     for _ in range(5):
         limits.seconds_to_wait("user:1", "read")
 
-    refused = {
+    rejections = {
         kind: registry.get_sample_value("butaca_rate_limited_total", {"kind": kind})
         for kind in ("read", "write")
     }
-    assert refused == {"read": 2, "write": 0}
+    assert rejections == {"read": 2, "write": 0}

@@ -1,4 +1,4 @@
-"""The link to Redis: what an unreachable Redis costs, and what is logged about it."""
+"""The link to Redis: the cost of an outage, and its log events."""
 
 import logging
 import signal
@@ -29,7 +29,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def connect(clock: FakeClock) -> Iterator[Connect]:
-    """Return what makes a link on the test's clock."""
+    """Return a factory of links on the test's clock."""
     links: list[RedisLink] = []
 
     def connect(url: str, timeout: float = 5.0) -> RedisLink:
@@ -44,27 +44,27 @@ def connect(clock: FakeClock) -> Iterator[Connect]:
 
 @pytest.fixture
 def link(connect: Connect, empty_redis: str) -> RedisLink:
-    """A link to a Redis that is there."""
+    """A link to an available Redis."""
     return connect(empty_redis)
 
 
 @pytest.fixture
 def hung_url() -> Iterator[str]:
-    """The URL of a port that takes connections, and where nobody ever answers."""
+    """The URL of a port that accepts connections and never responds."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield f"redis://127.0.0.1:{listener.getsockname()[1]}/0"
 
 
 @pytest.fixture
 def closed_url() -> Iterator[str]:
-    """The URL of a port that is taken, and where nobody listens."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        yield f"redis://127.0.0.1:{taken.getsockname()[1]}/0"
+    """The URL of a port that refuses connections: it is reserved, but not listening."""
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        yield f"redis://127.0.0.1:{reserved.getsockname()[1]}/0"
 
 
 class FakeCall:
-    """A call that counts itself, and fails while it is told to."""
+    """A call that counts its invocations, and raises `error` if there is one."""
 
     def __init__(self, error: Exception | None = None) -> None:
         self.error = error
@@ -106,11 +106,11 @@ def test_bug_in_the_call_is_not_hidden(link: RedisLink) -> None:
 
 def test_no_call_is_made_during_the_cooldown(link: RedisLink, clock: FakeClock) -> None:
     link.attempt(FakeCall(RedisConnectionError()), fallback="fallback")
-    calls = FakeCall()
+    call = FakeCall()
     clock.move(REDIS_COOLDOWN - 0.01)
 
-    assert link.attempt(calls, fallback="fallback") == "fallback"
-    assert calls.count == 0
+    assert link.attempt(call, fallback="fallback") == "fallback"
+    assert call.count == 0
 
 
 def test_calls_resume_after_the_cooldown(link: RedisLink, clock: FakeClock) -> None:
@@ -122,18 +122,18 @@ def test_calls_resume_after_the_cooldown(link: RedisLink, clock: FakeClock) -> N
 
 
 def test_every_failure_starts_a_cooldown(link: RedisLink, clock: FakeClock) -> None:
-    calls = FakeCall(RedisConnectionError())
+    call = FakeCall(RedisConnectionError())
     for _ in range(3):
-        link.attempt(calls, fallback="fallback")
-        link.attempt(calls, fallback="fallback")
+        link.attempt(call, fallback="fallback")
+        link.attempt(call, fallback="fallback")
         clock.move(REDIS_COOLDOWN)
 
-    assert calls.count == 3
+    assert call.count == 3
 
 
 def test_cooldown_starts_when_the_call_has_failed(link: RedisLink, clock: FakeClock) -> None:
-    calls = FakeCall(RedisConnectionError())
-    link.attempt(calls, fallback=None)
+    call = FakeCall(RedisConnectionError())
+    link.attempt(call, fallback=None)
     clock.move(REDIS_COOLDOWN)
 
     def fail_late() -> None:
@@ -142,18 +142,18 @@ def test_cooldown_starts_when_the_call_has_failed(link: RedisLink, clock: FakeCl
 
     link.attempt(fail_late, fallback=None)
     clock.move(REDIS_COOLDOWN - 0.01)
-    link.attempt(calls, fallback=None)
+    link.attempt(call, fallback=None)
 
-    assert calls.count == 1
+    assert call.count == 1
 
 
 def test_one_thread_probes_after_the_cooldown(link: RedisLink, clock: FakeClock) -> None:
     link.attempt(FakeCall(RedisConnectionError()), fallback="fallback")
     clock.move(REDIS_COOLDOWN)
-    calls, others_are_done = FakeCall(), Event()
+    call, others_are_done = FakeCall(), Event()
 
     def slow_call() -> str:
-        result = calls()
+        result = call()
         assert others_are_done.wait(10)
         return result
 
@@ -166,7 +166,7 @@ def test_one_thread_probes_after_the_cooldown(link: RedisLink, clock: FakeClock)
 
     assert others == ["fallback"] * 7
     assert last == "result"
-    assert calls.count == 1
+    assert call.count == 1
 
 
 def test_outage_is_logged_once(
@@ -231,7 +231,7 @@ def test_hung_server_costs_the_timeout_only_once(connect: Connect, hung_url: str
 
 @contextmanager
 def suspended(server: Any) -> Iterator[None]:
-    """Let a server hang (SIGSTOP), and go on."""
+    """Suspend a server (SIGSTOP), and resume it afterwards."""
     server._process.send_signal(signal.SIGSTOP)
     try:
         yield

@@ -61,9 +61,9 @@ def shared_subject(url: str) -> Iterator[Subject]:
 
 def local_subject() -> Iterator[Subject]:
     clock = FakeClock()
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        url = f"redis://127.0.0.1:{taken.getsockname()[1]}/0"
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        url = f"redis://127.0.0.1:{reserved.getsockname()[1]}/0"
         link = RedisLink(url, timeout=5.0, clock=clock.monotonic)
         yield Subject(SharedHealth(link, COOLDOWN, PROBE, clock.monotonic), clock.move)
         link.client.close()
@@ -224,8 +224,8 @@ def test_success_without_a_failure_changes_nothing(health: Health) -> None:
     assert health.claim_call() == 0
 
 
-def test_rejected_key_starts_a_cooldown(subject: Subject) -> None:
-    subject.health.record_rejected_key()
+def test_rejected_api_key_starts_a_cooldown(subject: Subject) -> None:
+    subject.health.record_rejected_api_key()
 
     assert COOLDOWN - 5 < subject.health.cooldown_left(KEY) <= COOLDOWN
     assert min(subject.claim_concurrently()) > COOLDOWN - 5
@@ -234,8 +234,8 @@ def test_rejected_key_starts_a_cooldown(subject: Subject) -> None:
     assert 0 in subject.claim_concurrently()
 
 
-def test_success_ends_the_cooldown_of_a_rejected_key(subject: Subject) -> None:
-    subject.health.record_rejected_key()
+def test_success_ends_the_cooldown_of_a_rejected_api_key(subject: Subject) -> None:
+    subject.health.record_rejected_api_key()
     subject.health.record_success()
 
     assert subject.health.cooldown_left(KEY) == 0

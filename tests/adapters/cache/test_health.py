@@ -96,8 +96,8 @@ def test_local_failure_overrides_a_healthy_upstream(one: SharedHealth) -> None:
     assert one.claim_call(upstream_healthy=True) == COOLDOWN
 
 
-def test_rejected_key_overrides_a_healthy_upstream(one: SharedHealth) -> None:
-    one.record_rejected_key()
+def test_rejected_api_key_overrides_a_healthy_upstream(one: SharedHealth) -> None:
+    one.record_rejected_api_key()
 
     assert one.claim_call(upstream_healthy=True) == COOLDOWN
 

@@ -26,7 +26,7 @@ def memory(clock: FakeClock) -> MemoryCache:
 
 
 def cached_keys(memory: MemoryCache, keys: str) -> str:
-    """Return the keys with an entry."""
+    """Return those of the keys that have an entry."""
     return "".join(key for key in keys if memory.get(key))
 
 
@@ -87,19 +87,19 @@ def test_entry_keeps_its_initial_age(memory: MemoryCache, clock: FakeClock) -> N
 
 
 def test_older_value_does_not_replace_a_newer_one(memory: MemoryCache, clock: FakeClock) -> None:
-    memory.put("a", "young")
+    memory.put("a", "new")
     clock.move(10)
     memory.put("a", "old", age=11)
 
-    assert memory.get("a") == CacheEntry("young", 10.0)
+    assert memory.get("a") == CacheEntry("new", 10.0)
 
 
 def test_newer_value_replaces_an_older_one(memory: MemoryCache, clock: FakeClock) -> None:
     memory.put("a", "old")
     clock.move(10)
-    memory.put("a", "young", age=9)
+    memory.put("a", "new", age=9)
 
-    assert memory.get("a") == CacheEntry("young", 9.0)
+    assert memory.get("a") == CacheEntry("new", 9.0)
 
 
 def test_entry_is_available_until_the_retention_ends(memory: MemoryCache, clock: FakeClock) -> None:
@@ -178,15 +178,15 @@ def test_cache_of_size_zero_stores_nothing(clock: FakeClock) -> None:
 
 
 @given(st.integers(0, 4), st.lists(st.tuples(st.booleans(), st.sampled_from("abcdef"))))
-def test_most_recently_used_entries_are_kept(size: int, uses: list[tuple[bool, str]]) -> None:
+def test_most_recently_used_entries_are_kept(size: int, operations: list[tuple[bool, str]]) -> None:
     memory, model = MemoryCache(size, DAY), list[str]()
-    for is_write, key in uses:
+    for is_write, key in operations:
         if is_write:
             memory.put(key, key)
         else:
             memory.get(key)
         if is_write or key in model:
-            model = [*(each for each in model if each != key), key][-size:] if size else []
+            model = [*(other for other in model if other != key), key][-size:] if size else []
 
     assert cached_keys(memory, "abcdef") == "".join(sorted(model))
 
@@ -196,25 +196,25 @@ def test_default_clock_is_monotonic() -> None:
     started = time.monotonic()
     memory.put("a", "one")
 
-    cached = memory.get("a")
+    entry = memory.get("a")
 
-    assert cached is not None
-    assert 0 <= cached.age <= time.monotonic() - started
+    assert entry is not None
+    assert 0 <= entry.age <= time.monotonic() - started
 
 
 def test_cache_is_thread_safe(clock: FakeClock) -> None:
     memory, barrier = MemoryCache(5, DAY, clock.monotonic), Barrier(8, timeout=20)
 
-    def use(thread: int) -> None:
+    def read_and_write(thread: int) -> None:
         barrier.wait()
         for step in range(500):
             key = "abcdefgh"[(step * 7 + thread) % 8]
             memory.put(key, key, age=DAY * (step % 3))
-            found = memory.get(key)
-            assert found is None or found.value == key
+            entry = memory.get(key)
+            assert entry is None or entry.value == key
 
     with ThreadPoolExecutor(8) as pool:
-        for future in [pool.submit(use, thread) for thread in range(8)]:
+        for future in [pool.submit(read_and_write, thread) for thread in range(8)]:
             future.result(20)
 
     assert len(cached_keys(memory, "abcdefgh")) <= 5

@@ -1,4 +1,4 @@
-"""The two cache layers: which one is read, and which one wins."""
+"""The two cache layers: which one is read, and which entry wins."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,7 +23,7 @@ CALL = Call("record:550", CODEC, lambda: Fetched(OLD, Freshness()))
 
 @dataclass
 class CountingCache(FakeCache):
-    """A cache that counts how often it is reads."""
+    """A cache that counts its reads."""
 
     reads: int = 0
 
@@ -40,9 +40,9 @@ class Pods:
 
     def __post_init__(self) -> None:
         self.clock: FakeClock = self.cache.clock
-        self.one, self.other = self.pod(), self.pod()
+        self.one, self.other = self.make_pod(), self.make_pod()
 
-    def pod(self) -> TieredCache:
+    def make_pod(self) -> TieredCache:
         return TieredCache(MemoryCache(10, DAY, self.clock.monotonic), self.cache, TTL)
 
 
@@ -223,7 +223,7 @@ STEPS = st.one_of(
     st.tuples(st.just("put"), st.integers(0, 1)),
     st.tuples(st.just("get"), st.integers(0, 1)),
     st.tuples(st.just("move"), st.integers(1, 40)),
-    st.tuples(st.just("away"), st.integers(0, 1)),
+    st.tuples(st.just("outage"), st.integers(0, 1)),
 )
 
 
@@ -238,13 +238,13 @@ def test_age_of_an_entry_is_always_correct(steps: list[tuple[str, int]]) -> None
                 both[choice].put(CALL, make_record(550, title=str(number)))
             case "move":
                 pods.clock.move(choice)
-            case "away":
+            case "outage":
                 pods.cache.is_away = bool(choice)
             case _:
-                assert_true_age(both[choice].get(CALL), created_at, pods.clock.seconds)
+                assert_age_is_correct(both[choice].get(CALL), created_at, pods.clock.seconds)
 
 
-def assert_true_age(
+def assert_age_is_correct(
     entry: CacheEntry[Any] | None, created_at: dict[str, float], now: float
 ) -> None:
     if entry is not None:

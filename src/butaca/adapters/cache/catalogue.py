@@ -204,7 +204,7 @@ class CachedCatalogue:
             case CatalogueAnsweredNonsense():
                 self._health.record_invalid_response(key)
             case CatalogueRefusedUs():
-                self._health.record_rejected_key()
+                self._health.record_rejected_api_key()
             case _:
                 self._health.record_failure()
         failure.retry_after = math.ceil(self._health.cooldown_left(key))

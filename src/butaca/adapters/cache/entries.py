@@ -47,7 +47,7 @@ class Health(Protocol):
     """Whether upstream may be called: a failure starts a cooldown, which one probe ends."""
 
     def cooldown_left(self, key: str) -> float:
-        """Return the seconds until a call is allowed, as known to this process; skip Redis."""
+        """Return the seconds until a call is allowed, as known to this process, without Redis."""
 
     def claim_call(self, *, upstream_healthy: bool = False) -> float:
         """Return 0 if the caller may call now, or the number of seconds to wait.
@@ -59,7 +59,7 @@ class Health(Protocol):
     def record_failure(self) -> None:
         """Start a cooldown."""
 
-    def record_rejected_key(self) -> None:
+    def record_rejected_api_key(self) -> None:
         """Start a cooldown because upstream rejected our API key."""
 
     def record_success(self) -> None:

@@ -60,7 +60,7 @@ class SharedHealth:
         self._clock = clock
         self._lock = threading.Lock()
         self._cooldown_until = 0.0
-        self._key_rejected_until = 0.0
+        self._api_key_rejected_until = 0.0
         self._is_unhealthy = False
         self._must_clear_redis = False
         self._version = 0
@@ -84,7 +84,7 @@ class SharedHealth:
         """Return 0 if the caller may call now, or the number of seconds to wait."""
         if upstream_healthy:
             return self._local_cooldown()
-        if left := self._seconds_until(self._key_rejected_until):
+        if left := self._seconds_until(self._api_key_rejected_until):
             return left
         version = self._version
         claimed = self._link.attempt(self._claim_in_redis, fallback=None)
@@ -108,11 +108,11 @@ class SharedHealth:
         self._cooldowns.inc()
         self._link.attempt(self._store_failure, fallback=None)
 
-    def record_rejected_key(self) -> None:
+    def record_rejected_api_key(self) -> None:
         """Start a cooldown for this process only."""
         with self._lock:
             self._is_unhealthy = True
-            self._key_rejected_until = self._clock() + self._cooldown
+            self._api_key_rejected_until = self._clock() + self._cooldown
         self._cooldowns.inc()
 
     def record_invalid_response(self, key: str) -> None:
@@ -126,12 +126,12 @@ class SharedHealth:
             self._version += 1
             must_clear, self._must_clear_redis = self._must_clear_redis, False
             self._is_unhealthy = False
-            self._cooldown_until = self._key_rejected_until = 0.0
+            self._cooldown_until = self._api_key_rejected_until = 0.0
         if must_clear:
             self._link.attempt(self._clear_failure, fallback=None)
 
     def _local_cooldown(self) -> float:
-        return self._seconds_until(max(self._cooldown_until, self._key_rejected_until))
+        return self._seconds_until(max(self._cooldown_until, self._api_key_rejected_until))
 
     def _seconds_until(self, moment: float) -> float:
         return max(moment - self._clock(), 0.0)
