@@ -28,7 +28,7 @@ return {quota, redis.call("PTTL", KEYS[1])}
 """
 
 QUOTA_DIVISOR = 50
-"""A process reserves this fraction of what is left: the less is left, the smaller the quota."""
+"""A process reserves 1/QUOTA_DIVISOR of what is left, so the quotas shrink as the limit nears."""
 
 MAX_QUOTAS = 10_000
 """The number of quotas cached per process, one per caller and kind of call."""
@@ -38,7 +38,7 @@ MAX_QUOTAS = 10_000
 class _Quota:
     """The calls reserved for a caller in this process until the window ends.
 
-    If the limit is exhausted in Redis, all calls are rejected until then.
+    If the limit is exhausted in Redis, all calls in the window are rejected.
     """
 
     calls_left: int
