@@ -71,8 +71,8 @@ class Bulkhead:
         self._clock = clock
         self._lock = Lock()
         self._queue: deque[_Waiter] = deque()
+        # One time per slot in use, the oldest first.
         self._granted_at: list[float] = []
-        """The times at which the slots in use were granted, the oldest first."""
         self._waits = self._rejections = 0
         self._wait_seconds = 0.0
 
@@ -111,7 +111,7 @@ class Bulkhead:
 
     def _wait(self, waiter: _Waiter, seconds: float) -> None:
         started = self._clock()
-        is_granted = self._wait_until(waiter, started + seconds)
+        is_granted = self._wait_until_granted(waiter, started + seconds)
         with self._lock:
             self._waits += seconds > 0
             self._rejections += not is_granted
@@ -119,8 +119,8 @@ class Bulkhead:
         if not is_granted:
             raise self._busy_error
 
-    def _wait_until(self, waiter: _Waiter, give_up_at: float) -> bool:
-        """Wait for a slot; return whether it was granted. If not, leave the queue."""
+    def _wait_until_granted(self, waiter: _Waiter, give_up_at: float) -> bool:
+        """Wait for a slot; return whether it was granted in time. If not, leave the queue."""
         while True:
             with self._lock:
                 if waiter.granted_at is not None:
