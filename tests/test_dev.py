@@ -61,7 +61,7 @@ def paste(line: str) -> Any:
     return json.loads(output)
 
 
-def test_the_lines_of_the_banner_work_when_pasted(banner: list[str]) -> None:
+def test_curl_commands_of_the_banner_work(banner: list[str]) -> None:
     popular, kept, rated, favorites, cleared = (
         paste(line.strip()) for line in banner if line.strip().startswith("curl")
     )
@@ -72,14 +72,14 @@ def test_the_lines_of_the_banner_work_when_pasted(banner: list[str]) -> None:
     assert cleared == {"user_id": 2, "deleted": 1}
 
 
-def test_the_places_of_the_banner_are_there(banner: list[str], tmp_path: Path) -> None:
+def test_urls_of_the_banner_are_reachable(banner: list[str], tmp_path: Path) -> None:
     places = dict(line.split()[-2:] for line in banner if "http" in line or "database" in line)
     assert requests.get(places["at"], timeout=10).ok
     assert requests.get(places["TMDB"].replace("/3", "/_sandbox"), timeout=10).ok
     assert places["database"] == f"sqlite:///{tmp_path}/.butaca/butaca.db"
 
 
-def test_the_command_of_the_banner_works_when_pasted(banner: list[str]) -> None:
+def test_users_command_of_the_banner_works(banner: list[str]) -> None:
     (line,) = (line for line in banner if line.endswith("users list\n"))
     assert {
         user["name"] for user in paste(f"{line.removeprefix('    commands ')[:-1]} --json")
@@ -89,7 +89,7 @@ def test_the_command_of_the_banner_works_when_pasted(banner: list[str]) -> None:
     }
 
 
-def test_the_command_of_the_banner_is_short_where_it_is_near(
+def test_banner_command_is_relative_inside_the_working_directory(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -99,7 +99,7 @@ def test_the_command_of_the_banner_is_short_where_it_is_near(
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0", "192.0.2.1", "::", "2001:db8::1", "fe80::1%eth0"])
-def test_demo_users_that_others_can_reach_are_warned_of(address: str) -> None:
+def test_demo_users_on_a_public_address_cause_a_warning(address: str) -> None:
     warning = greeting.exposure(minimal(host="butaca.local", demo_users="true"), address)
     assert warning is not None
     assert "HOST=butaca.local" in warning
@@ -107,15 +107,15 @@ def test_demo_users_that_others_can_reach_are_warned_of(address: str) -> None:
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.2", "::1"])
-def test_demo_users_whom_nobody_else_can_reach_are_not_warned_of(address: str) -> None:
+def test_demo_users_on_a_loopback_address_cause_no_warning(address: str) -> None:
     assert greeting.exposure(minimal(demo_users="true"), address) is None
 
 
-def test_without_demo_users_others_may_reach_it() -> None:
+def test_public_address_without_demo_users_causes_no_warning() -> None:
     assert greeting.exposure(minimal(host="0.0.0.0"), "0.0.0.0") is None
 
 
-def test_the_warning_comes_with_the_banner(tmp_path: Path) -> None:
+def test_warning_is_printed_with_the_banner(tmp_path: Path) -> None:
     environment = {"HOST": "0.0.0.0"}
     with running("dev", "--port", "0", environment=environment, folder=tmp_path) as process:
         line_with(process, "Ctrl-C")
@@ -123,29 +123,29 @@ def test_the_warning_comes_with_the_banner(tmp_path: Path) -> None:
     assert "Warning: HOST=0.0.0.0 lets other machines call Butaca" in stderr
 
 
-def test_an_ipv6_address_is_in_brackets() -> None:
+def test_ipv6_address_is_in_brackets() -> None:
     assert greeting.api_of(minimal(host="::1")) == "http://[::1]:8000/api/v1"
 
 
-def test_no_password_is_in_the_banner() -> None:
+def test_banner_contains_no_password() -> None:
     settings = minimal(database_url="postgresql+psycopg://butaca:hunter2@db/butaca")
     shown = greeting.banner(settings, None)
     assert "hunter2" not in shown
     assert "butaca users list   (with the same DATABASE_URL)\n" in shown
 
 
-def test_the_base_url_of_the_api_which_answers_nothing_is_no_place(banner: list[str]) -> None:
+def test_banner_omits_the_api_base_url_which_serves_no_page(banner: list[str]) -> None:
     assert [line for line in banner if line.endswith("/api/v1\n")] == []
 
 
-def test_posters_are_pictures_that_load(banner: list[str]) -> None:
+def test_poster_urls_return_images(banner: list[str]) -> None:
     popular = next(line.strip() for line in banner if line.strip().endswith("/popular"))
     (*_, movie) = (m for m in paste(popular)["results"] if m["poster_url"])
     answer = requests.get(movie["poster_url"], timeout=10)
     assert answer.headers["Content-Type"].startswith("image/svg+xml")
 
 
-def test_what_somebody_chose_stays_as_it_is(tmp_path: Path, redis_url: str) -> None:
+def test_environment_variables_override_the_defaults(tmp_path: Path, redis_url: str) -> None:
     environment = {
         "REDIS_URL": redis_url,
         "TMDB_TOKEN": "mine",
@@ -157,7 +157,7 @@ def test_what_somebody_chose_stays_as_it_is(tmp_path: Path, redis_url: str) -> N
         assert "http://127.0.0.1:9/3" in line_with(process, "TMDB")
 
 
-def test_the_sandbox_and_the_page_are_next_to_the_api(tmp_path: Path) -> None:
+def test_sandbox_and_frontend_use_the_next_two_ports(tmp_path: Path) -> None:
     port = free_ports_in_a_row(3)
     with running("dev", "--port", str(port), folder=tmp_path) as process:
         assert f":{port}/docs" in line_with(process, "Butaca is at")
@@ -165,7 +165,7 @@ def test_the_sandbox_and_the_page_are_next_to_the_api(tmp_path: Path) -> None:
         assert line_with(process, "TMDB").endswith(f"127.0.0.1:{port + 1}/3\n")
 
 
-def test_the_sandbox_and_the_page_find_other_ports_where_the_next_ones_are_taken(
+def test_sandbox_and_frontend_avoid_ports_that_are_in_use(
     tmp_path: Path,
 ) -> None:
     port = free_ports_in_a_row(3)
@@ -180,11 +180,11 @@ def test_the_sandbox_and_the_page_find_other_ports_where_the_next_ones_are_taken
         assert requests.get(sandbox.replace("/3", "/_sandbox"), timeout=10).ok
 
 
-def test_nothing_is_looked_for_past_the_last_port() -> None:
+def test_port_beyond_the_last_one_becomes_any_free_port() -> None:
     assert dev.Nearby(65534)[2] == 0
 
 
-def test_a_companion_whose_port_was_just_taken_takes_another() -> None:
+def test_child_server_uses_another_port_if_its_port_is_in_use() -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as taken,
         dev.companion("sandbox", port=taken.getsockname()[1]) as origin,
@@ -192,7 +192,7 @@ def test_a_companion_whose_port_was_just_taken_takes_another() -> None:
         assert requests.get(f"{origin}/_sandbox", timeout=10).ok
 
 
-def test_a_companion_that_does_not_start_is_a_complaint() -> None:
+def test_child_server_that_does_not_start_raises_operator_error() -> None:
     with (
         pytest.raises(OperatorError, match="`butaca sandbox` does not start"),
         dev.companion("sandbox", "--data", "nowhere", port=0),
@@ -200,7 +200,7 @@ def test_a_companion_that_does_not_start_is_a_complaint() -> None:
         pass
 
 
-def test_the_page_may_call_beside_those_that_somebody_chose(tmp_path: Path) -> None:
+def test_frontend_origin_is_added_to_the_configured_origins(tmp_path: Path) -> None:
     environment = {"CORS_ORIGINS": "http://localhost:5173"}
     with running("dev", "--port", "0", environment=environment, folder=tmp_path) as process:
         api = line_with(process, "Butaca is at").split()[-1].replace("/docs", "/api/v1")
@@ -213,7 +213,7 @@ def test_the_page_may_call_beside_those_that_somebody_chose(tmp_path: Path) -> N
     assert config == {"api": api, "token": "1234567890"}
 
 
-def test_without_its_files_there_is_no_page(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_frontend_is_not_started_without_its_files(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dev, "find_folder", lambda: None)
     settings = minimal()
     with ExitStack() as stack:
@@ -222,13 +222,13 @@ def test_without_its_files_there_is_no_page(monkeypatch: pytest.MonkeyPatch) -> 
     assert "front end   not installed" in greeting.banner(settings, page)
 
 
-def test_an_empty_variable_is_an_absent_one(tmp_path: Path) -> None:
+def test_empty_environment_variable_counts_as_unset(tmp_path: Path) -> None:
     environment = {"TMDB_TOKEN": "", "REDIS_URL": "", "PORT": "0"}
     with running("dev", environment=environment, folder=tmp_path) as process:
         assert "http://127.0.0.1:" in line_with(process, "Butaca is at")
 
 
-def test_without_demo_users_there_is_no_tour(tmp_path: Path) -> None:
+def test_banner_without_demo_users_has_no_example_commands(tmp_path: Path) -> None:
     environment = {
         "DEMO_USERS": "false",
         "DATABASE_URL": f"sqlite:///{tmp_path}/mine.db",
@@ -243,7 +243,7 @@ def test_without_demo_users_there_is_no_tour(tmp_path: Path) -> None:
     assert not (tmp_path / ".butaca").exists()
 
 
-def test_what_it_started_ends_with_it(tmp_path: Path) -> None:
+def test_child_servers_stop_with_the_main_process(tmp_path: Path) -> None:
     with running("dev", "--port", "0", folder=tmp_path) as process:
         sandbox = line_with(process, "TMDB").split()[-1]
         _, stderr = end(process)
@@ -252,7 +252,7 @@ def test_what_it_started_ends_with_it(tmp_path: Path) -> None:
         requests.get(sandbox, timeout=10)
 
 
-def test_its_redis_outlasts_what_is_in_progress_at_ctrl_c(tmp_path: Path) -> None:
+def test_redis_outlives_requests_in_progress_at_ctrl_c(tmp_path: Path) -> None:
     process = Fork("dev", "--port", "0", environment=os.environ, folder=tmp_path, new_session=True)
     try:
         sandbox = line_with(process, "TMDB").split()[-1].removesuffix("/3")
@@ -269,7 +269,7 @@ def test_its_redis_outlasts_what_is_in_progress_at_ctrl_c(tmp_path: Path) -> Non
         process.kill()
 
 
-def test_favorites_last_over_restarts(tmp_path: Path) -> None:
+def test_favorites_survive_a_restart(tmp_path: Path) -> None:
     statuses: list[object] = []
     for _ in range(2):
         with running("dev", "--port", "0", folder=tmp_path) as process:
@@ -279,7 +279,7 @@ def test_favorites_last_over_restarts(tmp_path: Path) -> None:
     assert statuses == [201, 200]
 
 
-def test_without_redis_it_says_how_to_get_one(
+def test_error_about_a_missing_redis_mentions_redis_url(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -298,7 +298,7 @@ def ports_offered(monkeypatch: pytest.MonkeyPatch, *wanted: int | None) -> Itera
         yield
 
 
-def test_where_somebody_was_quicker_redis_takes_another_port(
+def test_redis_uses_another_port_if_its_port_is_in_use(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     port = free_port("127.0.0.1")
@@ -306,7 +306,7 @@ def test_where_somebody_was_quicker_redis_takes_another_port(
         assert dev.redis({}, stack) == {"REDIS_URL": f"redis://127.0.0.1:{port}/0"}
 
 
-def test_a_redis_that_never_starts_is_a_complaint(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_redis_that_never_starts_raises_operator_error(monkeypatch: pytest.MonkeyPatch) -> None:
     with (
         ports_offered(monkeypatch, None, None, None),
         ExitStack() as stack,

@@ -59,7 +59,7 @@ def ask(page: Frontend, path: str, method: str = "GET") -> tuple[http.client.HTT
         ("/OFL.txt", "text/plain; charset=utf-8", b"Free."),
     ],
 )
-def test_a_file_is_served_as_what_it_is(
+def test_file_is_served_with_its_media_type(
     page: Frontend, path: str, media_type: str, body: bytes
 ) -> None:
     answer, found = ask(page, path)
@@ -80,23 +80,23 @@ def test_a_file_is_served_as_what_it_is(
         "/app.js%00",
     ],
 )
-def test_what_is_not_in_the_folder_is_not_there(page: Frontend, path: str) -> None:
+def test_path_that_is_no_file_of_the_folder_returns_404(page: Frontend, path: str) -> None:
     answer, body = ask(page, path)
     assert (answer.status, body) == (404, b"Not found.\n")
 
 
-def test_no_path_reaches_a_file_by_its_whole_name(page: Frontend, folder: Path) -> None:
+def test_absolute_file_path_returns_404(page: Frontend, folder: Path) -> None:
     answer, _ = ask(page, f"/{folder.parent / 'secret.txt'}")
     assert answer.status == 404
 
 
-def test_the_page_is_told_where_the_api_is_and_which_token_to_begin_with(page: Frontend) -> None:
+def test_config_contains_the_api_url_and_the_initial_token(page: Frontend) -> None:
     answer, body = ask(page, "/config.json")
     assert answer.headers["Content-Type"] == "application/json"
     assert json.loads(body) == {"api": CONFIG.api, "token": CONFIG.token}
 
 
-def test_nothing_is_kept_by_browsers(page: Frontend, folder: Path) -> None:
+def test_browsers_do_not_cache_the_files(page: Frontend, folder: Path) -> None:
     ask(page, "/app.js")
     (folder / "app.js").write_text("export const next = 1;")
     answer, body = ask(page, "/app.js")
@@ -104,7 +104,7 @@ def test_nothing_is_kept_by_browsers(page: Frontend, folder: Path) -> None:
     assert body == b"export const next = 1;"
 
 
-def test_the_page_may_run_its_own_scripts_and_call_the_api_and_nothing_else(
+def test_security_headers_allow_only_own_files_and_the_api(
     page: Frontend,
 ) -> None:
     answer, _ = ask(page, "/")
@@ -118,16 +118,16 @@ def test_the_page_may_run_its_own_scripts_and_call_the_api_and_nothing_else(
     assert answer.headers["Referrer-Policy"] == "no-referrer"
 
 
-def test_tmdb_s_own_pictures_are_named_once() -> None:
+def test_tmdb_image_origin_is_listed_once_in_the_policy() -> None:
     assert "img-src 'self' https://image.tmdb.org;" in Config("http://127.0.0.1:8000").policy
 
 
-def test_a_head_has_the_headers_alone(page: Frontend) -> None:
+def test_head_response_has_headers_and_no_body(page: Frontend) -> None:
     answer, body = ask(page, "/", "HEAD")
     assert (answer.status, answer.headers["Content-Length"], body) == (200, "15", b"")
 
 
-def test_a_browser_that_goes_away_is_no_news(
+def test_disconnects_are_not_reported_but_other_errors_are(
     page: Frontend, capfd: pytest.CaptureFixture[str]
 ) -> None:
     for error in (ConnectionResetError("gone"), ValueError("ours")):
@@ -140,7 +140,7 @@ def test_a_browser_that_goes_away_is_no_news(
     assert "ValueError: ours" in shown
 
 
-def test_a_taken_port_is_a_complaint(folder: Path) -> None:
+def test_port_in_use_raises_operator_error(folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(
@@ -150,27 +150,27 @@ def test_a_taken_port_is_a_complaint(folder: Path) -> None:
             Frontend(folder, port, CONFIG)
 
 
-def test_the_files_are_found_beside_the_sources() -> None:
+def test_files_are_found_next_to_the_sources() -> None:
     folder = find_folder()
     assert folder is not None
     assert (folder / "app.js").is_file()
 
 
-def test_the_files_of_an_installed_wheel_are_found_first(
+def test_files_of_an_installed_wheel_take_precedence(
     monkeypatch: pytest.MonkeyPatch, folder: Path, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(frontend, "PLACES", (folder, tmp_path))
     assert find_folder() == folder
 
 
-def test_files_that_did_not_come_along_are_missed(
+def test_no_folder_is_found_without_the_files(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(frontend, "PLACES", (tmp_path,))
     assert find_folder() is None
 
 
-def test_the_command_serves_urls_without_the_slashes_at_their_end() -> None:
+def test_command_strips_trailing_slashes_from_urls() -> None:
     with running("frontend", "--port", "0", "--api", "https://butaca.example/api/v1/") as process:
         port = int(line_with(process, "The front end is at").rpartition(":")[2])
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
@@ -179,7 +179,7 @@ def test_the_command_serves_urls_without_the_slashes_at_their_end() -> None:
         connection.close()
 
 
-def test_the_command_serves_the_page_until_it_is_told_to_end() -> None:
+def test_command_serves_the_page_until_sigterm() -> None:
     with running("frontend", "--port", "0") as process:
         port = int(line_with(process, "The front end is at").rpartition(":")[2])
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)

@@ -124,7 +124,7 @@ def series(client: FlaskClient) -> Series:
     return scrape(client)
 
 
-def test_every_query_of_dashboard_and_alerts_is_of_what_is_there(series: Series) -> None:
+def test_dashboard_and_alert_queries_use_existing_series(series: Series) -> None:
     for text in QUERIES:
         query = Query.of(text)
         assert query.selectors, text
@@ -146,7 +146,7 @@ def is_met(matcher: Any, series: list[dict[str, str]]) -> bool:
     return all(any(re.fullmatch(word, value) for value in values) for word in words)
 
 
-def test_a_query_of_what_is_not_there_would_be_noticed(series: Series) -> None:
+def test_query_parser_finds_selectors_labels_and_unmet_matchers(series: Series) -> None:
     query = Query.of(
         'sum by (a) (rate(x{b=~"c|d"}[$__rate_interval])) / on (e) (-y) > max_over_time(z[5m:1m])'
     )
@@ -157,7 +157,7 @@ def test_a_query_of_what_is_not_there_would_be_noticed(series: Series) -> None:
     assert is_met(matcher, [{"b": "c"}, {"b": "d"}])
 
 
-def test_every_metric_of_ours_is_on_the_dashboard(series: Series) -> None:
+def test_every_butaca_metric_is_queried(series: Series) -> None:
     shown = {each.name for text in QUERIES for each in Query.of(text).selectors}
     ours = {re.sub("_(bucket|count|sum|created|total)$", "", name) for name in series}
     ours = {name for name in ours if name.startswith("butaca_")}
@@ -165,7 +165,7 @@ def test_every_metric_of_ours_is_on_the_dashboard(series: Series) -> None:
     assert ours == {re.sub("_(bucket|count|total)$", "", name) for name in shown} & ours
 
 
-def test_every_metric_of_ours_is_documented_with_its_labels(series: Series) -> None:
+def test_every_butaca_metric_is_documented_with_its_labels(series: Series) -> None:
     text = (ROOT / "docs/observing.md").read_text()
     rows = re.findall(r"^\| `(butaca_\w+)(?:\{([\w,]+)\})?` \|", text, re.MULTILINE)
     documented = {name: set(labels.split(",")) - {""} for name, labels in rows}
@@ -178,7 +178,7 @@ def test_every_metric_of_ours_is_documented_with_its_labels(series: Series) -> N
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
-def test_an_alert_says_how_bad_it_is_and_what_to_do(rule: dict[str, Any]) -> None:
+def test_alert_has_a_severity_and_a_runbook(rule: dict[str, Any]) -> None:
     assert re.fullmatch(r"\d+m", rule["for"])
     assert rule["labels"]["severity"] in {"critical", "warning"}
     assert len(rule["annotations"]["summary"]) > 20
@@ -189,7 +189,7 @@ def test_an_alert_says_how_bad_it_is_and_what_to_do(rule: dict[str, Any]) -> Non
     assert len(doing) > 60
 
 
-def test_operations_has_a_paragraph_for_each_alert_and_no_other() -> None:
+def test_runbook_has_one_section_per_alert() -> None:
     assert sorted(RUNBOOK) == sorted(rule["alert"] for rule in RULES)
     critical = {each["alert"] for each in RULES if each["labels"]["severity"] == "critical"}
     (listed,) = re.findall(r"Critical: (.+)", OPERATIONS)
@@ -198,19 +198,19 @@ def test_operations_has_a_paragraph_for_each_alert_and_no_other() -> None:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
-def test_the_summary_of_an_alert_names_labels_that_its_query_keeps(rule: dict[str, Any]) -> None:
+def test_alert_summary_uses_only_labels_of_its_query(rule: dict[str, Any]) -> None:
     named = set(re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"]))
     assert named <= Query.of(rule["expr"]).labels
 
 
-def test_panels_have_titles_and_places_of_their_own() -> None:
+def test_panels_have_unique_titles_and_positions() -> None:
     assert len({panel["title"] for panel in PANELS}) == len(PANELS)
     places = [panel["gridPos"] for panel in DASHBOARD["panels"]]
     assert len({(place["x"], place["y"]) for place in places}) == len(places)
     assert max(place["x"] + place["w"] for place in places) <= 24
 
 
-def test_no_caller_can_make_the_metrics_grow(client: FlaskClient) -> None:
+def test_unexpected_requests_add_no_time_series(client: FlaskClient) -> None:
     scrape(client)  # A scrape is a request, too.
     make_up(client, "first")
     before = {name: len(found) for name, found in scrape(client).items()}

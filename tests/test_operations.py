@@ -52,7 +52,7 @@ def commands(heading: str) -> str:
     return found
 
 
-def test_every_block_is_tried_or_says_that_it_needs_a_cluster() -> None:
+def test_every_command_block_is_tested_or_uses_kubectl() -> None:
     here, untried = "", []
     for title, block in BLOCKS:
         here = title or here
@@ -158,7 +158,7 @@ def town(library: Database, cluster: Cluster, tmp_path: Path, empty_redis: str) 
 # What is said
 
 
-def test_every_link_leads_to_a_file_and_to_a_heading_of_it() -> None:
+def test_every_link_leads_to_an_existing_file_and_heading() -> None:
     for name in ("docs/operations.md", "docs/observing.md", "deploy/README.md"):
         file = ROOT / name
         links = re.findall(r"\]\((?!http)([^)#]*)(?:#([^)]+))?\)", file.read_text())
@@ -175,7 +175,7 @@ def anchors(file: Path) -> set[str]:
     return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
 
 
-def test_the_table_of_growth_counts_as_the_settings_do() -> None:
+def test_scaling_table_matches_the_settings() -> None:
     rows = {
         name: [int(re.sub(r"\D", "", cell)) for cell in cells.split("|")]
         for name, cells in re.findall(r"^\| ([^|]+?) \| ([\d *|]+) \|$", GUIDE, re.MULTILINE)
@@ -192,7 +192,7 @@ def test_the_table_of_growth_counts_as_the_settings_do() -> None:
 # What stands in between
 
 
-def test_behind_a_pooler_the_limits_of_a_statement_are_the_roles(cluster: Cluster) -> None:
+def test_role_sets_the_statement_timeouts_behind_a_pooler(cluster: Cluster) -> None:
     shell(commands("PgBouncer"), cluster.environment)
     try:
         with (
@@ -279,7 +279,7 @@ def assert_it_serves(pod: Pod, token: str) -> None:
     assert pod.get("/me").status == 401
 
 
-def test_a_backup_made_while_somebody_writes_is_restored_whole(
+def test_backup_taken_during_writes_is_restored_completely(
     cluster: Cluster, library: Database, town: Town, tmp_path: Path
 ) -> None:
     ana, token = with_ana(library)
@@ -298,7 +298,7 @@ def test_a_backup_made_while_somebody_writes_is_restored_whole(
     shell("butaca users add eva", {"DATABASE_URL": there})
 
 
-def test_a_copy_of_sqlite_made_while_somebody_writes_is_whole(
+def test_sqlite_copy_taken_during_writes_is_complete(
     sqlite: Database, tmp_path: Path
 ) -> None:
     ana, _ = with_ana(sqlite)
@@ -342,7 +342,7 @@ def status(pod: Pod, token: str) -> int:
     return pod.get("/me", Authorization=f"Bearer {token}").status
 
 
-def test_a_user_changes_their_token_without_a_refusal(library: Database, town: Town) -> None:
+def test_token_rotation_causes_no_rejected_request(library: Database, town: Town) -> None:
     ana, old = with_ana(library)
     (token,) = People(SqlAccounts(library)).tokens(ana)
     issue, revoke = commands("A user's token").split("\n\n")
@@ -364,7 +364,7 @@ WENT_AWAY = "database.went_away"
 LONG = {"CACHE_TTL_SECONDS": "30", "TMDB_COOLDOWN_SECONDS": "30"}
 
 
-def test_pods_with_the_old_and_the_new_key_of_tmdb_share_what_is_kept(town: Town) -> None:
+def test_pods_with_old_and_new_tmdb_keys_share_the_cache(town: Town) -> None:
     with Sandbox(token="new-key") as renewed:
         old = town.pod(**LONG)
         new = town.pod(**LONG, TMDB_TOKEN="new-key", TMDB_BASE_URL=renewed.url)
@@ -374,7 +374,7 @@ def test_pods_with_the_old_and_the_new_key_of_tmdb_share_what_is_kept(town: Town
         assert (town.tmdb.calls.total, renewed.calls.total) == (1, 1)
 
 
-def test_a_key_that_is_refused_lets_tmdb_rest_for_its_own_pod_alone(town: Town) -> None:
+def test_rejected_tmdb_key_starts_a_cooldown_only_in_its_pod(town: Town) -> None:
     good, bad = town.pod(**LONG), town.pod(**LONG, TMDB_TOKEN="bad-key")
     kept = new_path()
     assert good.get(kept).status == 200
@@ -386,7 +386,7 @@ def test_a_key_that_is_refused_lets_tmdb_rest_for_its_own_pod_alone(town: Town) 
 
 
 @pytest.mark.parametrize(("key", "is_good"), [("sandbox-token", True), ("bad-key", False)])
-def test_a_key_of_tmdb_can_be_tried_beforehand(town: Town, key: str, is_good: bool) -> None:
+def test_tmdb_key_can_be_checked_beforehand(town: Town, key: str, is_good: bool) -> None:
     pasted = commands("TMDB's key").replace("https://api.themoviedb.org/3", town.tmdb.url)
     done = subprocess.run(
         ["sh", "-c", pasted], env={**os.environ, "NEW": key}, capture_output=True, check=False
@@ -394,7 +394,7 @@ def test_a_key_of_tmdb_can_be_tried_beforehand(town: Town, key: str, is_good: bo
     assert (done.returncode == 0) is is_good
 
 
-def test_the_role_that_serves_is_changed_for_another(cluster: Cluster, town: Town) -> None:
+def test_database_role_is_replaced_without_failed_requests(cluster: Cluster, town: Town) -> None:
     create, shut = commands("The database's password").split("\n\n")
     with cluster.asking_for_passwords():
         cluster.do("ALTER ROLE butaca PASSWORD 'old'")
@@ -410,7 +410,7 @@ def test_the_role_that_serves_is_changed_for_another(cluster: Cluster, town: Tow
         assert not answers(cluster.url_of("butaca", "butaca", "old"))
 
 
-def test_a_password_that_changes_under_a_pod_counts_when_it_connects(
+def test_changed_database_password_takes_effect_on_reconnect(
     cluster: Cluster, town: Town
 ) -> None:
     with cluster.asking_for_passwords():
@@ -427,7 +427,7 @@ def test_a_password_that_changes_under_a_pod_counts_when_it_connects(
         assert pod.get("/movies/popular").status == 200
 
 
-def test_redis_knows_two_passwords_while_pods_change_theirs(town: Town) -> None:
+def test_redis_accepts_both_passwords_during_a_rotation(town: Town) -> None:
     add, drop = commands("Redis' password").split("\n\n")
     valkey: Any = own_valkey()
     with valkey, redis.Redis(port=valkey.port) as store:

@@ -25,7 +25,7 @@ def test_every_setting_is_documented_once() -> None:
 
 
 @pytest.mark.parametrize(("name", "documented"), ROW.findall(README))
-def test_a_documented_default_is_the_real_one(name: str, documented: str) -> None:
+def test_documented_default_is_the_real_one(name: str, documented: str) -> None:
     field = Settings.model_fields[name.lower()]
     match field.default:
         case _ if field.is_required():
@@ -38,7 +38,7 @@ def test_a_documented_default_is_the_real_one(name: str, documented: str) -> Non
             assert documented.strip("`") == str(default).lower() or documented == f"`{default}`"
 
 
-def test_every_curl_line_of_the_tour_works(tmp_path: Path) -> None:
+def test_every_curl_command_of_the_tour_works(tmp_path: Path) -> None:
     tour = [line for line in README.splitlines() if line.startswith("curl ")]
     with running("dev", "--port", "0", folder=tmp_path) as process:
         api = line_with(process, "Butaca is at").split()[-1].removesuffix("/docs")
@@ -53,7 +53,7 @@ def test_every_curl_line_of_the_tour_works(tmp_path: Path) -> None:
     assert len(tour) >= 10
 
 
-def test_the_command_line_of_the_quick_start_works(tmp_path: Path) -> None:
+def test_quick_start_commands_work(tmp_path: Path) -> None:
     section = README.partition("## Quick start\n")[2].partition("\n## ")[0]
     (pasted,) = re.findall(r"```sh\n(export DATABASE_URL.+?)```", section, re.DOTALL)
     (tmp_path / ".venv").symlink_to(Path(sys.executable).parents[1])
@@ -65,7 +65,7 @@ def test_the_command_line_of_the_quick_start_works(tmp_path: Path) -> None:
     assert "consumer" in done.stdout
 
 
-def test_every_command_about_people_and_tokens_works(sqlite: Database) -> None:
+def test_every_users_and_tokens_command_works(sqlite: Database) -> None:
     section = README.partition("### People and tokens\n")[2].partition("\n### ")[0]
     (pasted,) = re.findall(r"```sh\n(.+?)```", section, re.DOTALL)
     shell = f'butaca() {{ "{sys.executable}" -m butaca "$@"; }}; set -eu\n{pasted}\necho "$TOKEN"'
@@ -92,12 +92,12 @@ def test_every_command_about_people_and_tokens_works(sqlite: Database) -> None:
         assert f"butaca {command} " in pasted.replace("\n", " ")
 
 
-def test_every_make_target_that_is_named_is_there() -> None:
+def test_every_mentioned_make_target_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"`make ([a-z-]+)", README)) <= targets
 
 
-def test_every_file_that_is_linked_is_there() -> None:
+def test_every_linked_file_exists() -> None:
     for name in ("README.md", "CONTRIBUTING.md", "docs/decisions/README.md"):
         file = ROOT / name
         links = re.findall(r"\]\((?!http)([^)#]+)\)", file.read_text())

@@ -87,14 +87,14 @@ def lines_of(text: str) -> list[dict[str, object]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def test_six_equal_gets_within_the_ttl_make_one_upstream_call(served: Served) -> None:
+def test_six_identical_gets_within_the_ttl_make_one_upstream_call(served: Served) -> None:
     answers = [served.get("/movies/popular") for _ in range(6)]
     assert [answer.status_code for answer in answers] == [200] * 6
     assert served.tmdb.calls.total == 1
     assert len({answer.content for answer in answers}) == 1
 
 
-def test_with_tmdb_stopped_the_last_good_answer_is_served_stale(
+def test_last_response_is_served_stale_while_tmdb_is_down(
     postgresql: Database, empty_redis: str
 ) -> None:
     with serving(postgresql, empty_redis, CACHE_TTL_SECONDS="0.2", TMDB_RETRIES="0") as served:
@@ -112,14 +112,14 @@ def test_with_tmdb_stopped_the_last_good_answer_is_served_stale(
     assert errors[0]["request_id"] == stale.headers["X-Request-Id"]
 
 
-def test_a_favorite_is_readable_with_tmdb_stopped(served: Served) -> None:
+def test_favorites_are_readable_while_tmdb_is_down(served: Served) -> None:
     served.post("/me/favorites", {"movie_id": 550})
     served.tmdb.stop()
     (favorite,) = served.get("/me/favorites?language=es").json()["results"]
     assert favorite["movie"]["title"] == "El club de la lucha"
 
 
-def test_of_32_people_who_keep_the_same_movie_at_once_one_makes_it_a_favorite(
+def test_32_concurrent_posts_create_one_favorite(
     served: Served, alone: Alone
 ) -> None:
     _warm_up(served)
@@ -132,7 +132,7 @@ def test_of_32_people_who_keep_the_same_movie_at_once_one_makes_it_a_favorite(
     assert served.tmdb.calls.total == 1
 
 
-def test_of_32_people_who_rate_the_same_movie_at_once_one_makes_the_rating(
+def test_32_concurrent_puts_create_one_rating(
     served: Served, alone: Alone
 ) -> None:
     _warm_up(served)
@@ -163,7 +163,7 @@ def _warm_up(served: Served) -> None:
     served.tmdb.calls.reset()
 
 
-def test_an_export_of_3_000_movies_arrives_whole(served: Served, postgresql: Database) -> None:
+def test_export_of_3000_movies_is_complete(served: Served, postgresql: Database) -> None:
     keep_many(postgresql, 3000)
     as_json = served.get("/me/export")
     as_csv = served.get("/me/export?format=csv")
@@ -172,7 +172,7 @@ def test_an_export_of_3_000_movies_arrives_whole(served: Served, postgresql: Dat
     assert as_json.headers["Transfer-Encoding"] == "chunked"
 
 
-def test_an_export_that_breaks_off_is_not_taken_for_a_whole_one(
+def test_interrupted_export_is_marked_incomplete(
     served: Served, postgresql: Database
 ) -> None:
     keep_many(postgresql, 3000)
@@ -188,7 +188,7 @@ def test_an_export_that_breaks_off_is_not_taken_for_a_whole_one(
 
 
 @pytest.mark.parametrize("coding", UNPACK)
-def test_a_packed_answer_has_the_length_that_it_says(coding: str, served: Served) -> None:
+def test_compressed_response_has_the_correct_content_length(coding: str, served: Served) -> None:
     plain = served.get("/movies/popular", **{"Accept-Encoding": "identity"})
     headers = {"Accept-Encoding": coding, "Authorization": f"Bearer {CONSUMER_TOKEN}"}
     url = f"{served.url}/api/v1/movies/popular"
@@ -203,7 +203,7 @@ def test_a_packed_answer_has_the_length_that_it_says(coding: str, served: Served
         assert answer.headers["Vary"] == "Accept-Encoding"
 
 
-def test_whoever_has_a_plain_answer_is_not_sent_a_packed_one(served: Served) -> None:
+def test_etag_of_the_uncompressed_response_also_matches(served: Served) -> None:
     plain = served.get("/movies/popular", **{"Accept-Encoding": "identity"})
     packed = served.get("/movies/popular")
     again = served.get("/movies/popular", **{"If-None-Match": plain.headers["ETag"]})
@@ -212,7 +212,7 @@ def test_whoever_has_a_plain_answer_is_not_sent_a_packed_one(served: Served) -> 
     assert again.headers["Vary"] == "Accept-Encoding"
 
 
-def test_a_page_of_another_origin_may_read_whatever_comes_of_it(
+def test_allowed_origin_can_read_success_and_error_responses(
     postgresql: Database, empty_redis: str
 ) -> None:
     friend = "https://friend.example"
@@ -224,7 +224,7 @@ def test_a_page_of_another_origin_may_read_whatever_comes_of_it(
             assert answer.headers["Vary"] == "Origin, Accept-Encoding"
 
 
-def test_the_page_to_try_the_api_on_is_served_packed_and_kept(served: Served) -> None:
+def test_docs_page_script_is_compressed_and_cacheable(served: Served) -> None:
     page = requests.get(f"{served.url}/docs/", timeout=TIMEOUT)
     (script,) = re.findall(r'src="(swagger-ui-bundle[^"]+)"', page.text)
     assert f'data-token="{CONSUMER_TOKEN}"' in page.text
@@ -237,7 +237,7 @@ def test_the_page_to_try_the_api_on_is_served_packed_and_kept(served: Served) ->
     assert again.status_code == 304
 
 
-def test_no_line_of_the_log_has_a_token(served: Served) -> None:
+def test_logs_contain_no_token(served: Served) -> None:
     served.get("/movies/popular")
     requests.get(
         f"{served.url}/api/v1/me?access_token={ADMIN_TOKEN}",
@@ -249,7 +249,7 @@ def test_no_line_of_the_log_has_a_token(served: Served) -> None:
         assert secret not in stdout + stderr
 
 
-def test_every_request_is_one_line_on_stdout(served: Served) -> None:
+def test_every_request_is_logged_as_one_line_on_stdout(served: Served) -> None:
     answer = served.get("/movies/550")
     stdout, _ = end(served.process)
     call, line = lines_of(stdout)
@@ -263,6 +263,6 @@ def test_every_request_is_one_line_on_stdout(served: Served) -> None:
     assert line["request_id"] == answer.headers["X-Request-Id"]
 
 
-def test_a_served_butaca_ends_well_when_told(served: Served) -> None:
+def test_server_exits_with_status_0_on_sigterm(served: Served) -> None:
     end(served.process)
     assert served.process.returncode == 0

@@ -21,13 +21,13 @@ def two(tmp_path: Path) -> Iterator[list[Turns]]:
         each.close()
 
 
-def test_two_are_beside_one_another(two: list[Turns]) -> None:
+def test_shared_locks_are_held_at_the_same_time(two: list[Turns]) -> None:
     first, second = two
     with first.beside_others(), second.beside_others():
         pass
 
 
-def test_whoever_wants_to_be_alone_waits_for_the_other(two: list[Turns]) -> None:
+def test_exclusive_lock_waits_for_shared_locks(two: list[Turns]) -> None:
     first, second = two
     events: list[str] = []
     wants = Event()
@@ -49,7 +49,7 @@ def test_whoever_wants_to_be_alone_waits_for_the_other(two: list[Turns]) -> None
     assert events == ["the other", "alone"]
 
 
-def test_two_who_want_to_be_alone_at_once_are_so_one_after_the_other(two: list[Turns]) -> None:
+def test_two_exclusive_locks_are_held_one_after_the_other(two: list[Turns]) -> None:
     both_in = Barrier(2)
     inside = 0
     seen: list[int] = []

@@ -44,7 +44,7 @@ def executed(visitor: Visitor, summary: str) -> Locator:
 
 
 @pytest.mark.parametrize("look", [{"color_scheme": "light"}], ids=["light"])
-def test_a_route_is_tried_out_with_the_demo_token(
+def test_operation_is_executed_with_the_demo_token(
     visitor: Visitor, look: dict[str, Any], keep_picture: Callable[[str], None]
 ) -> None:
     page = visitor.page
@@ -59,7 +59,7 @@ def test_a_route_is_tried_out_with_the_demo_token(
     expect(answer).to_contain_text('"name": "consumer"')
 
 
-def test_an_operation_is_found_by_a_word_of_its_summary(visitor: Visitor) -> None:
+def test_search_finds_an_operation_by_its_summary(visitor: Visitor) -> None:
     page = visitor.page
     page.goto(visitor.stage.docs)
     page.get_by_label("Search operations").fill("update a rating")
@@ -67,7 +67,7 @@ def test_an_operation_is_found_by_a_word_of_its_summary(visitor: Visitor) -> Non
     expect(page.locator(".opblock")).to_contain_text("/api/v1/me/ratings/{movie_id}")
 
 
-def test_an_operation_can_be_executed_as_it_is_filled_in(visitor: Visitor) -> None:
+def test_operation_is_executed_with_its_prefilled_parameters(visitor: Visitor) -> None:
     visitor.page.goto(visitor.stage.docs)
     visitor.page.get_by_role("button", name="consumer").click()
     answer = executed(visitor, "Search movies by title")
@@ -100,7 +100,7 @@ def test_schemas_are_listed_on_request(visitor: Visitor) -> None:
 
 
 @pytest.mark.parametrize("look", PHONES.values(), ids=PHONES)
-def test_a_phone_shows_all_of_an_operation(visitor: Visitor, look: dict[str, Any]) -> None:
+def test_operation_fits_the_width_of_a_phone(visitor: Visitor, look: dict[str, Any]) -> None:
     page, width = visitor.page, look["viewport"]["width"]
     page.goto(visitor.stage.docs)
     page.get_by_role("button", name="consumer").click()
@@ -121,7 +121,7 @@ def test_a_phone_shows_all_of_an_operation(visitor: Visitor, look: dict[str, Any
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_of_ours_in_light_and_dark(visitor: Visitor, scheme: str) -> None:
+def test_page_is_accessible_in_light_and_dark_mode(visitor: Visitor, scheme: str) -> None:
     page = visitor.page
     page.goto(visitor.stage.docs)
     page.get_by_role("button", name="consumer").click()

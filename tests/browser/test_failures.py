@@ -28,7 +28,7 @@ def checks_again_until_it_is_gone(visitor: Visitor) -> None:
         visitor.page.wait_for_load_state("networkidle")
 
 
-def test_what_is_stale_says_so_until_it_is_fresh(visitor: Visitor) -> None:
+def test_stale_banner_is_shown_until_the_list_is_fresh(visitor: Visitor) -> None:
     visitor.comes_in()
     expect(visitor.heart("Inception")).to_be_visible()
     expect(visitor.banner).to_be_hidden()
@@ -45,7 +45,7 @@ def test_what_is_stale_says_so_until_it_is_fresh(visitor: Visitor) -> None:
     expect(visitor.heart("Inception")).to_be_visible()
 
 
-def test_focus_stays_where_it_is_when_what_was_stale_is_renewed(visitor: Visitor) -> None:
+def test_focus_is_kept_when_a_stale_list_is_refreshed(visitor: Visitor) -> None:
     visitor.stage.break_tmdb("503")
     visitor.comes_in()
     expect(visitor.banner).to_be_visible()
@@ -58,7 +58,7 @@ def test_focus_stays_where_it_is_when_what_was_stale_is_renewed(visitor: Visitor
     expect(visitor.heart("Inception")).to_be_focused()
 
 
-def test_a_movie_that_is_stale_says_so(visitor: Visitor) -> None:
+def test_stale_movie_shows_the_banner(visitor: Visitor) -> None:
     visitor.stage.call("GET", "/movies/603?language=en-US")
     visitor.stage.break_tmdb("503")
     visitor.comes_in("#/movie/603")
@@ -66,7 +66,7 @@ def test_a_movie_that_is_stale_says_so(visitor: Visitor) -> None:
     expect(visitor.banner).to_contain_text("TMDB is not responding.")
 
 
-def test_with_tmdb_away_hearts_and_stars_of_kept_movies_still_work(visitor: Visitor) -> None:
+def test_stored_movies_can_be_changed_while_tmdb_is_down(visitor: Visitor) -> None:
     visitor.comes_in()
     visitor.keeps("Inception")
     visitor.stage.break_tmdb("503")
@@ -76,7 +76,7 @@ def test_with_tmdb_away_hearts_and_stars_of_kept_movies_still_work(visitor: Visi
     visitor.hears("Inception: removed from favorites.")
 
 
-def test_a_503_counts_down_and_then_may_be_tried_again(visitor: Visitor) -> None:
+def test_503_counts_down_and_can_then_be_retried(visitor: Visitor) -> None:
     visitor.may_fail = {503}
     visitor.stage.break_tmdb("503")
     comes_to_something_never_asked(visitor)
@@ -88,7 +88,7 @@ def test_a_503_counts_down_and_then_may_be_tried_again(visitor: Visitor) -> None
     expect(visitor.page.locator("main")).to_contain_text("No movies match your search.")
 
 
-def test_a_504_says_that_tmdb_is_too_slow(visitor: Visitor) -> None:
+def test_504_shows_a_timeout_notice(visitor: Visitor) -> None:
     visitor.may_fail = {504}
     visitor.stage.break_tmdb("hang")
     comes_to_something_never_asked(visitor)
@@ -103,20 +103,20 @@ def test_a_504_says_that_tmdb_is_too_slow(visitor: Visitor) -> None:
         ("401", "Movie catalogue refused access"),
     ],
 )
-def test_a_502_says_what_is_wrong_with_tmdb(visitor: Visitor, kind: str, title: str) -> None:
+def test_502_shows_what_is_wrong_with_tmdb(visitor: Visitor, kind: str, title: str) -> None:
     visitor.may_fail = {502}
     visitor.stage.break_tmdb(kind)
     comes_to_something_never_asked(visitor)
     expect(notice(visitor, title)).to_contain_text("TMDB sent no usable response")
 
 
-def test_a_movie_that_is_not_there_is_told(visitor: Visitor) -> None:
+def test_unknown_movie_shows_a_not_found_notice(visitor: Visitor) -> None:
     visitor.may_fail = {404}
     visitor.comes_in("#/movie/999999999")
     expect(notice(visitor, "Movie not found")).to_contain_text("There is no movie with that ID.")
 
 
-def test_what_is_not_acceptable_is_told_with_its_reason(visitor: Visitor) -> None:
+def test_invalid_search_shows_the_validation_error(visitor: Visitor) -> None:
     visitor.may_fail = {422}
     visitor.comes_in()
     visitor.page.get_by_role("searchbox").fill("x" * 201)
@@ -124,7 +124,7 @@ def test_what_is_not_acceptable_is_told_with_its_reason(visitor: Visitor) -> Non
     expect(panel).to_contain_text("query: Must be 1 to 200 characters")
 
 
-def test_whoever_is_too_quick_is_told_for_how_long_to_wait(
+def test_rate_limited_user_sees_how_long_to_wait(
     context: BrowserContext, tmp_path: Path
 ) -> None:
     with (
@@ -144,7 +144,7 @@ def test_whoever_is_too_quick_is_told_for_how_long_to_wait(
         expect(button).to_have_text(re.compile("Try again in (59 minutes|1 hour)"))
 
 
-def test_a_butaca_that_is_away_is_told(visitor: Visitor) -> None:
+def test_unreachable_api_shows_a_notice(visitor: Visitor) -> None:
     visitor.comes_in()
     visitor.page.route("**/me/favorites?*", lambda route: route.abort())
     visitor.page.get_by_role("link", name="Favorites").click()
@@ -152,7 +152,7 @@ def test_a_butaca_that_is_away_is_told(visitor: Visitor) -> None:
     visitor.complaints.remove("Failed to load resource: net::ERR_FAILED")
 
 
-def test_a_gateway_that_answers_a_page_is_told(visitor: Visitor, stage: Stage) -> None:
+def test_html_error_of_a_gateway_shows_its_status(visitor: Visitor, stage: Stage) -> None:
     visitor.may_fail = {502}
     visitor.comes_in()
     headers = {"Access-Control-Allow-Origin": stage.page}

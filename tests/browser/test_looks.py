@@ -16,7 +16,7 @@ on_a_phone = pytest.mark.parametrize("look", [PHONE], ids=["phone"])
 
 
 @in_light_and_dark
-def test_axe_finds_nothing_in_the_lists(visitor: Visitor, look: dict[str, Any]) -> None:
+def test_lists_are_accessible(visitor: Visitor, look: dict[str, Any]) -> None:
     visitor.goes_to()
     expect(visitor.page.get_by_label("Your token")).to_be_visible()
     visitor.finds_nothing_wrong()
@@ -37,7 +37,7 @@ def test_axe_finds_nothing_in_the_lists(visitor: Visitor, look: dict[str, Any]) 
 
 
 @in_light_and_dark
-def test_axe_finds_nothing_where_something_fails(visitor: Visitor, look: dict[str, Any]) -> None:
+def test_error_messages_are_accessible(visitor: Visitor, look: dict[str, Any]) -> None:
     visitor.may_fail = {404, 503}
     visitor.comes_in("#/movie/999999999")
     expect(visitor.page.get_by_role("heading", name="Movie not found")).to_be_visible()
@@ -51,7 +51,7 @@ def test_axe_finds_nothing_where_something_fails(visitor: Visitor, look: dict[st
 
 
 @on_a_phone
-def test_on_the_narrowest_phone_nothing_is_wider_than_it(
+def test_pages_fit_a_phone_of_320_pixels(
     visitor: Visitor, look: dict[str, Any]
 ) -> None:
     visitor.comes_in()
@@ -74,7 +74,7 @@ def test_on_the_narrowest_phone_nothing_is_wider_than_it(
 
 
 @on_a_phone
-def test_fingers_give_hearts_and_stars(visitor: Visitor, look: dict[str, Any]) -> None:
+def test_favorites_and_ratings_work_by_touch(visitor: Visitor, look: dict[str, Any]) -> None:
     visitor.comes_in()
     visitor.heart("Inception").tap()
     visitor.hears("Inception: added to favorites.")
@@ -82,7 +82,7 @@ def test_fingers_give_hearts_and_stars(visitor: Visitor, look: dict[str, Any]) -
     visitor.hears("Inception: rated 2.5 of 5 stars.")
 
 
-def test_everything_is_reached_by_keyboard_and_seen_to_be(visitor: Visitor) -> None:
+def test_all_controls_show_focus_when_reached_by_keyboard(visitor: Visitor) -> None:
     visitor.comes_in("#/search/matrix")
     visitor.sees("The Matrix")
     visitor.page.get_by_role("link", name="Skip to the movies").focus()
@@ -113,7 +113,7 @@ WHERE_I_AM = """() => {
 }"""
 
 
-def test_who_wants_no_motion_has_none(visitor: Visitor) -> None:
+def test_reduced_motion_disables_transitions(visitor: Visitor) -> None:
     visitor.comes_in()
     visitor.page.emulate_media(reduced_motion="reduce")
     poster = visitor.page.locator(".poster").first

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import NEVER_KEPT, Visitor
 
 
-def test_a_heart_keeps_a_movie_and_another_lets_it_go(visitor: Visitor) -> None:
+def test_heart_adds_and_removes_a_favorite(visitor: Visitor) -> None:
     visitor.comes_in()
     visitor.keeps("Inception")
     visitor.page.reload()
@@ -22,13 +22,13 @@ def test_a_heart_keeps_a_movie_and_another_lets_it_go(visitor: Visitor) -> None:
     expect(visitor.page.locator("main")).to_contain_text("No favorites yet.")
 
 
-def test_a_heart_works_by_keyboard(visitor: Visitor) -> None:
+def test_heart_works_by_keyboard(visitor: Visitor) -> None:
     visitor.comes_in()
     visitor.heart("Dune").press("Space")
     visitor.hears("Dune: added to favorites.")
 
 
-def test_of_a_flurry_of_clicks_the_last_one_counts(visitor: Visitor) -> None:
+def test_last_of_several_quick_clicks_wins(visitor: Visitor) -> None:
     visitor.comes_in()
     visitor.stage.break_tmdb("delay", paths="/3/movie/438631*", seconds=0.3)
     for _ in range(5):
@@ -38,7 +38,7 @@ def test_of_a_flurry_of_clicks_the_last_one_counts(visitor: Visitor) -> None:
     assert visitor.stage.call("GET", "/me/favorites").json()["total_results"] == 1
 
 
-def test_a_heart_that_cannot_be_given_is_taken_back_and_told(visitor: Visitor) -> None:
+def test_failed_favorite_is_reverted_with_a_message(visitor: Visitor) -> None:
     visitor.may_fail = {503}
     title = NEVER_KEPT[0]
     visitor.comes_in(f"#/search/{title}")
@@ -52,7 +52,7 @@ def test_a_heart_that_cannot_be_given_is_taken_back_and_told(visitor: Visitor) -
     expect(message).to_be_hidden()
 
 
-def test_stars_go_by_halves_by_keyboard(visitor: Visitor) -> None:
+def test_arrow_keys_rate_in_half_stars(visitor: Visitor) -> None:
     visitor.comes_in()
     stars = visitor.stars("Inception")
     expect(stars).to_have_attribute("aria-valuetext", "not rated")
@@ -63,7 +63,7 @@ def test_stars_go_by_halves_by_keyboard(visitor: Visitor) -> None:
     assert visitor.stage.call("GET", "/me/ratings/27205").json()["stars"] == 4.5
 
 
-def test_no_stars_are_a_rating_and_not_rated_is_none(visitor: Visitor) -> None:
+def test_zero_stars_differ_from_not_rated(visitor: Visitor) -> None:
     visitor.comes_in()
     visitor.stars("Inception").press("ArrowLeft")
     visitor.hears("Inception: rated 0 of 5 stars.")
@@ -81,7 +81,7 @@ def test_no_stars_are_a_rating_and_not_rated_is_none(visitor: Visitor) -> None:
     assert visitor.stage.call("GET", "/me/ratings/27205").status_code == 404
 
 
-def test_stars_are_taken_back_by_keyboard(visitor: Visitor) -> None:
+def test_delete_key_removes_a_rating(visitor: Visitor) -> None:
     visitor.comes_in()
     visitor.rates("Inception", 3)
     visitor.stars("Inception").press("Delete")
@@ -89,7 +89,7 @@ def test_stars_are_taken_back_by_keyboard(visitor: Visitor) -> None:
     expect(visitor.stars("Inception")).to_be_focused()
 
 
-def test_the_half_of_a_star_that_is_clicked_counts(visitor: Visitor) -> None:
+def test_click_selects_half_stars(visitor: Visitor) -> None:
     visitor.comes_in()
     box = visitor.stars("Inception").bounding_box()
     assert box
@@ -99,7 +99,7 @@ def test_the_half_of_a_star_that_is_clicked_counts(visitor: Visitor) -> None:
         visitor.hears(f"Inception: rated {stars} of 5 stars.")
 
 
-def test_stars_that_cannot_be_given_are_taken_back_and_told(visitor: Visitor) -> None:
+def test_failed_rating_is_reverted_with_a_message(visitor: Visitor) -> None:
     visitor.may_fail = {503}
     title = NEVER_KEPT[1]
     visitor.comes_in(f"#/search/{title}")
@@ -111,7 +111,7 @@ def test_stars_that_cannot_be_given_are_taken_back_and_told(visitor: Visitor) ->
     expect(visitor.stars(title)).to_have_attribute("aria-valuetext", "not rated")
 
 
-def test_favorites_are_sorted_by_date_and_by_rating_in_a_language(visitor: Visitor) -> None:
+def test_favorites_are_translated_and_sorted_by_date_and_rating(visitor: Visitor) -> None:
     visitor.comes_in()
     for title in ("Fight Club", "Inception", "The Matrix", "Dune"):
         visitor.keeps(title)
@@ -129,7 +129,7 @@ def test_favorites_are_sorted_by_date_and_by_rating_in_a_language(visitor: Visit
     visitor.sees("Origen", "El club de la lucha", "Matrix", "Duna")
 
 
-def test_a_rated_movie_is_found_again_whether_or_not_it_is_a_favorite(visitor: Visitor) -> None:
+def test_ratings_list_favorites_and_other_movies(visitor: Visitor) -> None:
     visitor.comes_in()
     visitor.page.get_by_role("link", name="Ratings").click()
     expect(visitor.page.locator("main")).to_contain_text("No ratings yet.")
@@ -150,7 +150,7 @@ def test_a_rated_movie_is_found_again_whether_or_not_it_is_a_favorite(visitor: V
     assert visitor.asked("/me/ratings")[-1] == "language=en-US&sort=-rating%2C-release_date&page=1"
 
 
-def test_favorites_and_ratings_are_saved_as_a_file(visitor: Visitor) -> None:
+def test_export_saves_a_file(visitor: Visitor) -> None:
     visitor.comes_in()
     visitor.rates("Inception", 5)
     visitor.page.get_by_role("link", name="Favorites").click()
@@ -174,7 +174,7 @@ def test_favorites_and_ratings_are_saved_as_a_file(visitor: Visitor) -> None:
     ],
     ids=["json", "csv"],
 )
-def test_a_file_that_is_not_whole_is_not_saved(
+def test_incomplete_export_is_not_saved(
     visitor: Visitor, name: str, content_type: str, body: str
 ) -> None:
     visitor.comes_in("#/favorites")

@@ -38,7 +38,7 @@ def has_a_few_favorites(visitor: Visitor) -> None:
 
 
 @pytest.mark.parametrize("look", [LIGHT], ids=["light"])
-def test_popular_in_the_light(
+def test_popular_movies_in_light_mode(
     visitor: Visitor, look: dict[str, Any], keep_picture: KeepPicture
 ) -> None:
     visitor.comes_in()
@@ -49,7 +49,7 @@ def test_popular_in_the_light(
     assert int(visitor.page.evaluate(LEVEL)) > 240
 
 
-def test_favorites_in_the_dark(visitor: Visitor, keep_picture: KeepPicture) -> None:
+def test_favorites_in_dark_mode(visitor: Visitor, keep_picture: KeepPicture) -> None:
     visitor.comes_in()
     has_a_few_favorites(visitor)
     visitor.page.get_by_role("link", name="Favorites").click()
@@ -60,7 +60,7 @@ def test_favorites_in_the_dark(visitor: Visitor, keep_picture: KeepPicture) -> N
     assert int(visitor.page.evaluate(LEVEL)) < 20
 
 
-def test_what_is_stale_in_the_dark(visitor: Visitor, keep_picture: KeepPicture) -> None:
+def test_stale_banner_in_dark_mode(visitor: Visitor, keep_picture: KeepPicture) -> None:
     visitor.stage.break_tmdb("503")
     visitor.comes_in()
     expect(visitor.banner).to_contain_text("TMDB is not responding.")
@@ -68,7 +68,7 @@ def test_what_is_stale_in_the_dark(visitor: Visitor, keep_picture: KeepPicture) 
 
 
 @pytest.mark.parametrize("look", [PHONE], ids=["phone"])
-def test_a_movie_on_a_phone(
+def test_movie_on_a_phone(
     visitor: Visitor, look: dict[str, Any], keep_picture: KeepPicture
 ) -> None:
     visitor.comes_in()

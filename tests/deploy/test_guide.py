@@ -14,13 +14,13 @@ SECRETS = re.findall(r"create secret generic (\S+) .+\n((?:.+\n)+?)END", GUIDE)
 SECRET = dict(line.split("=", 1) for line in dict(SECRETS)["butaca"].splitlines())
 
 
-def test_every_file_that_is_linked_is_there() -> None:
+def test_every_linked_file_exists() -> None:
     links = re.findall(r"\]\((?!http)([^)#]+)\)", GUIDE)
     assert len(links) > 5
     assert [link for link in links if not (ROOT / "deploy" / link).exists()] == []
 
 
-def test_the_secrets_that_are_made_are_those_that_are_asked_for() -> None:
+def test_created_secrets_match_those_the_manifests_reference() -> None:
     made = {
         (name, line.partition("=")[0]) for name, lines in SECRETS for line in lines.splitlines()
     }
@@ -32,20 +32,20 @@ def test_the_secrets_that_are_made_are_those_that_are_asked_for() -> None:
     }
 
 
-def test_the_secret_of_the_service_is_all_that_it_lacks() -> None:
+def test_service_secret_contains_exactly_the_required_settings() -> None:
     required = {name for name, each in Settings.model_fields.items() if each.is_required()}
     assert {name.lower() for name in SECRET} == required
     assert read(SECRET).redis_url.get_secret_value() == SECRET["REDIS_URL"]
 
 
-def test_every_command_in_a_pod_is_one_of_ours() -> None:
+def test_every_command_in_a_pod_is_a_butaca_command() -> None:
     commands = re.findall(r"-- (butaca [^`]+)`", GUIDE)
     assert commands
     for command in commands:
         assert parse(shlex.split(command)[1:]).parent is not None
 
 
-def test_a_pod_takes_as_many_connections_as_is_said() -> None:
+def test_documented_connection_counts_match_the_settings() -> None:
     pattern = r"up to (\d+) connections with `THREADS=(\d+)`, so (\d+) pods need (\d+)"
     ((connections, threads, pods, total),) = re.findall(pattern, GUIDE)
     settings = read({**SECRET, "THREADS": threads})
@@ -56,6 +56,6 @@ def test_a_pod_takes_as_many_connections_as_is_said() -> None:
     assert things["HorizontalPodAutoscaler"]["spec"]["maxReplicas"] == int(pods)
 
 
-def test_every_variable_that_is_named_is_a_setting() -> None:
+def test_every_mentioned_variable_is_a_setting() -> None:
     named = set(re.findall(r"`([A-Z]+_[A-Z_]+)[=`]", GUIDE))
     assert named <= SETTINGS

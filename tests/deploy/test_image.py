@@ -66,7 +66,7 @@ def settings(postgresql: Database, redis_url: str, port: int) -> dict[str, str]:
     }
 
 
-def test_the_image_holds_what_the_lock_says_and_nothing_else(image: Image) -> None:
+def test_image_contains_exactly_the_locked_packages(image: Image) -> None:
     found = installed(image)
     del found["butaca"]
     assert {f"{name}=={version}" for name, version in found.items()} == locked("runtime.txt")
@@ -76,13 +76,13 @@ def weight(folder: Path, pattern: str = "*") -> int:
     return sum(each.lstat().st_size for each in folder.rglob(pattern) if not each.is_symlink())
 
 
-def test_the_image_weighs_less_than_200_mb_with_its_bytecode(image: Image) -> None:
+def test_image_with_its_bytecode_is_smaller_than_200_mb(image: Image) -> None:
     removed = PACKAGES + weight_without(image.python)
     added = weight(image.home) + weight(image.python, "*.pyc")
     assert BASE - removed + added < 200_000_000
 
 
-def test_who_is_in_a_container_cannot_write_and_is_not_root(image: Image) -> None:
+def test_container_process_cannot_write_and_is_not_root(image: Image) -> None:
     code = "import os, pathlib; assert os.getuid(); pathlib.Path({}).write_text('')"
     elsewhere = ["'/tmp/written'"] if os.getuid() == 0 else []  # Only root can shut others in.
     for place in ("'written'", "'/written'", *elsewhere):
@@ -90,7 +90,7 @@ def test_who_is_in_a_container_cannot_write_and_is_not_root(image: Image) -> Non
     assert image.run(["python", "-c", "import os; assert os.getuid()"], {}) == 0
 
 
-def test_a_container_serves_as_nobody_and_writes_nothing(
+def test_container_serves_unprivileged_and_writes_nothing(
     image: Image, postgresql: Database, empty_redis: str
 ) -> None:
     port = free_port("127.0.0.1")
@@ -111,7 +111,7 @@ def test_a_container_serves_as_nobody_and_writes_nothing(
     assert set(image.folder.rglob("*")) == before
 
 
-def test_nothing_that_serves_is_compiled_at_the_start(
+def test_no_module_is_compiled_at_startup(
     image: Image, postgresql: Database, empty_redis: str, tmp_path: Path
 ) -> None:
     chosen = settings(postgresql, empty_redis, free_port("127.0.0.1"))
@@ -129,7 +129,7 @@ def test_nothing_that_serves_is_compiled_at_the_start(
     assert re.findall(r"^# code object from (.+\.py)$", imports, re.MULTILINE) == []
 
 
-def test_the_image_is_nobody_by_a_number() -> None:
+def test_image_user_is_numeric_and_unprivileged() -> None:
     user, group = stages()[-1].one("USER").split(":")
     assert int(user) > 9999
     assert int(group) > 9999
@@ -142,15 +142,15 @@ def test_sigterm_reaches_the_server() -> None:
     assert parse(stage.command("CMD")).info_name == "serve"
 
 
-def test_the_image_sets_nothing_that_nobody_reads() -> None:
+def test_image_sets_only_known_environment_variables() -> None:
     assert set(stages()[-1].environment()) <= SETTINGS | PYTHONS
 
 
-def test_a_bench_measures_with_the_malloc_of_the_image() -> None:
+def test_benchmarks_use_the_malloc_settings_of_the_image() -> None:
     assert MALLOC.items() <= stages()[-1].environment().items()
 
 
-def test_the_image_is_a_slim_one_without_what_nobody_needs() -> None:
+def test_image_is_a_flattened_slim_python_image() -> None:
     first, second, last = stages()
     assert re.fullmatch(r"python:3\.\d+\.\d+-slim-trixie", second.base)
     assert first.base == second.base.replace("-slim", "")
@@ -160,7 +160,7 @@ def test_the_image_is_a_slim_one_without_what_nobody_needs() -> None:
     assert last.all("RUN") == []
 
 
-def test_what_the_image_is_built_from_is_all_that_the_builder_is_sent() -> None:
+def test_build_context_contains_exactly_the_copied_files() -> None:
     sent = {
         line.removeprefix("!")
         for line in (ROOT / ".dockerignore").read_text().splitlines()
@@ -171,6 +171,6 @@ def test_what_the_image_is_built_from_is_all_that_the_builder_is_sent() -> None:
     assert all((ROOT / name).exists() for name in copied)
 
 
-def test_what_builds_the_wheel_is_locked_as_it_is_for_development() -> None:
+def test_build_requirements_match_the_development_lock() -> None:
     assert locked("build.txt") <= locked("dev.txt")
     assert (ROOT / "requirements/build.txt").read_text().count("--hash=sha256:") > 6

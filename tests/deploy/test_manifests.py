@@ -81,7 +81,7 @@ def environment(things: list[Thing], container: Thing) -> dict[str, str]:
     return found
 
 
-def test_whatever_runs_our_image_runs_a_command_of_ours(things: list[Thing]) -> None:
+def test_every_butaca_container_runs_a_butaca_command(things: list[Thing]) -> None:
     commands = [parse(each.get("args", ["serve"])).command_path for _, _, each in ours(things)]
     assert {"butaca serve", "butaca migrate", "butaca movies refresh"} <= set(commands)
     assert len(commands) in {3, 4}
@@ -92,7 +92,7 @@ def test_every_variable_is_a_setting(things: list[Thing]) -> None:
         assert set(environment(things, container)) <= SETTINGS
 
 
-def test_the_service_starts_with_these_settings(production: list[Thing]) -> None:
+def test_service_settings_are_valid(production: list[Thing]) -> None:
     settings = read(
         environment(
             production, of(production, "Deployment")["spec"]["template"]["spec"]["containers"][0]
@@ -102,7 +102,7 @@ def test_the_service_starts_with_these_settings(production: list[Thing]) -> None
     assert not settings.demo_users
 
 
-def test_the_refresh_is_given_neither_redis_nor_a_choice(production: list[Thing]) -> None:
+def test_refresh_job_has_no_redis_and_never_overlaps(production: list[Thing]) -> None:
     job = of(production, "CronJob")["spec"]
     (container,) = job["jobTemplate"]["spec"]["template"]["spec"]["containers"]
     found = environment(production, container)
@@ -111,13 +111,13 @@ def test_the_refresh_is_given_neither_redis_nor_a_choice(production: list[Thing]
     assert job["concurrencyPolicy"] == "Forbid"
 
 
-def test_no_secret_is_in_the_repository(production: list[Thing]) -> None:
+def test_repository_contains_no_secrets(production: list[Thing]) -> None:
     assert [each for each in production if each["kind"] == "Secret"] == []
     for file in FOLDER.rglob("*.yaml"):
         assert not re.search(r"postgresql\+psycopg://[^@/]+:[^@/]+@", file.read_text()), file
 
 
-def test_the_demo_users_are_let_in_with_a_clear_word_or_not_at_all(
+def test_development_overlay_warns_of_its_demo_users(
     development: list[Thing],
 ) -> None:
     assert of(development, "ConfigMap")["data"]["DEMO_USERS"] == "true"
@@ -125,7 +125,7 @@ def test_the_demo_users_are_let_in_with_a_clear_word_or_not_at_all(
     assert "WHOSE TOKENS ARE PUBLIC" in head
 
 
-def test_every_file_is_part_of_something() -> None:
+def test_every_file_is_listed_in_its_kustomization() -> None:
     for folder in ("base", *(f"overlays/{name}" for name in OVERLAYS)):
         here = FOLDER / folder
         listed = yaml.safe_load((here / "kustomization.yaml").read_text())
@@ -134,7 +134,7 @@ def test_every_file_is_part_of_something() -> None:
         assert set(listed["resources"]) - {"../../base"} | patches == files, folder
 
 
-def test_whoever_selects_pods_finds_some(things: list[Thing]) -> None:
+def test_every_selector_matches_a_pod(things: list[Thing]) -> None:
     labels = [pod["metadata"]["labels"] for _, pod in pod_specs(things)]
     for each in things:
         for selector in _selectors(each):
@@ -156,7 +156,7 @@ def _selectors(thing: Thing) -> Iterator[dict[str, str]]:
             yield spec["podSelector"]["matchLabels"]
 
 
-def test_no_service_sends_requests_to_a_migration_or_a_refresh(things: list[Thing]) -> None:
+def test_service_selects_only_pods_of_the_deployment(things: list[Thing]) -> None:
     selector = of(things, "Service")["spec"]["selector"]
     chosen = [
         thing["kind"]
@@ -166,14 +166,14 @@ def test_no_service_sends_requests_to_a_migration_or_a_refresh(things: list[Thin
     assert chosen == ["Deployment"]
 
 
-def test_prometheus_finds_the_service_and_its_port(production: list[Thing]) -> None:
+def test_service_monitor_matches_the_service_and_its_port(production: list[Thing]) -> None:
     monitor, service = of(production, "ServiceMonitor")["spec"], of(production, "Service")
     assert monitor["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
     (endpoint,), (port,) = monitor["endpoints"], service["spec"]["ports"]
     assert (endpoint["port"], endpoint["path"]) == (port["name"], "/metrics")
 
 
-def test_every_port_that_is_named_is_one(things: list[Thing]) -> None:
+def test_every_target_port_is_a_container_port(things: list[Thing]) -> None:
     names = {
         port["name"]
         for _, pod in pod_specs(things)
@@ -189,7 +189,7 @@ def test_every_port_that_is_named_is_one(things: list[Thing]) -> None:
     assert targets <= names
 
 
-def test_a_version_is_migrated_once_and_before_its_pods(production: list[Thing]) -> None:
+def test_migration_of_a_version_runs_before_its_pods(production: list[Thing]) -> None:
     job, deployment = of(production, "Job"), of(production, "Deployment")
     (migrate,) = job["spec"]["template"]["spec"]["containers"]
     (api,) = deployment["spec"]["template"]["spec"]["containers"]
@@ -204,7 +204,7 @@ def _wave(thing: Thing) -> int:
     return int(thing["metadata"].get("annotations", {}).get("argocd.argoproj.io/sync-wave", 0))
 
 
-def test_the_first_step_of_a_roll_out_needs_nothing_of_the_second(production: list[Thing]) -> None:
+def test_first_rollout_step_needs_nothing_of_the_second(production: list[Thing]) -> None:
     first = [
         each
         for each in production
@@ -217,7 +217,7 @@ def test_the_first_step_of_a_roll_out_needs_nothing_of_the_second(production: li
     assert "configMapRef" not in str(pod)
 
 
-def test_the_autoscaler_alone_decides_how_many_there_are(production: list[Thing]) -> None:
+def test_only_the_autoscaler_sets_the_replica_count(production: list[Thing]) -> None:
     deployment, scaler = of(production, "Deployment"), of(production, "HorizontalPodAutoscaler")
     assert "replicas" not in deployment["spec"]
     assert scaler["spec"]["minReplicas"] == 3
@@ -225,19 +225,19 @@ def test_the_autoscaler_alone_decides_how_many_there_are(production: list[Thing]
     assert (target["kind"], target["name"]) == ("Deployment", deployment["metadata"]["name"])
 
 
-def test_a_roll_out_and_a_drain_leave_enough_pods(production: list[Thing]) -> None:
+def test_rollout_and_node_drain_leave_enough_pods(production: list[Thing]) -> None:
     strategy = of(production, "Deployment")["spec"]["strategy"]["rollingUpdate"]
     assert strategy == {"maxSurge": 1, "maxUnavailable": 0}
     assert of(production, "PodDisruptionBudget")["spec"]["maxUnavailable"] == 1
 
 
-def test_a_pod_is_given_the_time_that_it_takes_to_end(things: list[Thing]) -> None:
+def test_termination_grace_period_exceeds_the_shutdown_time(things: list[Thing]) -> None:
     pod = of(things, "Deployment")["spec"]["template"]["spec"]
     sleep = _api(pod)["lifecycle"]["preStop"]["sleep"]["seconds"]
     assert pod["terminationGracePeriodSeconds"] > sleep + SECONDS_TO_END
 
 
-def test_probes_ask_what_is_there_and_only_the_first_one_asks_the_database(
+def test_probe_paths_exist_and_only_startup_checks_the_database(
     things: list[Thing], anonymous: Any
 ) -> None:
     container = _api(of(things, "Deployment")["spec"]["template"]["spec"])
@@ -249,7 +249,7 @@ def test_probes_ask_what_is_there_and_only_the_first_one_asks_the_database(
     assert {anonymous.get(path).status_code for path in asked.values()} == {200}
 
 
-def test_a_pod_is_let_go_of_before_it_is_killed(things: list[Thing]) -> None:
+def test_pod_becomes_unready_before_it_is_restarted(things: list[Thing]) -> None:
     container = _api(of(things, "Deployment")["spec"]["template"]["spec"])
 
     def seconds(kind: str) -> int:
@@ -293,7 +293,7 @@ RESTRICTED: dict[str, Callable[[Thing, Thing], bool]] = {
 
 
 @pytest.mark.parametrize("rule", RESTRICTED)
-def test_every_container_is_as_restricted_as_its_namespace_demands(
+def test_every_container_meets_the_restricted_security_standard(
     things: list[Thing], rule: str
 ) -> None:
     for thing, pod in pod_specs(things):
@@ -303,7 +303,7 @@ def test_every_container_is_as_restricted_as_its_namespace_demands(
     assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
 
 
-def test_only_the_front_end_and_prometheus_may_call(production: list[Thing]) -> None:
+def test_network_policy_admits_only_the_frontend_and_prometheus(production: list[Thing]) -> None:
     (rule,) = of(production, "NetworkPolicy")["spec"]["ingress"]
     assert rule["from"] == [
         {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
@@ -312,7 +312,7 @@ def test_only_the_front_end_and_prometheus_may_call(production: list[Thing]) -> 
     assert rule["ports"] == [{"port": "http", "protocol": "TCP"}]
 
 
-def test_butaca_may_call_dns_its_stores_and_the_public_web(production: list[Thing]) -> None:
+def test_network_policy_allows_dns_the_stores_and_public_https(production: list[Thing]) -> None:
     spec = of(production, "NetworkPolicy")["spec"]
     assert spec["policyTypes"] == ["Ingress", "Egress"]
     ports = [{port["port"] for port in rule["ports"]} for rule in spec["egress"]]

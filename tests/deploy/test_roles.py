@@ -38,11 +38,11 @@ def serving(urls: dict[str, str]) -> Iterator[Database]:
         yield database
 
 
-def test_the_role_that_serves_finds_the_schema_current(serving: Database) -> None:
+def test_serving_role_can_check_the_schema(serving: Database) -> None:
     assert schema.is_current(serving)
 
 
-def test_the_role_that_serves_can_do_all_that_serving_takes(serving: Database) -> None:
+def test_serving_role_can_execute_all_api_operations(serving: Database) -> None:
     accounts, library = SqlAccounts(serving), SqlLibrary(serving)
     ana = accounts.add_user("ana", Role.USER, at=utc_now())
     token = accounts.add_token(ana, "0" * 64, at=utc_now(), expires_at=None)
@@ -54,7 +54,7 @@ def test_the_role_that_serves_can_do_all_that_serving_takes(serving: Database) -
     assert library.find_rating(ana.id, 550) is not None
 
 
-def test_the_role_that_serves_can_do_all_that_managing_people_takes(serving: Database) -> None:
+def test_serving_role_can_manage_users_and_tokens(serving: Database) -> None:
     accounts, library = SqlAccounts(serving), SqlLibrary(serving)
     eva = accounts.add_user("eva", Role.USER, at=utc_now())
     accounts.add_token(eva, "1" * 64, at=utc_now(), expires_at=None)
@@ -76,7 +76,7 @@ def test_the_role_that_serves_can_do_all_that_managing_people_takes(serving: Dat
         "COPY users TO PROGRAM 'true'",
     ],
 )
-def test_the_role_that_serves_cannot_change_the_schema(serving: Database, statement: str) -> None:
+def test_serving_role_cannot_change_the_schema(serving: Database, statement: str) -> None:
     with (
         pytest.raises(ProgrammingError, match=r"(?i)must be owner|permission denied"),
         serving.writing() as connection,

@@ -24,7 +24,7 @@ def commands(job: dict[str, Any]) -> list[str]:
     return [step["run"] for step in job["steps"] if "run" in step]
 
 
-def test_the_workflows_check_test_and_measure() -> None:
+def test_workflows_run_checks_tests_and_benchmarks() -> None:
     made = {each for job in JOBS.values() for each in commands(job) if each.startswith("make ")}
     assert made == {
         "make check",
@@ -36,14 +36,14 @@ def test_the_workflows_check_test_and_measure() -> None:
     }
 
 
-def test_the_tests_run_on_every_python_that_is_promised() -> None:
+def test_tests_run_on_every_supported_python() -> None:
     matrix = WORKFLOWS["test.yml"]["jobs"]["test"]["strategy"]["matrix"]
     assert matrix == {"python": ["3.11", "3.12", "3.13"]}
     assert 'requires-python = ">=3.11"' in (ROOT / "pyproject.toml").read_text()
 
 
 @pytest.mark.parametrize("file", WORKFLOWS)
-def test_every_action_is_named_by_its_commit(file: str) -> None:
+def test_every_action_is_pinned_to_a_commit(file: str) -> None:
     text = (ROOT / ".github" / "workflows" / file).read_text()
     lines = [line for line in text.splitlines() if "uses:" in line]
     assert lines
@@ -51,18 +51,18 @@ def test_every_action_is_named_by_its_commit(file: str) -> None:
 
 
 @pytest.mark.parametrize("file", WORKFLOWS)
-def test_no_two_runs_of_a_workflow_are_in_each_others_way(file: str) -> None:
+def test_workflow_has_no_permissions_and_a_concurrency_group(file: str) -> None:
     assert WORKFLOWS[file]["permissions"] == {}
     assert WORKFLOWS[file]["concurrency"]["group"].startswith("${{ github.workflow }}")
 
 
 @pytest.mark.parametrize("name", JOBS)
-def test_a_job_may_read_the_code_and_has_an_end(name: str) -> None:
+def test_job_has_read_permission_and_a_timeout(name: str) -> None:
     assert JOBS[name]["permissions"] == {"contents": "read"}
     assert int(JOBS[name]["timeout-minutes"]) <= 90
 
 
-def test_the_bill_of_materials_has_all_that_is_locked() -> None:
+def test_sbom_contains_all_locked_packages() -> None:
     subprocess.run(["make", "sbom"], cwd=ROOT, check=True, capture_output=True)
     bill = json.loads((ROOT / "dist" / "sbom.json").read_text())
     assert bill["bomFormat"] == "CycloneDX"
