@@ -24,7 +24,7 @@ from butaca.adapters.cache.redis import entry_key
 from butaca.adapters.sql import Database, SqlLibrary
 from butaca.adapters.sql.tables import user_movies, users
 from butaca.adapters.tmdb import Limits, TmdbCatalogue, TmdbHttp
-from butaca.app import REMEMBERED
+from butaca.app import MEMORY_CACHE_ENTRIES
 from butaca.core.models import MovieRecord, Translation
 from butaca.core.ports import PopularQuery
 from butaca.sandbox import Sandbox
@@ -37,7 +37,7 @@ from tests.processes import started
 PEOPLE, FIRST, KEPT, PER_PERSON = range(2001, 3001), 1_000_000, 400, 100
 """A thousand users have 100 favorites each, out of 400 movies."""
 
-PAGES = REMEMBERED
+PAGES = MEMORY_CACHE_ENTRIES
 """Number of responses that a process caches in memory."""
 
 LANGUAGES = 40

@@ -234,7 +234,7 @@ def test_frontend_reports_an_invalid_url_in_one_line(option: str) -> None:
 def test_frontend_reports_missing_files(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("butaca.frontend.PLACES", ())
+    monkeypatch.setattr("butaca.frontend.FOLDERS", ())
     result = butaca("frontend", "--port", "0")
     assert result.exit_code == 1
     assert result.output == "Error: The files of the front end are not installed.\n"

@@ -1,4 +1,4 @@
-"""`butaca dev`: everything on one machine, and a banner whose commands work when pasted."""
+"""`butaca dev`: the stack on one machine, and a banner whose commands work when pasted."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import requests
 
-from butaca import banner as greeting
+from butaca import banner
 from butaca import dev
 from butaca.operator_error import OperatorError
 from butaca.server import bind, free_port
@@ -32,16 +32,16 @@ def _empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def banner(tmp_path: Path) -> Iterator[list[str]]:
-    """The lines that a running `butaca dev` greets with."""
+def banner_lines(tmp_path: Path) -> Iterator[list[str]]:
+    """The lines of the banner of a running `butaca dev`."""
     with running("dev", "--port", "0", folder=tmp_path) as process:
         first = line_with(process, "Butaca is at")
         assert process.stdout
         yield [first, *iter(process.stdout.readline, "  Press Ctrl-C to stop.\n")]
 
 
-def free_ports_in_a_row(count: int) -> int:
-    """Return the first of so many free ports that follow one another."""
+def consecutive_free_ports(count: int) -> int:
+    """Return the first of `count` consecutive free ports."""
     while True:
         port = free_port("127.0.0.1")
         with suppress(OperatorError):
@@ -50,39 +50,39 @@ def free_ports_in_a_row(count: int) -> int:
             return port
 
 
-def minimal(**changes: str) -> Settings:
-    """Return settings that name no more than they must."""
+def minimal_settings(**changes: str) -> Settings:
+    """Return the required settings with these changes."""
     required = {"database_url": "sqlite:///a.db", "redis_url": "redis://a", "tmdb_token": "a"}
     return Settings.model_validate({**required, **changes})
 
 
-def paste(line: str) -> Any:
-    output = subprocess.run(line, shell=True, check=True, capture_output=True, timeout=20).stdout
+def run_command(command: str) -> Any:
+    output = subprocess.run(command, shell=True, check=True, capture_output=True, timeout=20).stdout
     return json.loads(output)
 
 
-def test_curl_commands_of_the_banner_work(banner: list[str]) -> None:
-    popular, kept, rated, favorites, cleared = (
-        paste(line.strip()) for line in banner if line.strip().startswith("curl")
+def test_curl_commands_of_the_banner_work(banner_lines: list[str]) -> None:
+    popular, added, rated, favorites, cleared = (
+        run_command(line.strip()) for line in banner_lines if line.strip().startswith("curl")
     )
     assert popular["page"] == 1
-    assert kept["rating"] is None
+    assert added["rating"] is None
     assert rated["stars"] == 4.5
     assert favorites["total_results"] == 1
     assert cleared == {"user_id": 2, "deleted": 1}
 
 
-def test_urls_of_the_banner_are_reachable(banner: list[str], tmp_path: Path) -> None:
-    places = dict(line.split()[-2:] for line in banner if "http" in line or "database" in line)
-    assert requests.get(places["at"], timeout=10).ok
-    assert requests.get(places["TMDB"].replace("/3", "/_sandbox"), timeout=10).ok
-    assert places["database"] == f"sqlite:///{tmp_path}/.butaca/butaca.db"
+def test_urls_of_the_banner_are_reachable(banner_lines: list[str], tmp_path: Path) -> None:
+    urls = dict(line.split()[-2:] for line in banner_lines if "http" in line or "database" in line)
+    assert requests.get(urls["at"], timeout=10).ok
+    assert requests.get(urls["TMDB"].replace("/3", "/_sandbox"), timeout=10).ok
+    assert urls["database"] == f"sqlite:///{tmp_path}/.butaca/butaca.db"
 
 
-def test_users_command_of_the_banner_works(banner: list[str]) -> None:
-    (line,) = (line for line in banner if line.endswith("users list\n"))
+def test_users_command_of_the_banner_works(banner_lines: list[str]) -> None:
+    (line,) = (line for line in banner_lines if line.endswith("users list\n"))
     assert {
-        user["name"] for user in paste(f"{line.removeprefix('    commands ')[:-1]} --json")
+        user["name"] for user in run_command(f"{line.removeprefix('    commands ')[:-1]} --json")
     } == {
         "admin",
         "consumer",
@@ -94,13 +94,14 @@ def test_banner_command_is_relative_inside_the_working_directory(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "executable", str(tmp_path / ".venv" / "bin" / "python"))
-    shown = greeting.banner(minimal(database_url="sqlite:////a b/butaca.db"), None)
-    assert "DATABASE_URL='sqlite:////a b/butaca.db' .venv/bin/butaca users list\n" in shown
+    text = banner.render_banner(minimal_settings(database_url="sqlite:////a b/butaca.db"), None)
+    assert "DATABASE_URL='sqlite:////a b/butaca.db' .venv/bin/butaca users list\n" in text
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0", "192.0.2.1", "::", "2001:db8::1", "fe80::1%eth0"])
 def test_demo_users_on_a_public_address_cause_a_warning(address: str) -> None:
-    warning = greeting.exposure(minimal(host="butaca.local", demo_users="true"), address)
+    settings = minimal_settings(host="butaca.local", demo_users="true")
+    warning = banner.exposure_warning(settings, address)
     assert warning is not None
     assert "HOST=butaca.local" in warning
     assert "abcdef1234567890" in warning
@@ -108,11 +109,11 @@ def test_demo_users_on_a_public_address_cause_a_warning(address: str) -> None:
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.2", "::1"])
 def test_demo_users_on_a_loopback_address_cause_no_warning(address: str) -> None:
-    assert greeting.exposure(minimal(demo_users="true"), address) is None
+    assert banner.exposure_warning(minimal_settings(demo_users="true"), address) is None
 
 
 def test_public_address_without_demo_users_causes_no_warning() -> None:
-    assert greeting.exposure(minimal(host="0.0.0.0"), "0.0.0.0") is None
+    assert banner.exposure_warning(minimal_settings(host="0.0.0.0"), "0.0.0.0") is None
 
 
 def test_warning_is_printed_with_the_banner(tmp_path: Path) -> None:
@@ -124,25 +125,25 @@ def test_warning_is_printed_with_the_banner(tmp_path: Path) -> None:
 
 
 def test_ipv6_address_is_in_brackets() -> None:
-    assert greeting.api_of(minimal(host="::1")) == "http://[::1]:8000/api/v1"
+    assert banner.api_of(minimal_settings(host="::1")) == "http://[::1]:8000/api/v1"
 
 
 def test_banner_contains_no_password() -> None:
-    settings = minimal(database_url="postgresql+psycopg://butaca:hunter2@db/butaca")
-    shown = greeting.banner(settings, None)
-    assert "hunter2" not in shown
-    assert "butaca users list   (with the same DATABASE_URL)\n" in shown
+    settings = minimal_settings(database_url="postgresql+psycopg://butaca:hunter2@db/butaca")
+    text = banner.render_banner(settings, None)
+    assert "hunter2" not in text
+    assert "butaca users list   (with the same DATABASE_URL)\n" in text
 
 
-def test_banner_omits_the_api_base_url_which_serves_no_page(banner: list[str]) -> None:
-    assert [line for line in banner if line.endswith("/api/v1\n")] == []
+def test_banner_omits_the_api_base_url_which_serves_no_page(banner_lines: list[str]) -> None:
+    assert [line for line in banner_lines if line.endswith("/api/v1\n")] == []
 
 
-def test_poster_urls_return_images(banner: list[str]) -> None:
-    popular = next(line.strip() for line in banner if line.strip().endswith("/popular"))
-    (*_, movie) = (m for m in paste(popular)["results"] if m["poster_url"])
-    answer = requests.get(movie["poster_url"], timeout=10)
-    assert answer.headers["Content-Type"].startswith("image/svg+xml")
+def test_poster_urls_return_images(banner_lines: list[str]) -> None:
+    popular = next(line.strip() for line in banner_lines if line.strip().endswith("/popular"))
+    (*_, movie) = (m for m in run_command(popular)["results"] if m["poster_url"])
+    response = requests.get(movie["poster_url"], timeout=10)
+    assert response.headers["Content-Type"].startswith("image/svg+xml")
 
 
 def test_environment_variables_override_the_defaults(tmp_path: Path, redis_url: str) -> None:
@@ -158,7 +159,7 @@ def test_environment_variables_override_the_defaults(tmp_path: Path, redis_url: 
 
 
 def test_sandbox_and_frontend_use_the_next_two_ports(tmp_path: Path) -> None:
-    port = free_ports_in_a_row(3)
+    port = consecutive_free_ports(3)
     with running("dev", "--port", str(port), folder=tmp_path) as process:
         assert f":{port}/docs" in line_with(process, "Butaca is at")
         assert line_with(process, "front end").endswith(f"127.0.0.1:{port + 2}\n")
@@ -168,7 +169,7 @@ def test_sandbox_and_frontend_use_the_next_two_ports(tmp_path: Path) -> None:
 def test_sandbox_and_frontend_avoid_ports_that_are_in_use(
     tmp_path: Path,
 ) -> None:
-    port = free_ports_in_a_row(3)
+    port = consecutive_free_ports(3)
     with (
         socket.create_server(("127.0.0.1", port + 1)),
         socket.create_server(("127.0.0.1", port + 2)),
@@ -181,13 +182,13 @@ def test_sandbox_and_frontend_avoid_ports_that_are_in_use(
 
 
 def test_port_beyond_the_last_one_becomes_any_free_port() -> None:
-    assert dev.Nearby(65534)[2] == 0
+    assert dev.AdjacentPorts(65534)[2] == 0
 
 
 def test_child_server_uses_another_port_if_its_port_is_in_use() -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as taken,
-        dev.companion("sandbox", port=taken.getsockname()[1]) as origin,
+        dev.child_server("sandbox", port=taken.getsockname()[1]) as origin,
     ):
         assert requests.get(f"{origin}/_sandbox", timeout=10).ok
 
@@ -195,7 +196,7 @@ def test_child_server_uses_another_port_if_its_port_is_in_use() -> None:
 def test_child_server_that_does_not_start_raises_operator_error() -> None:
     with (
         pytest.raises(OperatorError, match="`butaca sandbox` does not start"),
-        dev.companion("sandbox", "--data", "nowhere", port=0),
+        dev.child_server("sandbox", "--data", "nowhere", port=0),
     ):
         pass
 
@@ -207,19 +208,19 @@ def test_frontend_origin_is_added_to_the_configured_origins(tmp_path: Path) -> N
         page = line_with(process, "front end").split()[-1]
         line_with(process, "Ctrl-C")
         for origin in (page, "http://localhost:5173"):
-            answer = requests.get(f"{api}/me", headers={"Origin": origin}, timeout=10)
-            assert answer.headers["Access-Control-Allow-Origin"] == origin
+            response = requests.get(f"{api}/me", headers={"Origin": origin}, timeout=10)
+            assert response.headers["Access-Control-Allow-Origin"] == origin
         config = requests.get(f"{page}/config.json", timeout=10).json()
     assert config == {"api": api, "token": "1234567890"}
 
 
 def test_frontend_is_not_started_without_its_files(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dev, "find_folder", lambda: None)
-    settings = minimal()
+    settings = minimal_settings()
     with ExitStack() as stack:
-        page = dev.page_for(settings, stack, dev.Nearby(0))
+        page = dev.start_frontend(settings, stack, dev.AdjacentPorts(0))
     assert page is None
-    assert "front end   not installed" in greeting.banner(settings, page)
+    assert "front end   not installed" in banner.render_banner(settings, page)
 
 
 def test_empty_environment_variable_counts_as_unset(tmp_path: Path) -> None:
@@ -259,10 +260,10 @@ def test_redis_outlives_requests_in_progress_at_ctrl_c(tmp_path: Path) -> None:
         popular = line_with(process, "/movies/popular").strip()
         requests.put(f"{sandbox}/_sandbox/faults", json=[{"kind": "delay"}], timeout=10)
         with ThreadPoolExecutor(1) as threads:
-            answer = threads.submit(paste, popular)
+            response = threads.submit(run_command, popular)
             until(lambda: requests.get(f"{sandbox}/_sandbox/calls", timeout=10).json()["total"])
             os.killpg(process.pid, signal.SIGINT)  # As a terminal does.
-            assert answer.result()["page"] == 1
+            assert response.result()["page"] == 1
         _, stderr = process.communicate(timeout=SECONDS_TO_END)
         assert (process.returncode, "redis.went_away" in stderr) == (0, False)
     finally:
@@ -274,8 +275,8 @@ def test_favorites_survive_a_restart(tmp_path: Path) -> None:
     for _ in range(2):
         with running("dev", "--port", "0", folder=tmp_path) as process:
             line_with(process, "curl")
-            keep = line_with(process, "curl").strip()
-            statuses.append(paste(f"{keep} -w '%{{http_code}}' -o /dev/null"))
+            favorite = line_with(process, "curl").strip()
+            statuses.append(run_command(f"{favorite} -w '%{{http_code}}' -o /dev/null"))
     assert statuses == [201, 200]
 
 
@@ -289,12 +290,12 @@ def test_error_about_a_missing_redis_mentions_redis_url(
 
 
 @contextmanager
-def ports_offered(monkeypatch: pytest.MonkeyPatch, *wanted: int | None) -> Iterator[None]:
-    """Let `butaca dev` be given these ports, where None is one that somebody else has."""
+def patched_free_port(monkeypatch: pytest.MonkeyPatch, *ports: int | None) -> Iterator[None]:
+    """Make `butaca dev` find these ports free, where None stands for a port in use."""
     with ExitStack() as stack:
         taken = stack.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1]
-        ports = iter([taken if port is None else port for port in wanted])
-        monkeypatch.setattr(dev, "free_port", lambda _: next(ports))
+        results = iter([taken if port is None else port for port in ports])
+        monkeypatch.setattr(dev, "free_port", lambda _: next(results))
         yield
 
 
@@ -302,13 +303,13 @@ def test_redis_uses_another_port_if_its_port_is_in_use(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     port = free_port("127.0.0.1")
-    with ports_offered(monkeypatch, None, port), ExitStack() as stack:
+    with patched_free_port(monkeypatch, None, port), ExitStack() as stack:
         assert dev.redis({}, stack) == {"REDIS_URL": f"redis://127.0.0.1:{port}/0"}
 
 
 def test_redis_that_never_starts_raises_operator_error(monkeypatch: pytest.MonkeyPatch) -> None:
     with (
-        ports_offered(monkeypatch, None, None, None),
+        patched_free_port(monkeypatch, None, None, None),
         ExitStack() as stack,
         pytest.raises(OperatorError, match="set REDIS_URL"),
     ):

@@ -159,14 +159,14 @@ def test_files_are_found_next_to_the_sources() -> None:
 def test_files_of_an_installed_wheel_take_precedence(
     monkeypatch: pytest.MonkeyPatch, folder: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(frontend, "PLACES", (folder, tmp_path))
+    monkeypatch.setattr(frontend, "FOLDERS", (folder, tmp_path))
     assert find_folder() == folder
 
 
 def test_no_folder_is_found_without_the_files(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(frontend, "PLACES", (tmp_path,))
+    monkeypatch.setattr(frontend, "FOLDERS", (tmp_path,))
     assert find_folder() is None
 
 

@@ -183,7 +183,7 @@ def test_scaling_table_matches_the_settings() -> None:
     settings = read(SECRET)
     pages = int(re.findall(r"([\d ]+) distinct pages are in use", GUIDE)[0].replace(" ", ""))
     pods = rows["pods"]
-    assert rows["PostgreSQL: connections"] == [settings.database_places * n for n in pods]
+    assert rows["PostgreSQL: connections"] == [settings.database_concurrency * n for n in pods]
     (upstream,) = (row for name, row in rows.items() if name.startswith("calls to TMDB/s"))
     assert upstream == [pages // settings.cache_ttl_seconds] * len(pods)
     assert rows["requests/s"] == [rows["requests/s"][0] * n for n in pods]
@@ -298,9 +298,7 @@ def test_backup_taken_during_writes_is_restored_completely(
     shell("butaca users add eva", {"DATABASE_URL": there})
 
 
-def test_sqlite_copy_taken_during_writes_is_complete(
-    sqlite: Database, tmp_path: Path
-) -> None:
+def test_sqlite_copy_taken_during_writes_is_complete(sqlite: Database, tmp_path: Path) -> None:
     ana, _ = with_ana(sqlite)
     with Writer(SqlLibrary(sqlite), ana) as writer:
         until(lambda: writer.written > 20)
@@ -410,9 +408,7 @@ def test_database_role_is_replaced_without_failed_requests(cluster: Cluster, tow
         assert not answers(cluster.url_of("butaca", "butaca", "old"))
 
 
-def test_changed_database_password_takes_effect_on_reconnect(
-    cluster: Cluster, town: Town
-) -> None:
+def test_changed_database_password_takes_effect_on_reconnect(cluster: Cluster, town: Town) -> None:
     with cluster.asking_for_passwords():
         cluster.do("ALTER ROLE butaca PASSWORD 'old'")
         pod = town.pod(DATABASE_URL=cluster.url_of("butaca", "butaca", "old"))

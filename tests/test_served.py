@@ -119,9 +119,7 @@ def test_favorites_are_readable_while_tmdb_is_down(served: Served) -> None:
     assert favorite["movie"]["title"] == "El club de la lucha"
 
 
-def test_32_concurrent_posts_create_one_favorite(
-    served: Served, alone: Alone
-) -> None:
+def test_32_concurrent_posts_create_one_favorite(served: Served, alone: Alone) -> None:
     _warm_up(served)
     keep = partial(served.post, "/me/favorites", {"movie_id": 550})
     with alone():
@@ -132,9 +130,7 @@ def test_32_concurrent_posts_create_one_favorite(
     assert served.tmdb.calls.total == 1
 
 
-def test_32_concurrent_puts_create_one_rating(
-    served: Served, alone: Alone
-) -> None:
+def test_32_concurrent_puts_create_one_rating(served: Served, alone: Alone) -> None:
     _warm_up(served)
     rate = partial(served.put, "/me/ratings/550", {"stars": 4.5})
     with alone():
@@ -172,9 +168,7 @@ def test_export_of_3000_movies_is_complete(served: Served, postgresql: Database)
     assert as_json.headers["Transfer-Encoding"] == "chunked"
 
 
-def test_interrupted_export_is_marked_incomplete(
-    served: Served, postgresql: Database
-) -> None:
+def test_interrupted_export_is_marked_incomplete(served: Served, postgresql: Database) -> None:
     keep_many(postgresql, 3000)
     with postgresql.writing() as connection:
         connection.execute(movies.update().where(movies.c.id == 2500).values(details="{"))

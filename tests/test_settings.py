@@ -77,12 +77,12 @@ def test_half_of_the_threads_may_wait_for_tmdb_by_default(
     environment: pytest.MonkeyPatch, threads: str, places: int
 ) -> None:
     environment.setenv("THREADS", threads)
-    assert read_settings(Settings).upstream_places == places
+    assert read_settings(Settings).upstream_concurrency == places
 
 
 def test_tmdb_concurrency_can_be_set(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("TMDB_MAX_CONCURRENCY", "6")
-    assert read_settings(Settings).upstream_places == 6
+    assert read_settings(Settings).upstream_concurrency == 6
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_database_concurrency_is_all_remaining_threads_but_one(
 ) -> None:
     environment.setenv("THREADS", threads)
     environment.setenv("TMDB_MAX_CONCURRENCY", for_tmdb)
-    assert read_settings(Settings).database_places == places
+    assert read_settings(Settings).database_concurrency == places
 
 
 def test_origins_are_separated_by_commas(environment: pytest.MonkeyPatch) -> None:
@@ -104,7 +104,9 @@ def test_origins_are_separated_by_commas(environment: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.parametrize("origins", ["*", "https://a.example, *"])
-def test_cors_credentials_are_rejected_with_a_wildcard_origin(environment: pytest.MonkeyPatch, origins: str) -> None:
+def test_cors_credentials_are_rejected_with_a_wildcard_origin(
+    environment: pytest.MonkeyPatch, origins: str
+) -> None:
     environment.setenv("CORS_ORIGINS", origins)
     environment.setenv("CORS_CREDENTIALS", "true")
     with pytest.raises(OperatorError, match=r"^CORS_CREDENTIALS: .*CORS_ORIGINS"):

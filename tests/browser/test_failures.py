@@ -124,9 +124,7 @@ def test_invalid_search_shows_the_validation_error(visitor: Visitor) -> None:
     expect(panel).to_contain_text("query: Must be 1 to 200 characters")
 
 
-def test_rate_limited_user_sees_how_long_to_wait(
-    context: BrowserContext, tmp_path: Path
-) -> None:
+def test_rate_limited_user_sees_how_long_to_wait(context: BrowserContext, tmp_path: Path) -> None:
     with (
         staged(tmp_path, RATE_LIMIT_READS="2/hour") as stage,
         visiting(context, stage) as visitor,

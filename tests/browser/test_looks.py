@@ -51,9 +51,7 @@ def test_error_messages_are_accessible(visitor: Visitor, look: dict[str, Any]) -
 
 
 @on_a_phone
-def test_pages_fit_a_phone_of_320_pixels(
-    visitor: Visitor, look: dict[str, Any]
-) -> None:
+def test_pages_fit_a_phone_of_320_pixels(visitor: Visitor, look: dict[str, Any]) -> None:
     visitor.comes_in()
     visitor.keeps("Inception")
     visitor.rates("Inception", 4)

@@ -49,7 +49,7 @@ def test_documented_connection_counts_match_the_settings() -> None:
     pattern = r"up to (\d+) connections with `THREADS=(\d+)`, so (\d+) pods need (\d+)"
     ((connections, threads, pods, total),) = re.findall(pattern, GUIDE)
     settings = read({**SECRET, "THREADS": threads})
-    assert settings.database_places == int(connections)
+    assert settings.database_concurrency == int(connections)
     assert int(total) == int(pods) * int(connections)
     things = {each["kind"]: each for each in rendered("production")}
     assert things["ConfigMap"]["data"]["THREADS"] == threads

@@ -28,8 +28,6 @@ def test_all_ten_owasp_risks_are_covered() -> None:
 
 
 @pytest.mark.parametrize(("risk", "answer"), RISKS)
-def test_each_risk_lists_its_tests_and_the_operator_tasks(
-    risk: str, answer: str
-) -> None:
+def test_each_risk_lists_its_tests_and_the_operator_tasks(risk: str, answer: str) -> None:
     assert "\n- `" in answer, risk
     assert "\n*Left to the operator*: " in answer, risk
