@@ -15,8 +15,7 @@ from typing import Any
 import pytest
 import requests
 
-from butaca import banner
-from butaca import dev
+from butaca import banner, dev
 from butaca.operator_error import OperatorError
 from butaca.server import bind, free_port
 from butaca.settings import Settings

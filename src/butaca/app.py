@@ -85,7 +85,7 @@ def create_from_environment() -> APIFlask:
 
 
 def prepare(settings: Settings) -> None:
-    """Check the database; enable or disable the demo users. Raises OperatorError, LibraryUnavailable."""
+    """Check the database and set up the demo users. Raises OperatorError, LibraryUnavailable."""
     telemetry.is_wanted()
     database = resources.database(settings, settings.database_concurrency)
     try:

@@ -160,7 +160,7 @@ class Settings(RefreshSettings):
 
     @property
     def upstream_concurrency(self) -> int:
-        """The number of threads that may wait for TMDB at the same time: half of them by default."""
+        """The number of threads that may wait for TMDB concurrently: half of them by default."""
         return self.tmdb_max_concurrency or max(self.threads // 2, 1)
 
     @property
