@@ -32,7 +32,7 @@ from tests.builders import NOON, make_record, make_translation
 from tests.faults.pods import HOST, Pod, Town, ask, living
 from tests.own_postgresql import own_postgresql
 from tests.own_valkey import own_valkey
-from tests.processes import started
+from tests.processes import start_process
 
 PEOPLE, FIRST, KEPT, PER_PERSON = range(2001, 3001), 1_000_000, 400, 100
 """A thousand users have 100 favorites each, out of 400 movies."""
@@ -58,7 +58,9 @@ def measure(data: str | None) -> None:
         redis.Redis(port=valkey.port) as store,
     ):
         rows = [*_stored(postgres.url, tmdb)]
-        town = Town(Path(folder), tmdb, f"redis://{HOST}:{valkey.port}/0", postgres.url, started)
+        town = Town(
+            Path(folder), tmdb, f"redis://{HOST}:{valkey.port}/0", postgres.url, start_process
+        )
         for each in living(town):
             pod, other = each.pods(2, CACHE_TTL_SECONDS="3600", **MALLOC)
             rows += [*_kept(pod, store), *_costs(pod, other, store)]

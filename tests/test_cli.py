@@ -15,7 +15,7 @@ from butaca.adapters.sql import Database
 from butaca.adapters.sql.schema import is_current
 from butaca.cli import main
 from butaca.settings import Settings
-from tests.processes import SECONDS_TO_END, line_with, running, started
+from tests.processes import STOP_TIMEOUT, running, start_process, wait_for_line
 
 
 @pytest.fixture(autouse=True)
@@ -84,7 +84,7 @@ def test_migrate_reports_an_unreachable_database_in_one_line(tmp_path: Path) -> 
 def test_migrate_prints_its_error_and_logs_nothing(tmp_path: Path) -> None:
     environment = {"DATABASE_URL": f"sqlite:///{tmp_path / 'no' / 'folder.db'}"}
     with running("migrate", environment=environment) as process:
-        out, err = process.communicate(timeout=SECONDS_TO_END)
+        out, err = process.communicate(timeout=STOP_TIMEOUT)
     assert (out, err) == ("", f"Error: {CANNOT_BE_OPENED}\n")
 
 
@@ -199,7 +199,7 @@ def test_sandbox_reports_a_port_in_use(taken_port: int) -> None:
 
 def test_sandbox_listens_on_the_given_host_and_port(taken_port: int) -> None:
     with running("sandbox", "--host", "127.0.0.2", "--port", str(taken_port)) as sandbox:
-        assert f"http://127.0.0.2:{taken_port}" in line_with(sandbox, "The sandbox is at")
+        assert f"http://127.0.0.2:{taken_port}" in wait_for_line(sandbox, "The sandbox is at")
 
 
 def test_sandbox_reports_an_unknown_fault_without_a_traceback() -> None:
@@ -211,14 +211,14 @@ def test_sandbox_reports_an_unknown_fault_without_a_traceback() -> None:
 
 def test_sandbox_prints_its_url_and_exits_on_sigterm() -> None:
     with running("sandbox", "--port", "0") as sandbox:
-        assert "http://127.0.0.1:" in line_with(sandbox, "The sandbox is at")
-        assert "TMDB_TOKEN=sandbox-token" in line_with(sandbox, "export TMDB_BASE_URL=http://")
+        assert "http://127.0.0.1:" in wait_for_line(sandbox, "The sandbox is at")
+        assert "TMDB_TOKEN=sandbox-token" in wait_for_line(sandbox, "export TMDB_BASE_URL=http://")
     assert sandbox.returncode == 0
 
 
 def test_python_module_runs_the_command_line() -> None:
-    with started("--version", environment=os.environ) as process:
-        assert __version__ in line_with(process, "version")
+    with start_process("--version", environment=os.environ) as process:
+        assert __version__ in wait_for_line(process, "version")
 
 
 @pytest.mark.parametrize("option", ["--api", "--images"])

@@ -20,8 +20,8 @@ from butaca.operator_error import OperatorError
 from butaca.server import bind, free_port
 from butaca.settings import Settings
 from tests.faults.pods import until
-from tests.nursery import Fork
-from tests.processes import SECONDS_TO_END, end, line_with, running
+from tests.fork_server import Fork
+from tests.processes import STOP_TIMEOUT, running, stop, wait_for_line
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +34,7 @@ def _empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def banner_lines(tmp_path: Path) -> Iterator[list[str]]:
     """The lines of the banner of a running `butaca dev`."""
     with running("dev", "--port", "0", folder=tmp_path) as process:
-        first = line_with(process, "Butaca is at")
+        first = wait_for_line(process, "Butaca is at")
         assert process.stdout
         yield [first, *iter(process.stdout.readline, "  Press Ctrl-C to stop.\n")]
 
@@ -118,8 +118,8 @@ def test_public_address_without_demo_users_causes_no_warning() -> None:
 def test_warning_is_printed_with_the_banner(tmp_path: Path) -> None:
     environment = {"HOST": "0.0.0.0"}
     with running("dev", "--port", "0", environment=environment, folder=tmp_path) as process:
-        line_with(process, "Ctrl-C")
-        _, stderr = end(process)
+        wait_for_line(process, "Ctrl-C")
+        _, stderr = stop(process)
     assert "Warning: HOST=0.0.0.0 lets other machines call Butaca" in stderr
 
 
@@ -153,16 +153,16 @@ def test_environment_variables_override_the_defaults(tmp_path: Path, redis_url: 
         "LOG_FORMAT": "json",
     }
     with running("dev", "--port", "0", environment=environment, folder=tmp_path) as process:
-        assert json.loads(line_with(process, "server.listens"))["level"] == "info"
-        assert "http://127.0.0.1:9/3" in line_with(process, "TMDB")
+        assert json.loads(wait_for_line(process, "server.listens"))["level"] == "info"
+        assert "http://127.0.0.1:9/3" in wait_for_line(process, "TMDB")
 
 
 def test_sandbox_and_frontend_use_the_next_two_ports(tmp_path: Path) -> None:
     port = consecutive_free_ports(3)
     with running("dev", "--port", str(port), folder=tmp_path) as process:
-        assert f":{port}/docs" in line_with(process, "Butaca is at")
-        assert line_with(process, "front end").endswith(f"127.0.0.1:{port + 2}\n")
-        assert line_with(process, "TMDB").endswith(f"127.0.0.1:{port + 1}/3\n")
+        assert f":{port}/docs" in wait_for_line(process, "Butaca is at")
+        assert wait_for_line(process, "front end").endswith(f"127.0.0.1:{port + 2}\n")
+        assert wait_for_line(process, "TMDB").endswith(f"127.0.0.1:{port + 1}/3\n")
 
 
 def test_sandbox_and_frontend_avoid_ports_that_are_in_use(
@@ -174,8 +174,8 @@ def test_sandbox_and_frontend_avoid_ports_that_are_in_use(
         socket.create_server(("127.0.0.1", port + 2)),
         running("dev", "--port", str(port), folder=tmp_path) as process,
     ):
-        page = line_with(process, "front end").split()[-1]
-        sandbox = line_with(process, "TMDB").split()[-1]
+        page = wait_for_line(process, "front end").split()[-1]
+        sandbox = wait_for_line(process, "TMDB").split()[-1]
         assert requests.get(page, timeout=10).ok
         assert requests.get(sandbox.replace("/3", "/_sandbox"), timeout=10).ok
 
@@ -203,9 +203,9 @@ def test_child_server_that_does_not_start_raises_operator_error() -> None:
 def test_frontend_origin_is_added_to_the_configured_origins(tmp_path: Path) -> None:
     environment = {"CORS_ORIGINS": "http://localhost:5173"}
     with running("dev", "--port", "0", environment=environment, folder=tmp_path) as process:
-        api = line_with(process, "Butaca is at").split()[-1].replace("/docs", "/api/v1")
-        page = line_with(process, "front end").split()[-1]
-        line_with(process, "Ctrl-C")
+        api = wait_for_line(process, "Butaca is at").split()[-1].replace("/docs", "/api/v1")
+        page = wait_for_line(process, "front end").split()[-1]
+        wait_for_line(process, "Ctrl-C")
         for origin in (page, "http://localhost:5173"):
             response = requests.get(f"{api}/me", headers={"Origin": origin}, timeout=10)
             assert response.headers["Access-Control-Allow-Origin"] == origin
@@ -225,7 +225,7 @@ def test_frontend_is_not_started_without_its_files(monkeypatch: pytest.MonkeyPat
 def test_empty_environment_variable_counts_as_unset(tmp_path: Path) -> None:
     environment = {"TMDB_TOKEN": "", "REDIS_URL": "", "PORT": "0"}
     with running("dev", environment=environment, folder=tmp_path) as process:
-        assert "http://127.0.0.1:" in line_with(process, "Butaca is at")
+        assert "http://127.0.0.1:" in wait_for_line(process, "Butaca is at")
 
 
 def test_banner_without_demo_users_has_no_example_commands(tmp_path: Path) -> None:
@@ -235,9 +235,9 @@ def test_banner_without_demo_users_has_no_example_commands(tmp_path: Path) -> No
         "PORT": "0",
     }
     with running("dev", environment=environment, folder=tmp_path) as process:
-        page = line_with(process, "front end").split()[-1]
+        page = wait_for_line(process, "front end").split()[-1]
         assert requests.get(f"{page}/config.json", timeout=10).json()["token"] == ""
-        line_with(process, "users list")
+        wait_for_line(process, "users list")
         assert process.stdout
         assert [process.stdout.readline() for _ in range(2)] == ["\n", "  Press Ctrl-C to stop.\n"]
     assert not (tmp_path / ".butaca").exists()
@@ -245,8 +245,8 @@ def test_banner_without_demo_users_has_no_example_commands(tmp_path: Path) -> No
 
 def test_child_servers_stop_with_the_main_process(tmp_path: Path) -> None:
     with running("dev", "--port", "0", folder=tmp_path) as process:
-        sandbox = line_with(process, "TMDB").split()[-1]
-        _, stderr = end(process)
+        sandbox = wait_for_line(process, "TMDB").split()[-1]
+        _, stderr = stop(process)
     assert process.returncode == 0, stderr
     with pytest.raises(requests.ConnectionError):
         requests.get(sandbox, timeout=10)
@@ -255,15 +255,15 @@ def test_child_servers_stop_with_the_main_process(tmp_path: Path) -> None:
 def test_redis_outlives_requests_in_progress_at_ctrl_c(tmp_path: Path) -> None:
     process = Fork("dev", "--port", "0", environment=os.environ, folder=tmp_path, new_session=True)
     try:
-        sandbox = line_with(process, "TMDB").split()[-1].removesuffix("/3")
-        popular = line_with(process, "/movies/popular").strip()
+        sandbox = wait_for_line(process, "TMDB").split()[-1].removesuffix("/3")
+        popular = wait_for_line(process, "/movies/popular").strip()
         requests.put(f"{sandbox}/_sandbox/faults", json=[{"kind": "delay"}], timeout=10)
         with ThreadPoolExecutor(1) as threads:
             response = threads.submit(run_command, popular)
             until(lambda: requests.get(f"{sandbox}/_sandbox/calls", timeout=10).json()["total"])
             os.killpg(process.pid, signal.SIGINT)  # As a terminal does.
             assert response.result()["page"] == 1
-        _, stderr = process.communicate(timeout=SECONDS_TO_END)
+        _, stderr = process.communicate(timeout=STOP_TIMEOUT)
         assert (process.returncode, "redis.went_away" in stderr) == (0, False)
     finally:
         process.kill()
@@ -273,8 +273,8 @@ def test_favorites_survive_a_restart(tmp_path: Path) -> None:
     statuses: list[object] = []
     for _ in range(2):
         with running("dev", "--port", "0", folder=tmp_path) as process:
-            line_with(process, "curl")
-            favorite = line_with(process, "curl").strip()
+            wait_for_line(process, "curl")
+            favorite = wait_for_line(process, "curl").strip()
             statuses.append(run_command(f"{favorite} -w '%{{http_code}}' -o /dev/null"))
     assert statuses == [201, 200]
 

@@ -12,7 +12,7 @@ import pytest
 from butaca import frontend
 from butaca.frontend import Config, Frontend, find_folder
 from butaca.operator_error import OperatorError
-from tests.processes import line_with, running
+from tests.processes import running, wait_for_line
 
 CONFIG = Config("http://127.0.0.1:8000/api/v1", "http://127.0.0.1:8001/t/p", "1234567890")
 
@@ -172,7 +172,7 @@ def test_no_folder_is_found_without_the_files(
 
 def test_command_strips_trailing_slashes_from_urls() -> None:
     with running("frontend", "--port", "0", "--api", "https://butaca.example/api/v1/") as process:
-        port = int(line_with(process, "The front end is at").rpartition(":")[2])
+        port = int(wait_for_line(process, "The front end is at").rpartition(":")[2])
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
         connection.request("GET", "/config.json")
         assert json.load(connection.getresponse())["api"] == "https://butaca.example/api/v1"
@@ -181,7 +181,7 @@ def test_command_strips_trailing_slashes_from_urls() -> None:
 
 def test_command_serves_the_page_until_sigterm() -> None:
     with running("frontend", "--port", "0") as process:
-        port = int(line_with(process, "The front end is at").rpartition(":")[2])
+        port = int(wait_for_line(process, "The front end is at").rpartition(":")[2])
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
         connection.request("GET", "/")
         assert b"<title>Butaca</title>" in connection.getresponse().read()

@@ -12,7 +12,7 @@ from butaca.adapters.sql import Database, SqlAccounts
 from butaca.commands import tokens, users
 from butaca.core.accounts import digest
 from butaca.settings import Settings
-from tests.processes import line_with, running
+from tests.processes import running, wait_for_line
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -41,9 +41,9 @@ def test_documented_default_is_the_real_one(name: str, documented: str) -> None:
 def test_every_curl_command_of_the_tour_works(tmp_path: Path) -> None:
     tour = [line for line in README.splitlines() if line.startswith("curl ")]
     with running("dev", "--port", "0", folder=tmp_path) as process:
-        api = line_with(process, "Butaca is at").split()[-1].removesuffix("/docs")
-        sandbox = line_with(process, "TMDB").split()[-1].removesuffix("/3")
-        line_with(process, "Ctrl-C")
+        api = wait_for_line(process, "Butaca is at").split()[-1].removesuffix("/docs")
+        sandbox = wait_for_line(process, "TMDB").split()[-1].removesuffix("/3")
+        wait_for_line(process, "Ctrl-C")
         for line in tour:
             here = line.replace("http://127.0.0.1:8001", sandbox).replace(
                 "http://127.0.0.1:8000", api
@@ -58,7 +58,7 @@ def test_quick_start_commands_work(tmp_path: Path) -> None:
     (pasted,) = re.findall(r"```sh\n(export DATABASE_URL.+?)```", section, re.DOTALL)
     (tmp_path / ".venv").symlink_to(Path(sys.executable).parents[1])
     with running("dev", "--port", "0", folder=tmp_path) as process:
-        line_with(process, "Ctrl-C")
+        wait_for_line(process, "Ctrl-C")
         done = subprocess.run(
             pasted, shell=True, check=True, capture_output=True, text=True, cwd=tmp_path, timeout=60
         )

@@ -17,11 +17,11 @@ from butaca.adapters.sql.tables import movies
 from butaca.sandbox import Sandbox
 from butaca.server import free_port
 from tests.builders import ADMIN_TOKEN, CONSUMER_TOKEN
+from tests.bulk_data import add_favorites
 from tests.contract_client import UNPACK
 from tests.faults.pods import at_once
-from tests.many import keep_many
-from tests.processes import Process, end, line_with, running
-from tests.turns import Alone
+from tests.processes import Process, running, stop, wait_for_line
+from tests.suite_lock import Alone
 
 TIMEOUT = 10
 
@@ -73,7 +73,7 @@ def serving(postgresql: Database, redis_url: str, **changes: str) -> Iterator[Se
             **changes,
         }
         with running("serve", environment=environment) as process:
-            line_with(process, "server.listens")
+            wait_for_line(process, "server.listens")
             yield Served(f"http://127.0.0.1:{port}", tmdb, process)
 
 
@@ -105,7 +105,7 @@ def test_last_response_is_served_stale_while_tmdb_is_down(
         assert stale.content == good.content
         assert stale.headers["Cache-Status"] == "butaca; fwd=stale"
         assert stale.headers["Cache-Control"] == "private, max-age=0"
-        _, stderr = end(served.process)
+        _, stderr = stop(served.process)
     errors = [line for line in lines_of(stderr) if line["level"] == "error"]
     assert [line["event"] for line in errors] == ["tmdb.call_failed"]
     assert errors[0]["served"] == "stale"
@@ -160,7 +160,7 @@ def _warm_up(served: Served) -> None:
 
 
 def test_export_of_3000_movies_is_complete(served: Served, postgresql: Database) -> None:
-    keep_many(postgresql, 3000)
+    add_favorites(postgresql, 3000)
     as_json = served.get("/me/export")
     as_csv = served.get("/me/export?format=csv")
     assert len(as_json.json()["movies"]) == 3000
@@ -169,13 +169,13 @@ def test_export_of_3000_movies_is_complete(served: Served, postgresql: Database)
 
 
 def test_interrupted_export_is_marked_incomplete(served: Served, postgresql: Database) -> None:
-    keep_many(postgresql, 3000)
+    add_favorites(postgresql, 3000)
     with postgresql.writing() as connection:
         connection.execute(movies.update().where(movies.c.id == 2500).values(details="{"))
     answer = served.get("/me/export")
     assert answer.status_code == 200
     assert answer.text.endswith('"This export broke off. It is not whole.')
-    _, stderr = end(served.process)
+    _, stderr = stop(served.process)
     errors = [line for line in lines_of(stderr) if line["level"] == "error"]
     assert [line["event"] for line in errors] == ["export.broke_off"]
     assert errors[0]["request_id"] == answer.headers["X-Request-Id"]
@@ -238,14 +238,14 @@ def test_logs_contain_no_token(served: Served) -> None:
         headers={"Authorization": f"Bearer {ADMIN_TOKEN}"},
         timeout=TIMEOUT,
     )
-    stdout, stderr = end(served.process)
+    stdout, stderr = stop(served.process)
     for secret in (CONSUMER_TOKEN, ADMIN_TOKEN, "sandbox-token"):
         assert secret not in stdout + stderr
 
 
 def test_every_request_is_logged_as_one_line_on_stdout(served: Served) -> None:
     answer = served.get("/movies/550")
-    stdout, _ = end(served.process)
+    stdout, _ = stop(served.process)
     call, line = lines_of(stdout)
     assert (call["event"], call["call"]) == ("tmdb.call_answered", "details:550:en-US")
     assert call["request_id"] == line["request_id"]
@@ -258,5 +258,5 @@ def test_every_request_is_logged_as_one_line_on_stdout(served: Served) -> None:
 
 
 def test_server_exits_with_status_0_on_sigterm(served: Served) -> None:
-    end(served.process)
+    stop(served.process)
     assert served.process.returncode == 0

@@ -27,7 +27,7 @@ from playwright.sync_api import (
 )
 
 from tests.builders import ADMIN_TOKEN, CONSUMER_TOKEN
-from tests.processes import line_with, running
+from tests.processes import running, wait_for_line
 
 TIMEOUT = 10
 expect.set_options(timeout=TIMEOUT * 1000)
@@ -103,10 +103,10 @@ def staged(folder: Path, **changes: str) -> Iterator[Stage]:
         ) as process,
     ):
         docs, page, sandbox = (
-            re.findall(r"http://\S+", line_with(process, words))[0]
+            re.findall(r"http://\S+", wait_for_line(process, words))[0]
             for words in ("Butaca is at", "front end", "TMDB")
         )
-        line_with(process, "Ctrl-C")
+        wait_for_line(process, "Ctrl-C")
         yield Stage(docs.replace("/docs", "/api/v1"), page, sandbox.removesuffix("/3"))
 
 

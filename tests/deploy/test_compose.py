@@ -8,7 +8,7 @@ import yaml
 from butaca.sandbox import Sandbox
 from tests.deploy.dockerfile import stages
 from tests.deploy.manifests import ROOT
-from tests.deploy.truth import SECONDS_TO_END, SETTINGS, parse, read
+from tests.deploy.truth import SETTINGS, SHUTDOWN_SECONDS, parse, read
 
 TEXT = (ROOT / "compose.yaml").read_text()
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(TEXT)["services"]
@@ -105,7 +105,7 @@ def test_butaca_containers_are_read_only_and_unprivileged(name: str) -> None:
 
 
 def test_stop_grace_period_exceeds_the_shutdown_time() -> None:
-    assert int(SERVICES["api"]["stop_grace_period"].removesuffix("s")) > SECONDS_TO_END
+    assert int(SERVICES["api"]["stop_grace_period"].removesuffix("s")) > SHUTDOWN_SECONDS
 
 
 @pytest.mark.parametrize("name", set(SERVICES) - set(OURS))

@@ -19,8 +19,8 @@ from tests.deploy.base import weight_without
 from tests.deploy.dockerfile import stages
 from tests.deploy.image import Image, shared
 from tests.deploy.manifests import ROOT
-from tests.deploy.truth import SECONDS_TO_END, SETTINGS, parse
-from tests.processes import line_with
+from tests.deploy.truth import SETTINGS, SHUTDOWN_SECONDS, parse
+from tests.processes import wait_for_line
 
 PYTHONS = {"PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "PATH", "LANG", *MALLOC}
 """What Python and the libraries below it read."""
@@ -101,12 +101,12 @@ def test_container_serves_unprivileged_and_writes_nothing(
     assert image.run([command[0], "migrate"], chosen) == 0
     assert image.run(health, chosen) != 0
     process = image.start(command, chosen)
-    line_with(process, "server.listens")
+    wait_for_line(process, "server.listens")
     assert image.run(health, chosen) == 0
     with urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10) as answer:
         assert json.load(answer) == {"status": "ok", "database": "ok"}
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=SECONDS_TO_END)
+    process.communicate(timeout=SHUTDOWN_SECONDS)
     assert process.returncode == 0
     assert set(image.folder.rglob("*")) == before
 
@@ -118,11 +118,11 @@ def test_no_module_is_compiled_at_startup(
     command = [*image.stage.command("ENTRYPOINT"), *image.stage.command("CMD")]
     with (tmp_path / "imports").open("w+") as said:
         process = image.start(command, {**chosen, "PYTHONVERBOSE": "1"}, stderr=said)
-        line_with(process, "server.listens")
+        wait_for_line(process, "server.listens")
         with urlopen(f"http://127.0.0.1:{chosen['PORT']}/readyz", timeout=10) as answer:
             assert answer.status == 200
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=SECONDS_TO_END)
+        process.communicate(timeout=SHUTDOWN_SECONDS)
         said.seek(0)
         imports = said.read()
     assert len(re.findall(r"^# code object from '.+\.pyc'$", imports, re.MULTILINE)) > 500

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.deploy.manifests import OVERLAYS, ROOT, Thing, pod_specs, rendered
-from tests.deploy.truth import SECONDS_TO_END, SETTINGS, parse, read
+from tests.deploy.truth import SETTINGS, SHUTDOWN_SECONDS, parse, read
 
 SECRETS = {
     "butaca": {
@@ -234,7 +234,7 @@ def test_rollout_and_node_drain_leave_enough_pods(production: list[Thing]) -> No
 def test_termination_grace_period_exceeds_the_shutdown_time(things: list[Thing]) -> None:
     pod = of(things, "Deployment")["spec"]["template"]["spec"]
     sleep = _api(pod)["lifecycle"]["preStop"]["sleep"]["seconds"]
-    assert pod["terminationGracePeriodSeconds"] > sleep + SECONDS_TO_END
+    assert pod["terminationGracePeriodSeconds"] > sleep + SHUTDOWN_SECONDS
 
 
 def test_probe_paths_exist_and_only_startup_checks_the_database(
