@@ -1,4 +1,4 @@
-"""The composition of the app: which parts are connected, as the settings say."""
+"""The composition root: how settings connect and configure the parts of the app."""
 
 from typing import Any
 
@@ -43,9 +43,9 @@ def test_demo_users_of_an_earlier_run_are_disabled(
 ) -> None:
     app.prepare(settings_for(database, demo_users=True))
     app.prepare(settings_for(database))
-    bearer = SqlAccounts(database).find_bearer(digest(CONSUMER_TOKEN))
-    assert bearer is not None
-    assert bearer.revoked_at is not None
+    token = SqlAccounts(database).find_bearer(digest(CONSUMER_TOKEN))
+    assert token is not None
+    assert token.revoked_at is not None
     assert ("butaca", 30, "demo_users.are_shut_out") in caplog.record_tuples
 
 
@@ -106,15 +106,15 @@ def test_metrics_of_all_components_are_exposed(sqlite: Database) -> None:
 def test_transaction_pool_mode_uses_no_session_features(
     postgresql: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[dict[str, Any]] = []
+    connect_args: list[dict[str, Any]] = []
 
-    def listen(_dialect: Any, _record: Any, _args: Any, parameters: dict[str, Any]) -> None:
-        asked.append(parameters)
+    def record(_dialect: Any, _record: Any, _args: Any, parameters: dict[str, Any]) -> None:
+        connect_args.append(parameters)
 
     settings = settings_for(postgresql, database_pool_mode="transaction")
     monkeypatch.setenv("DATABASE_URL", settings.database_url.get_secret_value())
     monkeypatch.setenv("DATABASE_POOL_MODE", "transaction")
-    event.listen(Engine, "do_connect", listen)
+    event.listen(Engine, "do_connect", record)
     try:
         app.prepare(settings)
         assert app.create_app(settings).test_client().get("/readyz").status_code == 200
@@ -122,6 +122,6 @@ def test_transaction_pool_mode_uses_no_session_features(
         with chosen_database() as database:
             database.ping()
     finally:
-        event.remove(Engine, "do_connect", listen)
-    assert len(asked) == 4
-    assert all(each["prepare_threshold"] is None and "options" not in each for each in asked)
+        event.remove(Engine, "do_connect", record)
+    assert len(connect_args) == 4
+    assert all(each["prepare_threshold"] is None and "options" not in each for each in connect_args)

@@ -1,4 +1,4 @@
-"""The command line: what it does, and the one line of each error."""
+"""The command line: what its commands do, and that each error is one line."""
 
 import os
 import re
@@ -30,11 +30,11 @@ def taken_port() -> Iterator[int]:
         yield sock.getsockname()[1]
 
 
-CANNOT_BE_OPENED = "The database at DATABASE_URL cannot be reached: unable to open database file."
+CANNOT_OPEN = "The database at DATABASE_URL cannot be reached: unable to open database file."
 
 
-def butaca(*words: str, **environment: str) -> Result:
-    return CliRunner().invoke(main, words, env=environment)
+def butaca(*args: str, **environment: str) -> Result:
+    return CliRunner().invoke(main, args, env=environment)
 
 
 def test_version_option_prints_the_version() -> None:
@@ -78,14 +78,14 @@ def test_migrate_check_creates_no_file(tmp_path: Path) -> None:
 def test_migrate_reports_an_unreachable_database_in_one_line(tmp_path: Path) -> None:
     result = butaca("migrate", DATABASE_URL=f"sqlite:///{tmp_path / 'no' / 'folder.db'}")
     assert result.exit_code == 1
-    assert result.output == f"Error: {CANNOT_BE_OPENED}\n"
+    assert result.output == f"Error: {CANNOT_OPEN}\n"
 
 
 def test_migrate_prints_its_error_and_logs_nothing(tmp_path: Path) -> None:
     environment = {"DATABASE_URL": f"sqlite:///{tmp_path / 'no' / 'folder.db'}"}
     with running("migrate", environment=environment) as process:
         out, err = process.communicate(timeout=STOP_TIMEOUT)
-    assert (out, err) == ("", f"Error: {CANNOT_BE_OPENED}\n")
+    assert (out, err) == ("", f"Error: {CANNOT_OPEN}\n")
 
 
 def test_migrate_reports_a_file_that_is_not_a_database(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_migrate_reports_a_file_that_is_not_a_database(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "words",
+    "args",
     [
         ["--bogus"],
         ["bogus"],
@@ -112,8 +112,8 @@ def test_migrate_reports_a_file_that_is_not_a_database(tmp_path: Path) -> None:
     ],
     ids=" ".join,
 )
-def test_invalid_arguments_are_reported_in_one_line(words: list[str]) -> None:
-    result = butaca(*words)
+def test_invalid_arguments_are_reported_in_one_line(args: list[str]) -> None:
+    result = butaca(*args)
     assert (result.exit_code, result.stdout) == (1, "")
     assert re.fullmatch("Error: .+\n", result.stderr)
 

@@ -1,4 +1,4 @@
-"""The page on errors documents every problem, and no other."""
+"""The page on errors documents every problem code, and no others."""
 
 import re
 from pathlib import Path
@@ -12,13 +12,15 @@ from butaca.web.responses import ALL
 PAGE = (Path(__file__).parents[1] / "docs" / "errors.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^\| (\d{3}) \| `([a-z-]+)` \| (.+?) \| (.+?) \|$", re.MULTILINE)
 ROWS = {code: (int(status), when, advice) for status, code, when, advice in ROW.findall(PAGE)}
-RETRY_AFTER = {kind.code for bad in ALL if "Retry-After" in bad.headers for kind in bad.kinds}
+RETRY_AFTER = {
+    kind.code for response in ALL if "Retry-After" in response.headers for kind in response.kinds
+}
 
 
 def test_every_problem_code_is_listed_once_with_its_status() -> None:
-    told = [(int(status), code) for status, code, _, _ in ROW.findall(PAGE)]
+    listed = [(int(status), code) for status, code, _, _ in ROW.findall(PAGE)]
 
-    assert sorted(told) == sorted((kind.status, kind.code) for kind in problems.ALL)
+    assert sorted(listed) == sorted((kind.status, kind.code) for kind in problems.ALL)
 
 
 def test_rows_are_ordered_by_status() -> None:

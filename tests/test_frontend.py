@@ -1,4 +1,4 @@
-"""The small server of the example front end: what it serves, and what it does not."""
+"""The static file server of the example front end."""
 
 import http.client
 import json
@@ -19,7 +19,7 @@ CONFIG = Config("http://127.0.0.1:8000/api/v1", "http://127.0.0.1:8001/t/p", "12
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A page of which one file is in a folder, beside a file that is none of it."""
+    """The folder of a page with a file in a subfolder; its parent contains a secret file."""
     page = tmp_path / "page"
     (page / "icons").mkdir(parents=True)
     (page / "index.html").write_text("<!doctype html>")
@@ -40,13 +40,13 @@ def page(folder: Path) -> Iterator[Frontend]:
         thread.join()
 
 
-def ask(page: Frontend, path: str, method: str = "GET") -> tuple[http.client.HTTPResponse, bytes]:
+def fetch(page: Frontend, path: str, method: str = "GET") -> tuple[http.client.HTTPResponse, bytes]:
     connection = http.client.HTTPConnection("127.0.0.1", page.server_port, timeout=10)
     connection.request(method, path)
-    answer = connection.getresponse()
-    body = answer.read()
+    response = connection.getresponse()
+    body = response.read()
     connection.close()
-    return answer, body
+    return response, body
 
 
 @pytest.mark.parametrize(
@@ -62,8 +62,8 @@ def ask(page: Frontend, path: str, method: str = "GET") -> tuple[http.client.HTT
 def test_file_is_served_with_its_media_type(
     page: Frontend, path: str, media_type: str, body: bytes
 ) -> None:
-    answer, found = ask(page, path)
-    assert (answer.status, answer.headers["Content-Type"], found) == (200, media_type, body)
+    response, found = fetch(page, path)
+    assert (response.status, response.headers["Content-Type"], found) == (200, media_type, body)
 
 
 @pytest.mark.parametrize(
@@ -81,41 +81,41 @@ def test_file_is_served_with_its_media_type(
     ],
 )
 def test_path_that_is_no_file_of_the_folder_returns_404(page: Frontend, path: str) -> None:
-    answer, body = ask(page, path)
-    assert (answer.status, body) == (404, b"Not found.\n")
+    response, body = fetch(page, path)
+    assert (response.status, body) == (404, b"Not found.\n")
 
 
 def test_absolute_file_path_returns_404(page: Frontend, folder: Path) -> None:
-    answer, _ = ask(page, f"/{folder.parent / 'secret.txt'}")
-    assert answer.status == 404
+    response, _ = fetch(page, f"/{folder.parent / 'secret.txt'}")
+    assert response.status == 404
 
 
 def test_config_contains_the_api_url_and_the_initial_token(page: Frontend) -> None:
-    answer, body = ask(page, "/config.json")
-    assert answer.headers["Content-Type"] == "application/json"
+    response, body = fetch(page, "/config.json")
+    assert response.headers["Content-Type"] == "application/json"
     assert json.loads(body) == {"api": CONFIG.api, "token": CONFIG.token}
 
 
 def test_browsers_do_not_cache_the_files(page: Frontend, folder: Path) -> None:
-    ask(page, "/app.js")
+    fetch(page, "/app.js")
     (folder / "app.js").write_text("export const next = 1;")
-    answer, body = ask(page, "/app.js")
-    assert answer.headers["Cache-Control"] == "no-store"
+    response, body = fetch(page, "/app.js")
+    assert response.headers["Cache-Control"] == "no-store"
     assert body == b"export const next = 1;"
 
 
 def test_security_headers_allow_only_own_files_and_the_api(
     page: Frontend,
 ) -> None:
-    answer, _ = ask(page, "/")
-    assert answer.headers["Content-Security-Policy"] == (
+    response, _ = fetch(page, "/")
+    assert response.headers["Content-Security-Policy"] == (
         "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; "
         "connect-src 'self' http://127.0.0.1:8000; "
         "img-src 'self' http://127.0.0.1:8001 https://image.tmdb.org; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
-    assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert response.headers["Referrer-Policy"] == "no-referrer"
 
 
 def test_tmdb_image_origin_is_listed_once_in_the_policy() -> None:
@@ -123,21 +123,21 @@ def test_tmdb_image_origin_is_listed_once_in_the_policy() -> None:
 
 
 def test_head_response_has_headers_and_no_body(page: Frontend) -> None:
-    answer, body = ask(page, "/", "HEAD")
-    assert (answer.status, answer.headers["Content-Length"], body) == (200, "15", b"")
+    response, body = fetch(page, "/", "HEAD")
+    assert (response.status, response.headers["Content-Length"], body) == (200, "15", b"")
 
 
 def test_disconnects_are_not_reported_but_other_errors_are(
     page: Frontend, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    for error in (ConnectionResetError("gone"), ValueError("ours")):
+    for error in (ConnectionResetError("gone"), ValueError("bug")):
         try:
             raise error
         except (OSError, ValueError):
             page.handle_error(None, ("127.0.0.1", 1))
-    shown = capfd.readouterr().err
-    assert "gone" not in shown
-    assert "ValueError: ours" in shown
+    stderr = capfd.readouterr().err
+    assert "gone" not in stderr
+    assert "ValueError: bug" in stderr
 
 
 def test_port_in_use_raises_operator_error(folder: Path) -> None:

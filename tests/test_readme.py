@@ -1,4 +1,4 @@
-"""Everything that the README mentions exists."""
+"""Everything that the README mentions exists, and its commands work."""
 
 import os
 import re
@@ -45,10 +45,10 @@ def test_every_curl_command_of_the_tour_works(tmp_path: Path) -> None:
         sandbox = wait_for_line(process, "TMDB").split()[-1].removesuffix("/3")
         wait_for_line(process, "Ctrl-C")
         for line in tour:
-            here = line.replace("http://127.0.0.1:8001", sandbox).replace(
+            command = line.replace("http://127.0.0.1:8001", sandbox).replace(
                 "http://127.0.0.1:8000", api
             )
-            command = here.replace("curl -s", "curl --silent --show-error --fail-with-body", 1)
+            command = command.replace("curl -s", "curl --silent --show-error --fail-with-body", 1)
             subprocess.run(command, shell=True, check=True, capture_output=True, timeout=20)
     assert len(tour) >= 10
 
@@ -59,10 +59,10 @@ def test_quick_start_commands_work(tmp_path: Path) -> None:
     (tmp_path / ".venv").symlink_to(Path(sys.executable).parents[1])
     with running("dev", "--port", "0", folder=tmp_path) as process:
         wait_for_line(process, "Ctrl-C")
-        done = subprocess.run(
+        result = subprocess.run(
             pasted, shell=True, check=True, capture_output=True, text=True, cwd=tmp_path, timeout=60
         )
-    assert "consumer" in done.stdout
+    assert "consumer" in result.stdout
 
 
 def test_every_users_and_tokens_command_works(sqlite: Database) -> None:
@@ -70,7 +70,7 @@ def test_every_users_and_tokens_command_works(sqlite: Database) -> None:
     (pasted,) = re.findall(r"```sh\n(.+?)```", section, re.DOTALL)
     shell = f'butaca() {{ "{sys.executable}" -m butaca "$@"; }}; set -eu\n{pasted}\necho "$TOKEN"'
     url = sqlite.engine.url.render_as_string(hide_password=False)
-    done = subprocess.run(
+    result = subprocess.run(
         ["sh", "-c", shell],
         env={**os.environ, "DATABASE_URL": url},
         check=True,
@@ -78,9 +78,9 @@ def test_every_users_and_tokens_command_works(sqlite: Database) -> None:
         text=True,
         timeout=120,
     )
-    assert done.stdout.startswith("1001\n1002\n")
-    assert "revoked" in done.stdout
-    token = done.stdout.splitlines()[-1]
+    assert result.stdout.startswith("1001\n1002\n")
+    assert "revoked" in result.stdout
+    token = result.stdout.splitlines()[-1]
     (pattern,) = re.findall(r"`(butaca_\[.+?)`", section)
     assert re.fullmatch(pattern, token)
     bearer = SqlAccounts(sqlite).find_bearer(digest(token))

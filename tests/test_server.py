@@ -15,14 +15,14 @@ def test_free_port_can_be_bound() -> None:
 
 
 def test_bound_port_is_not_returned_as_free() -> None:
-    with bind("127.0.0.1", 0) as ours:
-        others = {free_port("127.0.0.1") for _ in range(100)}
-        assert ours.getsockname()[1] not in others
+    with bind("127.0.0.1", 0) as listener:
+        free_ports = {free_port("127.0.0.1") for _ in range(100)}
+        assert listener.getsockname()[1] not in free_ports
 
 
 def test_bound_port_refuses_connections_until_it_is_served() -> None:
-    with bind("127.0.0.1", 0) as ours, pytest.raises(ConnectionRefusedError):
-        socket.create_connection(ours.getsockname(), timeout=10)
+    with bind("127.0.0.1", 0) as listener, pytest.raises(ConnectionRefusedError):
+        socket.create_connection(listener.getsockname(), timeout=10)
 
 
 def test_port_in_use_raises_operator_error() -> None:

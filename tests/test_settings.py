@@ -72,12 +72,12 @@ def test_empty_variable_counts_as_unset(environment: pytest.MonkeyPatch) -> None
     assert read_settings(Settings).port == 8000
 
 
-@pytest.mark.parametrize(("threads", "places"), [("8", 4), ("7", 3), ("2", 1), ("1", 1)])
+@pytest.mark.parametrize(("threads", "expected"), [("8", 4), ("7", 3), ("2", 1), ("1", 1)])
 def test_half_of_the_threads_may_wait_for_tmdb_by_default(
-    environment: pytest.MonkeyPatch, threads: str, places: int
+    environment: pytest.MonkeyPatch, threads: str, expected: int
 ) -> None:
     environment.setenv("THREADS", threads)
-    assert read_settings(Settings).upstream_concurrency == places
+    assert read_settings(Settings).upstream_concurrency == expected
 
 
 def test_tmdb_concurrency_can_be_set(environment: pytest.MonkeyPatch) -> None:
@@ -86,15 +86,15 @@ def test_tmdb_concurrency_can_be_set(environment: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("threads", "for_tmdb", "places"),
+    ("threads", "max_concurrency", "expected"),
     [("8", "", 3), ("8", "6", 1), ("8", "1", 6), ("2", "", 1), ("1", "", 1)],
 )
 def test_database_concurrency_is_all_remaining_threads_but_one(
-    environment: pytest.MonkeyPatch, threads: str, for_tmdb: str, places: int
+    environment: pytest.MonkeyPatch, threads: str, max_concurrency: str, expected: int
 ) -> None:
     environment.setenv("THREADS", threads)
-    environment.setenv("TMDB_MAX_CONCURRENCY", for_tmdb)
-    assert read_settings(Settings).database_concurrency == places
+    environment.setenv("TMDB_MAX_CONCURRENCY", max_concurrency)
+    assert read_settings(Settings).database_concurrency == expected
 
 
 def test_origins_are_separated_by_commas(environment: pytest.MonkeyPatch) -> None:
@@ -192,9 +192,9 @@ def test_all_errors_are_reported_together(environment: pytest.MonkeyPatch) -> No
     environment.delenv("TMDB_TOKEN")
     environment.delenv("DATABASE_URL")
     environment.setenv("PORT", "-1")
-    with pytest.raises(OperatorError) as complaint:
+    with pytest.raises(OperatorError) as raised:
         read_settings(Settings)
-    names = {line.partition(":")[0] for line in str(complaint.value).splitlines()}
+    names = {line.partition(":")[0] for line in str(raised.value).splitlines()}
     assert names == {"DATABASE_URL", "TMDB_TOKEN", "PORT"}
 
 
@@ -206,9 +206,9 @@ def test_missing_setting_is_reported_as_required(environment: pytest.MonkeyPatch
 
 def test_error_does_not_repeat_an_invalid_secret(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("DATABASE_URL", "mysql://butaca:hunter2@db/butaca")
-    with pytest.raises(OperatorError) as complaint:
+    with pytest.raises(OperatorError) as raised:
         read_settings(Settings)
-    assert "hunter2" not in str(complaint.value)
+    assert "hunter2" not in str(raised.value)
 
 
 def test_secrets_are_hidden_when_settings_are_printed(environment: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The database role that serves can change rows, and nothing else."""
+"""The serving database role can change rows, and nothing else."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -19,7 +19,7 @@ ROLES = (ROOT / "deploy" / "postgresql" / "roles.sql").read_text()
 
 @pytest.fixture(scope="module")
 def urls() -> Iterator[dict[str, str]]:
-    """The URLs of the two roles, over a database that the one has migrated."""
+    """The URLs of both roles for a database that the owner has migrated."""
     with running_postgresql() as server:
         url = make_url(server.get_uri(driver="psycopg"))
         with closing(Database(str(url))) as superuser, superuser.writing() as connection:

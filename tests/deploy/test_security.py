@@ -1,4 +1,4 @@
-"""Everything that SECURITY.md names exists."""
+"""SECURITY.md covers all risks, and every test that it references exists."""
 
 import ast
 import re
@@ -8,11 +8,11 @@ import pytest
 from tests.deploy.manifests import ROOT
 
 SECURITY = (ROOT / "SECURITY.md").read_text()
-NAMED = re.findall(r"`([a-z_/]+\.py)::(\w+)`", SECURITY)
+REFERENCES = re.findall(r"`([a-z_/]+\.py)::(\w+)`", SECURITY)
 RISKS = re.findall(r"^### (API\d+) .+\n\n((?:(?!^#).*\n)+)", SECURITY, re.MULTILINE)
 
 
-@pytest.mark.parametrize(("file", "name"), NAMED)
+@pytest.mark.parametrize(("file", "name"), REFERENCES)
 def test_every_referenced_test_exists(file: str, name: str) -> None:
     tree = ast.parse((ROOT / "tests" / file).read_text())
     assert name.startswith("test_")
@@ -20,7 +20,7 @@ def test_every_referenced_test_exists(file: str, name: str) -> None:
 
 
 def test_every_test_reference_can_be_parsed() -> None:
-    assert SECURITY.count("::") == len(NAMED)
+    assert SECURITY.count("::") == len(REFERENCES)
 
 
 def test_all_ten_owasp_risks_are_covered() -> None:

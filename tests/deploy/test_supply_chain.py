@@ -25,8 +25,8 @@ def commands(job: dict[str, Any]) -> list[str]:
 
 
 def test_workflows_run_checks_tests_and_benchmarks() -> None:
-    made = {each for job in JOBS.values() for each in commands(job) if each.startswith("make ")}
-    assert made == {
+    targets = {each for job in JOBS.values() for each in commands(job) if each.startswith("make ")}
+    assert targets == {
         "make check",
         "make sbom",
         "make test",
@@ -64,10 +64,10 @@ def test_job_has_read_permission_and_a_timeout(name: str) -> None:
 
 def test_sbom_contains_all_locked_packages() -> None:
     subprocess.run(["make", "sbom"], cwd=ROOT, check=True, capture_output=True)
-    bill = json.loads((ROOT / "dist" / "sbom.json").read_text())
-    assert bill["bomFormat"] == "CycloneDX"
-    assert bill["metadata"]["component"]["name"] == "butaca"
-    found = sorted(f"{each['name']}=={each['version']}" for each in bill["components"])
+    sbom = json.loads((ROOT / "dist" / "sbom.json").read_text())
+    assert sbom["bomFormat"] == "CycloneDX"
+    assert sbom["metadata"]["component"]["name"] == "butaca"
+    found = sorted(f"{each['name']}=={each['version']}" for each in sbom["components"])
     lock = (ROOT / "requirements" / "runtime.txt").read_text()
     assert found == sorted(re.findall(r"^([\w.-]+==[\w.]+)", lock, re.MULTILINE))
-    assert all(each["externalReferences"][0]["hashes"] for each in bill["components"])
+    assert all(each["externalReferences"][0]["hashes"] for each in sbom["components"])
