@@ -7,13 +7,13 @@ from tests.builders import CONSUMER_TOKEN
 
 
 def test_demo_token_is_prefilled(visitor: Visitor) -> None:
-    visitor.goes_to()
+    visitor.open()
     expect(visitor.page.get_by_label("Your token")).to_have_value(CONSUMER_TOKEN)
 
 
 def test_rejected_token_can_be_corrected(visitor: Visitor) -> None:
-    visitor.may_fail = {401}
-    visitor.goes_to()
+    visitor.expected_statuses = {401}
+    visitor.open()
     visitor.page.get_by_label("Your token").fill("not-mine")
     visitor.page.get_by_role("button", name="Sign in").click()
     expect(
@@ -28,8 +28,8 @@ def test_rejected_token_can_be_corrected(visitor: Visitor) -> None:
 
 
 def test_revoked_token_leads_back_to_the_sign_in_page(visitor: Visitor) -> None:
-    visitor.may_fail = {401}
-    visitor.comes_in()
+    visitor.expected_statuses = {401}
+    visitor.sign_in()
     visitor.page.evaluate("sessionStorage.setItem('butaca-token', 'revoked')")
     visitor.heart("Inception").click()
     expect(
@@ -38,7 +38,7 @@ def test_revoked_token_leads_back_to_the_sign_in_page(visitor: Visitor) -> None:
 
 
 def test_token_survives_a_reload_but_not_signing_out(visitor: Visitor) -> None:
-    visitor.comes_in()
+    visitor.sign_in()
     visitor.page.reload()
     expect(visitor.page.get_by_role("heading", name="Popular now")).to_be_visible()
     visitor.page.get_by_role("button", name="Sign out").click()
