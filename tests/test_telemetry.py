@@ -24,7 +24,7 @@ from butaca.operator_error import OperatorError
 from butaca.sandbox import Sandbox
 from tests.builders import CONSUMER_TOKEN
 from tests.processes import stop
-from tests.test_served import lines_of, serving
+from tests.test_served import log_lines, serving
 
 TRACE_ID, SPAN_ID = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
@@ -94,7 +94,7 @@ def test_one_trace_goes_from_the_caller_to_tmdb(
     assert {span.name for span in collector.of("butaca")} == {"SELECT"}
     assert collector.of("redis")
     assert collector.services == {"butaca"}
-    assert {line["trace_id"] for line in lines_of(stdout)} == {TRACE_ID}
+    assert {line["trace_id"] for line in log_lines(stdout)} == {TRACE_ID}
 
 
 def test_a_request_without_a_trace_is_told_by_the_trace_of_its_span(
@@ -106,7 +106,7 @@ def test_a_request_without_a_trace_is_told_by_the_trace_of_its_span(
         served.get("/me")
         stdout, _ = stop(served.process)
     (request,) = collector.of("flask")
-    assert [line["trace_id"] for line in lines_of(stdout)] == [request.trace_id.hex()]
+    assert [line["trace_id"] for line in log_lines(stdout)] == [request.trace_id.hex()]
     assert collector.services == {"films"}
 
 
