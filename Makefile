@@ -41,7 +41,7 @@ test-browser: $(READY) ## Test the example front end and the documentation page 
 
 screenshots: ## Update docs/screenshots from the browser tests.
 	@mkdir -p docs/screenshots
-	@SCREENSHOTS=docs/screenshots $(MAKE) --no-print-directory test-browser ARGS='-k "pictures or docs"'
+	@SCREENSHOTS=docs/screenshots $(MAKE) --no-print-directory test-browser ARGS='-k "screenshots or docs"'
 
 test-client: $(CLIENT)/node_modules/.ready ## Lint openapi.yaml and compile a TypeScript client of it; needs the npm registry.
 	@cd $(CLIENT) && $(WITH_NODE) npm test --silent

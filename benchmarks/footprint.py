@@ -24,7 +24,7 @@ from butaca.adapters.cache.redis import entry_key
 from butaca.adapters.sql import Database, SqlLibrary
 from butaca.adapters.sql.tables import user_movies, users
 from butaca.adapters.tmdb import Limits, TmdbCatalogue, TmdbHttp
-from butaca.app import REMEMBERED
+from butaca.app import MEMORY_CACHE_ENTRIES
 from butaca.core.models import MovieRecord, Translation
 from butaca.core.ports import PopularQuery
 from butaca.sandbox import Sandbox
@@ -32,12 +32,12 @@ from tests.builders import NOON, make_record, make_translation
 from tests.faults.pods import HOST, Pod, Town, ask, living
 from tests.own_postgresql import own_postgresql
 from tests.own_valkey import own_valkey
-from tests.processes import started
+from tests.processes import start_process
 
 PEOPLE, FIRST, KEPT, PER_PERSON = range(2001, 3001), 1_000_000, 400, 100
 """A thousand users have 100 favorites each, out of 400 movies."""
 
-PAGES = REMEMBERED
+PAGES = MEMORY_CACHE_ENTRIES
 """Number of responses that a process caches in memory."""
 
 LANGUAGES = 40
@@ -58,7 +58,9 @@ def measure(data: str | None) -> None:
         redis.Redis(port=valkey.port) as store,
     ):
         rows = [*_stored(postgres.url, tmdb)]
-        town = Town(Path(folder), tmdb, f"redis://{HOST}:{valkey.port}/0", postgres.url, started)
+        town = Town(
+            Path(folder), tmdb, f"redis://{HOST}:{valkey.port}/0", postgres.url, start_process
+        )
         for each in living(town):
             pod, other = each.pods(2, CACHE_TTL_SECONDS="3600", **MALLOC)
             rows += [*_kept(pod, store), *_costs(pod, other, store)]

@@ -32,7 +32,7 @@ from tests.builders import ADMIN, ADMIN_TOKEN, CONSUMER, CONSUMER_TOKEN, NOON
 from tests.faults.pods import HOST, Town, living
 from tests.own_postgresql import own_postgresql
 from tests.own_valkey import own_valkey
-from tests.processes import started
+from tests.processes import start_process
 
 MOVIES = int(os.environ.get("BENCH_MOVIES", "20000"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "200"))
@@ -164,7 +164,7 @@ def _run(connection: psycopg.Connection[Any], statements: list[tuple[str, Any]])
 def _pod(url: str) -> Iterator[Callable[[Case], None]]:
     valkey: Any = own_valkey()
     with tempfile.TemporaryDirectory() as folder, valkey, Sandbox() as tmdb:
-        town = Town(Path(folder), tmdb, f"redis://{HOST}:{valkey.port}/0", url, started)
+        town = Town(Path(folder), tmdb, f"redis://{HOST}:{valkey.port}/0", url, start_process)
         for each in living(town):
             with closing(Wire(HOST, each.pod().port)) as wire:
                 yield lambda case: _ask(wire, case)

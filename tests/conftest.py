@@ -24,34 +24,34 @@ from tests.contract_client import ContractClient
 from tests.fakes import FakeAccounts, FakeCatalogue, FakeClock, FakeLibrary, FakeRateLimiter
 from tests.own_postgresql import empty, running_postgresql
 from tests.own_valkey import own_valkey
-from tests.turns import Alone, Turns
+from tests.suite_lock import Alone, SuiteLock
 
 # The time of an example depends on the machine rather than on the code.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
 
-TURNS = pytest.StashKey[Turns]()
+SUITE_LOCK = pytest.StashKey[SuiteLock]()
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Set up the locks that coordinate the processes of this run."""
     config = session.config
-    turns = config.stash[TURNS] = Turns(config.cache.mkdir("turns"))
-    config.add_cleanup(turns.close)
+    suite_lock = config.stash[SUITE_LOCK] = SuiteLock(config.cache.mkdir("suite_lock"))
+    config.add_cleanup(suite_lock.close)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Delay each test while a test in another process has the machine to itself."""
-    with item.config.stash[TURNS].beside_others():
+    with item.config.stash[SUITE_LOCK].shared():
         return (yield)
 
 
 @pytest.fixture
 def alone(request: pytest.FixtureRequest) -> Alone:
     """Return a context manager that holds back all other tests, for crowds that need every CPU."""
-    return request.config.stash[TURNS].alone
+    return request.config.stash[SUITE_LOCK].exclusive
 
 
 @pytest.fixture(scope="session")

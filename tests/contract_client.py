@@ -18,14 +18,17 @@ from werkzeug.test import TestResponse
 from butaca.web import describe
 
 PROBLEM = "application/problem+json"
-UNPACK: Mapping[str, Callable[[bytes], bytes]] = {"gzip": gzip.decompress, "zstd": zstd.decompress}
+DECOMPRESS: Mapping[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.decompress,
+    "zstd": zstd.decompress,
+}
 
 
 class ContractClient(FlaskClient):
     """A Flask test client that fails the test if the contract does not allow the response."""
 
     def open(self, *args: Any, **kwargs: Any) -> TestResponse:
-        kwargs["buffered"] = True  # Closes the files that are sent.
+        kwargs["buffered"] = True  # Closes the files of the response.
         response = super().open(*args, **kwargs)
         check(self.application, response)  # type: ignore[arg-type]
         return response
@@ -40,27 +43,29 @@ def check(app: APIFlask, response: TestResponse) -> None:
     operation = _operation(app, response.request.path, method)
     if operation is None or response.status_code == 405:
         return
-    assert status in operation["responses"], f"{method} answers {status}, says no contract"
-    assert status != "500", "the contract names it, and nobody wants it"
-    described = _resolved(operation["responses"][status])
-    for name, reference in described.get("headers", {}).items():
-        header = _resolved(reference)
+    assert status in operation["responses"], (
+        f"{method} returned {status}, which is not in the contract"
+    )
+    assert status != "500", "the contract includes it, but no request may fail like this"
+    contract = _resolve(operation["responses"][status])
+    for name, reference in contract.get("headers", {}).items():
+        header = _resolve(reference)
         assert name in response.headers or not header["required"], f"{status} lacks {name}"
         if name in response.headers:
             value = response.headers[name]
-            _valid(header["schema"], int(value) if _is_number(header) else value)
-    content = described.get("content", {})
+            _validate(header["schema"], int(value) if _is_number(header) else value)
+    content = contract.get("content", {})
     if method != "HEAD" and content:
         assert response.mimetype in content
         schema = content[response.mimetype]["schema"]
-        body = unpacked(response)
-        _valid(schema, body.decode() if schema.get("type") == "string" else json.loads(body))
+        body = decompressed(response)
+        _validate(schema, body.decode() if schema.get("type") == "string" else json.loads(body))
 
 
-def unpacked(response: TestResponse) -> bytes:
-    """Return the decoded body of a response, without its content coding."""
+def decompressed(response: TestResponse) -> bytes:
+    """Return the body of a response without its content coding."""
     coding = response.headers.get("Content-Encoding")
-    return UNPACK[coding](response.data) if coding else response.data
+    return DECOMPRESS[coding](response.data) if coding else response.data
 
 
 def _is_number(header: dict[str, Any]) -> bool:
@@ -72,8 +77,8 @@ def _check_problem(response: TestResponse) -> None:
     if response.request.method == "HEAD":
         assert response.data == b""
         return
-    body = json.loads(unpacked(response))
-    _valid({"$ref": "#/components/schemas/Problem"}, body)
+    body = json.loads(decompressed(response))
+    _validate({"$ref": "#/components/schemas/Problem"}, body)
     assert body["status"] == response.status_code
 
 
@@ -95,7 +100,7 @@ def _operation(app: APIFlask, path: str, method: str) -> dict[str, Any] | None:
     return None
 
 
-def _resolved(part: dict[str, Any]) -> dict[str, Any]:
+def _resolve(part: dict[str, Any]) -> dict[str, Any]:
     if "$ref" not in part:
         return part
     found: Any = spec()
@@ -112,7 +117,7 @@ def _registry() -> Registry[Any]:
     return found
 
 
-def _valid(schema: dict[str, Any], body: Any) -> None:
+def _validate(schema: dict[str, Any], body: Any) -> None:
     reference = {"$ref": f"urn:contract{schema['$ref']}"} if "$ref" in schema else schema
     Draft202012Validator(
         reference, registry=_registry(), format_checker=Draft202012Validator.FORMAT_CHECKER

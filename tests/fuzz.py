@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 from butaca.server import free_port
 from tests.builders import ADMIN_TOKEN, CONSUMER_TOKEN
-from tests.processes import line_with, running
+from tests.processes import running, wait_for_line
 
 EXAMPLES = "200"
 SETTINGS = {
@@ -36,7 +36,7 @@ def main() -> int:
         TemporaryDirectory() as folder,
         running("dev", "--port", port, environment=SETTINGS, folder=Path(folder)) as service,
     ):
-        line_with(service, "Ctrl-C")
+        wait_for_line(service, "Ctrl-C")
         tokens = (CONSUMER_TOKEN, ADMIN_TOKEN)
         return max(fuzz(f"http://127.0.0.1:{port}", each, sys.argv[1:]) for each in tokens)
 

@@ -9,15 +9,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from tests.nursery import Fork
+from tests.fork_server import Fork
 
-SECONDS_TO_END = 20
+STOP_TIMEOUT = 20
 
 Process = Fork | subprocess.Popen[str]
 
 
-def started(
-    *words: str,
+def start_process(
+    *args: str,
     environment: Mapping[str, str],
     stdout: int | IO[Any] = subprocess.PIPE,
     stderr: int | IO[Any] = subprocess.PIPE,
@@ -25,7 +25,7 @@ def started(
 ) -> subprocess.Popen[str]:
     """Start `butaca` in a new Python process."""
     return subprocess.Popen(
-        [sys.executable, "-m", "butaca", *words],
+        [sys.executable, "-m", "butaca", *args],
         env=environment,
         stdout=stdout,
         stderr=stderr,
@@ -36,7 +36,7 @@ def started(
 
 @contextmanager
 def running(
-    *words: str,
+    *args: str,
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
     stderr: int | IO[str] = subprocess.PIPE,
@@ -46,23 +46,23 @@ def running(
     Callers must read its output if there is much of it: a pipe blocks after 64 KiB.
     """
     environment = {**os.environ, **(environment or {})}
-    process = Fork(*words, environment=environment, folder=folder, stderr=stderr)
+    process = Fork(*args, environment=environment, folder=folder, stderr=stderr)
     try:
         yield process
     finally:
-        end(process)
+        stop(process)
 
 
-def end(process: Process) -> tuple[str, str]:
+def stop(process: Process) -> tuple[str, str]:
     """Stop a process with SIGTERM; return the rest of its stdout and stderr."""
     process.send_signal(signal.SIGTERM)
-    return process.communicate(timeout=SECONDS_TO_END)
+    return process.communicate(timeout=STOP_TIMEOUT)
 
 
-def line_with(process: Process, words: str) -> str:
-    """Read the stdout of a process up to a line that contains these words; return the line."""
+def wait_for_line(process: Process, text: str) -> str:
+    """Read the stdout of a process up to a line that contains a text; return the line."""
     assert process.stdout
     for line in process.stdout:
-        if words in line:
+        if text in line:
             return line
-    raise AssertionError(f"the process exited without printing {words!r}")
+    raise AssertionError(f"the process exited without printing {text!r}")

@@ -1,4 +1,4 @@
-"""The composition of the app: which parts are connected, as the settings say."""
+"""The composition root: how settings connect and configure the parts of the app."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ def settings_for(database: Database, **changes: object) -> Settings:
     return Settings(**{**required, **changes})  # type: ignore[arg-type]
 
 
-def test_the_demo_users_are_let_in_when_asked_for(
+def test_demo_users_are_enabled_by_their_setting(
     database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     app.prepare(settings_for(database, demo_users=True))
@@ -33,35 +33,35 @@ def test_the_demo_users_are_let_in_when_asked_for(
     assert ("butaca", 30, "demo_users.are_let_in") in caplog.record_tuples
 
 
-def test_the_demo_users_are_not_let_in_otherwise(database: Database) -> None:
+def test_demo_users_do_not_exist_by_default(database: Database) -> None:
     app.prepare(settings_for(database))
     assert SqlAccounts(database).find_user(1) is None
 
 
-def test_the_demo_users_of_an_earlier_start_are_shut_out(
+def test_demo_users_of_an_earlier_run_are_disabled(
     database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     app.prepare(settings_for(database, demo_users=True))
     app.prepare(settings_for(database))
-    bearer = SqlAccounts(database).find_bearer(digest(CONSUMER_TOKEN))
-    assert bearer is not None
-    assert bearer.revoked_at is not None
+    token = SqlAccounts(database).find_bearer(digest(CONSUMER_TOKEN))
+    assert token is not None
+    assert token.revoked_at is not None
     assert ("butaca", 30, "demo_users.are_shut_out") in caplog.record_tuples
 
 
-def test_the_demo_users_do_not_get_the_id_of_somebody_else(database: Database) -> None:
+def test_demo_users_do_not_take_the_id_of_another_user(database: Database) -> None:
     SqlAccounts(database).grant_token(User(1, "alice", Role.ADMIN), "0" * 64, NOON)
     with pytest.raises(OperatorError, match="DEMO_USERS"):
         app.prepare(settings_for(database, demo_users=True))
 
 
-def test_an_empty_database_is_not_fit_to_serve(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_database_without_a_schema_is_rejected(tmp_path_factory: pytest.TempPathFactory) -> None:
     empty = Database(f"sqlite:///{tmp_path_factory.mktemp('empty') / 'empty.db'}")
     with pytest.raises(OperatorError, match="butaca migrate"):
         app.prepare(settings_for(empty))
 
 
-def test_the_settings_reach_the_answers(sqlite: Database) -> None:
+def test_settings_take_effect_in_responses(sqlite: Database) -> None:
     settings = settings_for(
         sqlite,
         demo_users=True,
@@ -79,7 +79,7 @@ def test_the_settings_reach_the_answers(sqlite: Database) -> None:
     assert (first.status_code, second.status_code) == (200, 429)
 
 
-def test_a_worker_makes_its_app_out_of_the_environment(
+def test_worker_creates_its_app_from_the_environment(
     sqlite: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = settings_for(sqlite)
@@ -88,7 +88,7 @@ def test_a_worker_makes_its_app_out_of_the_environment(
     assert app.create_from_environment().test_client().get("/readyz").status_code == 200
 
 
-def test_all_that_is_counted_is_among_the_metrics(sqlite: Database) -> None:
+def test_metrics_of_all_components_are_exposed(sqlite: Database) -> None:
     butaca = app.create_app(settings_for(sqlite))
     text = butaca.test_client().get("/metrics").text
     for name in (
@@ -103,18 +103,18 @@ def test_all_that_is_counted_is_among_the_metrics(sqlite: Database) -> None:
         assert f"# TYPE {name}" in text
 
 
-def test_behind_a_pooler_nothing_is_asked_of_a_session(
+def test_transaction_pool_mode_uses_no_session_features(
     postgresql: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[dict[str, Any]] = []
+    connect_args: list[dict[str, Any]] = []
 
-    def listen(_dialect: Any, _record: Any, _args: Any, parameters: dict[str, Any]) -> None:
-        asked.append(parameters)
+    def record(_dialect: Any, _record: Any, _args: Any, parameters: dict[str, Any]) -> None:
+        connect_args.append(parameters)
 
     settings = settings_for(postgresql, database_pool_mode="transaction")
     monkeypatch.setenv("DATABASE_URL", settings.database_url.get_secret_value())
     monkeypatch.setenv("DATABASE_POOL_MODE", "transaction")
-    event.listen(Engine, "do_connect", listen)
+    event.listen(Engine, "do_connect", record)
     try:
         app.prepare(settings)
         assert app.create_app(settings).test_client().get("/readyz").status_code == 200
@@ -122,6 +122,6 @@ def test_behind_a_pooler_nothing_is_asked_of_a_session(
         with chosen_database() as database:
             database.ping()
     finally:
-        event.remove(Engine, "do_connect", listen)
-    assert len(asked) == 4
-    assert all(each["prepare_threshold"] is None and "options" not in each for each in asked)
+        event.remove(Engine, "do_connect", record)
+    assert len(connect_args) == 4
+    assert all(each["prepare_threshold"] is None and "options" not in each for each in connect_args)

@@ -1,4 +1,4 @@
-"""The command line: what it does, and the one line of each error."""
+"""The command line: what its commands do, and that each error is one line."""
 
 import os
 import re
@@ -15,7 +15,7 @@ from butaca.adapters.sql import Database
 from butaca.adapters.sql.schema import is_current
 from butaca.cli import main
 from butaca.settings import Settings
-from tests.processes import SECONDS_TO_END, line_with, running, started
+from tests.processes import STOP_TIMEOUT, running, start_process, wait_for_line
 
 
 @pytest.fixture(autouse=True)
@@ -30,14 +30,14 @@ def taken_port() -> Iterator[int]:
         yield sock.getsockname()[1]
 
 
-CANNOT_BE_OPENED = "The database at DATABASE_URL cannot be reached: unable to open database file."
+CANNOT_OPEN = "The database at DATABASE_URL cannot be reached: unable to open database file."
 
 
-def butaca(*words: str, **environment: str) -> Result:
-    return CliRunner().invoke(main, words, env=environment)
+def butaca(*args: str, **environment: str) -> Result:
+    return CliRunner().invoke(main, args, env=environment)
 
 
-def test_version_is_told() -> None:
+def test_version_option_prints_the_version() -> None:
     assert butaca("--version").output.strip().endswith(__version__)
 
 
@@ -54,7 +54,7 @@ def test_migrate_brings_an_empty_database_up_to_date(tmp_path: Path) -> None:
     database.close()
 
 
-def test_migrate_checks_without_changing_anything(tmp_path: Path) -> None:
+def test_migrate_check_changes_nothing(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'new.db'}"
     (tmp_path / "new.db").touch()
     result = butaca("migrate", "--check", DATABASE_URL=url)
@@ -66,7 +66,7 @@ def test_migrate_checks_without_changing_anything(tmp_path: Path) -> None:
     assert butaca("migrate", "--check", DATABASE_URL=url).exit_code == 0
 
 
-def test_migrate_checks_without_making_a_file(tmp_path: Path) -> None:
+def test_migrate_check_creates_no_file(tmp_path: Path) -> None:
     result = butaca("migrate", "--check", DATABASE_URL=f"sqlite:///{tmp_path / 'mistyped.db'}")
     assert result.exit_code == 1
     assert result.output == (
@@ -75,20 +75,20 @@ def test_migrate_checks_without_making_a_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_migrate_tells_in_a_line_that_the_database_is_away(tmp_path: Path) -> None:
+def test_migrate_reports_an_unreachable_database_in_one_line(tmp_path: Path) -> None:
     result = butaca("migrate", DATABASE_URL=f"sqlite:///{tmp_path / 'no' / 'folder.db'}")
     assert result.exit_code == 1
-    assert result.output == f"Error: {CANNOT_BE_OPENED}\n"
+    assert result.output == f"Error: {CANNOT_OPEN}\n"
 
 
-def test_migrate_says_nothing_in_its_log_that_its_error_says(tmp_path: Path) -> None:
+def test_migrate_prints_its_error_and_logs_nothing(tmp_path: Path) -> None:
     environment = {"DATABASE_URL": f"sqlite:///{tmp_path / 'no' / 'folder.db'}"}
     with running("migrate", environment=environment) as process:
-        out, err = process.communicate(timeout=SECONDS_TO_END)
-    assert (out, err) == ("", f"Error: {CANNOT_BE_OPENED}\n")
+        out, err = process.communicate(timeout=STOP_TIMEOUT)
+    assert (out, err) == ("", f"Error: {CANNOT_OPEN}\n")
 
 
-def test_migrate_tells_in_a_line_that_the_database_is_none(tmp_path: Path) -> None:
+def test_migrate_reports_a_file_that_is_not_a_database(tmp_path: Path) -> None:
     (tmp_path / "note.txt").write_text("Fix your hearts or die." * 100)
     result = butaca("migrate", DATABASE_URL=f"sqlite:///{tmp_path / 'note.txt'}")
     assert result.exit_code == 1
@@ -98,7 +98,7 @@ def test_migrate_tells_in_a_line_that_the_database_is_none(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    "words",
+    "args",
     [
         ["--bogus"],
         ["bogus"],
@@ -112,8 +112,8 @@ def test_migrate_tells_in_a_line_that_the_database_is_none(tmp_path: Path) -> No
     ],
     ids=" ".join,
 )
-def test_a_word_that_cannot_be_read_is_told_in_a_line(words: list[str]) -> None:
-    result = butaca(*words)
+def test_invalid_arguments_are_reported_in_one_line(args: list[str]) -> None:
+    result = butaca(*args)
     assert (result.exit_code, result.stdout) == (1, "")
     assert re.fullmatch("Error: .+\n", result.stderr)
 
@@ -126,17 +126,17 @@ def commands_of(group: click.Group) -> Iterator[tuple[str, click.Command]]:
 
 
 @pytest.mark.parametrize(("name", "command"), [*commands_of(main)])
-def test_the_summary_of_a_command_is_short_and_whole(name: str, command: click.Command) -> None:
+def test_command_summary_is_short_and_not_truncated(name: str, command: click.Command) -> None:
     summary = command.get_short_help_str(limit=45)
     assert len(summary) <= 45
     assert not summary.endswith("...")
 
 
-def test_who_says_nothing_is_told_what_can_be_said() -> None:
+def test_running_without_arguments_lists_the_commands() -> None:
     assert "tokens" in butaca().output
 
 
-def test_serve_tells_all_missing_settings_at_once() -> None:
+def test_serve_reports_all_missing_settings_together() -> None:
     result = butaca("serve")
     assert result.exit_code == 1
     assert re.findall(r"[A-Z_]+(?=: is required)", result.output) == [
@@ -146,7 +146,7 @@ def test_serve_tells_all_missing_settings_at_once() -> None:
     ]
 
 
-def test_serve_refuses_a_schema_that_is_not_current(tmp_path: Path) -> None:
+def test_serve_rejects_an_outdated_schema(tmp_path: Path) -> None:
     (tmp_path / "empty.db").touch()
     result = butaca(
         "serve",
@@ -158,7 +158,7 @@ def test_serve_refuses_a_schema_that_is_not_current(tmp_path: Path) -> None:
     assert result.output.endswith("not current; run: butaca migrate\n")
 
 
-def test_serve_tells_in_a_line_that_its_port_is_taken(sqlite: Database, taken_port: int) -> None:
+def test_serve_reports_a_port_in_use(sqlite: Database, taken_port: int) -> None:
     result = butaca(
         "serve",
         DATABASE_URL=sqlite.engine.url.render_as_string(hide_password=False),
@@ -172,7 +172,7 @@ def test_serve_tells_in_a_line_that_its_port_is_taken(sqlite: Database, taken_po
     )
 
 
-def test_dev_tells_in_a_line_that_its_port_is_taken(taken_port: int) -> None:
+def test_dev_reports_a_port_in_use_and_suggests_another(taken_port: int) -> None:
     result = butaca("dev", "--port", str(taken_port))
     assert result.exit_code == 1
     assert (
@@ -182,13 +182,13 @@ def test_dev_tells_in_a_line_that_its_port_is_taken(taken_port: int) -> None:
     )
 
 
-def test_dev_tells_of_no_other_port_where_none_would_do() -> None:
+def test_dev_suggests_no_other_port_for_an_unusable_host() -> None:
     result = butaca("dev", "--port", "0", HOST="192.0.2.1")
     assert result.exit_code == 1
     assert re.fullmatch("Error: Cannot listen on port 0 of 192.0.2.1: [^.]+\n", result.output)
 
 
-def test_the_sandbox_tells_in_a_line_that_its_port_is_taken(taken_port: int) -> None:
+def test_sandbox_reports_a_port_in_use(taken_port: int) -> None:
     result = butaca("sandbox", "--port", str(taken_port))
     assert result.exit_code == 1
     assert (
@@ -197,32 +197,32 @@ def test_the_sandbox_tells_in_a_line_that_its_port_is_taken(taken_port: int) -> 
     )
 
 
-def test_the_sandbox_listens_where_it_is_told_to(taken_port: int) -> None:
+def test_sandbox_listens_on_the_given_host_and_port(taken_port: int) -> None:
     with running("sandbox", "--host", "127.0.0.2", "--port", str(taken_port)) as sandbox:
-        assert f"http://127.0.0.2:{taken_port}" in line_with(sandbox, "The sandbox is at")
+        assert f"http://127.0.0.2:{taken_port}" in wait_for_line(sandbox, "The sandbox is at")
 
 
-def test_the_sandbox_tells_in_a_line_that_it_knows_no_such_fault() -> None:
+def test_sandbox_reports_an_unknown_fault_without_a_traceback() -> None:
     result = butaca("sandbox", "--port", "0", SANDBOX_FAULTS="plague")
     assert result.exit_code == 1
     assert result.output.startswith("Error: SANDBOX_FAULTS: ")
     assert "Traceback" not in result.output
 
 
-def test_the_sandbox_says_where_it_is_and_ends_when_told() -> None:
+def test_sandbox_prints_its_url_and_exits_on_sigterm() -> None:
     with running("sandbox", "--port", "0") as sandbox:
-        assert "http://127.0.0.1:" in line_with(sandbox, "The sandbox is at")
-        assert "TMDB_TOKEN=sandbox-token" in line_with(sandbox, "export TMDB_BASE_URL=http://")
+        assert "http://127.0.0.1:" in wait_for_line(sandbox, "The sandbox is at")
+        assert "TMDB_TOKEN=sandbox-token" in wait_for_line(sandbox, "export TMDB_BASE_URL=http://")
     assert sandbox.returncode == 0
 
 
-def test_the_module_is_the_command() -> None:
-    with started("--version", environment=os.environ) as process:
-        assert __version__ in line_with(process, "version")
+def test_python_module_runs_the_command_line() -> None:
+    with start_process("--version", environment=os.environ) as process:
+        assert __version__ in wait_for_line(process, "version")
 
 
 @pytest.mark.parametrize("option", ["--api", "--images"])
-def test_the_front_end_tells_in_a_line_what_is_no_url(option: str) -> None:
+def test_frontend_reports_an_invalid_url_in_one_line(option: str) -> None:
     result = butaca("frontend", "--port", "0", option, "butaca.example")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == (
@@ -231,10 +231,10 @@ def test_the_front_end_tells_in_a_line_what_is_no_url(option: str) -> None:
     )
 
 
-def test_the_front_end_tells_in_a_line_that_its_files_are_missing(
+def test_frontend_reports_missing_files(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("butaca.frontend.PLACES", ())
+    monkeypatch.setattr("butaca.frontend.FOLDERS", ())
     result = butaca("frontend", "--port", "0")
     assert result.exit_code == 1
     assert result.output == "Error: The files of the front end are not installed.\n"

@@ -1,4 +1,4 @@
-"""The page on errors documents every problem, and no other."""
+"""The page on errors documents every problem code, and no others."""
 
 import re
 from pathlib import Path
@@ -12,35 +12,37 @@ from butaca.web.responses import ALL
 PAGE = (Path(__file__).parents[1] / "docs" / "errors.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^\| (\d{3}) \| `([a-z-]+)` \| (.+?) \| (.+?) \|$", re.MULTILINE)
 ROWS = {code: (int(status), when, advice) for status, code, when, advice in ROW.findall(PAGE)}
-RETRY_AFTER = {kind.code for bad in ALL if "Retry-After" in bad.headers for kind in bad.kinds}
+RETRY_AFTER = {
+    kind.code for response in ALL if "Retry-After" in response.headers for kind in response.kinds
+}
 
 
-def test_every_code_is_there_once_with_its_status_and_no_other() -> None:
-    told = [(int(status), code) for status, code, _, _ in ROW.findall(PAGE)]
+def test_every_problem_code_is_listed_once_with_its_status() -> None:
+    listed = [(int(status), code) for status, code, _, _ in ROW.findall(PAGE)]
 
-    assert sorted(told) == sorted((kind.status, kind.code) for kind in problems.ALL)
+    assert sorted(listed) == sorted((kind.status, kind.code) for kind in problems.ALL)
 
 
-def test_the_rows_are_in_the_order_of_statuses() -> None:
+def test_rows_are_ordered_by_status() -> None:
     statuses = [status for status, _, _ in ROWS.values()]
 
     assert statuses == sorted(statuses)
 
 
 @pytest.mark.parametrize("code", ROWS)
-def test_a_client_is_told_to_wait_for_retry_after_where_there_is_one(code: str) -> None:
+def test_advice_mentions_retry_after_if_the_response_has_it(code: str) -> None:
     assert ("`Retry-After`" in ROWS[code][2]) == (code in RETRY_AFTER)
 
 
-def test_a_status_without_a_code_of_its_own_is_told_of_too() -> None:
+def test_code_pattern_of_other_statuses_is_documented() -> None:
     assert f"`{problems.of_status(416).code}`" in PAGE
 
 
-def test_the_largest_body_is_the_real_one() -> None:
+def test_documented_body_limit_is_the_real_one() -> None:
     assert f"{MAX_BODY // 1024} KiB" in ROWS["content-too-large"][1]
 
 
-def test_no_other_code_is_named_anywhere_on_the_page() -> None:
+def test_page_mentions_no_unknown_code() -> None:
     table_and_text = set(re.findall(r"`([a-z]+(?:-[a-z]+)+)`", PAGE))
 
     assert table_and_text <= {kind.code for kind in problems.ALL}

@@ -1,4 +1,4 @@
-"""The small server of the example front end: what it serves, and what it does not."""
+"""The static file server of the example front end."""
 
 import http.client
 import json
@@ -12,14 +12,14 @@ import pytest
 from butaca import frontend
 from butaca.frontend import Config, Frontend, find_folder
 from butaca.operator_error import OperatorError
-from tests.processes import line_with, running
+from tests.processes import running, wait_for_line
 
 CONFIG = Config("http://127.0.0.1:8000/api/v1", "http://127.0.0.1:8001/t/p", "1234567890")
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A page of which one file is in a folder, beside a file that is none of it."""
+    """The folder of a page with a file in a subfolder; its parent contains a secret file."""
     page = tmp_path / "page"
     (page / "icons").mkdir(parents=True)
     (page / "index.html").write_text("<!doctype html>")
@@ -40,13 +40,13 @@ def page(folder: Path) -> Iterator[Frontend]:
         thread.join()
 
 
-def ask(page: Frontend, path: str, method: str = "GET") -> tuple[http.client.HTTPResponse, bytes]:
+def fetch(page: Frontend, path: str, method: str = "GET") -> tuple[http.client.HTTPResponse, bytes]:
     connection = http.client.HTTPConnection("127.0.0.1", page.server_port, timeout=10)
     connection.request(method, path)
-    answer = connection.getresponse()
-    body = answer.read()
+    response = connection.getresponse()
+    body = response.read()
     connection.close()
-    return answer, body
+    return response, body
 
 
 @pytest.mark.parametrize(
@@ -59,11 +59,11 @@ def ask(page: Frontend, path: str, method: str = "GET") -> tuple[http.client.HTT
         ("/OFL.txt", "text/plain; charset=utf-8", b"Free."),
     ],
 )
-def test_a_file_is_served_as_what_it_is(
+def test_file_is_served_with_its_media_type(
     page: Frontend, path: str, media_type: str, body: bytes
 ) -> None:
-    answer, found = ask(page, path)
-    assert (answer.status, answer.headers["Content-Type"], found) == (200, media_type, body)
+    response, found = fetch(page, path)
+    assert (response.status, response.headers["Content-Type"], found) == (200, media_type, body)
 
 
 @pytest.mark.parametrize(
@@ -80,67 +80,67 @@ def test_a_file_is_served_as_what_it_is(
         "/app.js%00",
     ],
 )
-def test_what_is_not_in_the_folder_is_not_there(page: Frontend, path: str) -> None:
-    answer, body = ask(page, path)
-    assert (answer.status, body) == (404, b"Not found.\n")
+def test_path_that_is_no_file_of_the_folder_returns_404(page: Frontend, path: str) -> None:
+    response, body = fetch(page, path)
+    assert (response.status, body) == (404, b"Not found.\n")
 
 
-def test_no_path_reaches_a_file_by_its_whole_name(page: Frontend, folder: Path) -> None:
-    answer, _ = ask(page, f"/{folder.parent / 'secret.txt'}")
-    assert answer.status == 404
+def test_absolute_file_path_returns_404(page: Frontend, folder: Path) -> None:
+    response, _ = fetch(page, f"/{folder.parent / 'secret.txt'}")
+    assert response.status == 404
 
 
-def test_the_page_is_told_where_the_api_is_and_which_token_to_begin_with(page: Frontend) -> None:
-    answer, body = ask(page, "/config.json")
-    assert answer.headers["Content-Type"] == "application/json"
+def test_config_contains_the_api_url_and_the_initial_token(page: Frontend) -> None:
+    response, body = fetch(page, "/config.json")
+    assert response.headers["Content-Type"] == "application/json"
     assert json.loads(body) == {"api": CONFIG.api, "token": CONFIG.token}
 
 
-def test_nothing_is_kept_by_browsers(page: Frontend, folder: Path) -> None:
-    ask(page, "/app.js")
+def test_browsers_do_not_cache_the_files(page: Frontend, folder: Path) -> None:
+    fetch(page, "/app.js")
     (folder / "app.js").write_text("export const next = 1;")
-    answer, body = ask(page, "/app.js")
-    assert answer.headers["Cache-Control"] == "no-store"
+    response, body = fetch(page, "/app.js")
+    assert response.headers["Cache-Control"] == "no-store"
     assert body == b"export const next = 1;"
 
 
-def test_the_page_may_run_its_own_scripts_and_call_the_api_and_nothing_else(
+def test_security_headers_allow_only_own_files_and_the_api(
     page: Frontend,
 ) -> None:
-    answer, _ = ask(page, "/")
-    assert answer.headers["Content-Security-Policy"] == (
+    response, _ = fetch(page, "/")
+    assert response.headers["Content-Security-Policy"] == (
         "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; "
         "connect-src 'self' http://127.0.0.1:8000; "
         "img-src 'self' http://127.0.0.1:8001 https://image.tmdb.org; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
-    assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert response.headers["Referrer-Policy"] == "no-referrer"
 
 
-def test_tmdb_s_own_pictures_are_named_once() -> None:
+def test_tmdb_image_origin_is_listed_once_in_the_policy() -> None:
     assert "img-src 'self' https://image.tmdb.org;" in Config("http://127.0.0.1:8000").policy
 
 
-def test_a_head_has_the_headers_alone(page: Frontend) -> None:
-    answer, body = ask(page, "/", "HEAD")
-    assert (answer.status, answer.headers["Content-Length"], body) == (200, "15", b"")
+def test_head_response_has_headers_and_no_body(page: Frontend) -> None:
+    response, body = fetch(page, "/", "HEAD")
+    assert (response.status, response.headers["Content-Length"], body) == (200, "15", b"")
 
 
-def test_a_browser_that_goes_away_is_no_news(
+def test_disconnects_are_not_reported_but_other_errors_are(
     page: Frontend, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    for error in (ConnectionResetError("gone"), ValueError("ours")):
+    for error in (ConnectionResetError("gone"), ValueError("bug")):
         try:
             raise error
         except (OSError, ValueError):
             page.handle_error(None, ("127.0.0.1", 1))
-    shown = capfd.readouterr().err
-    assert "gone" not in shown
-    assert "ValueError: ours" in shown
+    stderr = capfd.readouterr().err
+    assert "gone" not in stderr
+    assert "ValueError: bug" in stderr
 
 
-def test_a_taken_port_is_a_complaint(folder: Path) -> None:
+def test_port_in_use_raises_operator_error(folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(
@@ -150,38 +150,38 @@ def test_a_taken_port_is_a_complaint(folder: Path) -> None:
             Frontend(folder, port, CONFIG)
 
 
-def test_the_files_are_found_beside_the_sources() -> None:
+def test_files_are_found_next_to_the_sources() -> None:
     folder = find_folder()
     assert folder is not None
     assert (folder / "app.js").is_file()
 
 
-def test_the_files_of_an_installed_wheel_are_found_first(
+def test_files_of_an_installed_wheel_take_precedence(
     monkeypatch: pytest.MonkeyPatch, folder: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(frontend, "PLACES", (folder, tmp_path))
+    monkeypatch.setattr(frontend, "FOLDERS", (folder, tmp_path))
     assert find_folder() == folder
 
 
-def test_files_that_did_not_come_along_are_missed(
+def test_no_folder_is_found_without_the_files(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(frontend, "PLACES", (tmp_path,))
+    monkeypatch.setattr(frontend, "FOLDERS", (tmp_path,))
     assert find_folder() is None
 
 
-def test_the_command_serves_urls_without_the_slashes_at_their_end() -> None:
+def test_command_strips_trailing_slashes_from_urls() -> None:
     with running("frontend", "--port", "0", "--api", "https://butaca.example/api/v1/") as process:
-        port = int(line_with(process, "The front end is at").rpartition(":")[2])
+        port = int(wait_for_line(process, "The front end is at").rpartition(":")[2])
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
         connection.request("GET", "/config.json")
         assert json.load(connection.getresponse())["api"] == "https://butaca.example/api/v1"
         connection.close()
 
 
-def test_the_command_serves_the_page_until_it_is_told_to_end() -> None:
+def test_command_serves_the_page_until_sigterm() -> None:
     with running("frontend", "--port", "0") as process:
-        port = int(line_with(process, "The front end is at").rpartition(":")[2])
+        port = int(wait_for_line(process, "The front end is at").rpartition(":")[2])
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
         connection.request("GET", "/")
         assert b"<title>Butaca</title>" in connection.getresponse().read()

@@ -24,15 +24,15 @@ DASHBOARD = json.loads((ROOT / "deploy/grafana/butaca.json").read_text())
 ALERTS = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yaml").read_text())
 OPERATIONS = (ROOT / "docs/operations.md").read_text()
 RUNBOOK = {
-    name: (meaning, doing)
-    for name, meaning, doing in re.findall(
+    name: (meaning, action)
+    for name, meaning, action in re.findall(
         r"^### (\w+)\n\n\*Means\*: (.+?)\n\n\*Do\*: (.+?)\n\n", OPERATIONS, re.MULTILINE | re.DOTALL
     )
 }
-"""What each alert means, and what to do."""
+"""The meaning of each alert, and what to do."""
 
-OF_A_TARGET = {"job", "instance"}
-"""The labels that Prometheus itself gives to whatever it scrapes."""
+TARGET_LABELS = {"job", "instance"}
+"""The labels that Prometheus adds to every scraped series."""
 
 EXPRESSIONS = ("expr", "lhs", "rhs", "param", "vector_selector")
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
@@ -48,7 +48,7 @@ Series = dict[str, list[dict[str, str]]]
 
 @dataclass
 class Query:
-    """The metrics of a query, each with what it must match, and the labels it speaks of."""
+    """The selectors of a query, each with its matchers, and the labels that it groups by."""
 
     selectors: list[Any] = field(default_factory=list)
     labels: set[str] = field(default_factory=set)
@@ -74,7 +74,7 @@ class Query:
 
 @pytest.fixture
 def client(sqlite: Database, empty_redis: str) -> Iterator[FlaskClient]:
-    """A client of an app as it is served, after traffic of every kind."""
+    """A client of a fully configured app, after requests of every kind."""
     with Sandbox() as tmdb:
         settings = Settings(
             database_url=sqlite.engine.url.render_as_string(hide_password=False),
@@ -124,40 +124,41 @@ def series(client: FlaskClient) -> Series:
     return scrape(client)
 
 
-def test_every_query_of_dashboard_and_alerts_is_of_what_is_there(series: Series) -> None:
+def test_dashboard_and_alert_queries_use_existing_series(series: Series) -> None:
     for text in QUERIES:
         query = Query.of(text)
         assert query.selectors, text
-        known = set(OF_A_TARGET)
+        known = set(TARGET_LABELS)
         for selector in query.selectors:
             assert selector.name in series, text
             labels = {name for each in series[selector.name] for name in each}
             known |= labels
             for matcher in selector.matchers.matchers:
-                assert matcher.name in labels | OF_A_TARGET, text
-                assert matcher.name in OF_A_TARGET or is_met(matcher, series[selector.name]), text
+                assert matcher.name in labels | TARGET_LABELS, text
+                if matcher.name not in TARGET_LABELS:
+                    assert is_satisfied(matcher, series[selector.name]), text
         assert query.labels <= known, text
 
 
-def is_met(matcher: Any, series: list[dict[str, str]]) -> bool:
-    """Tell whether anything has what a query asks for; and each word, where it names several."""
+def is_satisfied(matcher: Any, series: list[dict[str, str]]) -> bool:
+    """Return whether series have the value of a matcher, or all of its alternatives (`a|b`)."""
     values = {each.get(matcher.name, "") for each in series}
-    words = matcher.value.split("|")
-    return all(any(re.fullmatch(word, value) for value in values) for word in words)
+    alternatives = matcher.value.split("|")
+    return all(any(re.fullmatch(each, value) for value in values) for each in alternatives)
 
 
-def test_a_query_of_what_is_not_there_would_be_noticed(series: Series) -> None:
+def test_query_parser_finds_selectors_labels_and_unmet_matchers(series: Series) -> None:
     query = Query.of(
         'sum by (a) (rate(x{b=~"c|d"}[$__rate_interval])) / on (e) (-y) > max_over_time(z[5m:1m])'
     )
     assert [each.name for each in query.selectors] == ["x", "y", "z"]
     assert query.labels == {"a", "e"}
     (matcher,) = query.selectors[0].matchers.matchers
-    assert not is_met(matcher, [{"b": "c"}])
-    assert is_met(matcher, [{"b": "c"}, {"b": "d"}])
+    assert not is_satisfied(matcher, [{"b": "c"}])
+    assert is_satisfied(matcher, [{"b": "c"}, {"b": "d"}])
 
 
-def test_every_metric_of_ours_is_on_the_dashboard(series: Series) -> None:
+def test_every_butaca_metric_is_queried(series: Series) -> None:
     shown = {each.name for text in QUERIES for each in Query.of(text).selectors}
     ours = {re.sub("_(bucket|count|sum|created|total)$", "", name) for name in series}
     ours = {name for name in ours if name.startswith("butaca_")}
@@ -165,7 +166,7 @@ def test_every_metric_of_ours_is_on_the_dashboard(series: Series) -> None:
     assert ours == {re.sub("_(bucket|count|total)$", "", name) for name in shown} & ours
 
 
-def test_every_metric_of_ours_is_documented_with_its_labels(series: Series) -> None:
+def test_every_butaca_metric_is_documented_with_its_labels(series: Series) -> None:
     text = (ROOT / "docs/observing.md").read_text()
     rows = re.findall(r"^\| `(butaca_\w+)(?:\{([\w,]+)\})?` \|", text, re.MULTILINE)
     documented = {name: set(labels.split(",")) - {""} for name, labels in rows}
@@ -178,18 +179,18 @@ def test_every_metric_of_ours_is_documented_with_its_labels(series: Series) -> N
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
-def test_an_alert_says_how_bad_it_is_and_what_to_do(rule: dict[str, Any]) -> None:
+def test_alert_has_a_severity_and_a_runbook(rule: dict[str, Any]) -> None:
     assert re.fullmatch(r"\d+m", rule["for"])
     assert rule["labels"]["severity"] in {"critical", "warning"}
     assert len(rule["annotations"]["summary"]) > 20
     name = rule["alert"]
     assert rule["annotations"]["runbook"] == f"docs/operations.md#{name.lower()}"
-    meaning, doing = RUNBOOK[name]
+    meaning, action = RUNBOOK[name]
     assert len(meaning) > 40
-    assert len(doing) > 60
+    assert len(action) > 60
 
 
-def test_operations_has_a_paragraph_for_each_alert_and_no_other() -> None:
+def test_runbook_has_one_section_per_alert() -> None:
     assert sorted(RUNBOOK) == sorted(rule["alert"] for rule in RULES)
     critical = {each["alert"] for each in RULES if each["labels"]["severity"] == "critical"}
     (listed,) = re.findall(r"Critical: (.+)", OPERATIONS)
@@ -198,39 +199,39 @@ def test_operations_has_a_paragraph_for_each_alert_and_no_other() -> None:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
-def test_the_summary_of_an_alert_names_labels_that_its_query_keeps(rule: dict[str, Any]) -> None:
+def test_alert_summary_uses_only_labels_of_its_query(rule: dict[str, Any]) -> None:
     named = set(re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"]))
     assert named <= Query.of(rule["expr"]).labels
 
 
-def test_panels_have_titles_and_places_of_their_own() -> None:
+def test_panels_have_unique_titles_and_positions() -> None:
     assert len({panel["title"] for panel in PANELS}) == len(PANELS)
     places = [panel["gridPos"] for panel in DASHBOARD["panels"]]
     assert len({(place["x"], place["y"]) for place in places}) == len(places)
     assert max(place["x"] + place["w"] for place in places) <= 24
 
 
-def test_no_caller_can_make_the_metrics_grow(client: FlaskClient) -> None:
+def test_unexpected_requests_add_no_time_series(client: FlaskClient) -> None:
     scrape(client)  # A scrape is a request, too.
-    make_up(client, "first")
+    send_unexpected_requests(client, "first")
     before = {name: len(found) for name, found in scrape(client).items()}
-    make_up(client, "second")
+    send_unexpected_requests(client, "second")
     after = {name: len(found) for name, found in scrape(client).items()}
     assert after == before
     assert sum(before.values()) < 2000
 
 
-def make_up(client: FlaskClient, word: str) -> None:
-    """Make calls that nobody foresaw, each another one than those of another word."""
+def send_unexpected_requests(client: FlaskClient, prefix: str) -> None:
+    """Send requests with invented methods, paths, parameters and headers, unique per prefix."""
     for number in range(50):
-        made_up = f"{word}{number}"
+        invented = f"{prefix}{number}"
         for method, path in (
-            (made_up.upper(), "/livez"),
-            ("GET", f"/{made_up}"),
-            ("GET", f"/api/v1/movies/{made_up}"),
-            ("GET", f"/api/v1/movies/search?query={made_up}&{made_up}={made_up}"),
-            ("DELETE", f"/api/v1/users/{made_up}/favorites"),
-            ("OPTIONS", f"/api/v1/{made_up}"),
+            (invented.upper(), "/livez"),
+            ("GET", f"/{invented}"),
+            ("GET", f"/api/v1/movies/{invented}"),
+            ("GET", f"/api/v1/movies/search?query={invented}&{invented}={invented}"),
+            ("DELETE", f"/api/v1/users/{invented}/favorites"),
+            ("OPTIONS", f"/api/v1/{invented}"),
         ):
-            headers = {"Host": f"{made_up}.example", "X-Request-Id": made_up}
+            headers = {"Host": f"{invented}.example", "X-Request-Id": invented}
             client.open(path, method=method, headers=headers)

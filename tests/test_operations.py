@@ -1,4 +1,4 @@
-"""The procedures of docs/operations.md work, word for word."""
+"""The procedures of docs/operations.md work exactly as documented."""
 
 import os
 import re
@@ -29,8 +29,8 @@ from butaca.core.models import Role, Stars, User
 from butaca.core.people import People
 from butaca.sandbox import Sandbox
 from tests.builders import make_record, make_translation
+from tests.deploy.butaca_facts import settings_from
 from tests.deploy.test_guide import SECRET
-from tests.deploy.truth import read
 from tests.faults.pods import Pod, Town, living, new_path, until
 from tests.own_postgresql import empty, running_postgresql
 from tests.own_valkey import own_valkey
@@ -38,12 +38,12 @@ from tests.own_valkey import own_valkey
 ROOT = Path(__file__).parents[1]
 GUIDE = (ROOT / "docs" / "operations.md").read_text()
 BLOCKS = re.findall(r"^#{2,3} ([^\n]+)\n|```sh\n(.+?)```", GUIDE, re.MULTILINE | re.DOTALL)
-TRIED = Path(__file__).read_text()
+OWN_SOURCE = Path(__file__).read_text()
 Contents = dict[str, set[tuple[Any, ...]]]
 
 
 def commands(heading: str) -> str:
-    """Return what is to be typed below a heading."""
+    """Return the commands below a heading."""
     here, found = "", ""
     for title, block in BLOCKS:
         here = title or here
@@ -52,20 +52,20 @@ def commands(heading: str) -> str:
     return found
 
 
-def test_every_block_is_tried_or_says_that_it_needs_a_cluster() -> None:
-    here, untried = "", []
+def test_every_command_block_is_tested_or_uses_kubectl() -> None:
+    here, untested = "", []
     for title, block in BLOCKS:
         here = title or here
-        if block and "kubectl" not in block and f'commands("{here}")' not in TRIED:
-            untried.append(here)
-    assert untried == []
+        if block and "kubectl" not in block and f'commands("{here}")' not in OWN_SOURCE:
+            untested.append(here)
+    assert untested == []
 
 
-def shell(pasted: str, environment: Mapping[str, str], folder: Path = ROOT) -> str:
-    """Do in a shell what was pasted; return what it printed."""
+def shell(script: str, environment: Mapping[str, str], folder: Path = ROOT) -> str:
+    """Run a script in a shell; return its output."""
     butaca = f'butaca() {{ "{sys.executable}" -m butaca "$@"; }}; set -eu\n'
-    done = subprocess.run(
-        ["sh", "-c", butaca + pasted],
+    result = subprocess.run(
+        ["sh", "-c", butaca + script],
         env={**os.environ, **environment},
         cwd=folder,
         capture_output=True,
@@ -73,13 +73,13 @@ def shell(pasted: str, environment: Mapping[str, str], folder: Path = ROOT) -> s
         timeout=60,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    assert result.returncode == 0, result.stderr
+    return result.stdout
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """A PostgreSQL with the two roles, and the environment in which its tools reach it."""
+    """A PostgreSQL server with the two roles, and the environment for its command-line tools."""
 
     server: Any
     environment: Mapping[str, str]
@@ -90,31 +90,31 @@ class Cluster:
         url = url.set(username=role, password=password, database=database)
         return url.render_as_string(hide_password=False)
 
-    def do(self, statement: LiteralString) -> None:
-        """Do something as a superuser."""
+    def execute(self, statement: LiteralString) -> None:
+        """Execute a statement as a superuser."""
         with psycopg.connect(self.server.get_uri(), autocommit=True) as connection:
             connection.execute(statement)
 
     @contextmanager
-    def asking_for_passwords(self) -> Iterator[None]:
-        """Let those who serve in by their passwords alone; forget these afterwards."""
+    def requiring_passwords(self) -> Iterator[None]:
+        """Require a password of the serving roles; remove the passwords afterwards."""
         rules = Path(self.server.pgdata) / "pg_hba.conf"
         before = rules.read_text()
-        self._obey(rules, f"local all butaca,butaca_b scram-sha-256\n{before}", lets_in=False)
+        self._apply(rules, f"local all butaca,butaca_b scram-sha-256\n{before}", is_trusted=False)
         try:
             yield
         finally:
-            self.do("ALTER ROLE butaca LOGIN PASSWORD NULL; DROP ROLE IF EXISTS butaca_b")
-            self._obey(rules, before, lets_in=True)
+            self.execute("ALTER ROLE butaca LOGIN PASSWORD NULL; DROP ROLE IF EXISTS butaca_b")
+            self._apply(rules, before, is_trusted=True)
 
-    def _obey(self, rules: Path, text: str, *, lets_in: bool) -> None:
+    def _apply(self, rules: Path, text: str, *, is_trusted: bool) -> None:
         rules.write_text(text)
-        self.do("SELECT pg_reload_conf()")
-        until(lambda: answers(self.url_of("butaca")) is lets_in)
+        self.execute("SELECT pg_reload_conf()")
+        until(lambda: can_connect(self.url_of("butaca")) is is_trusted)
 
 
-def answers(url: str) -> bool:
-    """Tell whether a database lets somebody in."""
+def can_connect(url: str) -> bool:
+    """Return whether a database accepts this login."""
     with closing(Database(url)) as database:
         try:
             database.ping()
@@ -132,17 +132,17 @@ def cluster() -> Iterator[Cluster]:
             "PGHOST": str(make_url(server.get_uri()).query["host"]),
             "PGUSER": "butaca_owner",
         }
-        made = Cluster(server, environment)
-        made.do("CREATE DATABASE butaca")
+        cluster = Cluster(server, environment)
+        cluster.execute("CREATE DATABASE butaca")
         shell("PGUSER=postgres psql butaca --file deploy/postgresql/roles.sql", environment)
-        with closing(Database(made.url_of("butaca", "butaca_owner"))) as owner:
+        with closing(Database(cluster.url_of("butaca", "butaca_owner"))) as owner:
             schema.migrate(owner)
-        yield made
+        yield cluster
 
 
 @pytest.fixture
 def library(cluster: Cluster) -> Iterator[Database]:
-    """An empty database, as the role that serves sees it."""
+    """An empty database, accessed with the serving role."""
     with closing(Database(cluster.url_of("butaca", "butaca_owner"))) as owner:
         empty(owner)
     with closing(Database(cluster.url_of("butaca"))) as database:
@@ -150,49 +150,49 @@ def library(cluster: Cluster) -> Iterator[Database]:
 
 
 @pytest.fixture
-def town(library: Database, cluster: Cluster, tmp_path: Path, empty_redis: str) -> Iterator[Town]:
+def stack(library: Database, cluster: Cluster, tmp_path: Path, empty_redis: str) -> Iterator[Town]:
     with Sandbox() as tmdb:
         yield from living(Town(tmp_path, tmdb, empty_redis, cluster.url_of("butaca")))
 
 
-# What is said
+# Consistency of the documentation
 
 
-def test_every_link_leads_to_a_file_and_to_a_heading_of_it() -> None:
+def test_every_link_leads_to_an_existing_file_and_heading() -> None:
     for name in ("docs/operations.md", "docs/observing.md", "deploy/README.md"):
         file = ROOT / name
         links = re.findall(r"\]\((?!http)([^)#]*)(?:#([^)]+))?\)", file.read_text())
         assert links
         for path, anchor in links:
-            there = file.parent / path if path else file
-            assert there.exists(), path
-            assert not anchor or anchor in anchors(there), anchor
+            target = file.parent / path if path else file
+            assert target.exists(), path
+            assert not anchor or anchor in anchors(target), anchor
 
 
 def anchors(file: Path) -> set[str]:
-    """Return the names that GitHub gives to the headings of a file."""
+    """Return the anchors that GitHub generates for the headings of a file."""
     headings = re.findall(r"^#+ (.+)$", file.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
 
 
-def test_the_table_of_growth_counts_as_the_settings_do() -> None:
+def test_scaling_table_matches_the_settings() -> None:
     rows = {
         name: [int(re.sub(r"\D", "", cell)) for cell in cells.split("|")]
         for name, cells in re.findall(r"^\| ([^|]+?) \| ([\d *|]+) \|$", GUIDE, re.MULTILINE)
     }
-    settings = read(SECRET)
+    settings = settings_from(SECRET)
     pages = int(re.findall(r"([\d ]+) distinct pages are in use", GUIDE)[0].replace(" ", ""))
     pods = rows["pods"]
-    assert rows["PostgreSQL: connections"] == [settings.database_places * n for n in pods]
+    assert rows["PostgreSQL: connections"] == [settings.database_concurrency * n for n in pods]
     (upstream,) = (row for name, row in rows.items() if name.startswith("calls to TMDB/s"))
     assert upstream == [pages // settings.cache_ttl_seconds] * len(pods)
     assert rows["requests/s"] == [rows["requests/s"][0] * n for n in pods]
 
 
-# What stands in between
+# Connection pooler
 
 
-def test_behind_a_pooler_the_limits_of_a_statement_are_the_roles(cluster: Cluster) -> None:
+def test_role_sets_the_statement_timeouts_behind_a_pooler(cluster: Cluster) -> None:
     shell(commands("PgBouncer"), cluster.environment)
     try:
         with (
@@ -202,38 +202,38 @@ def test_behind_a_pooler_the_limits_of_a_statement_are_the_roles(cluster: Cluste
             for limit in ("statement_timeout", "lock_timeout"):
                 assert connection.scalar(text(f"SHOW {limit}")) == f"{LIMITS.statement:g}s"
     finally:
-        cluster.do("ALTER ROLE butaca RESET ALL")
+        cluster.execute("ALTER ROLE butaca RESET ALL")
 
 
 # Backup and restore
 
 
-class Busy(Thread, ABC):
-    """Somebody who does the same again and again, until the block ends."""
+class Background(Thread, ABC):
+    """A thread that repeats an action until the `with` block ends."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._enough = Event()
+        self._stopped = Event()
 
     def __enter__(self) -> Self:
         self.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._enough.set()
+        self._stopped.set()
         self.join()
 
     def run(self) -> None:
-        while not self._enough.is_set():
+        while not self._stopped.is_set():
             self.act()
 
     @abstractmethod
     def act(self) -> None:
-        """Do it once."""
+        """Perform the action once."""
 
 
-class Writer(Busy):
-    """Somebody who goes on keeping movies that nobody has kept before."""
+class Writer(Background):
+    """Adds favorites continuously, each with a new movie."""
 
     def __init__(self, library: SqlLibrary, user: User) -> None:
         super().__init__()
@@ -242,10 +242,10 @@ class Writer(Busy):
 
     def act(self) -> None:
         self.written += 1
-        keep(self._library, self._user, 1000 + self.written)
+        add_favorite(self._library, self._user, 1000 + self.written)
 
 
-def keep(library: SqlLibrary, user: User, movie_id: int) -> None:
+def add_favorite(library: SqlLibrary, user: User, movie_id: int) -> None:
     library.save_movie(make_record(movie_id, make_translation()), at=utc_now())
     library.add_favorite(user.id, movie_id, at=utc_now())
 
@@ -259,60 +259,58 @@ def contents(database: Database) -> Contents:
         }
 
 
-def with_ana(database: Database) -> tuple[User, str]:
-    """Let somebody in who keeps and rates the movie 550."""
-    people, library = People(SqlAccounts(database)), SqlLibrary(database)
-    ana = people.add("ana", Role.USER)
-    keep(library, ana, 550)
+def add_ana(database: Database) -> tuple[User, str]:
+    """Add a user with a favorite and a rating of the movie 550; return the user and a token."""
+    users, library = People(SqlAccounts(database)), SqlLibrary(database)
+    ana = users.add("ana", Role.USER)
+    add_favorite(library, ana, 550)
     library.rate(ana.id, 550, Stars(9), at=utc_now())
-    return ana, people.issue(ana)[1]
+    return ana, users.issue(ana)[1]
 
 
-def assert_it_serves(pod: Pod, token: str) -> None:
-    """See that somebody finds what they kept and rated, and that they may go on doing so."""
-    me = {"Authorization": f"Bearer {token}"}
-    assert pod.call("GET", "/me", headers=me).json["name"] == "ana"
-    assert pod.call("GET", "/me/favorites/550", headers=me).json["movie"]["id"] == 550
-    assert pod.call("GET", "/me/ratings/550", headers=me).json["stars"] == 4.5
-    new = pod.call("GET", "/movies/popular", headers=me).json["results"][0]["id"]
-    assert pod.call("POST", "/me/favorites", {"movie_id": new}, headers=me).status == 201
+def assert_data_is_served(pod: Pod, token: str) -> None:
+    """Check that a pod serves the data of `add_ana` and accepts changes, but no demo users."""
+    headers = {"Authorization": f"Bearer {token}"}
+    assert pod.call("GET", "/me", headers=headers).json["name"] == "ana"
+    assert pod.call("GET", "/me/favorites/550", headers=headers).json["movie"]["id"] == 550
+    assert pod.call("GET", "/me/ratings/550", headers=headers).json["stars"] == 4.5
+    new = pod.call("GET", "/movies/popular", headers=headers).json["results"][0]["id"]
+    assert pod.call("POST", "/me/favorites", {"movie_id": new}, headers=headers).status == 201
     assert pod.get("/me").status == 401
 
 
-def test_a_backup_made_while_somebody_writes_is_restored_whole(
-    cluster: Cluster, library: Database, town: Town, tmp_path: Path
+def test_backup_taken_during_writes_is_restored_completely(
+    cluster: Cluster, library: Database, stack: Town, tmp_path: Path
 ) -> None:
-    ana, token = with_ana(library)
+    ana, token = add_ana(library)
     with Writer(SqlLibrary(library), ana) as writer:
         until(lambda: writer.written > 20)
         before, written = contents(library), writer.written
         shell(commands("Back up"), cluster.environment, tmp_path)
         assert writer.written > written
-    after, there = contents(library), cluster.url_of("restored")
-    pasted = re.sub(r"postgresql\+psycopg:\S+", f"'{there}'", commands("Restore"))
-    shell(pasted.replace("deploy/", f"{ROOT}/deploy/"), cluster.environment, tmp_path)
-    with closing(Database(there)) as database:
-        assert_is_between(before, contents(database), after)
-    assert_it_serves(town.pod(DATABASE_URL=there, DEMO_USERS="false"), token)
-    # Whoever is added next gets an ID that nobody has.
-    shell("butaca users add eva", {"DATABASE_URL": there})
+    after, restored = contents(library), cluster.url_of("restored")
+    script = re.sub(r"postgresql\+psycopg:\S+", f"'{restored}'", commands("Restore"))
+    shell(script.replace("deploy/", f"{ROOT}/deploy/"), cluster.environment, tmp_path)
+    with closing(Database(restored)) as database:
+        assert_copy_is_consistent(before, contents(database), after)
+    assert_data_is_served(stack.pod(DATABASE_URL=restored, DEMO_USERS="false"), token)
+    # The ID sequence is restored, too: the ID of a new user is free.
+    shell("butaca users add eva", {"DATABASE_URL": restored})
 
 
-def test_a_copy_of_sqlite_made_while_somebody_writes_is_whole(
-    sqlite: Database, tmp_path: Path
-) -> None:
-    ana, _ = with_ana(sqlite)
+def test_sqlite_copy_taken_during_writes_is_complete(sqlite: Database, tmp_path: Path) -> None:
+    ana, _ = add_ana(sqlite)
     with Writer(SqlLibrary(sqlite), ana) as writer:
         until(lambda: writer.written > 20)
         before = contents(sqlite)
         shell(commands("On SQLite"), {}, tmp_path)
     with closing(Database(f"sqlite:///{tmp_path / 'copy.db'}")) as copy:
         assert schema.is_current(copy)
-        assert_is_between(before, contents(copy), contents(sqlite))
+        assert_copy_is_consistent(before, contents(copy), contents(sqlite))
 
 
-def assert_is_between(before: Contents, copy: Contents, after: Contents) -> None:
-    """See that a copy has all rows that were there before, and none that never were."""
+def assert_copy_is_consistent(before: Contents, copy: Contents, after: Contents) -> None:
+    """Check that a copy has all rows from before, and no rows that do not exist afterwards."""
     assert all(before.values())
     assert [table for table in before if not before[table] <= copy[table]] == []
     assert [table for table in after if not copy[table] <= after[table]] == []
@@ -321,113 +319,113 @@ def assert_is_between(before: Contents, copy: Contents, after: Contents) -> None
 # Rotations
 
 
-class Caller(Busy):
-    """Somebody who calls all the time, with the token that they have just then."""
+class Caller(Background):
+    """Sends requests continuously, with the current token."""
 
     def __init__(self, pod: Pod, token: str) -> None:
         super().__init__()
-        self.token, self.got = token, Counter[int]()
+        self.token, self.statuses = token, Counter[int]()
         self._pod = pod
 
     def act(self) -> None:
-        self.got[status(self._pod, self.token)] += 1
+        self.statuses[status(self._pod, self.token)] += 1
 
-    def goes_on(self) -> None:
-        """Wait until they have called some more."""
-        enough = self.got.total() + 20
-        until(lambda: self.got.total() > enough)
+    def wait_for_requests(self) -> None:
+        """Wait for 20 more requests."""
+        target = self.statuses.total() + 20
+        until(lambda: self.statuses.total() > target)
 
 
 def status(pod: Pod, token: str) -> int:
     return pod.get("/me", Authorization=f"Bearer {token}").status
 
 
-def test_a_user_changes_their_token_without_a_refusal(library: Database, town: Town) -> None:
-    ana, old = with_ana(library)
+def test_token_rotation_causes_no_rejected_request(library: Database, stack: Town) -> None:
+    ana, old = add_ana(library)
     (token,) = People(SqlAccounts(library)).tokens(ana)
     issue, revoke = commands("A user's token").split("\n\n")
-    environment, pod = {"DATABASE_URL": town.database_url}, town.pod()
+    environment, pod = {"DATABASE_URL": stack.database_url}, stack.pod()
     with Caller(pod, old) as caller:
-        caller.goes_on()
+        caller.wait_for_requests()
         new = shell(f'{issue}\necho "$NEW"', environment).splitlines()[-1]
-        caller.goes_on()  # Both are good.
+        caller.wait_for_requests()  # Both tokens are valid.
         assert status(pod, new) == 200
         caller.token = new
-        caller.goes_on()
+        caller.wait_for_requests()
         shell(revoke.replace("revoke 1", f"revoke {token.id}"), environment)
         until(lambda: status(pod, old) == 401, seconds=5)
-        caller.goes_on()
-    assert set(caller.got) == {200}
+        caller.wait_for_requests()
+    assert set(caller.statuses) == {200}
 
 
 WENT_AWAY = "database.went_away"
-LONG = {"CACHE_TTL_SECONDS": "30", "TMDB_COOLDOWN_SECONDS": "30"}
+LONG_TIMES = {"CACHE_TTL_SECONDS": "30", "TMDB_COOLDOWN_SECONDS": "30"}
 
 
-def test_pods_with_the_old_and_the_new_key_of_tmdb_share_what_is_kept(town: Town) -> None:
-    with Sandbox(token="new-key") as renewed:
-        old = town.pod(**LONG)
-        new = town.pod(**LONG, TMDB_TOKEN="new-key", TMDB_BASE_URL=renewed.url)
+def test_pods_with_old_and_new_tmdb_keys_share_the_cache(stack: Town) -> None:
+    with Sandbox(token="new-key") as new_tmdb:
+        old = stack.pod(**LONG_TIMES)
+        new = stack.pod(**LONG_TIMES, TMDB_TOKEN="new-key", TMDB_BASE_URL=new_tmdb.url)
         first, second = new_path(), new_path()
         assert [pod.get(first).status for pod in (old, new)] == [200, 200]
         assert [pod.get(second).status for pod in (new, old)] == [200, 200]
-        assert (town.tmdb.calls.total, renewed.calls.total) == (1, 1)
+        assert (stack.tmdb.calls.total, new_tmdb.calls.total) == (1, 1)
 
 
-def test_a_key_that_is_refused_lets_tmdb_rest_for_its_own_pod_alone(town: Town) -> None:
-    good, bad = town.pod(**LONG), town.pod(**LONG, TMDB_TOKEN="bad-key")
-    kept = new_path()
-    assert good.get(kept).status == 200
+def test_rejected_tmdb_key_starts_a_cooldown_only_in_its_pod(stack: Town) -> None:
+    good, bad = stack.pod(**LONG_TIMES), stack.pod(**LONG_TIMES, TMDB_TOKEN="bad-key")
+    cached = new_path()
+    assert good.get(cached).status == 200
     assert bad.get(new_path()).status == 502
     assert bad.get(new_path()).status == 503
     assert good.get(new_path()).status == 200
-    assert [pod.get(kept).status for pod in (good, bad)] == [200, 200]
+    assert [pod.get(cached).status for pod in (good, bad)] == [200, 200]
     assert [line["failure"] for line in bad.errors()] == ["CatalogueRefusedUs"]
 
 
-@pytest.mark.parametrize(("key", "is_good"), [("sandbox-token", True), ("bad-key", False)])
-def test_a_key_of_tmdb_can_be_tried_beforehand(town: Town, key: str, is_good: bool) -> None:
-    pasted = commands("TMDB's key").replace("https://api.themoviedb.org/3", town.tmdb.url)
-    done = subprocess.run(
-        ["sh", "-c", pasted], env={**os.environ, "NEW": key}, capture_output=True, check=False
+@pytest.mark.parametrize(("key", "is_valid"), [("sandbox-token", True), ("bad-key", False)])
+def test_tmdb_key_can_be_checked_beforehand(stack: Town, key: str, is_valid: bool) -> None:
+    script = commands("TMDB's key").replace("https://api.themoviedb.org/3", stack.tmdb.url)
+    result = subprocess.run(
+        ["sh", "-c", script], env={**os.environ, "NEW": key}, capture_output=True, check=False
     )
-    assert (done.returncode == 0) is is_good
+    assert (result.returncode == 0) is is_valid
 
 
-def test_the_role_that_serves_is_changed_for_another(cluster: Cluster, town: Town) -> None:
-    create, shut = commands("The database's password").split("\n\n")
-    with cluster.asking_for_passwords():
-        cluster.do("ALTER ROLE butaca PASSWORD 'old'")
-        old = town.pod(DATABASE_URL=cluster.url_of("butaca", "butaca", "old"))
+def test_database_role_is_replaced_without_failed_requests(cluster: Cluster, stack: Town) -> None:
+    create, disable = commands("The database's password").split("\n\n")
+    with cluster.requiring_passwords():
+        cluster.execute("ALTER ROLE butaca PASSWORD 'old'")
+        old = stack.pod(DATABASE_URL=cluster.url_of("butaca", "butaca", "old"))
         shell(create, cluster.environment)
-        cluster.do("ALTER ROLE butaca_b PASSWORD 'new'")
-        new = town.pod(DATABASE_URL=cluster.url_of("butaca", "butaca_b", "new"))
-        both = [pod.call("POST", "/me/favorites", {"movie_id": 550}).status for pod in (old, new)]
-        assert both == [201, 200]
-        shell(shut, cluster.environment)
+        cluster.execute("ALTER ROLE butaca_b PASSWORD 'new'")
+        new = stack.pod(DATABASE_URL=cluster.url_of("butaca", "butaca_b", "new"))
+        statuses = [
+            pod.call("POST", "/me/favorites", {"movie_id": 550}).status for pod in (old, new)
+        ]
+        assert statuses == [201, 200]
+        shell(disable, cluster.environment)
         old.end()
         assert new.call("DELETE", "/me/favorites/550").status == 204
-        assert not answers(cluster.url_of("butaca", "butaca", "old"))
+        assert not can_connect(cluster.url_of("butaca", "butaca", "old"))
 
 
-def test_a_password_that_changes_under_a_pod_counts_when_it_connects(
-    cluster: Cluster, town: Town
-) -> None:
-    with cluster.asking_for_passwords():
-        cluster.do("ALTER ROLE butaca PASSWORD 'old'")
-        pod = town.pod(DATABASE_URL=cluster.url_of("butaca", "butaca", "old"))
+def test_changed_database_password_takes_effect_on_reconnect(cluster: Cluster, stack: Town) -> None:
+    with cluster.requiring_passwords():
+        cluster.execute("ALTER ROLE butaca PASSWORD 'old'")
+        pod = stack.pod(DATABASE_URL=cluster.url_of("butaca", "butaca", "old"))
         assert pod.get("/me/favorites").status == 200
-        cluster.do("ALTER ROLE butaca PASSWORD 'new'")
+        cluster.execute("ALTER ROLE butaca PASSWORD 'new'")
         assert pod.get("/me/favorites").status == 200
-        cluster.do(
+        cluster.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'butaca'"
         )
-        # The first one notices that its connection is gone, the next that there is no other.
+        # The first request finds its connection closed, the next one cannot reconnect.
         until(lambda: pod.get("/me/favorites").status == 503 and pod.errors_of(WENT_AWAY))
         assert pod.get("/movies/popular").status == 200
 
 
-def test_redis_knows_two_passwords_while_pods_change_theirs(town: Town) -> None:
+def test_redis_accepts_both_passwords_during_a_rotation(stack: Town) -> None:
     add, drop = commands("Redis' password").split("\n\n")
     valkey: Any = own_valkey()
     with valkey, redis.Redis(port=valkey.port) as store:
@@ -435,7 +433,7 @@ def test_redis_knows_two_passwords_while_pods_change_theirs(town: Town) -> None:
         store.execute_command("AUTH", "OLD")
         urls = [f"redis://:{word}@127.0.0.1:{valkey.port}/0" for word in ("OLD", "NEW")]
         store.execute_command(*shlex.split(add, comments=True)[1:])
-        old, new = (town.pod(**LONG, REDIS_URL=url) for url in urls)
+        old, new = (stack.pod(**LONG_TIMES, REDIS_URL=url) for url in urls)
         path = new_path()
         assert old.get(path).cache_status == "butaca; fwd=miss; stored"
         assert new.get(path).is_fresh_hit

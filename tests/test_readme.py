@@ -1,4 +1,4 @@
-"""Everything that the README mentions exists."""
+"""Everything that the README mentions exists, and its commands work."""
 
 import os
 import re
@@ -12,7 +12,7 @@ from butaca.adapters.sql import Database, SqlAccounts
 from butaca.commands import tokens, users
 from butaca.core.accounts import digest
 from butaca.settings import Settings
-from tests.processes import line_with, running
+from tests.processes import running, wait_for_line
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -25,7 +25,7 @@ def test_every_setting_is_documented_once() -> None:
 
 
 @pytest.mark.parametrize(("name", "documented"), ROW.findall(README))
-def test_a_documented_default_is_the_real_one(name: str, documented: str) -> None:
+def test_documented_default_is_the_real_one(name: str, documented: str) -> None:
     field = Settings.model_fields[name.lower()]
     match field.default:
         case _ if field.is_required():
@@ -38,39 +38,39 @@ def test_a_documented_default_is_the_real_one(name: str, documented: str) -> Non
             assert documented.strip("`") == str(default).lower() or documented == f"`{default}`"
 
 
-def test_every_curl_line_of_the_tour_works(tmp_path: Path) -> None:
+def test_every_curl_command_of_the_tour_works(tmp_path: Path) -> None:
     tour = [line for line in README.splitlines() if line.startswith("curl ")]
     with running("dev", "--port", "0", folder=tmp_path) as process:
-        api = line_with(process, "Butaca is at").split()[-1].removesuffix("/docs")
-        sandbox = line_with(process, "TMDB").split()[-1].removesuffix("/3")
-        line_with(process, "Ctrl-C")
+        api = wait_for_line(process, "Butaca is at").split()[-1].removesuffix("/docs")
+        sandbox = wait_for_line(process, "TMDB").split()[-1].removesuffix("/3")
+        wait_for_line(process, "Ctrl-C")
         for line in tour:
-            here = line.replace("http://127.0.0.1:8001", sandbox).replace(
+            command = line.replace("http://127.0.0.1:8001", sandbox).replace(
                 "http://127.0.0.1:8000", api
             )
-            command = here.replace("curl -s", "curl --silent --show-error --fail-with-body", 1)
+            command = command.replace("curl -s", "curl --silent --show-error --fail-with-body", 1)
             subprocess.run(command, shell=True, check=True, capture_output=True, timeout=20)
     assert len(tour) >= 10
 
 
-def test_the_command_line_of_the_quick_start_works(tmp_path: Path) -> None:
+def test_quick_start_commands_work(tmp_path: Path) -> None:
     section = README.partition("## Quick start\n")[2].partition("\n## ")[0]
     (pasted,) = re.findall(r"```sh\n(export DATABASE_URL.+?)```", section, re.DOTALL)
     (tmp_path / ".venv").symlink_to(Path(sys.executable).parents[1])
     with running("dev", "--port", "0", folder=tmp_path) as process:
-        line_with(process, "Ctrl-C")
-        done = subprocess.run(
+        wait_for_line(process, "Ctrl-C")
+        result = subprocess.run(
             pasted, shell=True, check=True, capture_output=True, text=True, cwd=tmp_path, timeout=60
         )
-    assert "consumer" in done.stdout
+    assert "consumer" in result.stdout
 
 
-def test_every_command_about_people_and_tokens_works(sqlite: Database) -> None:
+def test_every_users_and_tokens_command_works(sqlite: Database) -> None:
     section = README.partition("### People and tokens\n")[2].partition("\n### ")[0]
     (pasted,) = re.findall(r"```sh\n(.+?)```", section, re.DOTALL)
     shell = f'butaca() {{ "{sys.executable}" -m butaca "$@"; }}; set -eu\n{pasted}\necho "$TOKEN"'
     url = sqlite.engine.url.render_as_string(hide_password=False)
-    done = subprocess.run(
+    result = subprocess.run(
         ["sh", "-c", shell],
         env={**os.environ, "DATABASE_URL": url},
         check=True,
@@ -78,9 +78,9 @@ def test_every_command_about_people_and_tokens_works(sqlite: Database) -> None:
         text=True,
         timeout=120,
     )
-    assert done.stdout.startswith("1001\n1002\n")
-    assert "revoked" in done.stdout
-    token = done.stdout.splitlines()[-1]
+    assert result.stdout.startswith("1001\n1002\n")
+    assert "revoked" in result.stdout
+    token = result.stdout.splitlines()[-1]
     (pattern,) = re.findall(r"`(butaca_\[.+?)`", section)
     assert re.fullmatch(pattern, token)
     bearer = SqlAccounts(sqlite).find_bearer(digest(token))
@@ -92,12 +92,12 @@ def test_every_command_about_people_and_tokens_works(sqlite: Database) -> None:
         assert f"butaca {command} " in pasted.replace("\n", " ")
 
 
-def test_every_make_target_that_is_named_is_there() -> None:
+def test_every_mentioned_make_target_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"`make ([a-z-]+)", README)) <= targets
 
 
-def test_every_file_that_is_linked_is_there() -> None:
+def test_every_linked_file_exists() -> None:
     for name in ("README.md", "CONTRIBUTING.md", "docs/decisions/README.md"):
         file = ROOT / name
         links = re.findall(r"\]\((?!http)([^)#]+)\)", file.read_text())

@@ -29,7 +29,7 @@ def test_three_settings_are_enough(environment: pytest.MonkeyPatch) -> None:
     assert settings.tmdb_token.get_secret_value() == "a-token"
 
 
-def test_refreshing_needs_no_redis(environment: pytest.MonkeyPatch) -> None:
+def test_refresh_settings_do_not_require_redis(environment: pytest.MonkeyPatch) -> None:
     environment.delenv("REDIS_URL")
     assert read_settings(RefreshSettings).tmdb_deadline == 6.0
 
@@ -63,62 +63,64 @@ def test_refreshing_needs_no_redis(environment: pytest.MonkeyPatch) -> None:
         ("log_level", "info"),
     ],
 )
-def test_a_setting_has_its_default(environment: pytest.MonkeyPatch, name: str, value: Any) -> None:
+def test_setting_has_its_default(environment: pytest.MonkeyPatch, name: str, value: Any) -> None:
     assert getattr(read_settings(Settings), name) == value
 
 
-def test_an_empty_variable_is_an_absent_one(environment: pytest.MonkeyPatch) -> None:
+def test_empty_variable_counts_as_unset(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("PORT", "")
     assert read_settings(Settings).port == 8000
 
 
-@pytest.mark.parametrize(("threads", "places"), [("8", 4), ("7", 3), ("2", 1), ("1", 1)])
-def test_half_of_the_threads_may_wait_for_tmdb(
-    environment: pytest.MonkeyPatch, threads: str, places: int
+@pytest.mark.parametrize(("threads", "expected"), [("8", 4), ("7", 3), ("2", 1), ("1", 1)])
+def test_half_of_the_threads_may_wait_for_tmdb_by_default(
+    environment: pytest.MonkeyPatch, threads: str, expected: int
 ) -> None:
     environment.setenv("THREADS", threads)
-    assert read_settings(Settings).upstream_places == places
+    assert read_settings(Settings).upstream_concurrency == expected
 
 
-def test_how_many_may_wait_for_tmdb_can_be_set(environment: pytest.MonkeyPatch) -> None:
+def test_tmdb_concurrency_can_be_set(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("TMDB_MAX_CONCURRENCY", "6")
-    assert read_settings(Settings).upstream_places == 6
+    assert read_settings(Settings).upstream_concurrency == 6
 
 
 @pytest.mark.parametrize(
-    ("threads", "for_tmdb", "places"),
+    ("threads", "max_concurrency", "expected"),
     [("8", "", 3), ("8", "6", 1), ("8", "1", 6), ("2", "", 1), ("1", "", 1)],
 )
-def test_the_database_gets_the_threads_that_tmdb_leaves_but_one(
-    environment: pytest.MonkeyPatch, threads: str, for_tmdb: str, places: int
+def test_database_concurrency_is_all_remaining_threads_but_one(
+    environment: pytest.MonkeyPatch, threads: str, max_concurrency: str, expected: int
 ) -> None:
     environment.setenv("THREADS", threads)
-    environment.setenv("TMDB_MAX_CONCURRENCY", for_tmdb)
-    assert read_settings(Settings).database_places == places
+    environment.setenv("TMDB_MAX_CONCURRENCY", max_concurrency)
+    assert read_settings(Settings).database_concurrency == expected
 
 
-def test_origins_are_a_comma_list(environment: pytest.MonkeyPatch) -> None:
+def test_origins_are_separated_by_commas(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("CORS_ORIGINS", "https://a.example, http://localhost:5173,")
     origins = read_settings(Settings).cors_origins
     assert origins == ["https://a.example", "http://localhost:5173"]
 
 
 @pytest.mark.parametrize("origins", ["*", "https://a.example, *"])
-def test_credentials_are_not_for_everybody(environment: pytest.MonkeyPatch, origins: str) -> None:
+def test_cors_credentials_are_rejected_with_a_wildcard_origin(
+    environment: pytest.MonkeyPatch, origins: str
+) -> None:
     environment.setenv("CORS_ORIGINS", origins)
     environment.setenv("CORS_CREDENTIALS", "true")
     with pytest.raises(OperatorError, match=r"^CORS_CREDENTIALS: .*CORS_ORIGINS"):
         read_settings(Settings)
 
 
-def test_credentials_are_for_origins_that_are_named(environment: pytest.MonkeyPatch) -> None:
+def test_cors_credentials_are_accepted_with_listed_origins(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("CORS_ORIGINS", "https://a.example")
     environment.setenv("CORS_CREDENTIALS", "true")
     assert read_settings(Settings).cors_credentials is True
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
-def test_a_postgresql_url_needs_no_driver(environment: pytest.MonkeyPatch, scheme: str) -> None:
+def test_postgresql_url_needs_no_driver(environment: pytest.MonkeyPatch, scheme: str) -> None:
     environment.setenv("DATABASE_URL", f"{scheme}://me:a%2Fb@host:5433/butaca?sslmode=require")
     assert read_settings(Settings).database_url.get_secret_value() == (
         "postgresql+psycopg://me:a%2Fb@host:5433/butaca?sslmode=require"
@@ -178,7 +180,7 @@ def test_a_postgresql_url_needs_no_driver(environment: pytest.MonkeyPatch, schem
         ("LOG_LEVEL", "loud"),
     ],
 )
-def test_a_bad_value_is_told_by_its_name(
+def test_invalid_value_is_reported_with_the_setting_name(
     environment: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     environment.setenv(name, value)
@@ -186,38 +188,38 @@ def test_a_bad_value_is_told_by_its_name(
         read_settings(Settings)
 
 
-def test_all_that_is_wrong_is_told_at_once(environment: pytest.MonkeyPatch) -> None:
+def test_all_errors_are_reported_together(environment: pytest.MonkeyPatch) -> None:
     environment.delenv("TMDB_TOKEN")
     environment.delenv("DATABASE_URL")
     environment.setenv("PORT", "-1")
-    with pytest.raises(OperatorError) as complaint:
+    with pytest.raises(OperatorError) as raised:
         read_settings(Settings)
-    names = {line.partition(":")[0] for line in str(complaint.value).splitlines()}
+    names = {line.partition(":")[0] for line in str(raised.value).splitlines()}
     assert names == {"DATABASE_URL", "TMDB_TOKEN", "PORT"}
 
 
-def test_what_is_missing_is_required(environment: pytest.MonkeyPatch) -> None:
+def test_missing_setting_is_reported_as_required(environment: pytest.MonkeyPatch) -> None:
     environment.delenv("REDIS_URL")
     with pytest.raises(OperatorError, match=r"^REDIS_URL: is required$"):
         read_settings(Settings)
 
 
-def test_a_bad_secret_is_not_repeated(environment: pytest.MonkeyPatch) -> None:
+def test_error_does_not_repeat_an_invalid_secret(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("DATABASE_URL", "mysql://butaca:hunter2@db/butaca")
-    with pytest.raises(OperatorError) as complaint:
+    with pytest.raises(OperatorError) as raised:
         read_settings(Settings)
-    assert "hunter2" not in str(complaint.value)
+    assert "hunter2" not in str(raised.value)
 
 
 def test_secrets_are_hidden_when_settings_are_printed(environment: pytest.MonkeyPatch) -> None:
     assert "a-token" not in repr(read_settings(Settings))
 
 
-def test_migrating_needs_the_database_alone(environment: pytest.MonkeyPatch) -> None:
+def test_database_settings_require_only_the_database(environment: pytest.MonkeyPatch) -> None:
     environment.delenv("TMDB_TOKEN")
     assert read_settings(DatabaseSettings).database_url.get_secret_value() == "sqlite:///butaca.db"
 
 
-def test_a_line_break_after_a_token_is_let_go(environment: pytest.MonkeyPatch) -> None:
+def test_trailing_newline_of_a_token_is_stripped(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("TMDB_TOKEN", "a-token\n")
     assert read_settings(Settings).tmdb_token.get_secret_value() == "a-token"

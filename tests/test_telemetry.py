@@ -23,8 +23,8 @@ from butaca.core.accounts import Accounts
 from butaca.operator_error import OperatorError
 from butaca.sandbox import Sandbox
 from tests.builders import CONSUMER_TOKEN
-from tests.processes import end
-from tests.test_served import lines_of, serving
+from tests.processes import stop
+from tests.test_served import log_lines, serving
 
 TRACE_ID, SPAN_ID = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
@@ -84,7 +84,7 @@ def test_one_trace_goes_from_the_caller_to_tmdb(
     with serving(postgresql, empty_redis, **{ENDPOINT: collector.url}) as served:
         given = {"traceparent": f"00-{TRACE_ID}-{SPAN_ID}-01"}
         assert served.get("/movies/search?query=fight", **given).status_code == 200
-        stdout, _ = end(served.process)
+        stdout, _ = stop(served.process)
     assert {span.trace_id.hex() for _, span in collector.spans} == {TRACE_ID}
     (request,), (call,) = collector.of("flask"), collector.of("requests")
     assert request.name == "GET /api/v1/movies/search"
@@ -94,7 +94,7 @@ def test_one_trace_goes_from_the_caller_to_tmdb(
     assert {span.name for span in collector.of("butaca")} == {"SELECT"}
     assert collector.of("redis")
     assert collector.services == {"butaca"}
-    assert {line["trace_id"] for line in lines_of(stdout)} == {TRACE_ID}
+    assert {line["trace_id"] for line in log_lines(stdout)} == {TRACE_ID}
 
 
 def test_a_request_without_a_trace_is_told_by_the_trace_of_its_span(
@@ -104,9 +104,9 @@ def test_a_request_without_a_trace_is_told_by_the_trace_of_its_span(
         postgresql, empty_redis, **{ENDPOINT: collector.url, "OTEL_SERVICE_NAME": "films"}
     ) as served:
         served.get("/me")
-        stdout, _ = end(served.process)
+        stdout, _ = stop(served.process)
     (request,) = collector.of("flask")
-    assert [line["trace_id"] for line in lines_of(stdout)] == [request.trace_id.hex()]
+    assert [line["trace_id"] for line in log_lines(stdout)] == [request.trace_id.hex()]
     assert collector.services == {"films"}
 
 
@@ -119,7 +119,7 @@ def test_no_span_tells_a_query_or_a_token_and_probes_leave_none(
         served.get("/me?access_token=unspeakable")
         for path in ("/livez", "/readyz", "/metrics"):
             requests.get(served.url + path, timeout=10)
-        end(served.process)
+        stop(served.process)
     told = str(collector.spans)
     assert "/api/v1/movies/search" in told
     for secret in ("unspeakable", CONSUMER_TOKEN, "sandbox-token", "/livez"):

@@ -1,23 +1,23 @@
 // The HTTP client for Butaca: the token, requests, freshness and errors.
 
-const KEY = "butaca-token";
+const TOKEN_KEY = "butaca-token";
 
 export const config = await fetch("config.json")
-  .then((answer) => (answer.ok ? answer.json() : {}))
+  .then((response) => (response.ok ? response.json() : {}))
   .catch(() => ({}));
 config.api = (config.api ?? "http://127.0.0.1:8000/api/v1").replace(/\/+$/, "");
 
 export const token = {
-  get: () => sessionStorage.getItem(KEY),
-  set: (text) => sessionStorage.setItem(KEY, text),
-  forget: () => sessionStorage.removeItem(KEY),
+  get: () => sessionStorage.getItem(TOKEN_KEY),
+  set: (text) => sessionStorage.setItem(TOKEN_KEY, text),
+  clear: () => sessionStorage.removeItem(TOKEN_KEY),
 };
 
-/** Why a call failed: Butaca's application/problem+json, or our own text if there is none. */
+/** A failed call, with the fields of Butaca's application/problem+json, or with a text of this page. */
 export class Problem extends Error {
-  constructor(status, { title, detail, code, errors = [], request_id } = {}, wait = 0) {
+  constructor(status, { title, detail, code, errors = [], request_id } = {}, retryAfter = 0) {
     super(detail ?? "No further details are available.");
-    Object.assign(this, { status, code, wait, mistakes: errors, reference: request_id });
+    Object.assign(this, { status, code, retryAfter, fieldErrors: errors, requestId: request_id });
     this.title = title ?? `Status ${status}`;
   }
 }
@@ -30,48 +30,48 @@ const UNREACHABLE = {
 const INTERRUPTED = { title: "Export interrupted", detail: "The file is incomplete. Try again." };
 
 /**
- * Call Butaca. Returns {data, staleFor}: the JSON, and, if it is stale, the seconds since TMDB
+ * Call Butaca. Returns {data, staleSeconds}: the JSON, and, if it is stale, the seconds since TMDB
  * returned it, else null. Throws a Problem, or the AbortError of `signal`. If the token is rejected,
- * also dispatches a "refused" event on the window.
+ * also dispatches an "unauthorized" event on the window.
  */
 export async function call(method, path, options) {
-  const { answer, text } = await send(method, path, options);
-  return { data: parsed(text), staleFor: staleFor(answer.headers) };
+  const { response, text } = await send(method, path, options);
+  return { data: parseJson(text), staleSeconds: staleSeconds(response.headers) };
 }
 
 export const get = (path, query, signal) => call("GET", path, { query, signal });
 
 /** Fetch a file, for which a link would not send the token. Throws like `call`. */
 export async function download(path, query) {
-  const { answer, text } = await send("GET", path, { query });
-  const type = answer.headers.get("Content-Type") ?? "";
-  if (!isWhole(type, text)) throw new Problem(0, INTERRUPTED);
-  const [, name] = /filename="(.+?)"/.exec(answer.headers.get("Content-Disposition")) ?? [];
+  const { response, text } = await send("GET", path, { query });
+  const type = response.headers.get("Content-Type") ?? "";
+  if (!isComplete(type, text)) throw new Problem(0, INTERRUPTED);
+  const [, name] = /filename="(.+?)"/.exec(response.headers.get("Content-Disposition")) ?? [];
   return { file: new Blob([text], { type }), name: name ?? `butaca-export.${query.format}` };
 }
 
-// An export that broke off is a 200 all the same, but it cannot be parsed to its end.
-const isWhole = (type, text) =>
-  type.startsWith("application/json") ? parsed(text) !== undefined : text.endsWith("\n");
+// An interrupted export still has status 200, but it cannot be parsed completely.
+const isComplete = (type, text) =>
+  type.startsWith("application/json") ? parseJson(text) !== undefined : text.endsWith("\n");
 
 async function send(method, path, { query = {}, body, signal } = {}) {
   const headers = { Authorization: `Bearer ${token.get()}` };
   if (body) headers["Content-Type"] = "application/json";
-  let answer, text;
+  let response, text;
   try {
     const url = `${config.api}${path}?${new URLSearchParams(query)}`;
-    answer = await fetch(url, { method, headers, signal, body: body && JSON.stringify(body) });
-    text = await answer.text();
+    response = await fetch(url, { method, headers, signal, body: body && JSON.stringify(body) });
+    text = await response.text();
   } catch (error) {
     throw error.name === "AbortError" ? error : new Problem(0, UNREACHABLE);
   }
-  if (answer.status === 401) dispatchEvent(new Event("refused"));
-  if (!answer.ok) throw new Problem(answer.status, parsed(text), Number(answer.headers.get("Retry-After")));
-  return { answer, text };
+  if (response.status === 401) dispatchEvent(new Event("unauthorized"));
+  if (!response.ok) throw new Problem(response.status, parseJson(text), Number(response.headers.get("Retry-After")));
+  return { response, text };
 }
 
-// A gateway in between may answer with an HTML page.
-function parsed(text) {
+// A gateway may respond with an HTML page.
+function parseJson(text) {
   try {
     return JSON.parse(text);
   } catch {
@@ -79,10 +79,10 @@ function parsed(text) {
   }
 }
 
-// Cache-Status (RFC 9211): `fwd=stale` means that TMDB failed just now, and `hit; ttl=-40;
-// detail=cooldown` that it is not called for a while. `updating` does not count as stale here,
+// Cache-Status (RFC 9211): `fwd=stale` means that TMDB has just failed, and `hit; ttl=-40;
+// detail=cooldown` that it is not being called for a while. `updating` does not count as stale here,
 // because the entry is already being refreshed.
-function staleFor(headers) {
+function staleSeconds(headers) {
   const isStale = /fwd=stale|detail=(cooldown|busy)/.test(headers.get("Cache-Status") ?? "");
   return isStale ? Number(headers.get("Age")) : null;
 }

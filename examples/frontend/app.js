@@ -1,17 +1,17 @@
 // The page: sign-in, routes and lists.
 
 import { Problem, config, download, get, token } from "./api.js";
-import { cardOf, screenOf } from "./movies.js";
-import { dismiss, notice, showStaleness, toast } from "./notices.js";
-import { afterwards, fill, save, say } from "./parts.js";
+import { createCard, createHero } from "./movies.js";
+import { createNotice, dismissToast, showStaleBanner, showToast } from "./notices.js";
+import { announce, cloneTemplate, debounce, saveFile } from "./parts.js";
 
 const main = document.getElementById("main");
-const top = document.getElementById("top");
+const header = document.getElementById("header");
 const query = document.getElementById("query");
 const language = document.getElementById("language");
 
 const sorts = { favorites: "-release_date,-rating", ratings: "-rated_at" };
-let visit = new AbortController();
+let navigation = new AbortController();
 
 const routes = {
   popular: () => list({ title: "Popular now", path: "/movies/popular", hasLead: true }),
@@ -21,36 +21,36 @@ const routes = {
       path: "/me/favorites",
       extra: { sort: sorts.favorites },
       movieOf: ({ movie, rating }) => ({ ...movie, me: { favorite: true, rating } }),
-      tools: [sorting("favorites"), exporting()],
-      nothing: "No favorites yet. Select the heart of a movie to add it here.",
+      tools: [createSortSelect("favorites"), createExportButtons()],
+      emptyText: "No favorites yet. Select the heart of a movie to add it here.",
     }),
   ratings: () =>
     list({
       title: "My ratings",
       path: "/me/ratings",
       extra: { sort: sorts.ratings },
-      about: ratedFavorites,
+      fetchContext: ratedFavorites,
       movieOf: ({ movie, stars }, favorites) => ({ ...movie, me: { favorite: favorites.has(movie.id), rating: stars } }),
-      tools: [sorting("ratings"), exporting()],
-      nothing: "No ratings yet. Select the stars of a movie to add it here.",
+      tools: [createSortSelect("ratings"), createExportButtons()],
+      emptyText: "No ratings yet. Select the stars of a movie to add it here.",
     }),
   search: (words) =>
     list({
       title: `“${words}”`,
       path: "/movies/search",
       extra: { query: words },
-      nothing: "No movies match your search.",
+      emptyText: "No movies match your search.",
     }),
   movie: (id) => showMovie(id),
 };
 
-/** Show the page that the address names. Abort pending requests of the previous page. */
+/** Show the page of the current route. Abort pending requests of the previous page. */
 async function show() {
-  visit.abort();
-  visit = new AbortController();
-  showStaleness(null);
-  dismiss();
-  if (!token.get()) return showEntrance();
+  navigation.abort();
+  navigation = new AbortController();
+  showStaleBanner(null);
+  dismissToast();
+  if (!token.get()) return showSignIn();
   const [, name = "", rest = ""] = (location.hash || "#/popular").split("/");
   if (!Object.hasOwn(routes, name)) {
     history.replaceState(null, "", "#/popular");
@@ -58,80 +58,80 @@ async function show() {
   }
   const words = decodeURIComponent(rest);
   if (document.activeElement !== query) query.value = name === "search" ? words : "";
-  for (const link of top.querySelectorAll("nav a")) {
+  for (const link of header.querySelectorAll("nav a")) {
     link.ariaCurrent = link.hash === `#/${name}` ? "page" : null;
   }
-  top.hidden = false;
+  header.hidden = false;
   await routes[name](words);
 }
 
-/** Show a paginated list of movies. `about` fetches what `movieOf` needs besides a result. */
-function list({ title, path, extra = {}, about, movieOf = (movie) => movie, hasLead, tools = [], nothing }) {
-  const { signal } = visit;
-  const { root, parts } = fill("list");
-  const answers = [];
+/** Show a paginated list of movies. `fetchContext` fetches what `movieOf` needs besides a result. */
+function list({ title, path, extra = {}, fetchContext, movieOf = (movie) => movie, hasLead, tools = [], emptyText }) {
+  const { signal } = navigation;
+  const { root, parts } = cloneTemplate("list");
+  const responses = [];
   const seen = new Set(); // TMDB repeats movies from page to page.
-  let known;
+  let context;
   const params = { language: language.value, ...extra };
   if (path.startsWith("/movies")) params.include = "me";
-  const ask = (page) => get(path, { ...params, page }, signal);
-  const moviesOf = ({ data }) => data.results.map((result) => movieOf(result, known));
+  const fetchPage = (page) => get(path, { ...params, page }, signal);
+  const moviesOf = ({ data }) => data.results.map((result) => movieOf(result, context));
 
   async function load(page) {
-    parts.end.replaceChildren(waiting());
+    parts.end.replaceChildren(createSpinner());
     await attempt(signal, parts.end, () => load(page), async () => {
-      const [answer, found] = await Promise.all([ask(page), known ?? about?.(signal)]);
-      known = found;
-      answers.push(answer);
-      const added = add(moviesOf(answer));
-      const hasMore = answer.data.results.length > 0 && page < answer.data.total_pages;
-      parts.end.replaceChildren(hasMore ? more(() => load(page + 1)) : theEnd());
-      say(seen.size ? summaryOf(added, title, hasMore) : nothing);
-      showStaleness(oldest(answers), refresh);
+      const [response, newContext] = await Promise.all([fetchPage(page), context ?? fetchContext?.(signal)]);
+      context = newContext;
+      responses.push(response);
+      const added = add(moviesOf(response));
+      const hasMore = response.data.results.length > 0 && page < response.data.total_pages;
+      parts.end.replaceChildren(hasMore ? createMoreButton(() => load(page + 1)) : createEndOfList());
+      announce(seen.size ? summaryOf(added, title, hasMore) : emptyText);
+      showStaleBanner(oldestAge(responses), refresh);
     });
   }
 
   // Keep stale content in place until there is something newer.
   async function refresh() {
     try {
-      const newer = await Promise.all(answers.map((_, index) => ask(index + 1)));
-      const isNew = newer.some(({ data }, index) => !isSame(data, answers[index].data));
-      answers.splice(0, newer.length, ...newer);
+      const newer = await Promise.all(responses.map((_, index) => fetchPage(index + 1)));
+      const isNew = newer.some(({ data }, index) => !isEqual(data, responses[index].data));
+      responses.splice(0, newer.length, ...newer);
       if (isNew) {
-        keepingFocus(repaint);
-        say(`Updated: ${title}.`);
+        preserveFocus(repaint);
+        announce(`Updated: ${title}.`);
       }
     } catch (error) {
       if (signal.aborted || !(error instanceof Problem)) return;
     }
-    showStaleness(oldest(answers), refresh);
+    showStaleBanner(oldestAge(responses), refresh);
   }
 
   const repaint = () => {
     seen.clear();
     parts.lead.replaceChildren();
     parts.grid.replaceChildren();
-    for (const answer of answers) add(moviesOf(answer));
+    for (const response of responses) add(moviesOf(response));
   };
   const add = (movies) => {
     const unseen = movies.filter(({ id }) => !seen.has(id) && seen.add(id));
     const added = unseen.length;
     if (hasLead && !parts.lead.childElementCount && unseen.length) {
-      parts.lead.append(screenOf(unseen.shift(), "No. 1 right now"));
+      parts.lead.append(createHero(unseen.shift(), "No. 1 right now"));
     }
-    parts.grid.append(...unseen.map(cardOf));
+    parts.grid.append(...unseen.map(createCard));
     return added;
   };
-  const theEnd = () => paragraph(seen.size ? "No more movies." : nothing);
+  const createEndOfList = () => createHint(seen.size ? "No more movies." : emptyText);
 
   parts.title.textContent = title;
   parts.grid.lang = language.value;
   parts.tools.append(...tools);
-  enter(root, parts.title);
+  showContent(root, parts.title);
   return load(1);
 }
 
-/** Return the IDs of the favorites that have a rating. A rating does not say whether its movie is a favorite. */
+/** Return the IDs of the favorites that have a rating. A rating does not contain whether its movie is a favorite. */
 async function ratedFavorites(signal) {
   const pageOf = (page) => get("/me/favorites", { rated: true, page_size: 100, page }, signal);
   const first = await pageOf(1);
@@ -148,74 +148,74 @@ function summaryOf(added, title, hasMore) {
   return [`${movies}: ${title}.`, ...end].join(" ");
 }
 
-const isSame = (one, other) => JSON.stringify(one) === JSON.stringify(other);
+const isEqual = (one, other) => JSON.stringify(one) === JSON.stringify(other);
 
-function oldest(answers) {
-  const ages = answers.map(({ staleFor }) => staleFor).filter((age) => age !== null);
+function oldestAge(responses) {
+  const ages = responses.map(({ staleSeconds }) => staleSeconds).filter((age) => age !== null);
   return ages.length ? Math.max(...ages) : null;
 }
 
-function keepingFocus(act) {
+function preserveFocus(action) {
   const label = document.activeElement.ariaLabel;
-  act();
+  action();
   if (label) main.querySelector(`[aria-label="${CSS.escape(label)}"]`)?.focus({ preventScroll: true });
 }
 
 /** Show one movie with all its details. */
 async function showMovie(id) {
-  const { signal } = visit;
-  main.replaceChildren(waiting());
+  const { signal } = navigation;
+  main.replaceChildren(createSpinner());
   const params = { language: language.value, include: "me" };
   await attempt(signal, main, show, async () => {
-    const { data, staleFor } = await get(`/movies/${id}`, params, signal);
-    const screen = screenOf(data);
-    enter(screen, screen.querySelector("h1"));
-    showStaleness(staleFor, show);
+    const { data, staleSeconds } = await get(`/movies/${id}`, params, signal);
+    const hero = createHero(data);
+    showContent(hero, hero.querySelector("h1"));
+    showStaleBanner(staleSeconds, show);
   });
 }
 
-/** Run `act`. If it fails, show why in `place`. */
-async function attempt(signal, place, again, act) {
+/** Run `action`. If it fails, show the reason in `container`. */
+async function attempt(signal, container, retry, action) {
   try {
-    await act();
+    await action();
   } catch (error) {
     if (signal.aborted) return; // The user has left this page.
     if (!(error instanceof Problem)) throw error;
-    place.replaceChildren(notice(error, again, place === main ? "h1" : "h2"));
+    container.replaceChildren(createNotice(error, retry, container === main ? "h1" : "h2"));
   }
 }
 
-function showEntrance(isRefused = false) {
-  visit.abort();
-  const refused = token.get();
-  token.forget();
-  showStaleness(null);
-  top.hidden = true;
-  const { root, parts } = fill("entrance");
+function showSignIn(isRejected = false) {
+  navigation.abort();
+  const rejected = token.get();
+  token.clear();
+  showStaleBanner(null);
+  header.hidden = true;
+  const { root, parts } = cloneTemplate("sign-in");
   const form = root.querySelector("form");
-  form.token.value = (isRefused ? refused : config.token) ?? "";
+  form.token.value = (isRejected ? rejected : config.token) ?? "";
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     token.set(form.token.value.trim());
     show();
   });
-  enter(root, root.querySelector("h1"));
-  if (isRefused) {
-    parts.refused.append(paragraph("This token is unknown, expired or revoked."));
+  showContent(root, root.querySelector("h1"));
+  if (isRejected) {
+    parts.error.append(createHint("This token is unknown, expired or revoked."));
     form.token.focus();
     form.token.select();
   }
 }
 
 /** Replace the page content. Move the focus there for keyboard and screen reader users. */
-function enter(content, heading) {
+function showContent(content, heading) {
   document.title = `${heading.textContent} – Butaca`;
   main.replaceChildren(content);
   if (document.activeElement === document.body) heading.focus({ preventScroll: true });
 }
 
-function sorting(name) {
-  const { root } = fill("sorting");
+function createSortSelect(name) {
+  const { root } = cloneTemplate("sort-select");
   const select = root.querySelector("select");
   for (const option of select.querySelectorAll("[data-of]")) {
     if (option.dataset.of !== name) option.remove();
@@ -228,8 +228,8 @@ function sorting(name) {
   return root;
 }
 
-function exporting() {
-  const { root } = fill("exporting");
+function createExportButtons() {
+  const { root } = cloneTemplate("export-buttons");
   for (const button of root.querySelectorAll("button")) {
     button.addEventListener("click", () => exportAs(button));
   }
@@ -240,49 +240,49 @@ async function exportAs(button) {
   button.disabled = true;
   try {
     const { file, name } = await download("/me/export", { format: button.value });
-    save(file, name);
-    dismiss();
-    say(`Exported: ${name}.`);
+    saveFile(file, name);
+    dismissToast();
+    announce(`Exported: ${name}.`);
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
-    toast(error, "Export failed.");
+    showToast(error, "Export failed.");
   } finally {
     button.disabled = false;
-    if (document.activeElement === document.body) button.focus(); // Disabling it took the focus.
+    if (document.activeElement === document.body) button.focus(); // Disabling it removed the focus.
   }
 }
 
-function more(load) {
+function createMoreButton(load) {
   const button = document.createElement("button");
-  button.className = "loud";
+  button.className = "primary";
   button.textContent = "More movies";
   button.addEventListener("click", load);
   return button;
 }
 
-function paragraph(text) {
+function createHint(text) {
   const element = document.createElement("p");
   element.className = "hint";
   element.textContent = text;
   return element;
 }
 
-function waiting() {
-  const element = paragraph("");
-  element.className = "waiting";
+function createSpinner() {
+  const element = createHint("");
+  element.className = "spinner";
   element.ariaBusy = "true";
   return element;
 }
 
-const search = afterwards(250, (words) => {
+const search = debounce(250, (words) => {
   history.replaceState(null, "", words ? `#/search/${encodeURIComponent(words)}` : "#/popular");
   show();
 });
 query.addEventListener("input", () => search(query.value.trim()));
-document.getElementById("find").addEventListener("submit", (event) => event.preventDefault());
+document.getElementById("search-form").addEventListener("submit", (event) => event.preventDefault());
 language.addEventListener("change", show);
-document.getElementById("leave").addEventListener("click", () => {
-  token.forget();
+document.getElementById("sign-out").addEventListener("click", () => {
+  token.clear();
   show();
 });
 // The hash is the route, so the link cannot set it to "#main".
@@ -291,6 +291,6 @@ document.querySelector(".skip").addEventListener("click", (event) => {
   main.focus();
 });
 addEventListener("hashchange", show);
-// Of several requests that are refused at once, only the first still finds the token.
-addEventListener("refused", () => token.get() && showEntrance(true));
+// If several requests are rejected at the same time, only the first one still finds the token.
+addEventListener("unauthorized", () => token.get() && showSignIn(true));
 show();

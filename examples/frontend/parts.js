@@ -1,37 +1,37 @@
 // Small helpers that the other modules share.
 
 /** Clone a template. Returns its root element, and its parts by name. */
-export function fill(id) {
+export function cloneTemplate(id) {
   const root = document.getElementById(id).content.cloneNode(true);
   const parts = {};
   for (const each of root.querySelectorAll("[data-part]")) parts[each.dataset.part] = each;
   return { root: root.childElementCount === 1 ? root.firstElementChild : root, parts };
 }
 
-/** Send values one at a time. Of the values that arrive during a request, send only the last. */
-export function oneAtATime(send) {
-  let waiting = [];
+/** Return a function that sends values one at a time, and of those that arrive meanwhile only the last. */
+export function sendLatest(send) {
+  let pending = [];
   let isBusy = false;
   return async (value) => {
-    waiting = [value];
+    pending = [value];
     if (isBusy) return;
     isBusy = true;
-    while (waiting.length) await send(waiting.pop());
+    while (pending.length) await send(pending.pop());
     isBusy = false;
   };
 }
 
-/** Debounce: call with the last value once no other arrives for that many milliseconds. */
-export function afterwards(milliseconds, act) {
+/** Return a function that calls `action` with its last value after a pause of `milliseconds`. */
+export function debounce(milliseconds, action) {
   let timer;
   return (value) => {
     clearTimeout(timer);
-    timer = setTimeout(act, milliseconds, value);
+    timer = setTimeout(action, milliseconds, value);
   };
 }
 
-/** Let the browser save a file. */
-export function save(file, name) {
+/** Save a file with the browser's download dialog. */
+export function saveFile(file, name) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(file);
   link.download = name;
@@ -40,12 +40,12 @@ export function save(file, name) {
 }
 
 /** Announce a text to screen readers. */
-export function say(text) {
-  document.getElementById("said").textContent = text;
+export function announce(text) {
+  document.getElementById("announcement").textContent = text;
 }
 
 /** Return a heading that can receive focus. */
-export function headed(level, ...content) {
+export function createHeading(level, ...content) {
   const heading = document.createElement(level);
   heading.tabIndex = -1;
   heading.append(...content);
@@ -53,7 +53,7 @@ export function headed(level, ...content) {
 }
 
 /** Return an image that removes itself if it fails to load. */
-export function picture(url, eager = false) {
+export function createImage(url, eager = false) {
   const image = new Image();
   image.alt = "";
   image.loading = eager ? "eager" : "lazy";
@@ -62,8 +62,8 @@ export function picture(url, eager = false) {
   return image;
 }
 
-/** Return a duration in words, such as "3 minutes". */
-export function lasting(seconds) {
+/** Format a duration, such as "3 minutes". */
+export function formatDuration(seconds) {
   const [unit, size] = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]].find(
     ([, size]) => seconds >= size || size === 1,
   );

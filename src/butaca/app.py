@@ -31,17 +31,17 @@ from butaca.operator_error import OperatorError
 from butaca.settings import Settings, read_settings
 from butaca.web import Services, WebOptions, create_web
 
-BEARERS, BEARERS_KEPT_FOR = 10_000, 900.0
+TOKEN_CACHE_SIZE, TOKEN_CACHE_SECONDS = 10_000, 900.0
 """The number of token owners cached per process, and the seconds for which they are cached."""
 
-LOOK_UP_REST = 2.0
-"""Seconds after a failed look-up during which owners of cached tokens do not wait for one."""
+LOOKUP_COOLDOWN_SECONDS = 2.0
+"""After a failed token lookup, cached owners are used for this time without another lookup."""
 
-REMEMBERED = 192
-"""The number of answers cached in memory per process; a page of movies takes about 32 kB."""
+MEMORY_CACHE_ENTRIES = 192
+"""The number of responses cached in memory per process; a page of movies takes about 32 kB."""
 
-PATIENCE = 0.5
-"""In seconds. TMDB usually answers well within this time; a longer wait is not worthwhile."""
+UPSTREAM_QUEUE_SECONDS = 0.5
+"""How long a request may wait for a TMDB permit. TMDB usually responds well within this time."""
 
 log = logging.getLogger("butaca")
 
@@ -49,19 +49,19 @@ log = logging.getLogger("butaca")
 def create_app(settings: Settings) -> APIFlask:
     """Create the app for these settings."""
     registry = CollectorRegistry()
-    database = resources.database(settings, settings.database_places)
+    database = resources.database(settings, settings.database_concurrency)
     link = RedisLink(settings.redis_url.get_secret_value())
     health = SharedHealth(
         link, settings.tmdb_cooldown_seconds, probe=settings.tmdb_deadline, registry=registry
     )
-    upstream = Bulkhead(settings.upstream_places, slow_after=PATIENCE)
+    upstream = Bulkhead(settings.upstream_concurrency, slow_after=UPSTREAM_QUEUE_SECONDS)
     metrics.register(
         registry,
         dependencies={"database": database, "redis": link, "tmdb": health},
         pools={"database": database.places, "tmdb": upstream},
     )
     catalogue = CachedCatalogue(
-        _tmdb(settings, registry),
+        _tmdb_catalogue(settings, registry),
         _cache(settings, link, registry),
         health,
         upstream,
@@ -78,7 +78,7 @@ def create_app(settings: Settings) -> APIFlask:
 
 
 def create_from_environment() -> APIFlask:
-    """Create the app from the environment. Each worker of the server calls this."""
+    """Create the app from the environment. Each server worker calls this."""
     settings = read_settings(Settings)
     logs.configure(settings.log_format, settings.log_level)
     return create_app(settings)
@@ -87,16 +87,16 @@ def create_from_environment() -> APIFlask:
 def prepare(settings: Settings) -> None:
     """Check the database and set up the demo users. Raises OperatorError, LibraryUnavailable."""
     telemetry.is_wanted()
-    database = resources.database(settings, settings.database_places)
+    database = resources.database(settings, settings.database_concurrency)
     try:
         schema.check(database)
-        _admit_demo_users(Accounts(SqlAccounts(database)), settings.demo_users)
+        _set_demo_users(Accounts(SqlAccounts(database)), settings.demo_users)
     finally:
-        database.close()  # Connections must not be shared with forked processes.
+        database.close()  # Forked processes must not share connections.
 
 
-def _admit_demo_users(accounts: Accounts, are_welcome: bool) -> None:
-    if not are_welcome:
+def _set_demo_users(accounts: Accounts, enabled: bool) -> None:
+    if not enabled:
         if accounts.disable_demo_users():
             log.warning("demo_users.are_shut_out")
     elif accounts.enable_demo_users():
@@ -105,7 +105,7 @@ def _admit_demo_users(accounts: Accounts, are_welcome: bool) -> None:
         raise OperatorError("DEMO_USERS: their IDs, 1 and 2, or their names belong to other users")
 
 
-def _tmdb(settings: Settings, registry: CollectorRegistry) -> TmdbCatalogue:
+def _tmdb_catalogue(settings: Settings, registry: CollectorRegistry) -> TmdbCatalogue:
     http = resources.tmdb(settings, settings.threads, registry)
     return TmdbCatalogue(http, settings.default_language)
 
@@ -120,7 +120,7 @@ def _services(
     return Services(
         movies=Movies(catalogue, settings.default_language),
         library=Library(SqlLibrary(database), catalogue),
-        accounts=Accounts(_cached_accounts(SqlAccounts(database), settings.database_places)),
+        accounts=Accounts(_cached_accounts(SqlAccounts(database), settings.database_concurrency)),
         rate_limiter=RateLimits(
             link,
             reads=settings.rate_limit_reads,
@@ -143,12 +143,12 @@ def _web_options(settings: Settings, *, express: bool) -> WebOptions:
 
 
 def _cached_accounts(accounts: SqlAccounts, threads: int) -> CachedAccounts:
-    memory = MemoryCache(BEARERS, retention=BEARERS_KEPT_FOR)
-    breaker = CircuitBreaker(LOOK_UP_REST, probe_timeout=LOOK_UP_REST)
+    memory = MemoryCache(TOKEN_CACHE_SIZE, retention=TOKEN_CACHE_SECONDS)
+    breaker = CircuitBreaker(LOOKUP_COOLDOWN_SECONDS, probe_timeout=LOOKUP_COOLDOWN_SECONDS)
     return CachedAccounts(accounts, memory, breaker, threads=threads)
 
 
 def _cache(settings: Settings, link: RedisLink, registry: CollectorRegistry) -> TieredCache:
     kept_for = settings.cache_stale_seconds
-    memory, cache = MemoryCache(REMEMBERED, kept_for), RedisCache(link, kept_for)
+    memory, cache = MemoryCache(MEMORY_CACHE_ENTRIES, kept_for), RedisCache(link, kept_for)
     return TieredCache(memory, cache, settings.cache_ttl_seconds, registry)

@@ -12,28 +12,28 @@ from butaca.core.accounts import DEMO_USERS
 from butaca.settings import Settings
 
 
-def banner(settings: Settings, page: str | None) -> str:
-    """Return the message: the URLs, the demo users, and commands to try."""
+def render_banner(settings: Settings, frontend_url: str | None) -> str:
+    """Return the start-up message: the URLs, the demo users, and commands to try."""
     origin, api = origin_of(settings), api_of(settings)
     database = make_url(settings.database_url.get_secret_value())
     lines = [
-        # Not the base URL of the API, at which there is nothing to see.
+        # Not the base URL of the API, which has no page.
         f"  Butaca is at {origin}/docs",
         "",
         f"    API         {api.removeprefix(origin)}/…, with the token of a user",
-        f"    front end   {page or 'not installed'}",
+        f"    front end   {frontend_url or 'not installed'}",
         f"    TMDB        {settings.tmdb_base_url}",
         f"    database    {database.render_as_string()}",
-        f"    commands    {_command(database)}",
-        *(_tour(api) if settings.demo_users else ()),
+        f"    commands    {_users_command(database)}",
+        *(_example_commands(api) if settings.demo_users else ()),
         "",
         "  Press Ctrl-C to stop.",
     ]
     return "\n".join(["", *lines, ""])
 
 
-def exposure(settings: Settings, address: str) -> str | None:
-    """Return a warning if others can use the demo users at the address that is listened on."""
+def exposure_warning(settings: Settings, address: str) -> str | None:
+    """Return a warning if other machines can use the demo users at the listening address."""
     if not settings.demo_users or ip_address(address.partition("%")[0]).is_loopback:
         return None
     (_, admin), (_, consumer) = DEMO_USERS
@@ -54,18 +54,18 @@ def origin_of(settings: Settings) -> str:
     return f"http://{host}:{settings.port}"
 
 
-def _command(database: URL) -> str:
-    """Return a command to paste, whose first part works for every other command, too."""
+def _users_command(database: URL) -> str:
+    """Return a command to paste, whose first part also works for all other commands."""
     program = Path(sys.executable).with_name("butaca")
-    here = Path.cwd()
-    path = program.relative_to(here) if program.is_relative_to(here) else program
+    folder = Path.cwd()
+    path = program.relative_to(folder) if program.is_relative_to(folder) else program
     command = f"{shlex.quote(str(path))} users list"
-    if database.password is not None:  # Not shown here; whoever set DATABASE_URL has it.
+    if database.password is not None:  # Not shown here; the user has set DATABASE_URL.
         return f"{command}   (with the same DATABASE_URL)"
     return f"DATABASE_URL={shlex.quote(database.render_as_string())} {command}"
 
 
-def _tour(api: str) -> Iterator[str]:
+def _example_commands(api: str) -> Iterator[str]:
     (_, admin), (_, consumer) = DEMO_USERS
     me = f"curl -s -H 'Authorization: Bearer {consumer}'"
     json = "-H 'Content-Type: application/json'"

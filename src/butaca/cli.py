@@ -61,7 +61,7 @@ def serve() -> None:
     All settings are read from environment variables.
     """
     with one_line():
-        with _without_looking_for_garbage():
+        with _garbage_collection_deferred():
             from butaca import log, server
             from butaca.app import prepare
             from butaca.settings import Settings, read_settings
@@ -107,7 +107,7 @@ def sandbox(host: str, port: int, data: Path | None) -> None:
     `503:/3/movie/popular:2`.
     """
     with one_line():
-        tmdb = _started_sandbox(host, port, data)
+        tmdb = _start_sandbox(host, port, data)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     click.echo(f"The sandbox is at {tmdb.url}; control its faults at {tmdb.control_url}")
     click.echo(f"To use it instead of TMDB: {tmdb.exports}")
@@ -162,7 +162,7 @@ main.add_command(users)
 main.add_command(tokens)
 
 
-def _started_sandbox(host: str, port: int, data: Path | None) -> "Sandbox":
+def _start_sandbox(host: str, port: int, data: Path | None) -> "Sandbox":
     from butaca.sandbox import Sandbox, faults_from
 
     tmdb = Sandbox(data=data, host=host, port=port)
@@ -177,7 +177,7 @@ def _started_sandbox(host: str, port: int, data: Path | None) -> "Sandbox":
 
 
 @contextmanager
-def _without_looking_for_garbage() -> Iterator[None]:
+def _garbage_collection_deferred() -> Iterator[None]:
     """Disable the garbage collector, then exempt all objects created so far from collection.
 
     Imported modules are never freed, and scanning them takes a tenth of the start-up time.

@@ -18,8 +18,8 @@ CONFIG = "/config.json"
 
 _FOLDER = "examples/frontend"
 _HERE = Path(__file__).parent
-PLACES = (_HERE / _FOLDER, _HERE.parents[1] / _FOLDER)
-"""In an installed wheel, and next to the sources."""
+FOLDERS = (_HERE / _FOLDER, _HERE.parents[1] / _FOLDER)
+"""Where the files are: in an installed wheel, or next to the sources."""
 
 _TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -29,12 +29,12 @@ _TYPES = {
     ".svg": "image/svg+xml",
     ".woff2": "font/woff2",
 }
-_OTHER = "text/plain; charset=utf-8"
+_DEFAULT_TYPE = "text/plain; charset=utf-8"
 
 
 def find_folder() -> Path | None:
     """Return the directory of the files, if they are installed."""
-    return next((place for place in PLACES if (place / "index.html").is_file()), None)
+    return next((folder for folder in FOLDERS if (folder / "index.html").is_file()), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +46,16 @@ class Config:
     token: str = ""
 
     def as_json(self) -> bytes:
-        """Return the configuration as the page reads it."""
+        """Return the JSON that the page reads."""
         return json.dumps({"api": self.api, "token": self.token}).encode()
 
     @property
     def policy(self) -> str:
-        """The Content-Security-Policy: the page's own files, the API, and pictures."""
-        pictures = {origin_of(self.images): None, TMDB_IMAGES: None}
+        """The Content-Security-Policy: the page's own files, the API, and images."""
+        image_origins = {origin_of(self.images): None, TMDB_IMAGES: None}
         return (
             "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; "
-            f"connect-src 'self' {origin_of(self.api)}; img-src 'self' {' '.join(pictures)}; "
+            f"connect-src 'self' {origin_of(self.api)}; img-src 'self' {' '.join(image_origins)}; "
             "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         )
 
@@ -67,7 +67,7 @@ def origin_of(url: str) -> str:
 
 
 class Frontend(ThreadingHTTPServer):
-    """Serves the page. Files are read at each request, so that they can be edited meanwhile."""
+    """Serves the page. Files are read on each request, so that they can be edited meanwhile."""
 
     daemon_threads = True
 
@@ -75,7 +75,7 @@ class Frontend(ThreadingHTTPServer):
         """Listen on a loopback port, 0 for any. Raises OperatorError."""
         self.folder, self.config = folder, config
         try:
-            super().__init__((HOST, port), _Exchange)
+            super().__init__((HOST, port), _RequestHandler)
         except OSError as error:
             raise cannot_listen(port, HOST, error) from error
 
@@ -93,14 +93,14 @@ class Frontend(ThreadingHTTPServer):
             return _TYPES[".json"], self.config.as_json()
         name = "index.html" if path == "/" else path.removeprefix("/")
         file = self._files().get(name)
-        return (_TYPES.get(file.suffix, _OTHER), file.read_bytes()) if file else None
+        return (_TYPES.get(file.suffix, _DEFAULT_TYPE), file.read_bytes()) if file else None
 
     def _files(self) -> dict[str, Path]:
-        found = (file for file in self.folder.rglob("*") if file.is_file())
-        return {file.relative_to(self.folder).as_posix(): file for file in found}
+        paths = (path for path in self.folder.rglob("*") if path.is_file())
+        return {path.relative_to(self.folder).as_posix(): path for path in paths}
 
     def server_bind(self) -> None:
-        """Bind without the reverse DNS look-up of HTTPServer."""
+        """Bind without the reverse DNS lookup of HTTPServer."""
         TCPServer.server_bind(self)
         self.server_name, self.server_port = HOST, self.server_address[1]
 
@@ -110,19 +110,19 @@ class Frontend(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
-class _Exchange(BaseHTTPRequestHandler):
+class _RequestHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: Frontend
 
     def do_GET(self) -> None:
-        self._answer()
+        self._respond()
 
     def do_HEAD(self) -> None:
-        self._answer()
+        self._respond()
 
-    def _answer(self) -> None:
+    def _respond(self) -> None:
         found = self.server.find(unquote(urlsplit(self.path).path))
-        media_type, body = found or (_OTHER, b"Not found.\n")
+        media_type, body = found or (_DEFAULT_TYPE, b"Not found.\n")
         self.send_response(HTTPStatus.OK if found else HTTPStatus.NOT_FOUND)
         self.send_header("Content-Type", media_type)
         self.send_header("Content-Length", str(len(body)))

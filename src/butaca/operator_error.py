@@ -2,7 +2,7 @@
 
 
 class OperatorError(Exception):
-    """A problem with the settings or the environment that keeps a command from running."""
+    """A problem with the settings or the environment that prevents a command from running."""
 
 
 def cannot_listen(port: int, host: str, error: OSError) -> OperatorError:

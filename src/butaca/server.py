@@ -29,9 +29,9 @@ from butaca.operator_error import cannot_listen
 log = logging.getLogger("butaca.server")
 
 POLL_SECONDS = 0.02
-NUDGE_SECONDS = 0.25
+REPEAT_SECONDS = 0.25
 GRACE_SECONDS = 14
-"""How long a worker that is stopped may take to finish accepted requests.
+"""How long a worker may take to finish accepted requests during shutdown.
 
 Together with the maximum time for draining, this is less than 20 seconds.
 """
@@ -65,48 +65,48 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def free_port(host: str) -> int:
-    """Return a port that is free at the moment."""
+    """Return a port that is currently free."""
     with socket.create_server((host, 0)) as sock:
         return int(sock.getsockname()[1])
 
 
 class SignalSafeEvent:
-    """A replacement for Granian's Event that a signal handler may set while it is being set."""
+    """A replacement for Granian's Event whose `set` is reentrant, as signal handlers require."""
 
     def __init__(self) -> None:
-        self._rung: SimpleQueue[None] = SimpleQueue()
+        self._signals: SimpleQueue[None] = SimpleQueue()
 
     def set(self) -> None:
-        """Wake up the thread that waits, now or later."""
-        self._rung.put(None)
+        """Wake the waiting thread, or the next one to wait."""
+        self._signals.put(None)
 
     def wait(self) -> None:
-        """Wait for `set`, and consume it."""
-        self._rung.get()
+        """Wait for one call of `set`, and consume it."""
+        self._signals.get()
 
     def clear(self) -> None:
-        """Do nothing: `wait` has consumed it."""
+        """Do nothing: `wait` has consumed the call."""
 
 
 class _Server(MPServer):
-    """Granian, with a notification once it accepts connections, and a graceful shutdown."""
+    """Granian with a callback once it accepts connections, and with a graceful shutdown."""
 
     on_listening: Callable[[], None]
 
-    def __init__(self, listener: socket.socket, farewells: Connection, **kwargs: Any) -> None:
+    def __init__(self, listener: socket.socket, shutdown_pipe: Connection, **kwargs: Any) -> None:
         address, port, *_ = listener.getsockname()
         super().__init__("butaca.app:create_from_environment", address, port, **kwargs)
         self._listener = listener
-        self._farewells = farewells
+        self._shutdown_pipe = shutdown_pipe
         self.main_loop_interrupt = SignalSafeEvent()  # type: ignore[assignment]
 
     def startup(self, *args: Any, **kwargs: Any) -> None:
         """Start the workers, and a thread that waits until they are ready."""
         super().startup(*args, **kwargs)  # type: ignore[no-untyped-call]
-        Thread(target=self._announce, daemon=True).start()
+        Thread(target=self._report_listening, daemon=True).start()
 
     def shutdown(self, exit_code: int = 0) -> None:
-        """Stop the workers. Until they have stopped, further signals to stop are harmless."""
+        """Stop the workers. Repeated stop signals are harmless."""
         if self.interrupt_signal:
             self._drain()
         super().shutdown(exit_code)  # type: ignore[no-untyped-call]
@@ -115,7 +115,7 @@ class _Server(MPServer):
 
     def _init_shared_socket(self) -> None:
         # Except on Linux, Granian shares a socket, too. On Linux, each worker would have its own,
-        # which no other process can drain. The worker starts listening as soon as it can answer.
+        # which no other process can drain. The worker starts listening once it can respond.
         self._listener.set_inheritable(True)
         connections.tune(self._listener)
         state = (self._listener.fileno(), False, self.backlog)
@@ -125,34 +125,34 @@ class _Server(MPServer):
     def _drain(self) -> None:
         keep_out_newcomers(self._listener)
         if is_listening(self._listener):
-            self._say_farewell()
+            self._request_shutdown()
             wait_until_settled(self._listener)
-            Thread(target=self._nudge, daemon=True).start()
+            Thread(target=self._repeat_request, daemon=True).start()
         else:
             self._kill_workers()
 
-    def _nudge(self) -> None:
+    def _repeat_request(self) -> None:
         while any(worker.inner.is_alive() for worker in self.wrks):  # pragma: no branch
-            time.sleep(NUDGE_SECONDS)
-            self._say_farewell()
+            time.sleep(REPEAT_SECONDS)
+            self._request_shutdown()
 
-    def _say_farewell(self) -> None:
+    def _request_shutdown(self) -> None:
         with suppress(OSError):  # The worker has ended.
-            self._farewells.send_bytes(b"farewell")
+            self._shutdown_pipe.send_bytes(b"shutdown")
 
     def _kill_workers(self) -> None:
         # A worker that is starting cannot receive messages, and has no requests to lose.
         for worker in self.wrks:
             worker.kill()  # type: ignore[no-untyped-call]
 
-    def _announce(self) -> None:
-        while not _answers(self.bind_addr, self.bind_port):
+    def _report_listening(self) -> None:
+        while not _accepts_connections(self.bind_addr, self.bind_port):
             time.sleep(POLL_SECONDS)
         log.info("server.listens", extra={"host": self.bind_addr, "port": self.bind_port})
         self.on_listening()
 
 
-def _answers(host: str, port: int) -> bool:
+def _accepts_connections(host: str, port: int) -> bool:
     try:
         socket.create_connection((host, port), timeout=1).close()
     except OSError:
@@ -164,10 +164,10 @@ def serve(
     listener: socket.socket, threads: int, on_listening: Callable[[], None] = lambda: None
 ) -> None:
     """Serve the app that the environment configures, on a bound socket, until stopped."""
-    heard, said = Pipe(duplex=False)
+    receiver, sender = Pipe(duplex=False)
     server = _Server(
         listener,
-        said,
+        sender,
         interface=Interfaces.WSGI,
         http=HTTPModes.http1,
         websockets=False,
@@ -181,43 +181,43 @@ def serve(
     )
     server.on_listening = on_listening
     server.serve(
-        target_loader=partial(load, port=server.bind_port, places=threads, farewells=heard)
+        target_loader=partial(load, port=server.bind_port, threads=threads, shutdown_pipe=receiver)
     )
 
 
-def load(target: str, port: int, places: int, farewells: Connection) -> ConnectionCloser:
-    """Create the app in the worker, which stops when the main process does, not on Ctrl-C."""
+def load(target: str, port: int, threads: int, shutdown_pipe: Connection) -> ConnectionCloser:
+    """Create the app in a worker, which stops with the main process, not on Ctrl-C."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     signal.signal(signal.SIGUSR1, _wake_up)
-    app = ConnectionCloser(connections.AnnouncedClose(Admission(resolve_name(target)(), places)))
-    Thread(target=_hear, args=(farewells, app), daemon=True).start()
+    app = ConnectionCloser(connections.AnnouncedClose(Admission(resolve_name(target)(), threads)))
+    Thread(target=_relay_shutdown, args=(shutdown_pipe, app), daemon=True).start()
     connections.watch(port)
-    Thread(target=_end_with_main_process, daemon=True).start()
+    Thread(target=_stop_with_main_process, daemon=True).start()
     return app
 
 
-def _hear(farewells: Connection, app: ConnectionCloser) -> None:
-    """Relay farewells of the main process, and wake the main thread so that it handles signals.
+def _relay_shutdown(shutdown_pipe: Connection, app: ConnectionCloser) -> None:
+    """Relay shutdown requests, and wake the main thread so that it handles pending signals.
 
     CPython runs signal handlers in the main thread. If a signal interrupts another thread, the main
-    thread sleeps until the next signal: observed one time in fifteen on a busy machine.
+    thread sleeps until the next signal: observed once in 15 shutdowns on a busy machine.
     """
     while True:
-        farewells.recv_bytes()
+        shutdown_pipe.recv_bytes()
         app.say()
         signal.pthread_kill(main_thread().ident or 0, signal.SIGUSR1)
 
 
 def _wake_up(*_: object) -> None:
-    """Do nothing: waking the main thread is all that is needed."""
+    """Do nothing: receiving the signal is enough to wake the main thread."""
 
 
-def _end_with_main_process() -> None:
-    """Stop this worker if the main process has been killed and can no longer do so."""
+def _stop_with_main_process() -> None:
+    """Stop this worker if the main process was killed, and can no longer stop it."""
     if main_process := parent_process():  # pragma: no branch - a worker has a parent
         wait([main_process.sentinel])
-        killing = Timer(GRACE_SECONDS, os.kill, (os.getpid(), signal.SIGKILL))
-        killing.daemon = True
-        killing.start()
+        kill_timer = Timer(GRACE_SECONDS, os.kill, (os.getpid(), signal.SIGKILL))
+        kill_timer.daemon = True
+        kill_timer.start()
         # To the main thread itself: a signal to the process may interrupt another thread.
         signal.pthread_kill(main_thread().ident or 0, signal.SIGTERM)

@@ -22,94 +22,94 @@ from butaca.operator_error import OperatorError
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Deadline = Annotated[float, Field(gt=0, le=12, allow_inf_nan=False)]
-"""Seconds. A pod that is stopped gives its requests 14 to finish."""
+"""In seconds. A pod that shuts down gives its requests 14 seconds to finish."""
 
 YEAR = 365 * 86_400
 """The longest time for which a response can be cached, in seconds."""
 
 
-def _rate(text: str) -> str:
+def _check_rate(text: str) -> str:
     parse_rate(text)  # Raises ValueError if invalid.
     return text
 
 
-def _words(text: Any) -> Any:
+def _split_by_comma(text: Any) -> Any:
     if not isinstance(text, str):
         return text
-    return [word.strip() for word in text.split(",") if word.strip()]
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def _origin(text: str) -> str:
+def _check_origin(text: str) -> str:
     if text != "*" and not re.fullmatch(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?", text):
         raise ValueError("an origin must look like https://example.org")
     return text
 
 
-def _http_url(text: str) -> str:
+def _normalize_http_url(text: str) -> str:
     url = urlsplit(text)
-    if url.scheme not in {"http", "https"} or not url.hostname or not _has_good_port(url):
+    if url.scheme not in {"http", "https"} or not url.hostname or not _has_valid_port(url):
         raise ValueError("must look like https://host or http://host")
     return text.rstrip("/")
 
 
-def _redis_url(secret: SecretStr) -> SecretStr:
+def _check_redis_url(secret: SecretStr) -> SecretStr:
     url = urlsplit(secret.get_secret_value())
-    if url.scheme not in {"redis", "rediss"} or not url.hostname or not _has_good_port(url):
+    if url.scheme not in {"redis", "rediss"} or not url.hostname or not _has_valid_port(url):
         raise ValueError("must look like redis://host:6379/0 or rediss://host:6379/0")
     return secret
 
 
-def _has_good_port(url: SplitResult) -> bool:
+def _has_valid_port(url: SplitResult) -> bool:
     try:
         return url.port != 0
     except ValueError:
         return False
 
 
-def _database_url(secret: SecretStr) -> SecretStr:
-    # Hosting providers hand out URLs without a driver.
+def _normalize_database_url(secret: SecretStr) -> SecretStr:
+    # Hosting providers issue URLs without a driver.
     text = re.sub("^postgres(ql)?://", "postgresql+psycopg://", secret.get_secret_value())
     try:
         url = make_url(text)
     except (ArgumentError, ValueError):
-        url = URL.create("unreadable")
+        url = URL.create("invalid")
     if url.drivername not in {"postgresql+psycopg", "sqlite"} or not url.database:
         raise ValueError("must look like postgresql://host/database or sqlite:///file.db")
     return SecretStr(text)
 
 
-def _token(secret: SecretStr) -> SecretStr:
+def _normalize_token(secret: SecretStr) -> SecretStr:
     token = secret.get_secret_value().strip()
     if not re.fullmatch(r"[!-~]+", token):
         raise ValueError("must be printable ASCII without spaces")
     return SecretStr(token)
 
 
-def _not_less_than_fresh(seconds: float, info: ValidationInfo) -> float:
+def _check_stale_seconds(seconds: float, info: ValidationInfo) -> float:
     if not info.data.get("cache_ttl_seconds", 0) <= seconds <= YEAR:
         raise ValueError(f"must be at least CACHE_TTL_SECONDS and at most {YEAR}, a year")
     return seconds
 
 
-def _leaving_threads(places: int | None, info: ValidationInfo) -> int | None:
-    most = max(info.data.get("threads", 0) - 2, 1)
-    if places is not None and "threads" in info.data and places > most:
+def _check_max_concurrency(concurrency: int | None, info: ValidationInfo) -> int | None:
+    maximum = max(info.data.get("threads", 0) - 2, 1)
+    if concurrency is not None and "threads" in info.data and concurrency > maximum:
         raise ValueError("must be at most THREADS - 2")
-    return places
+    return concurrency
 
 
-def _not_for_everybody(are_welcome: bool, info: ValidationInfo) -> bool:
-    if are_welcome and "*" in info.data.get("cors_origins", ()):
+def _check_cors_credentials(allowed: bool, info: ValidationInfo) -> bool:
+    if allowed and "*" in info.data.get("cors_origins", ()):
         raise ValueError(
             "cannot be used with CORS_ORIGINS=*, which browsers reject; list the origins"
         )
-    return are_welcome
+    return allowed
 
 
-Rate = Annotated[str, AfterValidator(_rate)]
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
+Rate = Annotated[str, AfterValidator(_check_rate)]
+HttpUrl = Annotated[str, AfterValidator(_normalize_http_url)]
 Origins = Annotated[
-    list[Annotated[str, AfterValidator(_origin)]], NoDecode, BeforeValidator(_words)
+    list[Annotated[str, AfterValidator(_check_origin)]], NoDecode, BeforeValidator(_split_by_comma)
 ]
 
 
@@ -118,14 +118,14 @@ class DatabaseSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_ignore_empty=True, frozen=True)
 
-    database_url: Annotated[SecretStr, AfterValidator(_database_url)]
+    database_url: Annotated[SecretStr, AfterValidator(_normalize_database_url)]
     database_pool_mode: Literal["session", "transaction"] = "session"
 
 
 class RefreshSettings(DatabaseSettings):
     """The settings for refreshing movies: the database and TMDB."""
 
-    tmdb_token: Annotated[SecretStr, AfterValidator(_token)]
+    tmdb_token: Annotated[SecretStr, AfterValidator(_normalize_token)]
     tmdb_base_url: HttpUrl = "https://api.themoviedb.org/3"
     tmdb_connect_timeout: Seconds = 1.0
     tmdb_read_timeout: Seconds = 3.0
@@ -138,19 +138,19 @@ class RefreshSettings(DatabaseSettings):
 class Settings(RefreshSettings):
     """All settings. Each field is read from the environment variable of the same name."""
 
-    redis_url: Annotated[SecretStr, AfterValidator(_redis_url)]
+    redis_url: Annotated[SecretStr, AfterValidator(_check_redis_url)]
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
     threads: Annotated[int, Field(ge=1, le=512)] = 8
     tmdb_image_base_url: HttpUrl = "https://image.tmdb.org/t/p"
     tmdb_cooldown_seconds: Seconds = 5.0
     tmdb_max_concurrency: Annotated[
-        Annotated[int, Field(ge=1)] | None, AfterValidator(_leaving_threads)
+        Annotated[int, Field(ge=1)] | None, AfterValidator(_check_max_concurrency)
     ] = None
     cache_ttl_seconds: Seconds = 30.0
-    cache_stale_seconds: Annotated[float, AfterValidator(_not_less_than_fresh)] = 86_400.0
+    cache_stale_seconds: Annotated[float, AfterValidator(_check_stale_seconds)] = 86_400.0
     cors_origins: Origins = []
-    cors_credentials: Annotated[bool, AfterValidator(_not_for_everybody)] = False
+    cors_credentials: Annotated[bool, AfterValidator(_check_cors_credentials)] = False
     rate_limit_reads: Rate = "600/minute"
     rate_limit_writes: Rate = "120/minute"
     trusted_proxies: Annotated[int, Field(ge=0, le=10)] = 0
@@ -159,32 +159,32 @@ class Settings(RefreshSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @property
-    def upstream_places(self) -> int:
-        """The number of threads that may wait for TMDB at a time: half of them by default."""
+    def upstream_concurrency(self) -> int:
+        """The number of threads that may wait for TMDB concurrently: half of them by default."""
         return self.tmdb_max_concurrency or max(self.threads // 2, 1)
 
     @property
-    def database_places(self) -> int:
+    def database_concurrency(self) -> int:
         """The number of threads that may wait for the database: all but those for TMDB and one."""
-        return max(self.threads - self.upstream_places - 1, 1)
+        return max(self.threads - self.upstream_concurrency - 1, 1)
 
 
 S = TypeVar("S", bound=BaseSettings)
 
 
-def read_settings(kind: type[S]) -> S:
-    """Read settings of a kind from the environment.
+def read_settings(settings_class: type[S]) -> S:
+    """Read the settings of a class from the environment.
 
     Raises OperatorError with one line per missing or invalid setting, without its value.
     """
     try:
-        return kind()
+        return settings_class()
     except ValidationError as error:
-        lines = [f"{_name(each['loc'])}: {_reason(each)}" for each in error.errors()]
+        lines = [f"{_setting_name(each['loc'])}: {_reason(each)}" for each in error.errors()]
         raise OperatorError("\n".join(lines)) from None
 
 
-def _name(location: tuple[int | str, ...]) -> str:
+def _setting_name(location: tuple[int | str, ...]) -> str:
     return str(location[0]).upper()
 
 

@@ -1,4 +1,4 @@
-"""Fixtures: a real Chromium in front of a real `butaca dev`."""
+"""Fixtures: a real Chromium and a real `butaca dev`."""
 
 import json
 import os
@@ -27,7 +27,7 @@ from playwright.sync_api import (
 )
 
 from tests.builders import ADMIN_TOKEN, CONSUMER_TOKEN
-from tests.processes import line_with, running
+from tests.processes import running, wait_for_line
 
 TIMEOUT = 10
 expect.set_options(timeout=TIMEOUT * 1000)
@@ -41,7 +41,7 @@ SWITCHES = (
     "--disable-sync",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
-QUICK = {
+FAST_SETTINGS = {
     "CACHE_TTL_SECONDS": "0.3",
     "TMDB_RETRIES": "0",
     "TMDB_COOLDOWN_SECONDS": "0.3",
@@ -50,14 +50,14 @@ QUICK = {
     "RATE_LIMIT_WRITES": "100000/minute",
     "LOG_LEVEL": "error",
 }
-"""Short times, so that tests need not wait: entries soon expire, and TMDB is soon retried."""
+"""Short times, so that cache entries expire soon, and TMDB is soon called again."""
 
-NEVER_KEPT = ("Gremlins", "Tomorrowland")
-"""Movies that are never stored in the library of the stage, so that a test can depend on TMDB."""
+UNSAVED_TITLES = ("Gremlins", "Tomorrowland")
+"""Movies that no test stores in the library, so that changing them needs TMDB."""
 
 
 @dataclass(frozen=True)
-class Stage:
+class DevStack:
     """A running `butaca dev`, with the URLs of its API, its front end and its TMDB."""
 
     api: str
@@ -80,12 +80,12 @@ class Stage:
         requests.put(f"{self.sandbox}/_sandbox/faults", data=faults, timeout=TIMEOUT)
 
     def heal_tmdb(self) -> None:
-        """Heal TMDB, and wait until Butaca calls it again."""
+        """Remove all faults, and wait until Butaca calls TMDB again."""
         requests.delete(f"{self.sandbox}/_sandbox/faults", timeout=TIMEOUT)
         while "fwd=miss" not in self.call("GET", "/movies/popular").headers["Cache-Status"]:
             continue
 
-    def forget_all(self) -> None:
+    def clear_user_data(self) -> None:
         """Remove all favorites and ratings of the consumer."""
         self.call("DELETE", "/users/2/favorites", token=ADMIN_TOKEN)
         while rated := self.call("GET", "/me/ratings?page_size=100").json()["results"]:
@@ -94,8 +94,8 @@ class Stage:
 
 
 @contextmanager
-def staged(folder: Path, **changes: str) -> Iterator[Stage]:
-    environment = {**QUICK, **changes}
+def running_stack(folder: Path, **changes: str) -> Iterator[DevStack]:
+    environment = {**FAST_SETTINGS, **changes}
     with (
         (folder / "errors.log").open("w") as errors,
         running(
@@ -103,32 +103,32 @@ def staged(folder: Path, **changes: str) -> Iterator[Stage]:
         ) as process,
     ):
         docs, page, sandbox = (
-            re.findall(r"http://\S+", line_with(process, words))[0]
+            re.findall(r"http://\S+", wait_for_line(process, words))[0]
             for words in ("Butaca is at", "front end", "TMDB")
         )
-        line_with(process, "Ctrl-C")
-        yield Stage(docs.replace("/docs", "/api/v1"), page, sandbox.removesuffix("/3"))
+        wait_for_line(process, "Ctrl-C")
+        yield DevStack(docs.replace("/docs", "/api/v1"), page, sandbox.removesuffix("/3"))
 
 
 @pytest.fixture(scope="session")
-def the_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    with staged(tmp_path_factory.mktemp("stage")) as stage:
-        yield stage
+def shared_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevStack]:
+    with running_stack(tmp_path_factory.mktemp("stack")) as stack:
+        yield stack
 
 
 @pytest.fixture
-def stage(the_stage: Stage) -> Stage:
-    """A `butaca dev` with a healthy TMDB and no favorites or ratings of the consumer."""
-    the_stage.heal_tmdb()
-    the_stage.forget_all()
-    return the_stage
+def stack(shared_stack: DevStack) -> DevStack:
+    """A `butaca dev` with a healthy TMDB, in which the consumer has no favorites or ratings."""
+    shared_stack.heal_tmdb()
+    shared_stack.clear_user_data()
+    return shared_stack
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """The Chromium that CHROMIUM names, or else the one on the PATH."""
     path = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    assert path, "There is no Chromium; `make test-browser` says how to get one."
+    assert path, "Chromium was not found; `make test-browser` explains how to install it."
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=list(SWITCHES))
         yield chromium
@@ -140,38 +140,38 @@ class Visitor:
     """A user at a page, with the requests, errors and warnings of the browser."""
 
     page: Page
-    stage: Stage
-    may_fail: set[int] = field(default_factory=set)
-    """Statuses that the browser may report as errors."""
+    stack: DevStack
+    expected_statuses: set[int] = field(default_factory=set)
+    """Status codes that the browser may report as errors."""
     requests: list[Request] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
+    browser_errors: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.page.set_default_timeout(TIMEOUT * 1000)
-        self.page.on("request", self._note)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("console", self._listen)
+        self.page.on("request", self._record_request)
+        self.page.on("pageerror", lambda error: self.browser_errors.append(str(error)))
+        self.page.on("console", self._record_message)
 
-    def _note(self, request: Request) -> None:
+    def _record_request(self, request: Request) -> None:
         self.requests.append(request)
 
-    def _listen(self, message: ConsoleMessage) -> None:
-        foreseen = re.search(r"responded with a status of (\d+)", message.text)
-        if foreseen and int(foreseen[1]) in self.may_fail:
+    def _record_message(self, message: ConsoleMessage) -> None:
+        failed_request = re.search(r"responded with a status of (\d+)", message.text)
+        if failed_request and int(failed_request[1]) in self.expected_statuses:
             return
         if message.type in {"error", "warning"}:
-            self.complaints.append(message.text)
+            self.browser_errors.append(message.text)
 
-    def goes_to(self, address: str = "") -> None:
-        self.page.goto(f"{self.stage.page}/{address}")
+    def open(self, route: str = "") -> None:
+        self.page.goto(f"{self.stack.page}/{route}")
 
-    def comes_in(self, address: str = "") -> None:
+    def sign_in(self, route: str = "") -> None:
         """Open the page and sign in with the token that is filled in."""
-        self.goes_to(address)
+        self.open(route)
         self.page.get_by_role("button", name="Sign in").click()
         expect(self.page.get_by_role("banner")).to_be_visible()
 
-    def sees(self, *names: str) -> None:
+    def expect_movies(self, *names: str) -> None:
         """Expect exactly these movies in the grid, in this order."""
         expect(self.page.locator(".card .name")).to_have_text(list(names))
 
@@ -181,75 +181,77 @@ class Visitor:
     def stars(self, title: str) -> Locator:
         return self.page.get_by_role("slider", name=f"Stars for {title}", exact=True)
 
-    def keeps(self, title: str) -> None:
-        assert title not in NEVER_KEPT
+    def add_favorite(self, title: str) -> None:
+        assert title not in UNSAVED_TITLES
         self.heart(title).click()
-        self.hears(f"{title}: added to favorites.")
+        self.expect_announcement(f"{title}: added to favorites.")
 
-    def rates(self, title: str, stars: int) -> None:
-        assert title not in NEVER_KEPT
+    def rate(self, title: str, stars: int) -> None:
+        assert title not in UNSAVED_TITLES
         self.stars(title).press(str(stars))
-        self.hears(f"{title}: rated {stars} of 5 stars.")
+        self.expect_announcement(f"{title}: rated {stars} of 5 stars.")
 
-    def hears(self, text: str) -> None:
-        expect(self.page.locator("#said")).to_have_text(text)
+    def expect_announcement(self, text: str) -> None:
+        expect(self.page.locator("#announcement")).to_have_text(text)
 
     @property
-    def banner(self) -> Locator:
+    def stale_banner(self) -> Locator:
         return self.page.get_by_role("complementary", name="Freshness")
 
-    def asked(self, path: str) -> list[str]:
+    def query_strings(self, path: str) -> list[str]:
         """Return the query strings of all GETs of an API path, in order."""
         urls = [urlsplit(each.url) for each in self.requests if each.method == "GET"]
         return [url.query for url in urls if url.path == f"/api/v1{path}"]
 
-    def finds_nothing_wrong(self, *but: str) -> None:
+    def check_accessibility(self, *disabled_rules: str) -> None:
         """Check the page with axe, except for the named rules."""
-        rules = {name: {"enabled": False} for name in but}
+        rules = {name: {"enabled": False} for name in disabled_rules}
         found = Axe().run(self.page, options={"rules": rules})
         assert found.violations_count == 0, found.generate_report()
 
 
 @pytest.fixture
-def look() -> dict[str, Any]:
+def context_options() -> dict[str, Any]:
     """Options of the browser context, for tests to override."""
     return {}
 
 
 @pytest.fixture
-def context(browser: Browser, look: dict[str, Any]) -> Iterator[BrowserContext]:
+def context(browser: Browser, context_options: dict[str, Any]) -> Iterator[BrowserContext]:
     """A new browser context."""
-    wide = {"width": 1280, "height": 860}
-    context = browser.new_context(**{"viewport": wide, "color_scheme": "dark", **look})
+    viewport = {"width": 1280, "height": 860}
+    context = browser.new_context(
+        **{"viewport": viewport, "color_scheme": "dark", **context_options}
+    )
     yield context
     context.close()
 
 
 @pytest.fixture
-def visitor(context: BrowserContext, stage: Stage) -> Iterator[Visitor]:
-    """A user whose browser may report no errors and contact no other host."""
-    with visiting(context, stage) as visitor:
+def visitor(context: BrowserContext, stack: DevStack) -> Iterator[Visitor]:
+    """A user whose browser must report no errors and contact no other host."""
+    with open_visitor(context, stack) as visitor:
         yield visitor
 
 
 @contextmanager
-def visiting(context: BrowserContext, stage: Stage) -> Iterator[Visitor]:
-    visitor = Visitor(context.new_page(), stage)
+def open_visitor(context: BrowserContext, stack: DevStack) -> Iterator[Visitor]:
+    visitor = Visitor(context.new_page(), stack)
     yield visitor
-    assert visitor.complaints == []
+    assert visitor.browser_errors == []
     assert {urlsplit(each.url).hostname for each in visitor.requests} == {"127.0.0.1"}
 
 
 @pytest.fixture
-def keep_picture(visitor: Visitor) -> Callable[[str], None]:
+def save_screenshot(visitor: Visitor) -> Callable[[str], None]:
     """Return a function that saves a screenshot to the folder SCREENSHOTS, if it is set."""
 
-    def keep(name: str) -> None:
+    def save(name: str) -> None:
         visitor.page.wait_for_load_state("networkidle")
         visitor.page.evaluate("document.fonts.ready")
         if folder := os.environ.get("SCREENSHOTS"):
             chromium = visitor.page.context.new_cdp_session(visitor.page)
-            taken = chromium.send("Page.captureScreenshot", {"format": "webp", "quality": 82})
-            Path(folder, f"{name}.webp").write_bytes(b64decode(taken["data"]))
+            screenshot = chromium.send("Page.captureScreenshot", {"format": "webp", "quality": 82})
+            Path(folder, f"{name}.webp").write_bytes(b64decode(screenshot["data"]))
 
-    return keep
+    return save

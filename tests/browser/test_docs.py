@@ -9,7 +9,7 @@ from playwright.sync_api import Locator, expect
 
 from tests.browser.conftest import Visitor
 
-NOT_OURS = (
+SWAGGER_UI_RULES = (
     "heading-order",
     "label",
     "landmark-unique",
@@ -26,7 +26,7 @@ PHONES = {
 }
 
 
-def opened(visitor: Visitor, summary: str) -> Locator:
+def open_operation(visitor: Visitor, summary: str) -> Locator:
     """Open an operation of the page, and return it."""
     route = visitor.page.locator(".opblock").filter(has_text=summary)
     route.locator(".opblock-summary-control").click()
@@ -34,51 +34,51 @@ def opened(visitor: Visitor, summary: str) -> Locator:
     return route
 
 
-def executed(visitor: Visitor, summary: str) -> Locator:
+def execute(visitor: Visitor, summary: str) -> Locator:
     """Open an operation, execute it as it is filled in, and return the response."""
-    route = opened(visitor, summary)
+    route = open_operation(visitor, summary)
     route.get_by_role("button", name="Execute").click()
-    answer = route.locator(".live-responses-table .response")
-    expect(answer).to_be_visible()
-    return answer
+    response = route.locator(".live-responses-table .response")
+    expect(response).to_be_visible()
+    return response
 
 
-@pytest.mark.parametrize("look", [{"color_scheme": "light"}], ids=["light"])
-def test_a_route_is_tried_out_with_the_demo_token(
-    visitor: Visitor, look: dict[str, Any], keep_picture: Callable[[str], None]
+@pytest.mark.parametrize("context_options", [{"color_scheme": "light"}], ids=["light"])
+def test_operation_is_executed_with_the_demo_token(
+    visitor: Visitor, context_options: dict[str, Any], save_screenshot: Callable[[str], None]
 ) -> None:
     page = visitor.page
-    page.goto(visitor.stage.docs)
+    page.goto(visitor.stack.docs)
     expect(page.get_by_role("heading", name="Butaca")).to_be_visible()
-    whose = page.get_by_role("button", name="consumer")
-    whose.click()
-    expect(whose).to_have_attribute("aria-pressed", "true")
-    keep_picture("docs")
-    answer = executed(visitor, "Get the current user")
-    expect(answer.locator(".response-col_status")).to_contain_text("200")
-    expect(answer).to_contain_text('"name": "consumer"')
+    user_button = page.get_by_role("button", name="consumer")
+    user_button.click()
+    expect(user_button).to_have_attribute("aria-pressed", "true")
+    save_screenshot("docs")
+    response = execute(visitor, "Get the current user")
+    expect(response.locator(".response-col_status")).to_contain_text("200")
+    expect(response).to_contain_text('"name": "consumer"')
 
 
-def test_an_operation_is_found_by_a_word_of_its_summary(visitor: Visitor) -> None:
+def test_search_finds_an_operation_by_its_summary(visitor: Visitor) -> None:
     page = visitor.page
-    page.goto(visitor.stage.docs)
+    page.goto(visitor.stack.docs)
     page.get_by_label("Search operations").fill("update a rating")
     expect(page.locator(".opblock")).to_have_count(1)
     expect(page.locator(".opblock")).to_contain_text("/api/v1/me/ratings/{movie_id}")
 
 
-def test_an_operation_can_be_executed_as_it_is_filled_in(visitor: Visitor) -> None:
-    visitor.page.goto(visitor.stage.docs)
+def test_operation_is_executed_with_its_prefilled_parameters(visitor: Visitor) -> None:
+    visitor.page.goto(visitor.stack.docs)
     visitor.page.get_by_role("button", name="consumer").click()
-    answer = executed(visitor, "Search movies by title")
-    expect(answer.locator(".response-col_status")).to_contain_text("200")
-    expect(answer).to_contain_text('"title": "Fight Club"')
-    assert visitor.asked("/movies/search") == ["page=1&query=fight"]
+    response = execute(visitor, "Search movies by title")
+    expect(response.locator(".response-col_status")).to_contain_text("200")
+    expect(response).to_contain_text('"title": "Fight Club"')
+    assert visitor.query_strings("/movies/search") == ["page=1&query=fight"]
     assert "if-none-match" not in visitor.requests[-1].headers
 
 
 def test_every_parameter_shows_its_description(visitor: Visitor) -> None:
-    visitor.page.goto(visitor.stage.docs)
+    visitor.page.goto(visitor.stack.docs)
     summaries = visitor.page.locator(".opblock-summary-control")
     expect(summaries).not_to_have_count(0)
     for summary in summaries.all():
@@ -91,7 +91,7 @@ def test_every_parameter_shows_its_description(visitor: Visitor) -> None:
 
 
 def test_schemas_are_listed_on_request(visitor: Visitor) -> None:
-    visitor.page.goto(visitor.stage.docs)
+    visitor.page.goto(visitor.stack.docs)
     schemas = visitor.page.locator(".models .json-schema-2020-12")
     expect(visitor.page.get_by_role("button", name="Schemas")).to_be_visible()
     expect(schemas).to_have_count(0)
@@ -99,19 +99,21 @@ def test_schemas_are_listed_on_request(visitor: Visitor) -> None:
     expect(schemas).not_to_have_count(0)
 
 
-@pytest.mark.parametrize("look", PHONES.values(), ids=PHONES)
-def test_a_phone_shows_all_of_an_operation(visitor: Visitor, look: dict[str, Any]) -> None:
-    page, width = visitor.page, look["viewport"]["width"]
-    page.goto(visitor.stage.docs)
+@pytest.mark.parametrize("context_options", PHONES.values(), ids=PHONES)
+def test_operation_fits_the_width_of_a_phone(
+    visitor: Visitor, context_options: dict[str, Any]
+) -> None:
+    page, width = visitor.page, context_options["viewport"]["width"]
+    page.goto(visitor.stack.docs)
     page.get_by_role("button", name="consumer").click()
     for part in (".opblock-tag small", ".operation-filter-input"):
         box = page.locator(part).first.bounding_box()
         assert box
         assert box["width"] > width - 70
-    answer = executed(visitor, "Rate a movie")
-    expect(answer).to_contain_text('"stars"')
+    response = execute(visitor, "Rate a movie")
+    expect(response).to_contain_text('"stars"')
     expect(page.get_by_text("$response.body").first).to_be_hidden()
-    executed(visitor, "Search movies by title")
+    execute(visitor, "Search movies by title")
     assert page.evaluate("document.documentElement.scrollWidth") == width
     for part in (".response-col_description", ".parameters-col_description", ".header-col"):
         shown = [each for each in page.locator(part).all() if each.is_visible()]
@@ -121,17 +123,17 @@ def test_a_phone_shows_all_of_an_operation(visitor: Visitor, look: dict[str, Any
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_of_ours_in_light_and_dark(visitor: Visitor, scheme: str) -> None:
+def test_page_is_accessible_in_light_and_dark_mode(visitor: Visitor, scheme: str) -> None:
     page = visitor.page
-    page.goto(visitor.stage.docs)
+    page.goto(visitor.stack.docs)
     page.get_by_role("button", name="consumer").click()
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     lightness = "getComputedStyle(document.body).backgroundColor.match(/[0-9]+/)[0]"
     assert (int(page.evaluate(lightness)) < 50) == (scheme == "dark")
     expect(page.locator("html.dark-mode")).to_have_count(int(scheme == "dark"))
-    executed(visitor, "Rate a movie")
-    executed(visitor, "Search movies by title")
+    execute(visitor, "Rate a movie")
+    execute(visitor, "Search movies by title")
     for each in ("Add a movie", "Remove a movie", "Update a rating"):
-        opened(visitor, each)
+        open_operation(visitor, each)
     page.get_by_role("button", name="Schemas").click()
-    visitor.finds_nothing_wrong(*NOT_OURS)
+    visitor.check_accessibility(*SWAGGER_UI_RULES)

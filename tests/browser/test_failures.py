@@ -7,11 +7,11 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import BrowserContext, Locator, expect
 
-from tests.browser.conftest import Stage, Visitor, staged, visiting
+from tests.browser.conftest import DevStack, Visitor, open_visitor, running_stack
 
 
-def comes_to_something_never_asked(visitor: Visitor) -> None:
-    visitor.comes_in(f"#/search/{uuid4().hex}")
+def sign_in_to_uncached_search(visitor: Visitor) -> None:
+    visitor.sign_in(f"#/search/{uuid4().hex}")
 
 
 def notice(visitor: Visitor, title: str) -> Locator:
@@ -20,78 +20,78 @@ def notice(visitor: Visitor, title: str) -> Locator:
     )
 
 
-def checks_again_until_it_is_gone(visitor: Visitor) -> None:
-    again = visitor.banner.get_by_role("button", name="Check again")
-    while visitor.banner.is_visible():
+def check_again_until_fresh(visitor: Visitor) -> None:
+    again = visitor.stale_banner.get_by_role("button", name="Check again")
+    while visitor.stale_banner.is_visible():
         with visitor.page.expect_response("**/movies/popular?*"):
             again.click()
         visitor.page.wait_for_load_state("networkidle")
 
 
-def test_what_is_stale_says_so_until_it_is_fresh(visitor: Visitor) -> None:
-    visitor.comes_in()
+def test_stale_banner_is_shown_until_the_list_is_fresh(visitor: Visitor) -> None:
+    visitor.sign_in()
     expect(visitor.heart("Inception")).to_be_visible()
-    expect(visitor.banner).to_be_hidden()
-    visitor.stage.break_tmdb("503")
+    expect(visitor.stale_banner).to_be_hidden()
+    visitor.stack.break_tmdb("503")
     visitor.page.get_by_role("link", name="Favorites").click()
     expect(visitor.page.get_by_role("heading", name="My favorites")).to_be_visible()
     visitor.page.get_by_role("link", name="Popular", exact=True).click()
-    expect(visitor.banner).to_contain_text(
+    expect(visitor.stale_banner).to_contain_text(
         "TMDB is not responding. You are seeing its response from"
     )
     expect(visitor.heart("Inception")).to_be_visible()
-    visitor.stage.heal_tmdb()
-    checks_again_until_it_is_gone(visitor)
+    visitor.stack.heal_tmdb()
+    check_again_until_fresh(visitor)
     expect(visitor.heart("Inception")).to_be_visible()
 
 
-def test_focus_stays_where_it_is_when_what_was_stale_is_renewed(visitor: Visitor) -> None:
-    visitor.stage.break_tmdb("503")
-    visitor.comes_in()
-    expect(visitor.banner).to_be_visible()
-    visitor.stage.heal_tmdb()
-    visitor.stage.call("PUT", "/me/ratings/27205", {"stars": 5})
+def test_focus_is_kept_when_a_stale_list_is_refreshed(visitor: Visitor) -> None:
+    visitor.stack.break_tmdb("503")
+    visitor.sign_in()
+    expect(visitor.stale_banner).to_be_visible()
+    visitor.stack.heal_tmdb()
+    visitor.stack.call("PUT", "/me/ratings/27205", {"stars": 5})
     visitor.heart("Inception").focus()
-    visitor.page.evaluate("document.querySelector('#stale button').click()")
-    expect(visitor.banner).to_be_hidden()
+    visitor.page.evaluate("document.querySelector('#stale-banner button').click()")
+    expect(visitor.stale_banner).to_be_hidden()
     expect(visitor.stars("Inception")).to_have_attribute("aria-valuetext", "5 of 5 stars")
     expect(visitor.heart("Inception")).to_be_focused()
 
 
-def test_a_movie_that_is_stale_says_so(visitor: Visitor) -> None:
-    visitor.stage.call("GET", "/movies/603?language=en-US")
-    visitor.stage.break_tmdb("503")
-    visitor.comes_in("#/movie/603")
+def test_stale_movie_shows_the_banner(visitor: Visitor) -> None:
+    visitor.stack.call("GET", "/movies/603?language=en-US")
+    visitor.stack.break_tmdb("503")
+    visitor.sign_in("#/movie/603")
     expect(visitor.page.get_by_role("heading", name="The Matrix")).to_be_visible()
-    expect(visitor.banner).to_contain_text("TMDB is not responding.")
+    expect(visitor.stale_banner).to_contain_text("TMDB is not responding.")
 
 
-def test_with_tmdb_away_hearts_and_stars_of_kept_movies_still_work(visitor: Visitor) -> None:
-    visitor.comes_in()
-    visitor.keeps("Inception")
-    visitor.stage.break_tmdb("503")
+def test_stored_movies_can_be_changed_while_tmdb_is_down(visitor: Visitor) -> None:
+    visitor.sign_in()
+    visitor.add_favorite("Inception")
+    visitor.stack.break_tmdb("503")
     visitor.page.get_by_role("link", name="Favorites").click()
-    visitor.rates("Inception", 5)
+    visitor.rate("Inception", 5)
     visitor.heart("Inception").click()
-    visitor.hears("Inception: removed from favorites.")
+    visitor.expect_announcement("Inception: removed from favorites.")
 
 
-def test_a_503_counts_down_and_then_may_be_tried_again(visitor: Visitor) -> None:
-    visitor.may_fail = {503}
-    visitor.stage.break_tmdb("503")
-    comes_to_something_never_asked(visitor)
+def test_503_counts_down_and_can_then_be_retried(visitor: Visitor) -> None:
+    visitor.expected_statuses = {503}
+    visitor.stack.break_tmdb("503")
+    sign_in_to_uncached_search(visitor)
     panel = notice(visitor, "Movie catalogue unavailable")
     expect(panel).to_contain_text("No earlier response is cached.")
     expect(panel).to_contain_text("Try again in 1 second")
-    visitor.stage.heal_tmdb()
+    visitor.stack.heal_tmdb()
     panel.get_by_role("button", name="Try again", exact=True).click()
     expect(visitor.page.locator("main")).to_contain_text("No movies match your search.")
 
 
-def test_a_504_says_that_tmdb_is_too_slow(visitor: Visitor) -> None:
-    visitor.may_fail = {504}
-    visitor.stage.break_tmdb("hang")
-    comes_to_something_never_asked(visitor)
+def test_504_shows_a_timeout_notice(visitor: Visitor) -> None:
+    visitor.expected_statuses = {504}
+    visitor.stack.break_tmdb("hang")
+    sign_in_to_uncached_search(visitor)
     expect(notice(visitor, "Movie catalogue timed out")).to_contain_text("504")
 
 
@@ -103,39 +103,37 @@ def test_a_504_says_that_tmdb_is_too_slow(visitor: Visitor) -> None:
         ("401", "Movie catalogue refused access"),
     ],
 )
-def test_a_502_says_what_is_wrong_with_tmdb(visitor: Visitor, kind: str, title: str) -> None:
-    visitor.may_fail = {502}
-    visitor.stage.break_tmdb(kind)
-    comes_to_something_never_asked(visitor)
+def test_502_shows_what_is_wrong_with_tmdb(visitor: Visitor, kind: str, title: str) -> None:
+    visitor.expected_statuses = {502}
+    visitor.stack.break_tmdb(kind)
+    sign_in_to_uncached_search(visitor)
     expect(notice(visitor, title)).to_contain_text("TMDB sent no usable response")
 
 
-def test_a_movie_that_is_not_there_is_told(visitor: Visitor) -> None:
-    visitor.may_fail = {404}
-    visitor.comes_in("#/movie/999999999")
+def test_unknown_movie_shows_a_not_found_notice(visitor: Visitor) -> None:
+    visitor.expected_statuses = {404}
+    visitor.sign_in("#/movie/999999999")
     expect(notice(visitor, "Movie not found")).to_contain_text("There is no movie with that ID.")
 
 
-def test_what_is_not_acceptable_is_told_with_its_reason(visitor: Visitor) -> None:
-    visitor.may_fail = {422}
-    visitor.comes_in()
+def test_invalid_search_shows_the_validation_error(visitor: Visitor) -> None:
+    visitor.expected_statuses = {422}
+    visitor.sign_in()
     visitor.page.get_by_role("searchbox").fill("x" * 201)
     panel = notice(visitor, "Invalid request")
     expect(panel).to_contain_text("query: Must be 1 to 200 characters")
 
 
-def test_whoever_is_too_quick_is_told_for_how_long_to_wait(
-    context: BrowserContext, tmp_path: Path
-) -> None:
+def test_rate_limited_user_sees_how_long_to_wait(context: BrowserContext, tmp_path: Path) -> None:
     with (
-        staged(tmp_path, RATE_LIMIT_READS="2/hour") as stage,
-        visiting(context, stage) as visitor,
+        running_stack(tmp_path, RATE_LIMIT_READS="2/hour") as stack,
+        open_visitor(context, stack) as visitor,
     ):
-        visitor.may_fail = {429}
-        visitor.comes_in("#/search/matrix")
-        visitor.sees("The Matrix")
+        visitor.expected_statuses = {429}
+        visitor.sign_in("#/search/matrix")
+        visitor.expect_movies("The Matrix")
         visitor.page.reload()
-        visitor.sees("The Matrix")
+        visitor.expect_movies("The Matrix")
         visitor.page.reload()
         panel = notice(visitor, "Too many requests")
         expect(panel).to_contain_text("You have reached the request limit.")
@@ -144,18 +142,18 @@ def test_whoever_is_too_quick_is_told_for_how_long_to_wait(
         expect(button).to_have_text(re.compile("Try again in (59 minutes|1 hour)"))
 
 
-def test_a_butaca_that_is_away_is_told(visitor: Visitor) -> None:
-    visitor.comes_in()
+def test_unreachable_api_shows_a_notice(visitor: Visitor) -> None:
+    visitor.sign_in()
     visitor.page.route("**/me/favorites?*", lambda route: route.abort())
     visitor.page.get_by_role("link", name="Favorites").click()
     expect(notice(visitor, "Cannot reach Butaca")).to_contain_text("CORS_ORIGINS")
-    visitor.complaints.remove("Failed to load resource: net::ERR_FAILED")
+    visitor.browser_errors.remove("Failed to load resource: net::ERR_FAILED")
 
 
-def test_a_gateway_that_answers_a_page_is_told(visitor: Visitor, stage: Stage) -> None:
-    visitor.may_fail = {502}
-    visitor.comes_in()
-    headers = {"Access-Control-Allow-Origin": stage.page}
+def test_html_error_of_a_gateway_shows_its_status(visitor: Visitor, stack: DevStack) -> None:
+    visitor.expected_statuses = {502}
+    visitor.sign_in()
+    headers = {"Access-Control-Allow-Origin": stack.page}
     visitor.page.route(
         "**/me/favorites?*",
         lambda route: route.fulfill(status=502, body="<html>Bad Gateway", headers=headers),

@@ -22,7 +22,7 @@ from butaca.core.refresh import Outcome
 from butaca.sandbox import Fault, Sandbox
 from butaca.sandbox.films.movies import own_movies
 from tests.builders import CONSUMER, make_record
-from tests.nursery import Fork
+from tests.fork_server import Fork
 
 IDS = sorted(movie.id for movie in own_movies()[:30])
 CHANGED = sorted({movie.id for movie in own_movies()[::3]} & set(IDS))

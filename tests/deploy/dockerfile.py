@@ -17,29 +17,31 @@ class Stage:
     name: str | None
     steps: list[tuple[str, str]] = field(default_factory=list)
 
-    def all(self, word: str) -> list[str]:
-        return [rest for each, rest in self.steps if each == word]
+    def arguments_of(self, keyword: str) -> list[str]:
+        return [rest for name, rest in self.steps if name == keyword]
 
-    def one(self, word: str) -> str:
-        (rest,) = self.all(word)
+    def argument_of(self, keyword: str) -> str:
+        (rest,) = self.arguments_of(keyword)
         return rest
 
-    def command(self, word: str) -> list[str]:
+    def command(self, keyword: str) -> list[str]:
         """Return an instruction in exec form. Raises ValueError if it is in shell form."""
-        text = self.one(word)
+        text = self.argument_of(keyword)
         words: list[str] = json.loads(text[text.index("[") :])
         return words
 
     def environment(self) -> dict[str, str]:
-        return dict(pair.split("=", 1) for line in self.all("ENV") for pair in shlex.split(line))
+        return dict(
+            pair.split("=", 1) for line in self.arguments_of("ENV") for pair in shlex.split(line)
+        )
 
 
 def stages() -> list[Stage]:
     """Return the stages of the Dockerfile. The last one is the image."""
     found: list[Stage] = []
     arguments: dict[str, str] = {}
-    for word, rest in _instructions((ROOT / "Dockerfile").read_text()):
-        if word == "FROM":
+    for keyword, rest in _instructions((ROOT / "Dockerfile").read_text()):
+        if keyword == "FROM":
             base, _, name = rest.partition(" AS ")
             for argument, value in arguments.items():
                 base = base.replace(f"${{{argument}}}", value)
@@ -48,7 +50,7 @@ def stages() -> list[Stage]:
             argument, _, value = rest.partition("=")
             arguments[argument] = value
         else:
-            found[-1].steps.append((word, rest))
+            found[-1].steps.append((keyword, rest))
     return found
 
 
@@ -56,5 +58,5 @@ def _instructions(text: str) -> Iterator[tuple[str, str]]:
     lines = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
     for line in lines.replace("\\\n", " ").splitlines():
         if line.strip():
-            word, rest = line.split(maxsplit=1)
-            yield word, re.sub(r"  +", " ", rest)
+            keyword, rest = line.split(maxsplit=1)
+            yield keyword, re.sub(r"  +", " ", rest)

@@ -1,4 +1,4 @@
-"""Build the image in a folder without a container engine, and run its processes isolated."""
+"""Build the image in a folder without a container engine; run its processes in isolation."""
 
 import fcntl
 import os
@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from tests.deploy.base import put_python
+from tests.deploy.base import copy_python
 from tests.deploy.dockerfile import Stage, stages
 from tests.deploy.manifests import ROOT
 
 HOME, PYTHON = "/opt/butaca", "/usr/local"
-SHUT_IN = """set -eu
+ISOLATE = """set -eu
 mount --make-rprivate /
 for place in / /tmp /var /var/tmp /run /home /root; do
     if mountpoint -q "$place"; then mount -o remount,bind,ro "$place"; fi
@@ -49,7 +49,7 @@ class Image:
 
     def environment(self, settings: Mapping[str, str]) -> dict[str, str]:
         """Return the environment of a process in a container with these settings."""
-        path = _below(self.folder, self.stage.environment()["PATH"])
+        path = _relocate(self.folder, self.stage.environment()["PATH"])
         return {**self.stage.environment(), "PATH": path, **settings}
 
     def start(
@@ -63,7 +63,7 @@ class Image:
         executable = shutil.which(command[0], path=environment["PATH"])
         assert executable
         return subprocess.Popen(
-            [*_prison(self.home), executable, *command[1:]],
+            [*_isolation_command(self.home), executable, *command[1:]],
             env=environment,
             cwd=self.home,
             stdout=subprocess.PIPE,
@@ -78,24 +78,24 @@ class Image:
         return process.returncode
 
 
-def _prison(home: Path) -> list[str]:
+def _isolation_command(home: Path) -> list[str]:
     if os.getuid() != 0:
         return []
-    return ["unshare", "--mount", "sh", "-c", SHUT_IN, "sh", str(home)]
+    return ["unshare", "--mount", "sh", "-c", ISOLATE, "sh", str(home)]
 
 
 @contextmanager
-def shared(run: str, lock_file: Path) -> Iterator[Image]:
+def shared(run_id: str, lock_file: Path) -> Iterator[Image]:
     """Yield the image, built once for all processes of a test run, which share a lock.
 
-    A shell runs each step that it can, except those for Debian's packages. The build needs the
+    All steps that can run here are executed, except those for Debian packages. The build needs the
     package index.
     """
     # Not below pytest's folder, which the image's user may not read.
-    folder = Path(tempfile.gettempdir()) / f"butaca-image-{run}"
+    folder = Path(tempfile.gettempdir()) / f"butaca-image-{run_id}"
     with lock_file.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        image = _built(folder)
+        image = _build_once(folder)
         fcntl.flock(lock, fcntl.LOCK_SH)
         try:
             yield image
@@ -106,14 +106,14 @@ def shared(run: str, lock_file: Path) -> Iterator[Image]:
                 shutil.rmtree(folder)
 
 
-def _built(folder: Path) -> Image:
-    *before, last = stages()
+def _build_once(folder: Path) -> Image:
+    *build_stages, final_stage = stages()
     if not folder.exists():
         folder.mkdir(mode=0o755)
-        for stage in before:
-            _build(stage, folder)
-        _set_mode(folder, mode=0o555)  # Read-only, even for the user that built it.
-    return Image(folder, last)
+        for stage in build_stages:
+            _run_stage(stage, folder)
+        _set_mode(folder, mode=0o555)  # Read-only, even for its owner.
+    return Image(folder, final_stage)
 
 
 def _set_mode(folder: Path, mode: int) -> None:
@@ -122,55 +122,55 @@ def _set_mode(folder: Path, mode: int) -> None:
             each.chmod(mode)
 
 
-def _build(stage: Stage, folder: Path) -> None:
+def _run_stage(stage: Stage, folder: Path) -> None:
     """Run the steps of a stage on a copy of Python like that of the base image."""
     python = folder / PYTHON.lstrip("/")
     shutil.rmtree(python, ignore_errors=True)
-    put_python(python)
+    copy_python(python)
     path = f"{python}/bin:{os.environ['PATH']}"
     environment = {**os.environ, **stage.environment(), "PATH": path}
-    work = folder.joinpath(*(each.lstrip("/") for each in stage.all("WORKDIR")))
+    work = folder.joinpath(*(each.lstrip("/") for each in stage.arguments_of("WORKDIR")))
     work.mkdir(exist_ok=True)
     for word, rest in stage.steps:
-        if word == "COPY" and not rest.startswith("--from="):  # Those files are already there.
+        if word == "COPY" and not rest.startswith("--from="):  # These files already exist.
             _copy(*rest.split(), work=work)
-        elif word == "RUN" and _can_be_done_here(rest):
-            step = _below(folder, rest)
+        elif word == "RUN" and _can_run_here(rest):
+            step = _relocate(folder, rest)
             subprocess.run(["sh", "-euc", step], check=True, cwd=work, env=environment)
 
 
-def _can_be_done_here(step: str) -> bool:
+def _can_run_here(step: str) -> bool:
     """Return whether a step affects only the folder, and this machine has the tools for it."""
     if step.startswith("dpkg "):  # It would change the packages of this machine.
         return False
     return not ("strip" in step and _has_no_gnu_strip())
 
 
-def _below(folder: Path, text: str) -> str:
-    """Return a text with the paths of a container moved below a folder.
+def _relocate(folder: Path, text: str) -> str:
+    """Replace the container paths in a text by paths below a folder.
 
-    Raises AssertionError for any other absolute path, which would be one of this machine.
+    Raises AssertionError for other absolute paths, which would refer to this machine.
     """
     assert re.findall(rf"(?<=\s)/(?!{HOME[1:]}|{PYTHON[1:]})\S+", text) == []
-    return re.sub(f"{HOME}|{PYTHON}", lambda place: f"{folder}{place[0]}", text)
+    return re.sub(f"{HOME}|{PYTHON}", lambda match: f"{folder}{match[0]}", text)
 
 
 def _copy(*names: str, work: Path) -> None:
     *sources, target = names
     for source in sources:
-        place = work / target / ("" if target != source else "..")
+        destination = work / target / ("" if target != source else "..")
         if (ROOT / source).is_dir():
-            unwanted = shutil.ignore_patterns("__pycache__", "*.pyc")
-            shutil.copytree(ROOT / source, work / target, ignore=unwanted)
+            ignored = shutil.ignore_patterns("__pycache__", "*.pyc")
+            shutil.copytree(ROOT / source, work / target, ignore=ignored)
         else:
-            place.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / source, place)
+            destination.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / source, destination)
 
 
 def _has_no_gnu_strip() -> bool:
-    """Return whether this machine lacks GNU strip, which removes nothing but symbols."""
+    """Return whether this machine lacks GNU strip, which removes only symbols."""
     strip = shutil.which("strip")
     if strip is None:
         return True
-    said = subprocess.run([strip, "--version"], check=False, capture_output=True, text=True)
-    return "GNU" not in said.stdout
+    result = subprocess.run([strip, "--version"], check=False, capture_output=True, text=True)
+    return "GNU" not in result.stdout

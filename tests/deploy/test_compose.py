@@ -6,39 +6,41 @@ import pytest
 import yaml
 
 from butaca.sandbox import Sandbox
+from tests.deploy.butaca_facts import SETTINGS, SHUTDOWN_SECONDS, parse_command, settings_from
 from tests.deploy.dockerfile import stages
 from tests.deploy.manifests import ROOT
-from tests.deploy.truth import SECONDS_TO_END, SETTINGS, parse, read
 
 TEXT = (ROOT / "compose.yaml").read_text()
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(TEXT)["services"]
-OURS = {name: each for name, each in SERVICES.items() if each["image"] == "butaca"}
+BUTACA_SERVICES = {
+    name: service for name, service in SERVICES.items() if service["image"] == "butaca"
+}
 
 
-def test_all_that_butaca_needs_is_there() -> None:
+def test_all_required_services_are_defined() -> None:
     assert set(SERVICES) == {"api", "migrate", "sandbox", "redis", "postgresql"}
-    assert set(OURS) == {"api", "migrate", "sandbox"}
+    assert set(BUTACA_SERVICES) == {"api", "migrate", "sandbox"}
 
 
-@pytest.mark.parametrize("name", OURS)
-def test_every_command_is_one_of_ours(name: str) -> None:
+@pytest.mark.parametrize("name", BUTACA_SERVICES)
+def test_every_command_is_a_butaca_command(name: str) -> None:
     default = stages()[-1].command("CMD")
-    command = parse(OURS[name].get("command", default))
+    command = parse_command(BUTACA_SERVICES[name].get("command", default))
     assert command.info_name == {"api": "serve"}.get(name, name)
 
 
-@pytest.mark.parametrize("name", OURS)
-def test_our_image_is_built_and_never_looked_for_elsewhere(name: str) -> None:
-    assert OURS[name]["build"] == "."
+@pytest.mark.parametrize("name", BUTACA_SERVICES)
+def test_butaca_image_is_built_locally(name: str) -> None:
+    assert BUTACA_SERVICES[name]["build"] == "."
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", BUTACA_SERVICES)
 def test_every_variable_is_a_setting(name: str) -> None:
-    assert set(OURS[name].get("environment", {})) <= SETTINGS
+    assert set(BUTACA_SERVICES[name].get("environment", {})) <= SETTINGS
 
 
-def test_the_api_has_all_the_settings_that_it_needs() -> None:
-    settings = read(SERVICES["api"]["environment"])
+def test_api_has_all_required_settings() -> None:
+    settings = settings_from(SERVICES["api"]["environment"])
     assert settings.demo_users
     database = SERVICES["postgresql"]["environment"]
     assert settings.database_url.get_secret_value() == (
@@ -47,29 +49,29 @@ def test_the_api_has_all_the_settings_that_it_needs() -> None:
     assert settings.redis_url.get_secret_value() == "redis://redis:6379/0"
 
 
-def test_it_is_said_that_everybody_knows_the_tokens() -> None:
-    head = TEXT.partition("\nname:")[0]
-    assert "WHOSE TOKENS ARE PUBLIC" in head
-    assert "Not for production" in head
+def test_header_warns_of_public_tokens() -> None:
+    header = TEXT.partition("\nname:")[0]
+    assert "WHOSE TOKENS ARE PUBLIC" in header
+    assert "Not for production" in header
 
 
-def test_the_api_finds_the_sandbox_and_browsers_find_its_pictures() -> None:
+def test_api_and_browsers_use_the_sandbox() -> None:
     environment = SERVICES["api"]["environment"]
     assert environment["TMDB_BASE_URL"] == "http://sandbox:8001/3"
     assert environment["TMDB_IMAGE_BASE_URL"] == "http://127.0.0.1:8001/t/p"
-    assert parse(SERVICES["sandbox"]["command"]).params["host"] == "0.0.0.0"
-    assert parse(SERVICES["sandbox"]["command"]).params["port"] == 8001
+    assert parse_command(SERVICES["sandbox"]["command"]).params["host"] == "0.0.0.0"
+    assert parse_command(SERVICES["sandbox"]["command"]).params["port"] == 8001
 
 
-def test_no_database_is_published_and_the_rest_on_this_machine_alone() -> None:
-    published = {name: each["ports"] for name, each in SERVICES.items() if "ports" in each}
+def test_only_api_and_sandbox_publish_ports_and_only_on_loopback() -> None:
+    published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
     assert published == {
         "api": ["127.0.0.1:8000:8000"],
         "sandbox": ["127.0.0.1:8001:8001"],
     }
 
 
-def test_the_api_waits_for_the_schema_and_the_schema_for_its_database() -> None:
+def test_api_waits_for_the_migration_which_waits_for_postgresql() -> None:
     assert SERVICES["api"]["depends_on"] == {
         "migrate": {"condition": "service_completed_successfully"},
         "redis": {"condition": "service_healthy"},
@@ -78,7 +80,7 @@ def test_the_api_waits_for_the_schema_and_the_schema_for_its_database() -> None:
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_whatever_serves_has_a_health_check(name: str) -> None:
+def test_every_server_has_a_health_check(name: str) -> None:
     if name == "migrate":
         assert SERVICES[name]["healthcheck"] == {"disable": True}
     elif name == "api":
@@ -87,28 +89,28 @@ def test_whatever_serves_has_a_health_check(name: str) -> None:
         assert SERVICES[name]["healthcheck"]["test"][0] == "CMD"
 
 
-def test_the_health_check_of_the_sandbox_tells_whether_it_is_there() -> None:
-    words = SERVICES["sandbox"]["healthcheck"]["test"]
-    assert words[:3] == ["CMD", "python", "-Ic"]
+def test_sandbox_health_check_fails_once_the_sandbox_is_stopped() -> None:
+    command = SERVICES["sandbox"]["healthcheck"]["test"]
+    assert command[:3] == ["CMD", "python", "-Ic"]
     with Sandbox() as sandbox:
-        code = compile(words[3].replace("http://127.0.0.1:8001", sandbox.url[:-2]), "", "exec")
+        code = compile(command[3].replace("http://127.0.0.1:8001", sandbox.url[:-2]), "", "exec")
         exec(code)
     with pytest.raises(OSError, match="refused"):
         exec(code)
 
 
-@pytest.mark.parametrize("name", OURS)
-def test_ours_can_write_nothing_and_gain_nothing(name: str) -> None:
-    assert OURS[name]["read_only"] is True
-    assert OURS[name]["cap_drop"] == ["ALL"]
-    assert OURS[name]["security_opt"] == ["no-new-privileges:true"]
+@pytest.mark.parametrize("name", BUTACA_SERVICES)
+def test_butaca_containers_are_read_only_and_unprivileged(name: str) -> None:
+    assert BUTACA_SERVICES[name]["read_only"] is True
+    assert BUTACA_SERVICES[name]["cap_drop"] == ["ALL"]
+    assert BUTACA_SERVICES[name]["security_opt"] == ["no-new-privileges:true"]
 
 
-def test_the_api_is_given_the_time_that_it_takes_to_end() -> None:
-    assert int(SERVICES["api"]["stop_grace_period"].removesuffix("s")) > SECONDS_TO_END
+def test_stop_grace_period_exceeds_the_shutdown_time() -> None:
+    assert int(SERVICES["api"]["stop_grace_period"].removesuffix("s")) > SHUTDOWN_SECONDS
 
 
-@pytest.mark.parametrize("name", set(SERVICES) - set(OURS))
-def test_what_is_not_ours_has_a_version(name: str) -> None:
+@pytest.mark.parametrize("name", set(SERVICES) - set(BUTACA_SERVICES))
+def test_third_party_image_has_a_version(name: str) -> None:
     _, _, version = SERVICES[name]["image"].partition(":")
     assert version.count(".") >= 1

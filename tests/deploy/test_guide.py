@@ -6,56 +6,56 @@ import shlex
 import yaml
 
 from butaca.settings import Settings
-from tests.deploy.manifests import ROOT, rendered
-from tests.deploy.truth import SETTINGS, parse, read
+from tests.deploy.butaca_facts import SETTINGS, parse_command, settings_from
+from tests.deploy.manifests import ROOT, render
 
 GUIDE = (ROOT / "deploy" / "README.md").read_text()
 SECRETS = re.findall(r"create secret generic (\S+) .+\n((?:.+\n)+?)END", GUIDE)
 SECRET = dict(line.split("=", 1) for line in dict(SECRETS)["butaca"].splitlines())
 
 
-def test_every_file_that_is_linked_is_there() -> None:
+def test_every_linked_file_exists() -> None:
     links = re.findall(r"\]\((?!http)([^)#]+)\)", GUIDE)
     assert len(links) > 5
     assert [link for link in links if not (ROOT / "deploy" / link).exists()] == []
 
 
-def test_the_secrets_that_are_made_are_those_that_are_asked_for() -> None:
-    made = {
+def test_created_secrets_match_those_the_manifests_reference() -> None:
+    created = {
         (name, line.partition("=")[0]) for name, lines in SECRETS for line in lines.splitlines()
     }
-    text = yaml.safe_dump_all(rendered("production"))
-    asked = set(re.findall(r"secretKeyRef:\n\s+key: (\w+)\n\s+name: ([\w-]+)", text))
-    assert {(name, key) for key, name in asked} <= made
-    assert {name for name, _ in made} == set(re.findall(r"secretRef:\n\s+name: ([\w-]+)", text)) | {
-        "butaca-migration"
-    }
+    text = yaml.safe_dump_all(render("production"))
+    referenced = set(re.findall(r"secretKeyRef:\n\s+key: (\w+)\n\s+name: ([\w-]+)", text))
+    assert {(name, key) for key, name in referenced} <= created
+    assert {name for name, _ in created} == set(
+        re.findall(r"secretRef:\n\s+name: ([\w-]+)", text)
+    ) | {"butaca-migration"}
 
 
-def test_the_secret_of_the_service_is_all_that_it_lacks() -> None:
+def test_service_secret_contains_exactly_the_required_settings() -> None:
     required = {name for name, each in Settings.model_fields.items() if each.is_required()}
     assert {name.lower() for name in SECRET} == required
-    assert read(SECRET).redis_url.get_secret_value() == SECRET["REDIS_URL"]
+    assert settings_from(SECRET).redis_url.get_secret_value() == SECRET["REDIS_URL"]
 
 
-def test_every_command_in_a_pod_is_one_of_ours() -> None:
+def test_every_command_in_a_pod_is_a_butaca_command() -> None:
     commands = re.findall(r"-- (butaca [^`]+)`", GUIDE)
     assert commands
     for command in commands:
-        assert parse(shlex.split(command)[1:]).parent is not None
+        assert parse_command(shlex.split(command)[1:]).parent is not None
 
 
-def test_a_pod_takes_as_many_connections_as_is_said() -> None:
+def test_documented_connection_counts_match_the_settings() -> None:
     pattern = r"up to (\d+) connections with `THREADS=(\d+)`, so (\d+) pods need (\d+)"
     ((connections, threads, pods, total),) = re.findall(pattern, GUIDE)
-    settings = read({**SECRET, "THREADS": threads})
-    assert settings.database_places == int(connections)
+    settings = settings_from({**SECRET, "THREADS": threads})
+    assert settings.database_concurrency == int(connections)
     assert int(total) == int(pods) * int(connections)
-    things = {each["kind"]: each for each in rendered("production")}
-    assert things["ConfigMap"]["data"]["THREADS"] == threads
-    assert things["HorizontalPodAutoscaler"]["spec"]["maxReplicas"] == int(pods)
+    manifests = {each["kind"]: each for each in render("production")}
+    assert manifests["ConfigMap"]["data"]["THREADS"] == threads
+    assert manifests["HorizontalPodAutoscaler"]["spec"]["maxReplicas"] == int(pods)
 
 
-def test_every_variable_that_is_named_is_a_setting() -> None:
-    named = set(re.findall(r"`([A-Z]+_[A-Z_]+)[=`]", GUIDE))
-    assert named <= SETTINGS
+def test_every_mentioned_variable_is_a_setting() -> None:
+    mentioned = set(re.findall(r"`([A-Z]+_[A-Z_]+)[=`]", GUIDE))
+    assert mentioned <= SETTINGS

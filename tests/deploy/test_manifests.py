@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.deploy.manifests import OVERLAYS, ROOT, Thing, pod_specs, rendered
-from tests.deploy.truth import SECONDS_TO_END, SETTINGS, parse, read
+from tests.deploy.butaca_facts import SETTINGS, SHUTDOWN_SECONDS, parse_command, settings_from
+from tests.deploy.manifests import OVERLAYS, ROOT, Manifest, pod_specs, render
 
 SECRETS = {
     "butaca": {
@@ -18,30 +18,30 @@ SECRETS = {
     },
     "butaca-migration": {"DATABASE_URL": "postgresql+psycopg://owner:secret@db/butaca"},
 }
-"""What deploy/README.md has the operator make."""
+"""The secrets that deploy/README.md tells the operator to create."""
 
 FOLDER = ROOT / "deploy" / "k8s"
 
 
 @pytest.fixture(scope="module", params=OVERLAYS)
-def things(request: pytest.FixtureRequest) -> list[Thing]:
-    return rendered(request.param)
+def manifests(request: pytest.FixtureRequest) -> list[Manifest]:
+    return render(request.param)
 
 
 @pytest.fixture(scope="module")
-def production() -> list[Thing]:
-    return rendered("production")
+def production() -> list[Manifest]:
+    return render("production")
 
 
 @pytest.fixture(scope="module")
-def development() -> list[Thing]:
-    return rendered("development")
+def development() -> list[Manifest]:
+    return render("development")
 
 
-def of(things: list[Thing], kind: str, name: str = "butaca") -> Thing:
+def find(manifests: list[Manifest], kind: str, name: str = "butaca") -> Manifest:
     (found,) = (
         each
-        for each in things
+        for each in manifests
         if each["kind"] == kind
         and each["metadata"]["name"].startswith(name)
         and each["metadata"].get("labels", {}).get("app.kubernetes.io/name", "butaca") == "butaca"
@@ -49,61 +49,64 @@ def of(things: list[Thing], kind: str, name: str = "butaca") -> Thing:
     return found
 
 
-def ours(things: list[Thing]) -> Iterator[tuple[Thing, Thing, Thing]]:
-    """Give each container that runs our image, with its pod and what makes that."""
-    for thing, pod in pod_specs(things):
+def butaca_containers(manifests: list[Manifest]) -> Iterator[tuple[Manifest, Manifest, Manifest]]:
+    """Yield each container with the Butaca image, after its workload and its pod template."""
+    for manifest, pod in pod_specs(manifests):
         for container in pod["spec"]["containers"]:
             if "butaca:" in container["image"]:
-                yield thing, pod, container
+                yield manifest, pod, container
 
 
-def values(things: list[Thing], kind: str, name: str) -> dict[str, str]:
-    """Return the values of a ConfigMap or a Secret; the operator's own secrets are made up."""
-    for each in things:
+def data_of(manifests: list[Manifest], kind: str, name: str) -> dict[str, str]:
+    """Return the data of a ConfigMap or a Secret; those that the operator creates are samples."""
+    for each in manifests:
         if each["kind"] == kind and each["metadata"]["name"] == name:
             return dict.fromkeys(each["data"], "") if kind == "Secret" else each["data"]
     assert kind == "Secret", name
     return SECRETS[name]
 
 
-def environment(things: list[Thing], container: Thing) -> dict[str, str]:
-    """Return what a container finds in its environment. Raises where a source is missing."""
+def environment(manifests: list[Manifest], container: Manifest) -> dict[str, str]:
+    """Return the environment of a container. Raises AssertionError if a source is missing."""
     found: dict[str, str] = {}
     for source in container.get("envFrom", ()):
         match source:
             case {"configMapRef": {"name": name}}:
-                found.update(values(things, "ConfigMap", name))
+                found.update(data_of(manifests, "ConfigMap", name))
             case {"secretRef": {"name": name}}:
-                found.update(values(things, "Secret", name))
+                found.update(data_of(manifests, "Secret", name))
     for each in container.get("env", ()):
         reference = each["valueFrom"]["secretKeyRef"]
-        found[each["name"]] = values(things, "Secret", reference["name"])[reference["key"]]
+        found[each["name"]] = data_of(manifests, "Secret", reference["name"])[reference["key"]]
     return found
 
 
-def test_whatever_runs_our_image_runs_a_command_of_ours(things: list[Thing]) -> None:
-    commands = [parse(each.get("args", ["serve"])).command_path for _, _, each in ours(things)]
+def test_every_butaca_container_runs_a_butaca_command(manifests: list[Manifest]) -> None:
+    commands = [
+        parse_command(each.get("args", ["serve"])).command_path
+        for _, _, each in butaca_containers(manifests)
+    ]
     assert {"butaca serve", "butaca migrate", "butaca movies refresh"} <= set(commands)
     assert len(commands) in {3, 4}
 
 
-def test_every_variable_is_a_setting(things: list[Thing]) -> None:
-    for _, _, container in ours(things):
-        assert set(environment(things, container)) <= SETTINGS
+def test_every_variable_is_a_setting(manifests: list[Manifest]) -> None:
+    for _, _, container in butaca_containers(manifests):
+        assert set(environment(manifests, container)) <= SETTINGS
 
 
-def test_the_service_starts_with_these_settings(production: list[Thing]) -> None:
-    settings = read(
+def test_service_settings_are_valid(production: list[Manifest]) -> None:
+    settings = settings_from(
         environment(
-            production, of(production, "Deployment")["spec"]["template"]["spec"]["containers"][0]
+            production, find(production, "Deployment")["spec"]["template"]["spec"]["containers"][0]
         )
     )
     assert settings.cache_ttl_seconds == 30
     assert not settings.demo_users
 
 
-def test_the_refresh_is_given_neither_redis_nor_a_choice(production: list[Thing]) -> None:
-    job = of(production, "CronJob")["spec"]
+def test_refresh_job_has_no_redis_and_never_overlaps(production: list[Manifest]) -> None:
+    job = find(production, "CronJob")["spec"]
     (container,) = job["jobTemplate"]["spec"]["template"]["spec"]["containers"]
     found = environment(production, container)
     assert {"DATABASE_URL", "TMDB_TOKEN"} <= set(found)
@@ -111,39 +114,39 @@ def test_the_refresh_is_given_neither_redis_nor_a_choice(production: list[Thing]
     assert job["concurrencyPolicy"] == "Forbid"
 
 
-def test_no_secret_is_in_the_repository(production: list[Thing]) -> None:
+def test_repository_contains_no_secrets(production: list[Manifest]) -> None:
     assert [each for each in production if each["kind"] == "Secret"] == []
     for file in FOLDER.rglob("*.yaml"):
         assert not re.search(r"postgresql\+psycopg://[^@/]+:[^@/]+@", file.read_text()), file
 
 
-def test_the_demo_users_are_let_in_with_a_clear_word_or_not_at_all(
-    development: list[Thing],
+def test_development_overlay_warns_of_its_demo_users(
+    development: list[Manifest],
 ) -> None:
-    assert of(development, "ConfigMap")["data"]["DEMO_USERS"] == "true"
+    assert find(development, "ConfigMap")["data"]["DEMO_USERS"] == "true"
     head = (FOLDER / "overlays/development/kustomization.yaml").read_text()
     assert "WHOSE TOKENS ARE PUBLIC" in head
 
 
-def test_every_file_is_part_of_something() -> None:
+def test_every_file_is_listed_in_its_kustomization() -> None:
     for folder in ("base", *(f"overlays/{name}" for name in OVERLAYS)):
-        here = FOLDER / folder
-        listed = yaml.safe_load((here / "kustomization.yaml").read_text())
+        directory = FOLDER / folder
+        listed = yaml.safe_load((directory / "kustomization.yaml").read_text())
         patches = {each["path"] for each in listed.get("patches", ()) if "path" in each}
-        files = {each.name for each in here.glob("*.yaml")} - {"kustomization.yaml"}
+        files = {each.name for each in directory.glob("*.yaml")} - {"kustomization.yaml"}
         assert set(listed["resources"]) - {"../../base"} | patches == files, folder
 
 
-def test_whoever_selects_pods_finds_some(things: list[Thing]) -> None:
-    labels = [pod["metadata"]["labels"] for _, pod in pod_specs(things)]
-    for each in things:
+def test_every_selector_matches_a_pod(manifests: list[Manifest]) -> None:
+    labels = [pod["metadata"]["labels"] for _, pod in pod_specs(manifests)]
+    for each in manifests:
         for selector in _selectors(each):
             assert any(selector.items() <= found.items() for found in labels), each["metadata"]
 
 
-def _selectors(thing: Thing) -> Iterator[dict[str, str]]:
-    spec = thing.get("spec", {})
-    match thing["kind"]:
+def _selectors(manifest: Manifest) -> Iterator[dict[str, str]]:
+    spec = manifest.get("spec", {})
+    match manifest["kind"]:
         case "Service":
             yield spec["selector"]
         case "Deployment":
@@ -156,55 +159,55 @@ def _selectors(thing: Thing) -> Iterator[dict[str, str]]:
             yield spec["podSelector"]["matchLabels"]
 
 
-def test_no_service_sends_requests_to_a_migration_or_a_refresh(things: list[Thing]) -> None:
-    selector = of(things, "Service")["spec"]["selector"]
-    chosen = [
-        thing["kind"]
-        for thing, pod in pod_specs(things)
+def test_service_selects_only_pods_of_the_deployment(manifests: list[Manifest]) -> None:
+    selector = find(manifests, "Service")["spec"]["selector"]
+    selected = [
+        manifest["kind"]
+        for manifest, pod in pod_specs(manifests)
         if selector.items() <= pod["metadata"]["labels"].items()
     ]
-    assert chosen == ["Deployment"]
+    assert selected == ["Deployment"]
 
 
-def test_prometheus_finds_the_service_and_its_port(production: list[Thing]) -> None:
-    monitor, service = of(production, "ServiceMonitor")["spec"], of(production, "Service")
+def test_service_monitor_matches_the_service_and_its_port(production: list[Manifest]) -> None:
+    monitor, service = find(production, "ServiceMonitor")["spec"], find(production, "Service")
     assert monitor["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
     (endpoint,), (port,) = monitor["endpoints"], service["spec"]["ports"]
     assert (endpoint["port"], endpoint["path"]) == (port["name"], "/metrics")
 
 
-def test_every_port_that_is_named_is_one(things: list[Thing]) -> None:
+def test_every_target_port_is_a_container_port(manifests: list[Manifest]) -> None:
     names = {
         port["name"]
-        for _, pod in pod_specs(things)
+        for _, pod in pod_specs(manifests)
         for container in pod["spec"]["containers"]
         for port in container.get("ports", ())
     }
     targets = {
         port["targetPort"]
-        for each in things
+        for each in manifests
         if each["kind"] == "Service"
         for port in each["spec"]["ports"]
     }
     assert targets <= names
 
 
-def test_a_version_is_migrated_once_and_before_its_pods(production: list[Thing]) -> None:
-    job, deployment = of(production, "Job"), of(production, "Deployment")
+def test_migration_of_a_version_runs_before_its_pods(production: list[Manifest]) -> None:
+    job, deployment = find(production, "Job"), find(production, "Deployment")
     (migrate,) = job["spec"]["template"]["spec"]["containers"]
     (api,) = deployment["spec"]["template"]["spec"]["containers"]
     assert migrate["image"] == api["image"]
     assert job["metadata"]["name"] == f"butaca-migrate-{api['image'].partition(':')[2]}"
     before, after = (_wave(each) for each in (job, deployment))
     assert before < after
-    assert _wave(of(production, "ServiceAccount")) == before
+    assert _wave(find(production, "ServiceAccount")) == before
 
 
-def _wave(thing: Thing) -> int:
-    return int(thing["metadata"].get("annotations", {}).get("argocd.argoproj.io/sync-wave", 0))
+def _wave(manifest: Manifest) -> int:
+    return int(manifest["metadata"].get("annotations", {}).get("argocd.argoproj.io/sync-wave", 0))
 
 
-def test_the_first_step_of_a_roll_out_needs_nothing_of_the_second(production: list[Thing]) -> None:
+def test_first_rollout_step_needs_nothing_of_the_second(production: list[Manifest]) -> None:
     first = [
         each
         for each in production
@@ -213,44 +216,44 @@ def test_the_first_step_of_a_roll_out_needs_nothing_of_the_second(production: li
     ]
     assert {each["kind"] for each in first} == {"Job", "ServiceAccount"}
     (pod,) = (pod for _, pod in pod_specs(first))
-    assert pod["spec"]["serviceAccountName"] == of(first, "ServiceAccount")["metadata"]["name"]
+    assert pod["spec"]["serviceAccountName"] == find(first, "ServiceAccount")["metadata"]["name"]
     assert "configMapRef" not in str(pod)
 
 
-def test_the_autoscaler_alone_decides_how_many_there_are(production: list[Thing]) -> None:
-    deployment, scaler = of(production, "Deployment"), of(production, "HorizontalPodAutoscaler")
+def test_only_the_autoscaler_sets_the_replica_count(production: list[Manifest]) -> None:
+    deployment, scaler = find(production, "Deployment"), find(production, "HorizontalPodAutoscaler")
     assert "replicas" not in deployment["spec"]
     assert scaler["spec"]["minReplicas"] == 3
     target = scaler["spec"]["scaleTargetRef"]
     assert (target["kind"], target["name"]) == ("Deployment", deployment["metadata"]["name"])
 
 
-def test_a_roll_out_and_a_drain_leave_enough_pods(production: list[Thing]) -> None:
-    strategy = of(production, "Deployment")["spec"]["strategy"]["rollingUpdate"]
+def test_rollout_and_node_drain_leave_enough_pods(production: list[Manifest]) -> None:
+    strategy = find(production, "Deployment")["spec"]["strategy"]["rollingUpdate"]
     assert strategy == {"maxSurge": 1, "maxUnavailable": 0}
-    assert of(production, "PodDisruptionBudget")["spec"]["maxUnavailable"] == 1
+    assert find(production, "PodDisruptionBudget")["spec"]["maxUnavailable"] == 1
 
 
-def test_a_pod_is_given_the_time_that_it_takes_to_end(things: list[Thing]) -> None:
-    pod = of(things, "Deployment")["spec"]["template"]["spec"]
-    sleep = _api(pod)["lifecycle"]["preStop"]["sleep"]["seconds"]
-    assert pod["terminationGracePeriodSeconds"] > sleep + SECONDS_TO_END
+def test_termination_grace_period_exceeds_the_shutdown_time(manifests: list[Manifest]) -> None:
+    pod = find(manifests, "Deployment")["spec"]["template"]["spec"]
+    sleep = _api_container(pod)["lifecycle"]["preStop"]["sleep"]["seconds"]
+    assert pod["terminationGracePeriodSeconds"] > sleep + SHUTDOWN_SECONDS
 
 
-def test_probes_ask_what_is_there_and_only_the_first_one_asks_the_database(
-    things: list[Thing], anonymous: Any
+def test_probe_paths_exist_and_only_startup_checks_the_database(
+    manifests: list[Manifest], anonymous: Any
 ) -> None:
-    container = _api(of(things, "Deployment")["spec"]["template"]["spec"])
-    asked = {
+    container = _api_container(find(manifests, "Deployment")["spec"]["template"]["spec"])
+    paths = {
         kind: container[f"{kind}Probe"]["httpGet"]["path"]
         for kind in ("startup", "readiness", "liveness")
     }
-    assert asked == {"startup": "/readyz", "readiness": "/livez", "liveness": "/livez"}
-    assert {anonymous.get(path).status_code for path in asked.values()} == {200}
+    assert paths == {"startup": "/readyz", "readiness": "/livez", "liveness": "/livez"}
+    assert {anonymous.get(path).status_code for path in paths.values()} == {200}
 
 
-def test_a_pod_is_let_go_of_before_it_is_killed(things: list[Thing]) -> None:
-    container = _api(of(things, "Deployment")["spec"]["template"]["spec"])
+def test_pod_becomes_unready_before_it_is_restarted(manifests: list[Manifest]) -> None:
+    container = _api_container(find(manifests, "Deployment")["spec"]["template"]["spec"])
 
     def seconds(kind: str) -> int:
         probe = container[f"{kind}Probe"]
@@ -259,32 +262,32 @@ def test_a_pod_is_let_go_of_before_it_is_killed(things: list[Thing]) -> None:
     assert seconds("readiness") < seconds("liveness")
 
 
-def _api(pod: Thing) -> Thing:
-    found: Thing
+def _api_container(pod: Manifest) -> Manifest:
+    found: Manifest
     (found,) = (each for each in pod["containers"] if each["name"] == "api")
     return found
 
 
-RESTRICTED: dict[str, Callable[[Thing, Thing], bool]] = {
-    "is not root": lambda pod, _: pod["securityContext"]["runAsNonRoot"] is True,
-    "is somebody": lambda pod, _: pod["securityContext"]["runAsUser"] > 0,
-    "is filtered": lambda pod, _: (
+RESTRICTED: dict[str, Callable[[Manifest, Manifest], bool]] = {
+    "runs as non-root": lambda pod, _: pod["securityContext"]["runAsNonRoot"] is True,
+    "has a user ID": lambda pod, _: pod["securityContext"]["runAsUser"] > 0,
+    "has a seccomp profile": lambda pod, _: (
         pod["securityContext"]["seccompProfile"]["type"] == "RuntimeDefault"
     ),
-    "gains nothing": lambda _, container: (
+    "cannot escalate privileges": lambda _, container: (
         container["securityContext"]["allowPrivilegeEscalation"] is False
     ),
-    "may nothing": lambda _, container: (
+    "has no capabilities": lambda _, container: (
         container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
     ),
-    "sees no host": lambda pod, _: not {"hostNetwork", "hostPID", "hostIPC"} & set(pod),
-    "has no host path": lambda pod, _: "hostPath" not in str(pod.get("volumes")),
-    # Ours, beyond the standard:
-    "writes nothing": lambda _, container: (
+    "uses no host namespace": lambda pod, _: not {"hostNetwork", "hostPID", "hostIPC"} & set(pod),
+    "mounts no host path": lambda pod, _: "hostPath" not in str(pod.get("volumes")),
+    # Beyond the standard:
+    "has a read-only file system": lambda _, container: (
         container["securityContext"]["readOnlyRootFilesystem"] is True
     ),
-    "has no token": lambda pod, _: pod["automountServiceAccountToken"] is False,
-    "has its limits": lambda _, container: (
+    "has no service account token": lambda pod, _: pod["automountServiceAccountToken"] is False,
+    "has resource limits": lambda _, container: (
         {"cpu", "memory"} == set(container["resources"]["requests"])
         and "memory" in container["resources"]["limits"]
     ),
@@ -293,18 +296,18 @@ RESTRICTED: dict[str, Callable[[Thing, Thing], bool]] = {
 
 
 @pytest.mark.parametrize("rule", RESTRICTED)
-def test_every_container_is_as_restricted_as_its_namespace_demands(
-    things: list[Thing], rule: str
+def test_every_container_meets_the_restricted_security_standard(
+    manifests: list[Manifest], rule: str
 ) -> None:
-    for thing, pod in pod_specs(things):
+    for manifest, pod in pod_specs(manifests):
         for container in pod["spec"]["containers"]:
-            assert RESTRICTED[rule](pod["spec"], container), thing["metadata"]["name"]
-    labels = of(things, "Namespace")["metadata"]["labels"]
+            assert RESTRICTED[rule](pod["spec"], container), manifest["metadata"]["name"]
+    labels = find(manifests, "Namespace")["metadata"]["labels"]
     assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
 
 
-def test_only_the_front_end_and_prometheus_may_call(production: list[Thing]) -> None:
-    (rule,) = of(production, "NetworkPolicy")["spec"]["ingress"]
+def test_network_policy_admits_only_the_frontend_and_prometheus(production: list[Manifest]) -> None:
+    (rule,) = find(production, "NetworkPolicy")["spec"]["ingress"]
     assert rule["from"] == [
         {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
         for name in ("frontend", "monitoring")
@@ -312,8 +315,8 @@ def test_only_the_front_end_and_prometheus_may_call(production: list[Thing]) -> 
     assert rule["ports"] == [{"port": "http", "protocol": "TCP"}]
 
 
-def test_butaca_may_call_dns_its_stores_and_the_public_web(production: list[Thing]) -> None:
-    spec = of(production, "NetworkPolicy")["spec"]
+def test_network_policy_allows_dns_the_stores_and_public_https(production: list[Manifest]) -> None:
+    spec = find(production, "NetworkPolicy")["spec"]
     assert spec["policyTypes"] == ["Ingress", "Egress"]
     ports = [{port["port"] for port in rule["ports"]} for rule in spec["egress"]]
     assert ports == [{53}, {5432, 6379}, {443}]

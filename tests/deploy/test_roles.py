@@ -1,4 +1,4 @@
-"""The database role that serves can change rows, and nothing else."""
+"""The serving database role can change rows, and nothing else."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -19,7 +19,7 @@ ROLES = (ROOT / "deploy" / "postgresql" / "roles.sql").read_text()
 
 @pytest.fixture(scope="module")
 def urls() -> Iterator[dict[str, str]]:
-    """The URLs of the two roles, over a database that the one has migrated."""
+    """The URLs of both roles for a database that the owner has migrated."""
     with running_postgresql() as server:
         url = make_url(server.get_uri(driver="psycopg"))
         with closing(Database(str(url))) as superuser, superuser.writing() as connection:
@@ -38,11 +38,11 @@ def serving(urls: dict[str, str]) -> Iterator[Database]:
         yield database
 
 
-def test_the_role_that_serves_finds_the_schema_current(serving: Database) -> None:
+def test_serving_role_can_check_the_schema(serving: Database) -> None:
     assert schema.is_current(serving)
 
 
-def test_the_role_that_serves_can_do_all_that_serving_takes(serving: Database) -> None:
+def test_serving_role_can_execute_all_api_operations(serving: Database) -> None:
     accounts, library = SqlAccounts(serving), SqlLibrary(serving)
     ana = accounts.add_user("ana", Role.USER, at=utc_now())
     token = accounts.add_token(ana, "0" * 64, at=utc_now(), expires_at=None)
@@ -54,7 +54,7 @@ def test_the_role_that_serves_can_do_all_that_serving_takes(serving: Database) -
     assert library.find_rating(ana.id, 550) is not None
 
 
-def test_the_role_that_serves_can_do_all_that_managing_people_takes(serving: Database) -> None:
+def test_serving_role_can_manage_users_and_tokens(serving: Database) -> None:
     accounts, library = SqlAccounts(serving), SqlLibrary(serving)
     eva = accounts.add_user("eva", Role.USER, at=utc_now())
     accounts.add_token(eva, "1" * 64, at=utc_now(), expires_at=None)
@@ -76,7 +76,7 @@ def test_the_role_that_serves_can_do_all_that_managing_people_takes(serving: Dat
         "COPY users TO PROGRAM 'true'",
     ],
 )
-def test_the_role_that_serves_cannot_change_the_schema(serving: Database, statement: str) -> None:
+def test_serving_role_cannot_change_the_schema(serving: Database, statement: str) -> None:
     with (
         pytest.raises(ProgrammingError, match=r"(?i)must be owner|permission denied"),
         serving.writing() as connection,

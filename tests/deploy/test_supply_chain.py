@@ -24,9 +24,9 @@ def commands(job: dict[str, Any]) -> list[str]:
     return [step["run"] for step in job["steps"] if "run" in step]
 
 
-def test_the_workflows_check_test_and_measure() -> None:
-    made = {each for job in JOBS.values() for each in commands(job) if each.startswith("make ")}
-    assert made == {
+def test_workflows_run_checks_tests_and_benchmarks() -> None:
+    targets = {each for job in JOBS.values() for each in commands(job) if each.startswith("make ")}
+    assert targets == {
         "make check",
         "make sbom",
         "make test",
@@ -36,14 +36,14 @@ def test_the_workflows_check_test_and_measure() -> None:
     }
 
 
-def test_the_tests_run_on_every_python_that_is_promised() -> None:
+def test_tests_run_on_every_supported_python() -> None:
     matrix = WORKFLOWS["test.yml"]["jobs"]["test"]["strategy"]["matrix"]
     assert matrix == {"python": ["3.11", "3.12", "3.13"]}
     assert 'requires-python = ">=3.11"' in (ROOT / "pyproject.toml").read_text()
 
 
 @pytest.mark.parametrize("file", WORKFLOWS)
-def test_every_action_is_named_by_its_commit(file: str) -> None:
+def test_every_action_is_pinned_to_a_commit(file: str) -> None:
     text = (ROOT / ".github" / "workflows" / file).read_text()
     lines = [line for line in text.splitlines() if "uses:" in line]
     assert lines
@@ -51,23 +51,23 @@ def test_every_action_is_named_by_its_commit(file: str) -> None:
 
 
 @pytest.mark.parametrize("file", WORKFLOWS)
-def test_no_two_runs_of_a_workflow_are_in_each_others_way(file: str) -> None:
+def test_workflow_has_no_permissions_and_a_concurrency_group(file: str) -> None:
     assert WORKFLOWS[file]["permissions"] == {}
     assert WORKFLOWS[file]["concurrency"]["group"].startswith("${{ github.workflow }}")
 
 
 @pytest.mark.parametrize("name", JOBS)
-def test_a_job_may_read_the_code_and_has_an_end(name: str) -> None:
+def test_job_has_read_permission_and_a_timeout(name: str) -> None:
     assert JOBS[name]["permissions"] == {"contents": "read"}
     assert int(JOBS[name]["timeout-minutes"]) <= 90
 
 
-def test_the_bill_of_materials_has_all_that_is_locked() -> None:
+def test_sbom_contains_all_locked_packages() -> None:
     subprocess.run(["make", "sbom"], cwd=ROOT, check=True, capture_output=True)
-    bill = json.loads((ROOT / "dist" / "sbom.json").read_text())
-    assert bill["bomFormat"] == "CycloneDX"
-    assert bill["metadata"]["component"]["name"] == "butaca"
-    found = sorted(f"{each['name']}=={each['version']}" for each in bill["components"])
+    sbom = json.loads((ROOT / "dist" / "sbom.json").read_text())
+    assert sbom["bomFormat"] == "CycloneDX"
+    assert sbom["metadata"]["component"]["name"] == "butaca"
+    found = sorted(f"{each['name']}=={each['version']}" for each in sbom["components"])
     lock = (ROOT / "requirements" / "runtime.txt").read_text()
     assert found == sorted(re.findall(r"^([\w.-]+==[\w.]+)", lock, re.MULTILINE))
-    assert all(each["externalReferences"][0]["hashes"] for each in bill["components"])
+    assert all(each["externalReferences"][0]["hashes"] for each in sbom["components"])

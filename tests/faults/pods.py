@@ -20,8 +20,8 @@ from typing import Any, TypeVar
 
 from butaca.sandbox import Fault, Sandbox
 from tests.builders import ADMIN_TOKEN, CONSUMER_TOKEN
-from tests.nursery import Fork
-from tests.processes import Process, started
+from tests.fork_server import Fork
+from tests.processes import Process, start_process
 
 T = TypeVar("T")
 Line = dict[str, Any]
@@ -221,7 +221,7 @@ def _is_free(port: int) -> bool:
 
 
 Start = Callable[..., Process]
-"""Starts `butaca`: Fork, or `started` for a new Python process, as in production."""
+"""Starts `butaca`: Fork, or `start_process` for a new Python process, as in production."""
 
 
 def _said(log: str) -> list[Line]:
@@ -374,7 +374,7 @@ class Town:
             "DATABASE_URL": self.database_url,
         }
         # Only a new Python process reads PYTHONPATH.
-        start = started if "PYTHONPATH" in settings else self._start
+        start = start_process if "PYTHONPATH" in settings else self._start
         pod = Pod(self._folder, {**SETTINGS, **places, **settings}, start)
         self._pods.append(pod)
         return pod

@@ -9,7 +9,7 @@ import pytest
 
 from butaca.sandbox import Fault
 from tests.faults.pods import GRACE, PATIENCE, Answer, Pod, Town, at_once, crowd, new_path, until
-from tests.turns import Alone
+from tests.suite_lock import Alone
 
 FRESH = 5.0
 """Seconds that an answer is fresh in front of a crowd: longer than it takes to serve them all."""

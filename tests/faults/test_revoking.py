@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select, text
 from butaca.adapters.sql import Database, SqlAccounts
 from butaca.adapters.sql.tables import tokens
 from tests.faults.pods import Pod, Town, until
-from tests.processes import SECONDS_TO_END, running
+from tests.processes import STOP_TIMEOUT, running
 
 PROMISED = timedelta(seconds=5)
 
@@ -16,7 +16,7 @@ PROMISED = timedelta(seconds=5)
 def butaca(town: Town, *words: str) -> str:
     """Run a command as operators do, in a process of its own; return what it printed."""
     with running(*words, environment={"DATABASE_URL": town.database_url}) as process:
-        out, err = process.communicate(timeout=SECONDS_TO_END)
+        out, err = process.communicate(timeout=STOP_TIMEOUT)
     assert process.returncode == 0, err
     return out.strip()
 
@@ -26,7 +26,7 @@ def status(pod: Pod, token: str) -> int:
 
 
 def refused_at(pod: Pod, token: str) -> datetime:
-    until(lambda: status(pod, token) == 401, seconds=SECONDS_TO_END)
+    until(lambda: status(pod, token) == 401, seconds=STOP_TIMEOUT)
     return datetime.now(UTC)
 
 

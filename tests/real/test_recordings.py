@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from butaca.app import create_app, prepare
 from butaca.settings import Settings
 from tests.builders import CONSUMER_TOKEN
-from tests.processes import line_with, running
+from tests.processes import running, wait_for_line
 
 RECORDINGS = Path(__file__).parents[3] / "shared" / "tmdb"
 IMAGES = "https://image.tmdb.org/t/p"
@@ -34,7 +34,7 @@ def client(
     with redis.Redis.from_url(own_redis) as connection:
         connection.flushdb()
     with running("sandbox", "--port", "0", "--data", str(RECORDINGS)) as sandbox:
-        url = line_with(sandbox, "The sandbox is at").split()[4].rstrip(";")
+        url = wait_for_line(sandbox, "The sandbox is at").split()[4].rstrip(";")
         settings = Settings(
             database_url=f"sqlite:///{database}",
             redis_url=own_redis,

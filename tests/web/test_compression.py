@@ -13,7 +13,7 @@ from butaca.web.answers import conditional
 from butaca.web.compression import LIVELY, ONCE, SMALLEST, Coders, Compression, choose
 from tests.builders import ADMIN_TOKEN, CONSUMER_TOKEN, make_movie, make_page, make_record
 from tests.conftest import World
-from tests.contract_client import UNPACK, ContractClient, unpacked
+from tests.contract_client import DECOMPRESS, ContractClient, decompressed
 from tests.web.scene import API, READS, Call, furnish, keep
 
 POPULAR = f"{API}/movies/popular"
@@ -100,7 +100,7 @@ def test_what_is_small_is_packed_only_for_those_who_refuse_it_plain(
 # Bodies
 
 
-@pytest.mark.parametrize("coding", UNPACK)
+@pytest.mark.parametrize("coding", DECOMPRESS)
 @pytest.mark.parametrize("path", [POPULAR, FAVORITES, f"{API}/movies/550"])
 def test_a_packed_body_is_the_plain_one_once_it_is_unpacked(
     path: str, coding: str, large: ContractClient
@@ -111,7 +111,7 @@ def test_a_packed_body_is_the_plain_one_once_it_is_unpacked(
 
     assert packed.headers["Content-Encoding"] == coding
     assert packed.content_length == len(packed.data) < len(plain.data) / 2
-    assert unpacked(packed) == plain.data
+    assert decompressed(packed) == plain.data
     assert packed.content_type == plain.content_type
 
 
@@ -125,7 +125,7 @@ def test_whoever_asks_for_no_coding_gets_none(path: str, large: ContractClient) 
 
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=126)))
 def test_no_wish_breaks_anything(accepted: str) -> None:
-    assert choose(accepted, is_small=False) in {None, *UNPACK}
+    assert choose(accepted, is_small=False) in {None, *DECOMPRESS}
 
 
 def test_a_body_from_one_kilobyte_on_is_packed() -> None:
@@ -153,7 +153,7 @@ def test_a_small_body_is_packed_for_whoever_refuses_it_plain(consumer: ContractC
     answer = consumer.get(f"{API}/me", **asking("gzip, identity;q=0"))
 
     assert answer.headers["Content-Encoding"] == "gzip"
-    assert json.loads(unpacked(answer))["name"] == "consumer"
+    assert json.loads(decompressed(answer))["name"] == "consumer"
 
 
 def test_whoever_refuses_everything_gets_it_plain(large: ContractClient) -> None:
@@ -163,7 +163,7 @@ def test_whoever_refuses_everything_gets_it_plain(large: ContractClient) -> None
     assert "Content-Encoding" not in answer.headers
 
 
-@pytest.mark.parametrize("coding", UNPACK)
+@pytest.mark.parametrize("coding", DECOMPRESS)
 def test_a_long_problem_is_packed(coding: str, consumer: ContractClient) -> None:
     query = "&".join(f"unknown_{number}=1" for number in range(30))
 
@@ -172,20 +172,20 @@ def test_a_long_problem_is_packed(coding: str, consumer: ContractClient) -> None
     assert answer.status_code == 422
     assert answer.headers["Content-Encoding"] == coding
     assert "ETag" not in answer.headers
-    assert len(json.loads(unpacked(answer))["errors"]) == 30
+    assert len(json.loads(decompressed(answer))["errors"]) == 30
 
 
-@pytest.mark.parametrize("coding", UNPACK)
+@pytest.mark.parametrize("coding", DECOMPRESS)
 def test_what_a_write_answers_is_packed(coding: str, large: ContractClient) -> None:
     answer = large.post(FAVORITES, json={"movie_id": 550}, **asking(coding))
 
     assert answer.status_code == 201
     assert answer.headers["Content-Encoding"] == coding
-    assert json.loads(unpacked(answer))["movie"]["id"] == 550
+    assert json.loads(decompressed(answer))["movie"]["id"] == 550
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/openapi.json", "/openapi.yaml"])
-@pytest.mark.parametrize("coding", UNPACK)
+@pytest.mark.parametrize("coding", DECOMPRESS)
 def test_what_operators_and_front_end_teams_read_is_packed(
     path: str, coding: str, anonymous: ContractClient
 ) -> None:
@@ -194,7 +194,7 @@ def test_what_operators_and_front_end_teams_read_is_packed(
     answer = anonymous.get(path, **asking(coding))
 
     assert answer.headers["Content-Encoding"] == coding
-    assert len(unpacked(answer)) > len(answer.data)
+    assert len(decompressed(answer)) > len(answer.data)
 
 
 @pytest.mark.parametrize("query", ["", "?format=csv"])
@@ -325,7 +325,7 @@ def test_two_people_never_get_the_same_packed_body(world: World) -> None:
         for token in (CONSUMER_TOKEN, ADMIN_TOKEN)
     ]
 
-    names = [json.loads(unpacked(answer))["name"] for answer in answers]
+    names = [json.loads(decompressed(answer))["name"] for answer in answers]
     assert names == ["consumer", "admin"]
 
 
@@ -363,7 +363,7 @@ def test_the_same_bytes_are_packed_once() -> None:
     answers = [client.get(path, **asking("gzip")) for path in ("/a", "/b", "/a", "/b")]
 
     assert coder.calls == 2
-    assert [unpacked(answer)[:1] for answer in answers] == [b"a", b"b", b"a", b"b"]
+    assert [decompressed(answer)[:1] for answer in answers] == [b"a", b"b", b"a", b"b"]
 
 
 def test_what_is_not_sent_again_is_not_packed() -> None:
@@ -395,7 +395,7 @@ def test_what_is_larger_than_the_memory_is_packed_each_time() -> None:
     answers = [client.get("/a", **asking("gzip")) for _ in range(2)]
 
     assert coder.calls == 2
-    assert [unpacked(answer) for answer in answers] == [b"a" * 2000] * 2
+    assert [decompressed(answer) for answer in answers] == [b"a" * 2000] * 2
 
 
 def test_what_has_no_tag_is_not_remembered() -> None:
@@ -405,7 +405,7 @@ def test_what_has_no_tag_is_not_remembered() -> None:
     answers = [client.get(path, **asking("gzip")) for path in ("/a", "/b", "/a")]
 
     assert coder.calls == 3
-    assert [unpacked(answer)[:1] for answer in answers] == [b"a", b"b", b"a"]
+    assert [decompressed(answer)[:1] for answer in answers] == [b"a", b"b", b"a"]
 
 
 @pytest.mark.parametrize("coders", [LIVELY, ONCE], ids=["lively", "once"])
@@ -414,4 +414,4 @@ def test_every_coder_is_undone_by_what_clients_have(coders: Coders) -> None:
 
     for coding, pack in coders.items():
         assert pack(body) == pack(body)
-        assert UNPACK[coding](pack(body)) == body
+        assert DECOMPRESS[coding](pack(body)) == body

@@ -11,7 +11,7 @@ import yaml
 from butaca.core.accounts import DEMO_USERS
 from butaca.web import WebOptions, describe
 from tests.conftest import World
-from tests.contract_client import UNPACK, ContractClient, unpacked
+from tests.contract_client import DECOMPRESS, ContractClient, decompressed
 
 PAGE = "/docs/"
 CONTRACTS = ["/openapi.json", "/openapi.yaml"]
@@ -195,7 +195,7 @@ def test_a_file_is_declared_as_what_it_is(
     assert anonymous.get(f"/docs/{name}").mimetype == mimetype
 
 
-@pytest.mark.parametrize("coding", UNPACK)
+@pytest.mark.parametrize("coding", DECOMPRESS)
 @pytest.mark.parametrize("path", [PAGE, *CONTRACTS, "/docs/start.js", "/docs/swagger-ui.css"])
 def test_a_text_is_sent_packed_and_has_one_tag_for_it(
     path: str, coding: str, anonymous: ContractClient
@@ -207,7 +207,7 @@ def test_a_text_is_sent_packed_and_has_one_tag_for_it(
     tag = packed.headers["ETag"]
     again = anonymous.get(path, headers={**wish, "If-None-Match": tag})
 
-    assert unpacked(packed) == plain.data
+    assert decompressed(packed) == plain.data
     assert tag == f'{plain.headers["ETag"][:-1]}-{coding}"'
     assert (again.status_code, again.headers["ETag"]) == (304, tag)
     assert packed.headers["Vary"] == again.headers["Vary"] == "Accept-Encoding"
@@ -220,7 +220,7 @@ def test_a_picture_is_not_packed(anonymous: ContractClient) -> None:
     assert "Vary" not in answer.headers
 
 
-@pytest.mark.parametrize("coding", UNPACK)
+@pytest.mark.parametrize("coding", DECOMPRESS)
 def test_the_page_weighs_less_than_half_a_megabyte(coding: str, anonymous: ContractClient) -> None:
     wish = {"Accept-Encoding": coding}
 

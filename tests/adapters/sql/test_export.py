@@ -8,15 +8,15 @@ from sqlalchemy import QueuePool, text
 from butaca.adapters.sql import Database, SqlAccounts, SqlLibrary
 from butaca.core.library import EXPORT_PAGE, Library
 from tests.builders import CONSUMER, NOON
+from tests.bulk_data import add_favorites, untimed_transaction
 from tests.fakes import FakeCatalogue
-from tests.many import filling, keep_many
 
 
 @pytest.fixture
 def lone(postgresql: Database) -> Iterator[Database]:
     """A database with one connection, and more than a page of movies that the consumer keeps."""
     SqlAccounts(postgresql).grant_token(CONSUMER, "0" * 64, NOON)
-    keep_many(postgresql, EXPORT_PAGE + 1)
+    add_favorites(postgresql, EXPORT_PAGE + 1)
     database = Database(postgresql.engine.url.render_as_string(hide_password=False), connections=1)
     yield database
     database.close()
@@ -52,7 +52,7 @@ def test_a_page_of_an_export_is_read_in_the_order_of_an_index(lone: Database) ->
         "EXPLAIN SELECT * FROM user_movies JOIN movies ON movies.id = user_movies.movie_id "
         f"WHERE user_id = {CONSUMER.id} AND movie_id > 100 ORDER BY movie_id LIMIT 5"
     )
-    with filling(lone) as connection:
+    with untimed_transaction(lone) as connection:
         for statement in OTHERS:
             connection.execute(text(statement))
         connection.execute(text("SET LOCAL enable_seqscan = off"))

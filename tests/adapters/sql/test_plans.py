@@ -11,7 +11,7 @@ from butaca.adapters.sql.stored import movie_row
 from butaca.core.listing import FAVORITE_KEYS, RATING_KEYS, Filter, ListQuery, sort_order
 from butaca.core.models import Page, Stars
 from tests.builders import CONSUMER, NOON, make_record
-from tests.many import filling
+from tests.bulk_data import untimed_transaction
 
 Node = dict[str, Any]
 
@@ -43,7 +43,7 @@ MANY = (
 def large(postgresql: Database) -> Database:
     """A large library, of which PostgreSQL knows that it is."""
     SqlAccounts(postgresql).grant_token(CONSUMER, "0" * 64, NOON)
-    with filling(postgresql) as connection:
+    with untimed_transaction(postgresql) as connection:
         movie, *others = map(text, MANY)
         connection.execute(movie, {"details": movie_row(make_record(), NOON)["details"]})
         for each in others:

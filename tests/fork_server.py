@@ -1,7 +1,7 @@
 """Start `butaca` processes quickly, as forks of a server process that has already imported it.
 
-Each test process has one such fork server. Starting Python and importing Butaca, with coverage
-measured, takes two to four seconds, which is longer than most tests. The tests of the README and of
+Each test process has one fork server. Starting Python and importing Butaca, with coverage
+measured, takes two to four seconds, which is longer than most tests. The tests of the README and
 the image cover a start from scratch.
 """
 
@@ -31,17 +31,17 @@ _forks.set_forkserver_preload(
 )
 
 
-class _Stream:
-    """An open file that is passed to a fork."""
+class _OpenFile:
+    """A file descriptor that can be sent to a fork."""
 
-    def __init__(self, number: int) -> None:
-        self.number = number
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
 
     def __getstate__(self) -> Any:
-        return DupFd(self.number)
+        return DupFd(self.descriptor)
 
     def __setstate__(self, copy: Any) -> None:
-        self.number = copy.detach()
+        self.descriptor = copy.detach()
 
 
 class Fork:
@@ -49,7 +49,7 @@ class Fork:
 
     def __init__(
         self,
-        *words: str,
+        *args: str,
         environment: Mapping[str, str],
         folder: Path | None = None,
         stdout: int | IO[Any] = subprocess.PIPE,
@@ -58,12 +58,12 @@ class Fork:
     ) -> None:
         self.stdout, out = _pipe(stdout)
         self.stderr, error = _pipe(stderr)
-        args = words, dict(environment), str(folder or Path.cwd()), out, error, new_session
-        self._process = _forks.Process(target=_live, args=args)
+        process_args = args, dict(environment), str(folder or Path.cwd()), out, error, new_session
+        self._process = _forks.Process(target=_run_butaca, args=process_args)
         self._process.start()
         for pipe, stream in ((self.stdout, out), (self.stderr, error)):
             if pipe:
-                os.close(stream.number)
+                os.close(stream.descriptor)
 
     @property
     def pid(self) -> int:
@@ -93,24 +93,24 @@ class Fork:
     def communicate(self, timeout: float) -> tuple[str, str]:
         """Wait until it exits; return the rest of its stdout and stderr."""
         pipes = [self.stdout, self.stderr]
-        said = ["", ""]
+        outputs = ["", ""]
 
         def read(number: int) -> None:
-            said[number] = _rest(pipes[number])
+            outputs[number] = _read_all(pipes[number])
 
         readers = [Thread(target=read, args=(number,), daemon=True) for number in range(2)]
-        for each in readers:
-            each.start()
+        for reader in readers:
+            reader.start()
         try:
             self.wait(timeout)
         except subprocess.TimeoutExpired:
             self.kill()
             raise
-        for each in readers:
-            each.join(timeout)
-        if any(each.is_alive() for each in readers):  # A child that outlives it has the other end.
+        for reader in readers:
+            reader.join(timeout)
+        if any(reader.is_alive() for reader in readers):  # A surviving child holds the other end.
             raise subprocess.TimeoutExpired(f"process {self.pid}", timeout)
-        return said[0], said[1]
+        return outputs[0], outputs[1]
 
     def __enter__(self) -> Self:
         return self
@@ -122,38 +122,38 @@ class Fork:
         self.wait()
 
 
-def _pipe(wanted: int | IO[Any]) -> tuple[IO[str] | None, _Stream]:
+def _pipe(target: int | IO[Any]) -> tuple[IO[str] | None, _OpenFile]:
     """Return the parent's end of a stream, if there is one, and the fork's end."""
-    if wanted == subprocess.PIPE:
-        ours, theirs = os.pipe()
-        return os.fdopen(ours), _Stream(theirs)
-    return None, _Stream(wanted if isinstance(wanted, int) else wanted.fileno())
+    if target == subprocess.PIPE:
+        read_end, write_end = os.pipe()
+        return os.fdopen(read_end), _OpenFile(write_end)
+    return None, _OpenFile(target if isinstance(target, int) else target.fileno())
 
 
-def _rest(pipe: IO[str] | None) -> str:
+def _read_all(pipe: IO[str] | None) -> str:
     if pipe is None or pipe.closed:
         return ""
     with pipe:
         return pipe.read()
 
 
-def _live(
-    words: tuple[str, ...],
+def _run_butaca(
+    args: tuple[str, ...],
     environment: dict[str, str],
     folder: str,
-    out: _Stream,
-    error: _Stream,
+    out: _OpenFile,
+    error: _OpenFile,
     new_session: bool,
 ) -> None:
     if new_session:
         os.setsid()
     for stream, number in ((out, 1), (error, 2)):
-        os.dup2(stream.number, number)
-        os.close(stream.number)
+        os.dup2(stream.descriptor, number)
+        os.close(stream.descriptor)
     sys.stdout, sys.stderr = (os.fdopen(number, "w", 1, closefd=False) for number in (1, 2))
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
     multiprocessing.set_start_method(None, force=True)  # Reset: `butaca` did not choose it.
-    sys.argv = ["butaca", *words]
+    sys.argv = ["butaca", *args]
     runpy.run_module("butaca", run_name="__main__", alter_sys=True)

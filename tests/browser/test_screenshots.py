@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import Visitor
 
-KeepPicture = Callable[[str], None]
+SaveScreenshot = Callable[[str], None]
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 LIGHT = {"color_scheme": "light"}
 LEVEL = "getComputedStyle(document.body).backgroundColor.match(/[0-9]+/)[0]"
@@ -25,55 +25,55 @@ STARS = {
 }
 
 
-def has_a_few_favorites(visitor: Visitor) -> None:
+def add_favorites_and_ratings(visitor: Visitor) -> None:
     for title, stars in STARS.items():
-        visitor.keeps(title)
-        visitor.rates(title, stars)
+        visitor.add_favorite(title)
+        visitor.rate(title, stars)
     for title in ("Oppenheimer", "Inception", "The Matrix"):
         visitor.stars(title).press("ArrowRight")
-        visitor.hears(f"{title}: rated 4.5 of 5 stars.")
+        visitor.expect_announcement(f"{title}: rated 4.5 of 5 stars.")
     for title in ("Barbie", "Forrest Gump", "The Godfather"):
-        visitor.keeps(title)
+        visitor.add_favorite(title)
     visitor.page.mouse.move(0, 0)
 
 
-@pytest.mark.parametrize("look", [LIGHT], ids=["light"])
-def test_popular_in_the_light(
-    visitor: Visitor, look: dict[str, Any], keep_picture: KeepPicture
+@pytest.mark.parametrize("context_options", [LIGHT], ids=["light"])
+def test_popular_movies_in_light_mode(
+    visitor: Visitor, context_options: dict[str, Any], save_screenshot: SaveScreenshot
 ) -> None:
-    visitor.comes_in()
-    visitor.keeps("Interstellar")
-    visitor.rates("Interstellar", 5)
+    visitor.sign_in()
+    visitor.add_favorite("Interstellar")
+    visitor.rate("Interstellar", 5)
     visitor.page.evaluate("document.activeElement.blur()")
-    keep_picture("popular-light")
+    save_screenshot("popular-light")
     assert int(visitor.page.evaluate(LEVEL)) > 240
 
 
-def test_favorites_in_the_dark(visitor: Visitor, keep_picture: KeepPicture) -> None:
-    visitor.comes_in()
-    has_a_few_favorites(visitor)
+def test_favorites_in_dark_mode(visitor: Visitor, save_screenshot: SaveScreenshot) -> None:
+    visitor.sign_in()
+    add_favorites_and_ratings(visitor)
     visitor.page.get_by_role("link", name="Favorites").click()
     visitor.page.get_by_label("Sort by").select_option("best rated")
     expect(visitor.page.locator(".card .name").first).to_have_text("Dune")
     visitor.page.evaluate("document.activeElement.blur()")
-    keep_picture("favorites-dark")
+    save_screenshot("favorites-dark")
     assert int(visitor.page.evaluate(LEVEL)) < 20
 
 
-def test_what_is_stale_in_the_dark(visitor: Visitor, keep_picture: KeepPicture) -> None:
-    visitor.stage.break_tmdb("503")
-    visitor.comes_in()
-    expect(visitor.banner).to_contain_text("TMDB is not responding.")
-    keep_picture("stale-dark")
+def test_stale_banner_in_dark_mode(visitor: Visitor, save_screenshot: SaveScreenshot) -> None:
+    visitor.stack.break_tmdb("503")
+    visitor.sign_in()
+    expect(visitor.stale_banner).to_contain_text("TMDB is not responding.")
+    save_screenshot("stale-dark")
 
 
-@pytest.mark.parametrize("look", [PHONE], ids=["phone"])
-def test_a_movie_on_a_phone(
-    visitor: Visitor, look: dict[str, Any], keep_picture: KeepPicture
+@pytest.mark.parametrize("context_options", [PHONE], ids=["phone"])
+def test_movie_on_a_phone(
+    visitor: Visitor, context_options: dict[str, Any], save_screenshot: SaveScreenshot
 ) -> None:
-    visitor.comes_in()
-    visitor.keeps("Dune")
-    visitor.rates("Dune", 4)
+    visitor.sign_in()
+    visitor.add_favorite("Dune")
+    visitor.rate("Dune", 4)
     visitor.page.get_by_role("link", name="Dune", exact=True).click()
     expect(visitor.page.get_by_role("heading", name="Dune", level=1)).to_be_visible()
-    keep_picture("phone")
+    save_screenshot("phone")

@@ -1,4 +1,4 @@
-"""Fill a database with long lists."""
+"""Insert long lists of movies into a database."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,19 +13,19 @@ from tests.builders import CONSUMER, NOON, make_record
 
 
 @contextmanager
-def filling(database: Database) -> Iterator[Connection]:
-    """Yield a transaction without a timeout, for large inserts on a busy machine."""
+def untimed_transaction(database: Database) -> Iterator[Connection]:
+    """Yield a transaction without statement timeout, for large inserts on a busy machine."""
     with database.writing() as connection, waiting_at_most(None):
         if connection.dialect.name == "postgresql":
             connection.execute(text("SET LOCAL statement_timeout = 0"))
         yield connection
 
 
-def keep_many(database: Database, count: int) -> None:
+def add_favorites(database: Database, count: int) -> None:
     """Add favorites of the consumer, who must exist: `count` movies with the IDs from 1."""
     rows = [movie_row(make_record(number), NOON) for number in range(1, count + 1)]
-    mine = {"user_id": CONSUMER.id, "favorited_at": NOON}
-    kept = [{**mine, "movie_id": row["id"], "sort_title": row["sort_title"]} for row in rows]
-    with filling(database) as connection:
+    common = {"user_id": CONSUMER.id, "favorited_at": NOON}
+    favorites = [{**common, "movie_id": row["id"], "sort_title": row["sort_title"]} for row in rows]
+    with untimed_transaction(database) as connection:
         connection.execute(movies.insert(), rows)
-        connection.execute(user_movies.insert(), kept)
+        connection.execute(user_movies.insert(), favorites)

@@ -6,14 +6,14 @@ from tests.browser.conftest import Visitor
 from tests.builders import CONSUMER_TOKEN
 
 
-def test_the_demo_token_is_there_already(visitor: Visitor) -> None:
-    visitor.goes_to()
+def test_demo_token_is_prefilled(visitor: Visitor) -> None:
+    visitor.open()
     expect(visitor.page.get_by_label("Your token")).to_have_value(CONSUMER_TOKEN)
 
 
-def test_a_bad_token_is_told_and_asked_for_again(visitor: Visitor) -> None:
-    visitor.may_fail = {401}
-    visitor.goes_to()
+def test_rejected_token_can_be_corrected(visitor: Visitor) -> None:
+    visitor.expected_statuses = {401}
+    visitor.open()
     visitor.page.get_by_label("Your token").fill("not-mine")
     visitor.page.get_by_role("button", name="Sign in").click()
     expect(
@@ -27,9 +27,9 @@ def test_a_bad_token_is_told_and_asked_for_again(visitor: Visitor) -> None:
     expect(visitor.page.get_by_role("heading", name="Popular now")).to_be_visible()
 
 
-def test_a_token_that_is_revoked_meanwhile_leads_back_to_the_entrance(visitor: Visitor) -> None:
-    visitor.may_fail = {401}
-    visitor.comes_in()
+def test_revoked_token_leads_back_to_the_sign_in_page(visitor: Visitor) -> None:
+    visitor.expected_statuses = {401}
+    visitor.sign_in()
     visitor.page.evaluate("sessionStorage.setItem('butaca-token', 'revoked')")
     visitor.heart("Inception").click()
     expect(
@@ -37,8 +37,8 @@ def test_a_token_that_is_revoked_meanwhile_leads_back_to_the_entrance(visitor: V
     ).to_be_visible()
 
 
-def test_the_token_outlives_a_reload_and_not_leaving(visitor: Visitor) -> None:
-    visitor.comes_in()
+def test_token_survives_a_reload_but_not_signing_out(visitor: Visitor) -> None:
+    visitor.sign_in()
     visitor.page.reload()
     expect(visitor.page.get_by_role("heading", name="Popular now")).to_be_visible()
     visitor.page.get_by_role("button", name="Sign out").click()

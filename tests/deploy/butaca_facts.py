@@ -1,4 +1,4 @@
-"""What a deployment may refer to: Butaca's settings and commands, and its shutdown time."""
+"""Facts that deployments depend on: Butaca's settings, commands and shutdown time."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,12 +10,12 @@ from butaca.cli import main
 from butaca.settings import Settings, read_settings
 
 SETTINGS = frozenset(name.upper() for name in Settings.model_fields)
-SECONDS_TO_END = draining.LIMIT_SECONDS + server.GRACE_SECONDS
+SHUTDOWN_SECONDS = draining.LIMIT_SECONDS + server.GRACE_SECONDS
 
 
-def parse(words: Sequence[str]) -> click.Context:
+def parse_command(args: Sequence[str]) -> click.Context:
     """Parse a `butaca` command without running it. Raises UsageError if it is invalid."""
-    context = main.make_context("butaca", list(words))
+    context = main.make_context("butaca", list(args))
     while isinstance(context.command, click.Group):
         name, command, rest = context.command.resolve_command(
             context, [*context._protected_args, *context.args]
@@ -25,8 +25,8 @@ def parse(words: Sequence[str]) -> click.Context:
     return context
 
 
-def read(environment: Mapping[str, str]) -> Settings:
-    """Read the settings from this environment only. Raises OperatorError."""
+def settings_from(environment: Mapping[str, str]) -> Settings:
+    """Read the settings only from this environment. Raises OperatorError."""
     with pytest.MonkeyPatch.context() as patch:
         for name in SETTINGS:
             patch.delenv(name, raising=False)
