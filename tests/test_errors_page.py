@@ -33,7 +33,7 @@ def test_a_client_is_told_to_wait_for_retry_after_where_there_is_one(code: str) 
 
 
 def test_a_status_without_a_code_of_its_own_is_told_of_too() -> None:
-    assert f"`{problems.of_status(416).code}`" in PAGE
+    assert f"`{problems.type_for_status(416).code}`" in PAGE
 
 
 def test_the_largest_body_is_the_real_one() -> None:

@@ -23,7 +23,12 @@ from granian.server import MPServer
 
 from butaca import connections
 from butaca.admission import SPARE_THREADS, Admission
-from butaca.draining import ConnectionCloser, is_listening, keep_out_newcomers, wait_until_settled
+from butaca.draining import (
+    ConnectionCloser,
+    drop_new_connections,
+    is_listening,
+    wait_for_empty_backlog,
+)
 from butaca.operator_error import cannot_listen
 
 log = logging.getLogger("butaca.server")
@@ -37,7 +42,7 @@ Together with the maximum time for draining, this is less than 20 seconds.
 """
 
 _HTTP = HTTP1Settings(
-    header_read_timeout=int(connections.HEAD_SECONDS * 1000), max_buffer_size=64 * 1024
+    header_read_timeout=int(connections.HEADERS_TIMEOUT * 1000), max_buffer_size=64 * 1024
 )
 
 # Granian logs through our handlers, errors only: its warnings advise against threads, although ours
@@ -117,16 +122,16 @@ class _Server(MPServer):
         # Except on Linux, Granian shares a socket, too. On Linux, each worker would have its own,
         # which no other process can drain. The worker starts listening as soon as it can answer.
         self._listener.set_inheritable(True)
-        connections.tune(self._listener)
+        connections.set_tcp_options(self._listener)
         state = (self._listener.fileno(), False, self.backlog)
         self._shd = SocketHolder(*state)  # type: ignore[call-arg, assignment]
         self._sso = self._listener
 
     def _drain(self) -> None:
-        keep_out_newcomers(self._listener)
+        drop_new_connections(self._listener)
         if is_listening(self._listener):
             self._say_farewell()
-            wait_until_settled(self._listener)
+            wait_for_empty_backlog(self._listener)
             Thread(target=self._nudge, daemon=True).start()
         else:
             self._kill_workers()
@@ -173,7 +178,7 @@ def serve(
         websockets=False,
         workers=1,
         blocking_threads=threads + SPARE_THREADS,
-        backpressure=connections.make_room(),
+        backpressure=connections.raise_file_limit(),
         http1_settings=_HTTP,
         workers_kill_timeout=GRACE_SECONDS,
         log_level=LogLevels.error,
@@ -191,7 +196,7 @@ def load(target: str, port: int, places: int, farewells: Connection) -> Connecti
     signal.signal(signal.SIGUSR1, _wake_up)
     app = ConnectionCloser(connections.AnnouncedClose(Admission(resolve_name(target)(), places)))
     Thread(target=_hear, args=(farewells, app), daemon=True).start()
-    connections.watch(port)
+    connections.start_closing_stalled(port)
     Thread(target=_end_with_main_process, daemon=True).start()
     return app
 
@@ -204,7 +209,7 @@ def _hear(farewells: Connection, app: ConnectionCloser) -> None:
     """
     while True:
         farewells.recv_bytes()
-        app.say()
+        app.start_closing()
         signal.pthread_kill(main_thread().ident or 0, signal.SIGUSR1)
 
 

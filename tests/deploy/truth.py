@@ -10,7 +10,7 @@ from butaca.cli import main
 from butaca.settings import Settings, read_settings
 
 SETTINGS = frozenset(name.upper() for name in Settings.model_fields)
-SECONDS_TO_END = draining.LIMIT_SECONDS + server.GRACE_SECONDS
+SECONDS_TO_END = draining.DRAIN_TIMEOUT + server.GRACE_SECONDS
 
 
 def parse(words: Sequence[str]) -> click.Context:

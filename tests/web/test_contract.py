@@ -16,7 +16,7 @@ from schemathesis.checks import negative_data_rejection
 
 from butaca.core import models
 from butaca.web import WebOptions, create_web, describe, outputs, problems
-from butaca.web.protection import EXPOSED
+from butaca.web.protection import EXPOSED_HEADERS
 from tests.builders import ADMIN_TOKEN, CONSUMER_TOKEN, NOON, make_details, make_movie
 from tests.conftest import World
 from tests.web.scene import furnish
@@ -125,7 +125,7 @@ def test_whatever_can_be_unchanged_takes_what_tells_so() -> None:
 def test_pages_of_other_origins_may_read_every_header_of_the_contract() -> None:
     safelisted = {"Cache-Control"}  # Source: Fetch, "CORS-safelisted response-header name".
 
-    assert SPEC["components"]["headers"].keys() - safelisted <= set(EXPOSED)
+    assert SPEC["components"]["headers"].keys() - safelisted <= set(EXPOSED_HEADERS)
 
 
 def test_a_link_leads_to_an_operation_that_takes_what_it_hands_on() -> None:

@@ -124,7 +124,7 @@ NEVER_MET = {Refusal, errors.CatalogueFailed, errors.StarsOutOfRange, errors.Sor
     "kind", sorted(set(subclasses(Refusal)) - NEVER_MET - FOR_OPERATORS, key=str)
 )
 def test_every_refusal_that_the_web_can_meet_has_a_problem(kind: type[Refusal]) -> None:
-    assert problems.of_refusal(kind).status >= 400
+    assert problems.type_for_refusal(kind).status >= 400
 
 
 def test_every_problem_has_a_code_of_its_own() -> None:

@@ -162,7 +162,7 @@ def too_often(world: World, client: FlaskClient) -> TestResponse:
 
 def without_a_place(world: World, client: FlaskClient) -> TestResponse:
     assert isinstance(client.application, Flask)
-    client.application.wsgi_app = Admission(client.application.wsgi_app, places=0)  # type: ignore[method-assign]
+    client.application.wsgi_app = Admission(client.application.wsgi_app, slots=0)  # type: ignore[method-assign]
     return client.get("/api/v1/movies/popular")
 
 

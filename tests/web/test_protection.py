@@ -10,7 +10,7 @@ from werkzeug.test import TestResponse
 
 from butaca.web import WebOptions
 from butaca.web.inputs import MAX_BODY
-from butaca.web.protection import EXPOSED
+from butaca.web.protection import EXPOSED_HEADERS
 from tests.builders import ADMIN, CONSUMER, CONSUMER_TOKEN
 from tests.conftest import World
 from tests.contract_client import ContractClient
@@ -310,7 +310,7 @@ def test_a_friendly_origin_may_read_every_answer(
 
     assert answer.status_code == status
     assert answer.headers[ALLOWED] == FRIEND
-    assert set(answer.headers["Access-Control-Expose-Headers"].split(", ")) == set(EXPOSED)
+    assert set(answer.headers["Access-Control-Expose-Headers"].split(", ")) == set(EXPOSED_HEADERS)
     assert "Access-Control-Allow-Credentials" not in answer.headers
 
 
@@ -540,7 +540,7 @@ def test_a_browser_may_read_every_header_of_ours(call: Call, world: World) -> No
     headers = call.by(welcoming(world, FRIEND, token=token), headers={"Origin": FRIEND}).headers
 
     ours = {name for name, _ in headers if not name.startswith("Access-Control-")}
-    assert ours - not_ours - set(SECURITY) <= set(EXPOSED)
+    assert ours - not_ours - set(SECURITY) <= set(EXPOSED_HEADERS)
 
 
 @pytest.mark.parametrize(
