@@ -48,7 +48,7 @@ class Collector(ThreadingHTTPServer):
             for scope in exported.scope_spans:
                 self.spans += [(scope.scope.name.rpartition(".")[2], span) for span in scope.spans]
 
-    def of(self, name: str) -> list[Span]:
+    def spans_of(self, name: str) -> list[Span]:
         return [span for scope, span in self.spans if scope == name]
 
 
@@ -88,13 +88,13 @@ def test_trace_spans_the_request_its_tmdb_call_redis_and_sql(
         assert served.get("/movies/search?query=fight", **headers).status_code == 200
         stdout, _ = end(served.process)
     assert {span.trace_id.hex() for _, span in collector.spans} == {TRACE_ID}
-    (request,), (call,) = collector.of("flask"), collector.of("requests")
+    (request,), (call,) = collector.spans_of("flask"), collector.spans_of("requests")
     assert request.name == "GET /api/v1/movies/search"
     assert request.parent_span_id.hex() == SPAN_ID
-    for child in (call, *collector.of("redis"), *collector.of("butaca")):
+    for child in (call, *collector.spans_of("redis"), *collector.spans_of("butaca")):
         assert child.parent_span_id == request.span_id
-    assert {span.name for span in collector.of("butaca")} == {"SELECT"}
-    assert collector.of("redis")
+    assert {span.name for span in collector.spans_of("butaca")} == {"SELECT"}
+    assert collector.spans_of("redis")
     assert collector.services == {"butaca"}
     assert {line["trace_id"] for line in lines_of(stdout)} == {TRACE_ID}
 
@@ -107,7 +107,7 @@ def test_request_without_a_traceparent_logs_the_trace_id_of_its_span(
     ) as served:
         served.get("/me")
         stdout, _ = end(served.process)
-    (request,) = collector.of("flask")
+    (request,) = collector.spans_of("flask")
     assert [line["trace_id"] for line in lines_of(stdout)] == [request.trace_id.hex()]
     assert collector.services == {"films"}
 
@@ -126,7 +126,7 @@ def test_spans_contain_no_query_or_token_and_probes_have_none(
     assert "/api/v1/movies/search" in exported
     for secret in ("unspeakable", CONSUMER_TOKEN, "sandbox-token", "/livez"):
         assert secret not in exported
-    assert len(collector.of("flask")) == 2
+    assert len(collector.spans_of("flask")) == 2
 
 
 FAILING = """
@@ -169,8 +169,8 @@ def test_failed_statement_and_request_have_error_status(
             capture_output=True,
             timeout=60,
         )
-    assert len(collector.of("flask")) == 3
-    assert len(collector.of("requests")) == 1
+    assert len(collector.spans_of("flask")) == 3
+    assert len(collector.spans_of("requests")) == 1
     failed = [span for _, span in collector.spans if span.status.code == Status.STATUS_CODE_ERROR]
     assert {span.name for span in failed} >= {"SELECT", "GET /api/v1/me/ratings"}
     assert "unspeakable" not in str(collector.spans)

@@ -54,12 +54,12 @@ def test_every_route_rejects_an_unknown_token(call: Call, world: World) -> None:
 
 
 def test_contract_describes_exactly_the_registered_routes(anonymous: ContractClient) -> None:
-    answer = anonymous.get("/openapi.json")
+    response = anonymous.get("/openapi.json")
 
-    assert answer.json is not None
+    assert response.json is not None
     documented = {
         (method.upper(), path.replace("{", "<").replace("}", ">"))
-        for path, operations in answer.json["paths"].items()
+        for path, operations in response.json["paths"].items()
         for method in operations
     }
     assert documented == {(call.method, call.rule) for call in CALLS if call.method != "HEAD"}
@@ -92,7 +92,7 @@ def test_only_admins_may_call_admin_routes(
     assert call.by(admin).status_code == 200
 
 
-def test_admin_routes_are_the_expected_ones() -> None:
+def test_admin_routes_are_those_of_user_favorites() -> None:
     assert {str(call) for call in ADMINS} == {
         f"{method} {API}/users/<user_id>/favorites" for method in ("GET", "HEAD", "DELETE")
     }

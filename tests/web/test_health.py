@@ -54,7 +54,7 @@ def test_pod_is_not_ready_while_the_database_is_unreachable(
     assert response.json["seconds_without_database"] is None
 
 
-def test_readiness_reports_how_long_the_database_is_unreachable(world: World) -> None:
+def test_readiness_reports_the_duration_of_a_database_outage(world: World) -> None:
     client = client_with_fake_clock(world)
 
     assert client.get("/readyz").status_code == 200

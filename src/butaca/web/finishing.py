@@ -65,8 +65,8 @@ def _finish_response(operation: str, status: int, described: Spec) -> Spec:
         return ref("responses", described["description"])
     content = described.pop("content", {})
     for exchange in examples.responses_of(operation, status):
-        shown = content[exchange.media_type].setdefault("examples", {})
-        shown[exchange.name] = {"summary": exchange.request, "value": exchange.answer}
+        examples_by_name = content[exchange.media_type].setdefault("examples", {})
+        examples_by_name[exchange.name] = {"summary": exchange.request, "value": exchange.answer}
     if content:
         described["content"] = content
         described["links"] = {name: ref("links", name) for name in links.leading_from(operation)}
@@ -121,7 +121,7 @@ def _parameter(parameter: Spec) -> Spec:
     schema.pop("title", None)
     # Swagger UI shows the description of a parameter, but not that of its schema. It fills in the
     # `example` of a parameter, and without one a required parameter has to be typed first.
-    shown = {"description": schema.pop("description")}
+    documentation = {"description": schema.pop("description")}
     if parameter["required"]:
-        shown["example"] = schema.pop("examples")[0]
-    return {**parameter, **shown, "schema": schema}
+        documentation["example"] = schema.pop("examples")[0]
+    return {**parameter, **documentation, "schema": schema}
