@@ -59,9 +59,7 @@ def test_short_paths_redirect_to_the_page(path: str, anonymous: ContractClient) 
 
 
 @pytest.mark.parametrize("path", ["/", "/docs"])
-def test_redirect_does_not_use_the_host_header(
-    path: str, anonymous: ContractClient
-) -> None:
+def test_redirect_does_not_use_the_host_header(path: str, anonymous: ContractClient) -> None:
     response = anonymous.get(path, headers={"Host": "evil.example"})
 
     assert response.status_code == 302
@@ -79,16 +77,16 @@ def test_every_file_of_the_page_is_served_from_the_same_host(anonymous: Contract
 
 
 @pytest.mark.parametrize("sheet", [path for path in TEXTS if path.endswith(".css")])
-def test_stylesheets_load_nothing_from_another_host(
-    sheet: str, anonymous: ContractClient
-) -> None:
+def test_stylesheets_load_nothing_from_another_host(sheet: str, anonymous: ContractClient) -> None:
     urls = urls_of_css(anonymous.get(sheet).text)
 
     assert [url for url in urls if not url.startswith(("data:", "#"))] == []
 
 
 @pytest.mark.parametrize("path", [PAGE, "/docs/start.js", "/docs/page.css"])
-def test_own_files_of_the_page_contain_no_absolute_url(path: str, anonymous: ContractClient) -> None:
+def test_own_files_of_the_page_contain_no_absolute_url(
+    path: str, anonymous: ContractClient
+) -> None:
     assert "//" not in re.sub(r"^\s*//.*$", "", anonymous.get(path).text, flags=re.MULTILINE)
 
 
@@ -189,9 +187,7 @@ def test_file_without_the_current_version_is_revalidated(
         ("swagger-ui.css", "text/css"),
     ],
 )
-def test_file_has_its_media_type(
-    name: str, mimetype: str, anonymous: ContractClient
-) -> None:
+def test_file_has_its_media_type(name: str, mimetype: str, anonymous: ContractClient) -> None:
     assert anonymous.get(f"/docs/{name}").mimetype == mimetype
 
 

@@ -58,7 +58,9 @@ def recorder(caplog: pytest.LogCaptureFixture) -> Iterator[LogRecorder]:
 
 
 @pytest.mark.parametrize("request_id", ["a", "0", "x" * 64, "A-b_c.9", "-", "..", "6f1c-4b"])
-def test_well_formed_request_id_of_the_client_is_used(request_id: str, consumer: ContractClient) -> None:
+def test_well_formed_request_id_of_the_client_is_used(
+    request_id: str, consumer: ContractClient
+) -> None:
     response = consumer.get(ME, headers={"X-Request-Id": request_id})
 
     assert response.headers["X-Request-Id"] == request_id
@@ -85,7 +87,11 @@ def test_generated_request_ids_are_unique(consumer: ContractClient) -> None:
 @pytest.mark.parametrize("call", CALLS, ids=str)
 @pytest.mark.parametrize("client_name", ["anonymous", "consumer", "admin"])
 def test_responses_and_log_records_have_the_ids_of_their_request(
-    call: Call, client_name: str, world: World, recorder: LogRecorder, request: pytest.FixtureRequest
+    call: Call,
+    client_name: str,
+    world: World,
+    recorder: LogRecorder,
+    request: pytest.FixtureRequest,
 ) -> None:
     furnish(world)
 
@@ -104,7 +110,9 @@ def test_problem_contains_the_request_id(consumer: ContractClient) -> None:
     assert response.json["request_id"] == "abc"
 
 
-def test_unexpected_error_has_the_request_id_everywhere(world: World, recorder: LogRecorder) -> None:
+def test_unexpected_error_has_the_request_id_everywhere(
+    world: World, recorder: LogRecorder
+) -> None:
     world.catalogue.failure = RuntimeError()  # type: ignore[assignment]
     client = create_web(world.services(), WebOptions()).test_client()
 
@@ -116,7 +124,10 @@ def test_unexpected_error_has_the_request_id_everywhere(world: World, recorder: 
     assert response.headers["X-Request-Id"] == "abc"
     assert response.json is not None
     assert response.json["request_id"] == "abc"
-    assert {record.getMessage() for record in recorder.records} == {"request.broke", "request.answered"}
+    assert {record.getMessage() for record in recorder.records} == {
+        "request.broke",
+        "request.answered",
+    }
     assert set(recorder.request_ids) == {"abc"}
 
 
@@ -181,8 +192,7 @@ def test_log_contains_no_token_or_query(
 ) -> None:
     furnish(world)
     clients = {
-        token: world.client(token=token)
-        for token in (ADMIN_TOKEN, CONSUMER_TOKEN, "unknown-token")
+        token: world.client(token=token) for token in (ADMIN_TOKEN, CONSUMER_TOKEN, "unknown-token")
     }
     for call in CALLS:
         for client in clients.values():
@@ -248,9 +258,7 @@ def test_unknown_methods_share_one_label(world: World) -> None:
 
 
 @pytest.mark.parametrize("source", Source)
-def test_catalogue_responses_are_counted_by_source(
-    source: Source, world: World
-) -> None:
+def test_catalogue_responses_are_counted_by_source(source: Source, world: World) -> None:
     registry = CollectorRegistry()
     world.catalogue.freshness = Freshness(source)
     client = create_web(world.services(), WebOptions(), registry).test_client()
