@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from butaca import connections
-from butaca.connections import MAX_CONNECTIONS, OTHER_FILES, AnnouncedClose, raise_file_limit
+from butaca.connections import MAX_CONNECTIONS, OTHER_FILES, CloseAnnouncer, raise_file_limit
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def response_headers(request_headers: dict[str, str], *sizes: int) -> list[tuple
         received.extend(headers)
 
     environ = {**request_headers, "wsgi.input": io.BytesIO(b"body")}
-    AnnouncedClose(app)(environ, start)  # type: ignore[arg-type]
+    CloseAnnouncer(app)(environ, start)  # type: ignore[arg-type]
     return received
 
 

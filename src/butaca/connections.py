@@ -35,7 +35,7 @@ _LAST_DATA_SENT = 44  # tcpi_last_data_sent in struct tcp_info of <linux/tcp.h>,
 _ESTABLISHED = 1
 
 
-class AnnouncedClose:
+class CloseAnnouncer:
     """WSGI middleware that announces when an unread body closes a connection (RFC 9112, 9.6).
 
     If the app responds before the body has been read, the server closes the connection unless the

@@ -194,7 +194,7 @@ def load(target: str, port: int, places: int, farewells: Connection) -> Connecti
     """Create the app in the worker, which stops when the main process does, not on Ctrl-C."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     signal.signal(signal.SIGUSR1, _wake_up)
-    app = ConnectionCloser(connections.AnnouncedClose(Admission(resolve_name(target)(), places)))
+    app = ConnectionCloser(connections.CloseAnnouncer(Admission(resolve_name(target)(), places)))
     Thread(target=_hear, args=(farewells, app), daemon=True).start()
     connections.start_closing_stalled(port)
     Thread(target=_end_with_main_process, daemon=True).start()
