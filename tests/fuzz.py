@@ -17,17 +17,17 @@ EXAMPLES = "200"
 SETTINGS = {
     "RATE_LIMIT_READS": "1000000/minute",
     "RATE_LIMIT_WRITES": "1000000/minute",
-    "LOG_LEVEL": "error",  # Nothing reads its log, and a full pipe would block it.
+    "LOG_LEVEL": "error",  # Nothing reads the log, and a full pipe would block the service.
 }
 
 
 def fuzz(url: str, token: str, options: list[str]) -> int:
-    """Run Schemathesis with a token; return 0 if it finds nothing."""
+    """Run Schemathesis with a token; return 0 if it finds no errors."""
     schemathesis = Path(sys.executable).parent / "schemathesis"
     command = [str(schemathesis), "run", f"{url}/openapi.json", "--checks", "all"]
     authorization = ["--header", f"Authorization: Bearer {token}"]
-    chosen = ["--max-examples", EXAMPLES, "--continue-on-failure", *options]
-    return subprocess.run([*command, *authorization, *chosen], check=False).returncode
+    limits = ["--max-examples", EXAMPLES, "--continue-on-failure", *options]
+    return subprocess.run([*command, *authorization, *limits], check=False).returncode
 
 
 def main() -> int:
@@ -38,7 +38,7 @@ def main() -> int:
     ):
         wait_for_line(service, "Ctrl-C")
         tokens = (CONSUMER_TOKEN, ADMIN_TOKEN)
-        return max(fuzz(f"http://127.0.0.1:{port}", each, sys.argv[1:]) for each in tokens)
+        return max(fuzz(f"http://127.0.0.1:{port}", token, sys.argv[1:]) for token in tokens)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Admission: the number of slots, requests that wait for their client, and rejected ones."""
+"""Admission control: slots, requests that wait for their client, and rejected requests."""
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,186 +10,193 @@ from typing import Any, cast
 import pytest
 from werkzeug.exceptions import ServiceUnavailable
 
-from butaca.admission import ASIDE_OF_ONE, Admission, FairSemaphore, WaitingRoom, aside, enter
+from butaca.admission import (
+    MAX_WAITING_PER_USER,
+    Admission,
+    FairSemaphore,
+    PerUserSemaphore,
+    acquire_slot,
+    without_slot,
+)
 from tests.faults.pods import until
 
 Environ = dict[str, Any]
 
 
-def visitor(admission: Admission) -> Environ:
-    """Return the environ of a request that is being answered and has no place yet."""
+def request_to(admission: Admission) -> Environ:
+    """Return the environ of a request that is in progress and does not have a slot yet."""
     environ: Environ = {}
     admission(environ, lambda *_: None)  # type: ignore[arg-type]
     return environ
 
 
-def silent(_environ: Environ, _start: Any) -> Iterable[bytes]:
+def empty_app(_environ: Environ, _start: Any) -> Iterable[bytes]:
     return []
 
 
-def test_who_finds_no_place_in_time_is_turned_away() -> None:
-    places = FairSemaphore(1, patience=0.01)
-    places.take()
-    with pytest.raises(ServiceUnavailable) as refused:
-        places.take()
-    assert ("Retry-After", "1") in refused.value.get_headers()
+def test_acquire_fails_if_no_permit_is_released_in_time() -> None:
+    semaphore = FairSemaphore(1, timeout=0.01)
+    semaphore.acquire()
+    with pytest.raises(ServiceUnavailable) as rejected:
+        semaphore.acquire()
+    assert ("Retry-After", "1") in rejected.value.get_headers()
 
 
-def test_where_nobody_found_a_place_the_next_do_not_wait() -> None:
-    places = FairSemaphore(1, patience=0.01)
-    places.take()
+def test_acquire_fails_immediately_after_another_timed_out() -> None:
+    semaphore = FairSemaphore(1, timeout=0.01)
+    semaphore.acquire()
     with pytest.raises(ServiceUnavailable):
-        places.take()
-    places._patience = 3600
+        semaphore.acquire()
+    semaphore._timeout = 3600
     with pytest.raises(ServiceUnavailable):
-        places.take()
+        semaphore.acquire()
 
 
-def test_who_waits_gets_the_place_that_is_given_back() -> None:
-    places = FairSemaphore(1, patience=10)
-    places.take()
-    waiting = Thread(target=places.take)
-    waiting.start()
-    places.give_back()
-    waiting.join(10)
-    assert not waiting.is_alive()
+def test_released_permit_goes_to_the_waiter() -> None:
+    semaphore = FairSemaphore(1, timeout=10)
+    semaphore.acquire()
+    waiter = Thread(target=semaphore.acquire)
+    waiter.start()
+    semaphore.release()
+    waiter.join(10)
+    assert not waiter.is_alive()
 
 
-def test_whoever_came_first_goes_first() -> None:
-    places, came = FairSemaphore(1, patience=10), SimpleQueue[int]()
-    places.take()
+def test_permits_are_granted_in_fifo_order() -> None:
+    semaphore, granted = FairSemaphore(1, timeout=10), SimpleQueue[int]()
+    semaphore.acquire()
 
-    def come(number: int) -> None:
-        places.take()
-        came.put(number)
+    def acquire(number: int) -> None:
+        semaphore.acquire()
+        granted.put(number)
 
-    waiting = [Thread(target=come, args=(number,)) for number in range(4)]
-    for number, each in enumerate(waiting):
-        each.start()
-        until(lambda: len(places._turns) > number)  # noqa: B023 - called here
-    for number, each in enumerate(waiting):
-        places.give_back()
-        assert came.get(timeout=10) == number
-        each.join()
+    waiters = [Thread(target=acquire, args=(number,)) for number in range(4)]
+    for number, waiter in enumerate(waiters):
+        waiter.start()
+        until(lambda: len(semaphore._waiters) > number)  # noqa: B023 - called here
+    for number, waiter in enumerate(waiters):
+        semaphore.release()
+        assert granted.get(timeout=10) == number
+        waiter.join()
 
 
-def test_who_waits_waits_on_while_others_have_their_turn() -> None:
-    class Overtaken:
-        times = 0
+def test_waiter_keeps_waiting_while_permits_are_granted_to_others() -> None:
+    class LastWaiter:
+        attempts = 0
 
         def acquire(self, timeout: float) -> bool:
-            self.times += 1
-            if self.times < 4:
-                places.give_back()  # To one of those who came before.
+            self.attempts += 1
+            if self.attempts < 4:
+                semaphore.release()  # To one of the three earlier waiters.
             return False
 
-    places, turn = FairSemaphore(0, patience=10), cast("Any", Overtaken())
+    semaphore, last = FairSemaphore(0, timeout=10), cast("Any", LastWaiter())
     with ThreadPoolExecutor(3) as others:
         for number in range(3):
-            others.submit(places.take)
-            until(lambda: len(places._turns) > number)  # noqa: B023 - called here
-        places._turns.append(turn)
-        assert not places._comes(turn)
-    assert turn.times == 4
-    assert not places._turns
+            others.submit(semaphore.acquire)
+            until(lambda: len(semaphore._waiters) > number)  # noqa: B023 - called here
+        semaphore._waiters.append(last)
+        assert not semaphore._wait(last)
+    assert last.attempts == 4
+    assert not semaphore._waiters
 
 
-def test_once_a_place_was_given_back_people_are_patient_again() -> None:
-    places = FairSemaphore(1, patience=0.01)
-    places.take()
+def test_acquire_waits_again_after_a_permit_was_released() -> None:
+    semaphore = FairSemaphore(1, timeout=0.01)
+    semaphore.acquire()
     with pytest.raises(ServiceUnavailable):
-        places.take()
-    places.give_back()
-    places.take()
+        semaphore.acquire()
+    semaphore.release()
+    semaphore.acquire()
 
 
-def test_who_has_a_place_takes_no_other() -> None:
-    admission = Admission(silent, places=2)
-    first = visitor(admission)
-    enter(first)
-    enter(first)
-    enter(visitor(admission))
+def test_request_acquires_only_one_slot() -> None:
+    admission = Admission(empty_app, slots=2)
+    first = request_to(admission)
+    acquire_slot(first)
+    acquire_slot(first)
+    acquire_slot(request_to(admission))
 
 
-def test_who_waits_aside_has_no_place_and_takes_one_again() -> None:
-    admission = Admission(silent, places=1)
-    first, second = visitor(admission), visitor(admission)
-    enter(first)
-    with aside(first, user_id=1):
-        enter(second)
-        second["butaca.slot"].leave()
-    admission._places._patience = 0.01
+def test_slot_is_released_during_the_wait_and_acquired_again() -> None:
+    admission = Admission(empty_app, slots=1)
+    first, second = request_to(admission), request_to(admission)
+    acquire_slot(first)
+    with without_slot(first, user_id=1):
+        acquire_slot(second)
+        second["butaca.slot"].release()
+    admission._slots._timeout = 0.01
     with pytest.raises(ServiceUnavailable):
-        enter(second)
+        acquire_slot(second)
 
 
-def test_one_user_leaves_room_for_others() -> None:
-    room = WaitingRoom(ASIDE_OF_ONE + 1, patience=0.01)
+def test_one_user_cannot_acquire_all_permits() -> None:
+    semaphore = PerUserSemaphore(MAX_WAITING_PER_USER + 1, timeout=0.01)
     with ExitStack() as stack:
-        for _ in range(ASIDE_OF_ONE):
-            stack.enter_context(room.stay(1))
+        for _ in range(MAX_WAITING_PER_USER):
+            stack.enter_context(semaphore.permit(1))
         with pytest.raises(ServiceUnavailable):
-            stack.enter_context(room.stay(1))
-        stack.enter_context(room.stay(2))
+            stack.enter_context(semaphore.permit(1))
+        stack.enter_context(semaphore.permit(2))
 
 
-def test_who_is_quick_may_send_as_much_at_once_as_they_like() -> None:
-    room = WaitingRoom(ASIDE_OF_ONE + 1, patience=10)
+def test_short_waits_beyond_the_limit_per_user_are_queued() -> None:
+    semaphore = PerUserSemaphore(MAX_WAITING_PER_USER + 1, timeout=10)
 
-    def stay(_: int) -> None:
-        with room.stay(1):
+    def wait_briefly(_: int) -> None:
+        with semaphore.permit(1):
             Event().wait(0.001)
 
     with ThreadPoolExecutor(32) as threads:
-        assert list(threads.map(stay, range(32))) == [None] * 32
+        assert list(threads.map(wait_briefly, range(32))) == [None] * 32
 
 
-def test_who_had_too_many_is_let_in_again_when_one_is_done() -> None:
-    room = WaitingRoom(ASIDE_OF_ONE, patience=0.01)
+def test_user_at_the_limit_can_acquire_again_after_a_release() -> None:
+    semaphore = PerUserSemaphore(MAX_WAITING_PER_USER, timeout=0.01)
     with ExitStack() as stack:
-        for _ in range(ASIDE_OF_ONE):
-            stack.enter_context(room.stay(1))
+        for _ in range(MAX_WAITING_PER_USER):
+            stack.enter_context(semaphore.permit(1))
         for _ in range(2):
             with pytest.raises(ServiceUnavailable):
-                stack.enter_context(room.stay(1))
-    with room.stay(1):
+                stack.enter_context(semaphore.permit(1))
+    with semaphore.permit(1):
         pass
 
 
-def test_an_answer_in_one_piece_stays_so_and_gives_its_place_back() -> None:
+def test_list_response_is_passed_on_and_its_slot_is_released() -> None:
     def app(environ: Environ, _start: Any) -> Iterable[bytes]:
-        enter(environ)
-        return [b"seat"]
+        acquire_slot(environ)
+        return [b"body"]
 
-    admission = Admission(app, places=1)
+    admission = Admission(app, slots=1)
     for _ in range(3):
-        assert admission({}, lambda *_: None) == [b"seat"]  # type: ignore[arg-type]
+        assert admission({}, lambda *_: None) == [b"body"]  # type: ignore[arg-type]
 
 
-def test_an_answer_that_is_closed_gives_its_place_back() -> None:
+def test_slot_is_released_when_the_response_is_closed() -> None:
     def app(environ: Environ, _start: Any) -> Iterable[bytes]:
-        enter(environ)
-        return iter([b"seat"])
+        acquire_slot(environ)
+        return iter([b"body"])
 
-    admission = Admission(app, places=1)
+    admission = Admission(app, slots=1)
     for _ in range(3):
-        answer = admission({}, lambda *_: None)  # type: ignore[arg-type]
-        assert list(answer) == [b"seat"]
-        answer.close()  # type: ignore[attr-defined]
+        response = admission({}, lambda *_: None)  # type: ignore[arg-type]
+        assert list(response) == [b"body"]
+        response.close()  # type: ignore[attr-defined]
 
 
-def test_an_app_that_breaks_gives_its_place_back() -> None:
+def test_slot_is_released_when_the_app_raises() -> None:
     def app(environ: Environ, _start: Any) -> Iterable[bytes]:
-        enter(environ)
+        acquire_slot(environ)
         raise ZeroDivisionError
 
-    admission = Admission(app, places=1)
+    admission = Admission(app, slots=1)
     for _ in range(3):
         with pytest.raises(ZeroDivisionError):
             admission({}, lambda *_: None)  # type: ignore[arg-type]
 
 
-def test_without_admission_everybody_is_let_in() -> None:
-    enter({})
-    with aside({}, user_id=1):
+def test_no_slot_is_needed_without_the_middleware() -> None:
+    acquire_slot({})
+    with without_slot({}, user_id=1):
         pass

@@ -1,4 +1,4 @@
-"""Draining: new connections are kept out, waiting ones are served, and last responses say so."""
+"""Draining: new connections are dropped, waiting ones are served, and all are closed."""
 
 import socket
 from collections.abc import Callable, Iterable, Iterator
@@ -9,10 +9,10 @@ import pytest
 
 from butaca.draining import (
     ConnectionCloser,
+    backlog_size,
+    drop_new_connections,
     is_listening,
-    keep_out_newcomers,
-    wait_until_settled,
-    waiting,
+    wait_for_empty_backlog,
 )
 
 SO_LOCK_FILTER = 44
@@ -28,72 +28,72 @@ def connect(listener: socket.socket) -> socket.socket:
     return socket.create_connection(listener.getsockname(), timeout=0.2)
 
 
-def test_a_socket_that_is_only_bound_is_not_listening() -> None:
+def test_bound_socket_is_not_listening() -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         assert not is_listening(bound)
 
 
-def test_a_socket_that_lets_people_in_is_listening(listener: socket.socket) -> None:
+def test_socket_that_accepts_connections_is_listening(listener: socket.socket) -> None:
     assert is_listening(listener)
 
 
-def test_a_newcomer_is_kept_out(listener: socket.socket) -> None:
-    keep_out_newcomers(listener)
+def test_new_connection_is_dropped(listener: socket.socket) -> None:
+    drop_new_connections(listener)
     with pytest.raises(TimeoutError):
         connect(listener)
-    assert waiting(listener) == 0
+    assert backlog_size(listener) == 0
 
 
-def test_who_waits_already_is_let_in_and_heard(listener: socket.socket) -> None:
-    with connect(listener) as caller:
-        keep_out_newcomers(listener)
-        caller.sendall(b"hello")
+def test_waiting_connection_is_accepted_and_can_send(listener: socket.socket) -> None:
+    with connect(listener) as client:
+        drop_new_connections(listener)
+        client.sendall(b"hello")
         accepted, _ = listener.accept()
         with accepted:
             assert accepted.recv(5) == b"hello"
 
 
-def test_where_the_system_forbids_it_newcomers_still_come(listener: socket.socket) -> None:
+def test_new_connections_are_accepted_if_filters_are_locked(listener: socket.socket) -> None:
     listener.setsockopt(socket.SOL_SOCKET, SO_LOCK_FILTER, 1)
-    keep_out_newcomers(listener)
+    drop_new_connections(listener)
     with connect(listener):
-        assert waiting(listener) == 1
+        assert backlog_size(listener) == 1
 
 
-def test_it_is_settled_once_everybody_is_let_in(listener: socket.socket) -> None:
+def test_wait_ends_once_all_connections_are_accepted(listener: socket.socket) -> None:
     with connect(listener), connect(listener):
-        settling = Thread(target=wait_until_settled, args=(listener,))
-        settling.start()
+        waiter = Thread(target=wait_for_empty_backlog, args=(listener,))
+        waiter.start()
         accepted = [listener.accept()[0] for _ in range(2)]
-        settling.join()
-        assert waiting(listener) == 0
-    for each in accepted:
-        each.close()
+        waiter.join()
+        assert backlog_size(listener) == 0
+    for connection in accepted:
+        connection.close()
 
 
-def test_it_is_not_waited_for_ever(listener: socket.socket) -> None:
+def test_wait_times_out(listener: socket.socket) -> None:
     with connect(listener):
-        wait_until_settled(listener, limit=0.2)
-        assert waiting(listener) == 1
+        wait_for_empty_backlog(listener, timeout=0.2)
+        assert backlog_size(listener) == 1
 
 
 def headers_of(app: Callable[..., Iterable[bytes]]) -> list[tuple[str, str]]:
-    given: list[tuple[str, str]] = []
-    assert list(app({}, lambda status, headers: given.extend(headers))) == [b"welcome"]
-    return given
+    received: list[tuple[str, str]] = []
+    assert list(app({}, lambda status, headers: received.extend(headers))) == [b"body"]
+    return received
 
 
-def welcome(_: Any, start_response: Callable[..., Any]) -> list[bytes]:
-    start_response("200 OK", [("X-Seat", "7")])
-    return [b"welcome"]
+def app(_: Any, start_response: Callable[..., Any]) -> list[bytes]:
+    start_response("200 OK", [("X-Any", "1")])
+    return [b"body"]
 
 
-def test_before_the_farewell_answers_are_as_they_were() -> None:
-    assert headers_of(ConnectionCloser(welcome)) == [("X-Seat", "7")]
+def test_responses_are_unchanged_before_draining() -> None:
+    assert headers_of(ConnectionCloser(app)) == [("X-Any", "1")]
 
 
-def test_after_the_farewell_an_answer_closes_its_connection() -> None:
-    app = ConnectionCloser(welcome)
-    app.say()
-    assert headers_of(app) == [("X-Seat", "7"), ("Connection", "close")]
+def test_responses_close_their_connections_while_draining() -> None:
+    closer = ConnectionCloser(app)
+    closer.start_closing()
+    assert headers_of(closer) == [("X-Any", "1"), ("Connection", "close")]

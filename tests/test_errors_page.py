@@ -35,7 +35,7 @@ def test_advice_mentions_retry_after_if_the_response_has_it(code: str) -> None:
 
 
 def test_code_pattern_of_other_statuses_is_documented() -> None:
-    assert f"`{problems.of_status(416).code}`" in PAGE
+    assert f"`{problems.type_for_status(416).code}`" in PAGE
 
 
 def test_documented_body_limit_is_the_real_one() -> None:

@@ -1,4 +1,4 @@
-"""The log: one line per event, errors on stderr, the rest on stdout."""
+"""Logging: one line per event, errors on stderr, the rest on stdout."""
 
 import json
 import logging
@@ -9,7 +9,7 @@ import pytest
 from butaca import log, trace
 
 
-def test_a_line_is_json_with_what_it_is_about(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_line_contains_the_event_and_its_fields(capsys: pytest.CaptureFixture[str]) -> None:
     log.configure("json", "info")
     logging.getLogger("butaca.test").info("thing.happened", extra={"user_id": 2})
     line = json.loads(capsys.readouterr().out)
@@ -23,7 +23,9 @@ def test_a_line_is_json_with_what_it_is_about(capsys: pytest.CaptureFixture[str]
 
 
 @pytest.mark.parametrize("log_format", ["json", "text"])
-def test_errors_go_to_stderr_alone(log_format: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_errors_are_logged_only_on_stderr(
+    log_format: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     log.configure(log_format, "info")
     logging.getLogger("butaca.test").error("thing.failed")
     out, err = capsys.readouterr()
@@ -34,7 +36,7 @@ def test_errors_go_to_stderr_alone(log_format: str, capsys: pytest.CaptureFixtur
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
-def test_a_line_names_its_request_and_its_trace(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_line_contains_the_request_and_trace_ids(capsys: pytest.CaptureFixture[str]) -> None:
     log.configure("json", "info")
     trace.begin("abc", TRACEPARENT)
     logging.getLogger("butaca.test").info("thing.happened")
@@ -43,7 +45,7 @@ def test_a_line_names_its_request_and_its_trace(capsys: pytest.CaptureFixture[st
     assert line["trace_id"] == "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
-def test_a_line_of_text_names_them_too(capsys: pytest.CaptureFixture[str]) -> None:
+def test_text_line_contains_the_request_and_trace_ids(capsys: pytest.CaptureFixture[str]) -> None:
     log.configure("text", "info")
     trace.begin("abc", TRACEPARENT)
     logging.getLogger("butaca.test").info("thing.happened")
@@ -52,37 +54,39 @@ def test_a_line_of_text_names_them_too(capsys: pytest.CaptureFixture[str]) -> No
     assert "trace_id=4bf92f3577b34da6a3ce929d0e0e4736" in out
 
 
-@pytest.mark.parametrize("odd", ["\udce9", b"\xff", ValueError("no"), {1: object}, "a\nb\u2028c"])
-def test_a_line_is_json_whatever_is_said(odd: object, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("value", ["\udce9", b"\xff", ValueError("no"), {1: object}, "a\nb\u2028c"])
+def test_line_is_valid_json_for_any_field_value(
+    value: object, capsys: pytest.CaptureFixture[str]
+) -> None:
     log.configure("json", "info")
-    logging.getLogger("butaca.test").info("thing.happened", extra={"odd": odd})
+    logging.getLogger("butaca.test").info("thing.happened", extra={"value": value})
     (line,) = capsys.readouterr().out.split("\n")[:-1]
-    assert json.loads(line)["odd"]
+    assert json.loads(line)["value"]
 
 
-def test_a_traceback_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_traceback_is_part_of_a_single_line(capsys: pytest.CaptureFixture[str]) -> None:
     log.configure("json", "info")
     logging.getLogger("butaca.test").error("thing.broke", exc_info=ValueError("unexpected"))
     (line,) = capsys.readouterr().err.splitlines()
     assert "ValueError: unexpected" in json.loads(line)["exception"]
 
 
-def test_what_is_below_the_level_is_not_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_event_below_the_level_is_not_logged(capsys: pytest.CaptureFixture[str]) -> None:
     log.configure("json", "warning")
     logging.getLogger("butaca.test").info("thing.happened")
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_warning_of_python_is_a_line_too(capsys: pytest.CaptureFixture[str]) -> None:
+def test_python_warning_is_logged(capsys: pytest.CaptureFixture[str]) -> None:
     log.configure("json", "info")
     with warnings.catch_warnings():
         warnings.simplefilter("always")
-        warnings.warn("old ways", DeprecationWarning, stacklevel=1)
-    assert "old ways" in json.loads(capsys.readouterr().err)["event"]
+        warnings.warn("deprecated", DeprecationWarning, stacklevel=1)
+    assert "deprecated" in json.loads(capsys.readouterr().err)["event"]
 
 
 @pytest.mark.parametrize("log_format", ["json", "text"])
-def test_a_traceback_shows_no_local_variable(
+def test_traceback_does_not_contain_local_variables(
     log_format: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail(token: str) -> None:
@@ -97,7 +101,7 @@ def test_a_traceback_shows_no_local_variable(
     assert "abcdef1234567890" not in err
 
 
-def test_a_command_tells_its_audit_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_logs_audit_events_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     log.audit_on_stderr()
     logging.getLogger("butaca.audit").info("token.issued", extra={"token_id": 3})
     out, err = capsys.readouterr()
@@ -105,13 +109,15 @@ def test_a_command_tells_its_audit_on_stderr(capsys: pytest.CaptureFixture[str])
     assert json.loads(err)["token_id"] == 3
 
 
-def test_a_command_tells_nothing_else_by_its_log(capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_logs_only_audit_events(capsys: pytest.CaptureFixture[str]) -> None:
     log.audit_on_stderr()
     logging.getLogger("butaca.database").error("database.failed")
     assert capsys.readouterr() == ("", "")
 
 
-def test_the_audit_is_told_whatever_else_is(capsys: pytest.CaptureFixture[str]) -> None:
+def test_audit_events_are_logged_regardless_of_the_level(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     log.configure("json", "error")
     logging.getLogger("butaca.audit").info("favorites.cleared")
     assert "favorites.cleared" in capsys.readouterr().out

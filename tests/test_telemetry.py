@@ -1,4 +1,4 @@
-"""OpenTelemetry: one trace from a client to TMDB, exported as the standard variables say."""
+"""OpenTelemetry: one trace from a client to TMDB, exported as the environment specifies."""
 
 import gzip
 import importlib.util
@@ -31,32 +31,34 @@ ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 
 
 class Collector(ThreadingHTTPServer):
-    """Takes spans over HTTP, as OpenTelemetry's collectors do."""
+    """Receives spans over HTTP, like an OpenTelemetry collector."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Taker)
+        super().__init__(("127.0.0.1", 0), _CollectorHandler)
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
         self.spans: list[tuple[str, Span]] = []
         self.services: set[str] = set()
 
-    def take(self, body: bytes) -> None:
-        for sent in ExportTraceServiceRequest.FromString(body).resource_spans:
-            named = {each.key: each.value.string_value for each in sent.resource.attributes}
-            self.services.add(named["service.name"])
-            for scope in sent.scope_spans:
+    def receive(self, body: bytes) -> None:
+        for exported in ExportTraceServiceRequest.FromString(body).resource_spans:
+            attributes = {
+                each.key: each.value.string_value for each in exported.resource.attributes
+            }
+            self.services.add(attributes["service.name"])
+            for scope in exported.scope_spans:
                 self.spans += [(scope.scope.name.rpartition(".")[2], span) for span in scope.spans]
 
-    def of(self, name: str) -> list[Span]:
+    def spans_of(self, name: str) -> list[Span]:
         return [span for scope, span in self.spans if scope == name]
 
 
-class _Taker(BaseHTTPRequestHandler):
+class _CollectorHandler(BaseHTTPRequestHandler):
     server: Collector
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        is_packed = self.headers.get("Content-Encoding") == "gzip"
-        self.server.take(gzip.decompress(body) if is_packed else body)
+        is_gzip = self.headers.get("Content-Encoding") == "gzip"
+        self.server.receive(gzip.decompress(body) if is_gzip else body)
         self.send_response(200)
         self.end_headers()
 
@@ -65,7 +67,7 @@ class _Taker(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def collecting() -> Iterator[Collector]:
+def running_collector() -> Iterator[Collector]:
     with Collector() as collector:
         Thread(target=collector.serve_forever, daemon=True).start()
         yield collector
@@ -74,30 +76,30 @@ def collecting() -> Iterator[Collector]:
 
 @pytest.fixture
 def collector() -> Iterator[Collector]:
-    with collecting() as collector:
+    with running_collector() as collector:
         yield collector
 
 
-def test_one_trace_goes_from_the_caller_to_tmdb(
+def test_trace_spans_the_request_its_tmdb_call_redis_and_sql(
     collector: Collector, postgresql: Database, empty_redis: str
 ) -> None:
     with serving(postgresql, empty_redis, **{ENDPOINT: collector.url}) as served:
-        given = {"traceparent": f"00-{TRACE_ID}-{SPAN_ID}-01"}
-        assert served.get("/movies/search?query=fight", **given).status_code == 200
+        headers = {"traceparent": f"00-{TRACE_ID}-{SPAN_ID}-01"}
+        assert served.get("/movies/search?query=fight", **headers).status_code == 200
         stdout, _ = stop(served.process)
     assert {span.trace_id.hex() for _, span in collector.spans} == {TRACE_ID}
-    (request,), (call,) = collector.of("flask"), collector.of("requests")
+    (request,), (call,) = collector.spans_of("flask"), collector.spans_of("requests")
     assert request.name == "GET /api/v1/movies/search"
     assert request.parent_span_id.hex() == SPAN_ID
-    for child in (call, *collector.of("redis"), *collector.of("butaca")):
+    for child in (call, *collector.spans_of("redis"), *collector.spans_of("butaca")):
         assert child.parent_span_id == request.span_id
-    assert {span.name for span in collector.of("butaca")} == {"SELECT"}
-    assert collector.of("redis")
+    assert {span.name for span in collector.spans_of("butaca")} == {"SELECT"}
+    assert collector.spans_of("redis")
     assert collector.services == {"butaca"}
     assert {line["trace_id"] for line in log_lines(stdout)} == {TRACE_ID}
 
 
-def test_a_request_without_a_trace_is_told_by_the_trace_of_its_span(
+def test_request_without_a_traceparent_logs_the_trace_id_of_its_span(
     collector: Collector, postgresql: Database, empty_redis: str
 ) -> None:
     with serving(
@@ -105,12 +107,12 @@ def test_a_request_without_a_trace_is_told_by_the_trace_of_its_span(
     ) as served:
         served.get("/me")
         stdout, _ = stop(served.process)
-    (request,) = collector.of("flask")
+    (request,) = collector.spans_of("flask")
     assert [line["trace_id"] for line in log_lines(stdout)] == [request.trace_id.hex()]
     assert collector.services == {"films"}
 
 
-def test_no_span_tells_a_query_or_a_token_and_probes_leave_none(
+def test_spans_contain_no_query_or_token_and_probes_have_none(
     collector: Collector, postgresql: Database, empty_redis: str
 ) -> None:
     stability = {"OTEL_SEMCONV_STABILITY_OPT_IN": "http/dup,database/dup"}
@@ -120,11 +122,11 @@ def test_no_span_tells_a_query_or_a_token_and_probes_leave_none(
         for path in ("/livez", "/readyz", "/metrics"):
             requests.get(served.url + path, timeout=10)
         stop(served.process)
-    told = str(collector.spans)
-    assert "/api/v1/movies/search" in told
+    exported = str(collector.spans)
+    assert "/api/v1/movies/search" in exported
     for secret in ("unspeakable", CONSUMER_TOKEN, "sandbox-token", "/livez"):
-        assert secret not in told
-    assert len(collector.of("flask")) == 2
+        assert secret not in exported
+    assert len(collector.spans_of("flask")) == 2
 
 
 FAILING = """
@@ -144,7 +146,7 @@ assert client.get("/api/v1/me/ratings?page=1").status_code == 500  # There is no
 """
 
 
-def test_what_fails_is_told_as_failed(
+def test_failed_statement_and_request_have_error_status(
     collector: Collector, sqlite: Database, empty_redis: str, tmp_path: Path
 ) -> None:
     Accounts(SqlAccounts(sqlite)).enable_demo_users()
@@ -167,15 +169,15 @@ def test_what_fails_is_told_as_failed(
             capture_output=True,
             timeout=60,
         )
-    assert len(collector.of("flask")) == 3
-    assert len(collector.of("requests")) == 1
+    assert len(collector.spans_of("flask")) == 3
+    assert len(collector.spans_of("requests")) == 1
     failed = [span for _, span in collector.spans if span.status.code == Status.STATUS_CODE_ERROR]
     assert {span.name for span in failed} >= {"SELECT", "GET /api/v1/me/ratings"}
     assert "unspeakable" not in str(collector.spans)
 
 
 @pytest.mark.parametrize(
-    ("variables", "is_wanted"),
+    ("variables", "is_enabled"),
     [
         ({}, False),
         ({ENDPOINT: ""}, False),
@@ -186,31 +188,31 @@ def test_what_fails_is_told_as_failed(
         ({ENDPOINT: "http://127.0.0.1:4318", "OTEL_TRACES_EXPORTER": "otlp"}, True),
     ],
 )
-def test_spans_are_sent_where_the_standard_variables_ask(
-    variables: dict[str, str], is_wanted: bool, monkeypatch: pytest.MonkeyPatch
+def test_standard_variables_enable_tracing(
+    variables: dict[str, str], is_enabled: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    assert telemetry.is_wanted() is is_wanted
+    assert telemetry.is_enabled() is is_enabled
 
 
-def test_whoever_asks_without_having_it_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_package_is_an_operator_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(ENDPOINT, "http://127.0.0.1:4318")
     monkeypatch.setattr(telemetry, "find_spec", lambda name: None)
     assert importlib.util.find_spec("opentelemetry") is not None
     with pytest.raises(OperatorError, match=r"butaca\[otel\]"):
-        telemetry.is_wanted()
+        telemetry.is_enabled()
 
 
-def test_nothing_of_it_is_imported_unless_it_is_asked_for() -> None:
-    # redis-py looks by itself whether it could tell OpenTelemetry its metrics.
+def test_opentelemetry_is_not_imported_unless_enabled() -> None:
+    # redis-py itself imports other parts of OpenTelemetry, for its metrics.
     code = (
         "import sys; from butaca.app import create_app; from butaca.settings import Settings\n"
         "create_app(Settings(database_url='sqlite:///x', redis_url='redis://h', tmdb_token='t'))\n"
         "print(*(name for name in sys.modules if name.startswith(("
         "'opentelemetry.sdk.trace', 'opentelemetry.exporter', 'opentelemetry.instrumentation'))))"
     )
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60
     )
-    assert done.stdout == "\n"
+    assert completed.stdout == "\n"

@@ -1,7 +1,7 @@
 """Admission control: a limit on concurrent requests, with fair queueing.
 
-The server has more threads than there are places. The spare threads are always available to answer
-probes, to reject requests, and to wait for slow clients.
+The server has more threads than slots. The spare threads are always available to answer probes, to
+reject requests, and to wait for slow clients.
 """
 
 import threading
@@ -16,182 +16,185 @@ from werkzeug.wsgi import ClosingIterator
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-PATIENCE = 1.0
-"""Seconds that a request waits while no place is released. After that, no request waits."""
+QUEUE_TIMEOUT = 1.0
+"""Seconds that a request waits while no permit is released. After that, until the next release, no
+request waits."""
 
 SPARE_THREADS = 4
-"""The number of threads beyond the places. Each costs a busy server a percent or two."""
+"""The number of threads in addition to the slots. Each costs a busy server a percent or two."""
 
-ASIDE_OF_ONE = 6
+MAX_WAITING_PER_USER = 6
 """The number of requests per user that may wait for their client: as many as browsers connect."""
 
 RETRY_AFTER = 1
 _SLOT = "butaca.slot"
 
 
-def enter(environ: "WSGIEnvironment") -> None:
-    """Make sure that a request has a place. Raises ServiceUnavailable."""
+def acquire_slot(environ: "WSGIEnvironment") -> None:
+    """Make sure that a request has a slot. Raises ServiceUnavailable."""
     if slot := environ.get(_SLOT):
-        slot.enter()
+        slot.acquire()
 
 
 @contextmanager
-def aside(environ: "WSGIEnvironment", user_id: int) -> Iterator[None]:
-    """Let a request wait for its client without a place. Raises ServiceUnavailable."""
+def without_slot(environ: "WSGIEnvironment", user_id: int) -> Iterator[None]:
+    """Release the slot of a request while it waits for its client. Raises ServiceUnavailable."""
     if slot := environ.get(_SLOT):
-        with slot.aside(user_id):
+        with slot.released(user_id):
             yield
     else:
         yield
 
 
 class FairSemaphore:
-    """A fair semaphore: a fixed number of places, assigned in FIFO order.
+    """A semaphore that grants its permits in FIFO order.
 
-    If late-comers could overtake, the slowest of a hundred requests would wait twice as long.
+    If later requests could overtake, the slowest of a hundred requests would wait twice as long.
     """
 
-    def __init__(self, number: int, patience: float = PATIENCE) -> None:
-        self._patience = patience
-        self._is_stuck = False
-        self._given_back = 0
+    def __init__(self, permits: int, timeout: float = QUEUE_TIMEOUT) -> None:
+        self._timeout = timeout
+        self._is_stalled = False
+        self._releases = 0
         self._lock = threading.Lock()
-        self._free = number
-        self._turns: deque[threading.Lock] = deque()
+        self._free = permits
+        self._waiters: deque[threading.Lock] = deque()
 
-    def take(self) -> None:
-        """Take a place. Raises ServiceUnavailable if no place is released."""
-        turn = self._turn()
-        if turn and not self._comes(turn):
+    def acquire(self) -> None:
+        """Acquire a permit. Raises ServiceUnavailable if no permit is released in time."""
+        waiter = self._acquire_or_enqueue()
+        if waiter and not self._wait(waiter):
             raise ServiceUnavailable(retry_after=RETRY_AFTER)
 
-    def give_back(self) -> None:
-        """Release a place to the next in line."""
+    def release(self) -> None:
+        """Release a permit, which goes to the first waiter."""
         with self._lock:
-            self._is_stuck = False
-            self._given_back += 1
-            if self._turns:
-                self._turns.popleft().release()
+            self._is_stalled = False
+            self._releases += 1
+            if self._waiters:
+                self._waiters.popleft().release()
             else:
                 self._free += 1
 
-    def _turn(self) -> "threading.Lock | None":
-        """Take a place and return None, or join the queue and return a lock to wait for."""
+    def _acquire_or_enqueue(self) -> "threading.Lock | None":
+        """Acquire a permit and return None, or join the queue and return a lock to wait for."""
         with self._lock:
             if self._free:
                 self._free -= 1
                 return None
-            turn = threading.Lock()
-            turn.acquire()
-            self._turns.append(turn)
-            return turn
+            waiter = threading.Lock()
+            waiter.acquire()
+            self._waiters.append(waiter)
+            return waiter
 
-    def _comes(self, turn: threading.Lock) -> bool:
-        """Wait for a turn as long as places are released; return whether it came."""
+    def _wait(self, waiter: threading.Lock) -> bool:
+        """Wait for a permit as long as others are released; return whether it was granted."""
         while True:
-            given_back = self._given_back
-            if turn.acquire(timeout=0 if self._is_stuck else self._patience):
+            releases = self._releases
+            if waiter.acquire(timeout=0 if self._is_stalled else self._timeout):
                 return True
             with self._lock:
-                if self._given_back == given_back:
-                    self._turns.remove(turn)
-                    self._is_stuck = True
+                if self._releases == releases:
+                    self._waiters.remove(waiter)
+                    self._is_stalled = True
                     return False
 
 
-class WaitingRoom:
-    """Limits the requests that wait for their clients, in total and per user."""
+class PerUserSemaphore:
+    """A fair semaphore with a limit per user. It limits the requests that wait for their client."""
 
-    def __init__(self, number: int, patience: float = PATIENCE) -> None:
-        self._places = FairSemaphore(number, patience)
-        self._patience = patience
-        self._changed = threading.Condition()
-        self._of: Counter[int] = Counter()
-        self._stuck: set[int] = set()
+    def __init__(self, permits: int, timeout: float = QUEUE_TIMEOUT) -> None:
+        self._semaphore = FairSemaphore(permits, timeout)
+        self._timeout = timeout
+        self._condition = threading.Condition()
+        self._requests_by_user: Counter[int] = Counter()
+        self._stalled_users: set[int] = set()
 
     @contextmanager
-    def stay(self, user_id: int) -> Iterator[None]:
-        """Hold a place in the room. Raises ServiceUnavailable."""
-        with self._counted(user_id):
-            self._places.take()
+    def permit(self, user_id: int) -> Iterator[None]:
+        """Hold a permit for a user. Raises ServiceUnavailable."""
+        with self._user_permit(user_id):
+            self._semaphore.acquire()
             try:
                 yield
             finally:
-                self._places.give_back()
+                self._semaphore.release()
 
     @contextmanager
-    def _counted(self, user_id: int) -> Iterator[None]:
-        with self._changed:
-            self._wait_for_others_of(user_id)
-            self._of[user_id] += 1
+    def _user_permit(self, user_id: int) -> Iterator[None]:
+        with self._condition:
+            self._wait_for_user_permit(user_id)
+            self._requests_by_user[user_id] += 1
         try:
             yield
         finally:
-            with self._changed:
-                self._of -= Counter([user_id])
-                self._stuck.discard(user_id)
-                self._changed.notify_all()
+            with self._condition:
+                self._requests_by_user -= Counter([user_id])
+                self._stalled_users.discard(user_id)
+                self._condition.notify_all()
 
-    def _wait_for_others_of(self, user_id: int) -> None:
-        patience = 0 if user_id in self._stuck else self._patience
-        if not self._changed.wait_for(lambda: self._of[user_id] < ASIDE_OF_ONE, patience):
-            self._stuck.add(user_id)
+    def _wait_for_user_permit(self, user_id: int) -> None:
+        timeout = 0 if user_id in self._stalled_users else self._timeout
+        if not self._condition.wait_for(
+            lambda: self._requests_by_user[user_id] < MAX_WAITING_PER_USER, timeout
+        ):
+            self._stalled_users.add(user_id)
             raise ServiceUnavailable(retry_after=RETRY_AFTER)
 
 
 class RequestSlot:
-    """The state of one request: with or without a place."""
+    """The slot of one request, which it holds or not."""
 
-    def __init__(self, places: FairSemaphore, room: WaitingRoom) -> None:
-        self._places, self._room = places, room
-        self._has_place = False
+    def __init__(self, slots: FairSemaphore, waiting: PerUserSemaphore) -> None:
+        self._slots, self._waiting = slots, waiting
+        self._is_held = False
 
-    def enter(self) -> None:
-        """Take a place unless the request has one. Raises ServiceUnavailable."""
-        if not self._has_place:
-            self._places.take()
-            self._has_place = True
+    def acquire(self) -> None:
+        """Acquire the slot unless the request holds it. Raises ServiceUnavailable."""
+        if not self._is_held:
+            self._slots.acquire()
+            self._is_held = True
 
-    def leave(self) -> None:
-        """Release the place, if the request has one."""
-        if self._has_place:
-            self._has_place = False
-            self._places.give_back()
+    def release(self) -> None:
+        """Release the slot if the request holds it."""
+        if self._is_held:
+            self._is_held = False
+            self._slots.release()
 
     @contextmanager
-    def aside(self, user_id: int) -> Iterator[None]:
-        """Release the place for a while, then take one again. Raises ServiceUnavailable."""
-        with self._room.stay(user_id):
-            self.leave()
+    def released(self, user_id: int) -> Iterator[None]:
+        """Release the slot for a while, then acquire it again. Raises ServiceUnavailable."""
+        with self._waiting.permit(user_id):
+            self.release()
             yield
-        self.enter()
+        self.acquire()
 
 
 class Admission:
-    """WSGI middleware in which a limited number of requests at a time can `enter`.
+    """WSGI middleware that limits the number of requests that hold a slot.
 
-    They keep their places until they are answered. As many again may wait for their clients. The
-    server needs SPARE_THREADS more threads than there are places.
+    A request holds its slot from `acquire_slot` until its response is complete. As many requests
+    again may wait for their clients. The server needs SPARE_THREADS more threads than slots.
     """
 
-    def __init__(self, app: "WSGIApplication", places: int) -> None:
+    def __init__(self, app: "WSGIApplication", slots: int) -> None:
         self._app = app
-        self._places, self._room = FairSemaphore(places), WaitingRoom(places)
+        self._slots, self._waiting = FairSemaphore(slots), PerUserSemaphore(slots)
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         """Handle a request."""
-        environ[_SLOT] = slot = RequestSlot(self._places, self._room)
-        return self._answer(slot, environ, start_response)
+        environ[_SLOT] = slot = RequestSlot(self._slots, self._waiting)
+        return self._respond(slot, environ, start_response)
 
-    def _answer(self, slot: RequestSlot, *args: Any) -> Iterable[bytes]:
+    def _respond(self, slot: RequestSlot, *args: Any) -> Iterable[bytes]:
         try:
-            answer = self._app(*args)
+            response = self._app(*args)
         except BaseException:
-            slot.leave()
+            slot.release()
             raise
-        if isinstance(answer, list):  # Granian sends a list in a single call.
-            slot.leave()
-            return answer
-        return ClosingIterator(answer, slot.leave)
+        if isinstance(response, list):  # Granian sends a list in a single call.
+            slot.release()
+            return response
+        return ClosingIterator(response, slot.release)

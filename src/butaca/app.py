@@ -68,7 +68,7 @@ def create_app(settings: Settings) -> APIFlask:
         SingleFlight(settings.tmdb_deadline, registry=registry),
     )
     services = _services(settings, database, link, catalogue, registry)
-    is_traced = telemetry.is_wanted()
+    is_traced = telemetry.is_enabled()
     # Each request must produce a span, so none may bypass Flask.
     options = _web_options(settings, express=not is_traced)
     app = create_web(services, options, registry)
@@ -86,7 +86,7 @@ def create_from_environment() -> APIFlask:
 
 def prepare(settings: Settings) -> None:
     """Check the database and set up the demo users. Raises OperatorError, LibraryUnavailable."""
-    telemetry.is_wanted()
+    telemetry.is_enabled()
     database = resources.database(settings, settings.database_concurrency)
     try:
         schema.check(database)

@@ -1,4 +1,4 @@
-"""Limits on the number of connections, timeouts for silent ones, and announcements of a close."""
+"""Limits on the number of connections, their timeouts, and announcements of a close."""
 
 import os
 import resource
@@ -15,32 +15,31 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from _typeshed.wsgi import InputStream, StartResponse, WSGIApplication, WSGIEnvironment
 
-MOST, OTHER_FILES = 4096, 256
+MAX_CONNECTIONS, OTHER_FILES = 4096, 256
 """The maximum number of connections per worker, idle or not; file descriptors for other uses."""
 
-HEAD_SECONDS = 10.0
-"""The timeout for the head of a request. It also applies to idle connections."""
+HEADERS_TIMEOUT = 10.0
+"""In seconds, for the headers of a request. It also applies to idle connections."""
 
-SEND_SECONDS = 10.0
-"""The timeout for a client that does not acknowledge any data of its response."""
+SEND_TIMEOUT = 10.0
+"""In seconds, for a client that does not acknowledge any data of its response."""
 
-SILENT_SECONDS, LOOK_SECONDS = 30.0, 2.0
-"""The timeout for connections on which nothing was sent, and the interval of the check.
+STALL_TIMEOUT, CHECK_INTERVAL = 30.0, 2.0
+"""In seconds, for connections on which the server has sent nothing, and how often to check.
 
-Most connections do not reach this age, because their heads time out, or because they are answered.
-Those that do have sent part of a body, and the server waits for the rest even after it has
-answered.
+Most connections do not reach this age: their headers time out, or they get a response. Those that
+do have sent part of a body, and the server waits for the rest even after it has responded.
 """
 
 _LAST_DATA_SENT = 44  # tcpi_last_data_sent in struct tcp_info of <linux/tcp.h>, in milliseconds
 _ESTABLISHED = 1
 
 
-class AnnouncedClose:
+class CloseAnnouncer:
     """WSGI middleware that announces when an unread body closes a connection (RFC 9112, 9.6).
 
     If the app responds before the body has been read, the server closes the connection unless the
-    rest happens to have arrived. An unsuspecting client would send its next request into the void.
+    rest happens to have arrived. Without the announcement, the client's next request would be lost.
     """
 
     def __init__(self, app: "WSGIApplication") -> None:
@@ -55,8 +54,8 @@ class AnnouncedClose:
         body = environ["wsgi.input"] = _Body(environ["wsgi.input"])
 
         def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Callable[..., object]:
-            last = [] if body.is_read else [("Connection", "close")]
-            return start_response(status, [*headers, *last], *rest)
+            close = [] if body.is_read else [("Connection", "close")]
+            return start_response(status, [*headers, *close], *rest)
 
         return self._app(environ, start)
 
@@ -69,9 +68,9 @@ class _Body:
         self.is_read = False
 
     def read(self, size: int = -1) -> bytes:
-        piece = self._stream.read(size)
-        self.is_read = size < 0 or not piece
-        return piece
+        chunk = self._stream.read(size)
+        self.is_read = size < 0 or not chunk
+        return chunk
 
 
 def _has_body(environ: "WSGIEnvironment") -> bool:
@@ -79,51 +78,52 @@ def _has_body(environ: "WSGIEnvironment") -> bool:
     return length not in {"", "0"} or "HTTP_TRANSFER_ENCODING" in environ
 
 
-def make_room() -> int:
+def raise_file_limit() -> int:
     """Raise the limit on open files if needed; return the number of connections that it allows.
 
     With more connections than file descriptors, Granian would retry to accept in an endless loop.
     """
-    wanted = MOST + OTHER_FILES
-    files, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if files < wanted:
-        files = wanted if most == resource.RLIM_INFINITY else min(most, wanted)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (files, most))
-    return min(MOST, files - OTHER_FILES)
+    wanted = MAX_CONNECTIONS + OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return min(MAX_CONNECTIONS, soft - OTHER_FILES)
 
 
-def tune(listener: socket.socket) -> None:
-    """Make accepted connections send at once, and time out without acknowledgments (RFC 5482).
+def set_tcp_options(listener: socket.socket) -> None:
+    """Disable Nagle's algorithm, and limit the wait for acknowledgments (RFC 5482).
 
-    Granian sends head and body in two writes. With Nagle's algorithm, the second would wait for the
-    acknowledgment of the first, which may take 40 ms.
+    Accepted connections inherit these options. Granian sends headers and body in two writes. With
+    Nagle's algorithm, the second would wait for the acknowledgment of the first, which may take
+    40 ms.
     """
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if sys.platform == "linux":  # pragma: no branch - the tests run on Linux
-        milliseconds = int(SEND_SECONDS * 1000)
+        milliseconds = int(SEND_TIMEOUT * 1000)
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
 
 
-def watch(port: int) -> None:
-    """Start closing silent connections of this process to a port. Linux only."""
+def start_closing_stalled(port: int) -> None:
+    """Start a thread that closes stalled connections of this process to a port. Linux only."""
     if sys.platform == "linux":  # pragma: no branch - the tests run on Linux
-        Thread(target=_watch, args=(port,), daemon=True).start()
+        Thread(target=_close_stalled, args=(port,), daemon=True).start()
 
 
-def _watch(port: int) -> None:
+def _close_stalled(port: int) -> None:
     while True:
-        time.sleep(LOOK_SECONDS)
-        for sock in _accepted(port):
+        time.sleep(CHECK_INTERVAL)
+        for sock in _accepted_connections(port):
             with sock, suppress(OSError):
-                if _is_established(sock) and _seconds_since_sent(sock) > SILENT_SECONDS:
+                if _is_established(sock) and _seconds_since_sent(sock) > STALL_TIMEOUT:
                     sock.shutdown(socket.SHUT_RDWR)
 
 
-def _accepted(port: int) -> Iterator[socket.socket]:
+def _accepted_connections(port: int) -> Iterator[socket.socket]:
     """Yield a duplicate of each connection to a port. Shutting it down affects the original.
 
-    The caller must close the duplicates. Granian gives an app access to neither the connection nor
-    the port of its client.
+    The caller must close the duplicates. They are found among the open files, because Granian gives
+    an app access to neither the connection nor the port of its client.
     """
     for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - names are numbers
         with suppress(OSError):

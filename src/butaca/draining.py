@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+DRAIN_TIMEOUT = 5.0
 POLL_SECONDS = 0.01
 SETTLE_SECONDS = 0.1
-"""How long no connection must have been waiting, to allow for requests in transit."""
-LIMIT_SECONDS = 5.0
+"""How long the backlog must stay empty, to allow for connections in transit."""
 
 _SO_ATTACH_FILTER = 26  # <asm-generic/socket.h>
 _FLAGS, _SYN = 13, 0x02  # in a TCP header, RFC 9293, section 3.1
-_WITHOUT_SYN = (  # <linux/filter.h>: operation, steps if true, steps if false, operand
+_DROP_SYN = (  # <linux/filter.h>: operation, steps if true, steps if false, operand
     (0x30, 0, 0, _FLAGS),  # load a byte
     (0x45, 0, 1, _SYN),  # is this bit set?
     (0x06, 0, 0, 0),  # drop the packet
@@ -33,31 +33,32 @@ def is_listening(listener: socket.socket) -> bool:
     return bool(listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
 
 
-def keep_out_newcomers(listener: socket.socket) -> None:
-    """Drop new connections; existing ones go on. Linux only; otherwise does nothing.
+def drop_new_connections(listener: socket.socket) -> None:
+    """Drop packets that open a connection. Does nothing if the system does not support it.
 
-    Clients retry after a second, and are refused as soon as the socket is closed.
+    Existing connections are not affected. The system of a client retries after a second, and is
+    refused as soon as the socket is closed.
     """
-    program = b"".join(struct.pack("HBBI", *each) for each in _WITHOUT_SYN)
-    place = ctypes.create_string_buffer(program, len(program))
-    option = struct.pack("HP", len(_WITHOUT_SYN), ctypes.addressof(place))
+    program = b"".join(struct.pack("HBBI", *instruction) for instruction in _DROP_SYN)
+    buffer = ctypes.create_string_buffer(program, len(program))
+    option = struct.pack("HP", len(_DROP_SYN), ctypes.addressof(buffer))
     with suppress(OSError):
         listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, option)
 
 
-def wait_until_settled(listener: socket.socket, limit: float = LIMIT_SECONDS) -> None:
-    """Wait until no connection has been waiting for SETTLE_SECONDS, for at most `limit` seconds."""
+def wait_for_empty_backlog(listener: socket.socket, timeout: float = DRAIN_TIMEOUT) -> None:
+    """Wait until the backlog has been empty for SETTLE_SECONDS, at most `timeout` seconds."""
     now = time.monotonic()
-    give_up, settled = now + limit, now + SETTLE_SECONDS
-    while now < min(settled, give_up):
+    deadline, settled_at = now + timeout, now + SETTLE_SECONDS
+    while now < min(settled_at, deadline):
         time.sleep(POLL_SECONDS)
         now = time.monotonic()
-        if waiting(listener):
-            settled = now + SETTLE_SECONDS
+        if backlog_size(listener):
+            settled_at = now + SETTLE_SECONDS
 
 
-def waiting(listener: socket.socket) -> int:
-    """Return the number of connections waiting to be accepted; 0 if the system does not tell."""
+def backlog_size(listener: socket.socket) -> int:
+    """Return the number of connections that wait to be accepted; 0 if the system hides it."""
     if sys.platform != "linux":  # pragma: no cover - the tests run on Linux
         return 0
     info = listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_UNACKED + 4)
@@ -65,24 +66,24 @@ def waiting(listener: socket.socket) -> int:
 
 
 class ConnectionCloser:
-    """WSGI middleware that, on request, closes each connection (RFC 9112, section 9.6)."""
+    """WSGI middleware that can close every connection (RFC 9112, section 9.6)."""
 
     def __init__(self, app: "WSGIApplication") -> None:
         self._app = app
-        self._is_said = False
+        self._is_closing = False
 
-    def say(self) -> None:
-        """Close each connection with its next response."""
-        self._is_said = True
+    def start_closing(self) -> None:
+        """Close each connection with its next response from now on."""
+        self._is_closing = True
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
-        """Handle a request; `butaca.is_ending` in its environ is whether connections are closed."""
-        environ["butaca.is_ending"] = self._is_said
+        """Handle a request. `butaca.is_draining` in its environ is true after `start_closing`."""
+        environ["butaca.is_draining"] = self._is_closing
 
         def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Callable[..., object]:
-            last = [("Connection", "close")] if self._is_said else []
-            return start_response(status, [*headers, *last], *rest)
+            close = [("Connection", "close")] if self._is_closing else []
+            return start_response(status, [*headers, *close], *rest)
 
         return self._app(environ, start)

@@ -23,7 +23,12 @@ from granian.server import MPServer
 
 from butaca import connections
 from butaca.admission import SPARE_THREADS, Admission
-from butaca.draining import ConnectionCloser, is_listening, keep_out_newcomers, wait_until_settled
+from butaca.draining import (
+    ConnectionCloser,
+    drop_new_connections,
+    is_listening,
+    wait_for_empty_backlog,
+)
 from butaca.operator_error import cannot_listen
 
 log = logging.getLogger("butaca.server")
@@ -37,7 +42,7 @@ Together with the maximum time for draining, this is less than 20 seconds.
 """
 
 _HTTP = HTTP1Settings(
-    header_read_timeout=int(connections.HEAD_SECONDS * 1000), max_buffer_size=64 * 1024
+    header_read_timeout=int(connections.HEADERS_TIMEOUT * 1000), max_buffer_size=64 * 1024
 )
 
 # Granian logs through our handlers, errors only: its warnings advise against threads, although ours
@@ -117,16 +122,16 @@ class _Server(MPServer):
         # Except on Linux, Granian shares a socket, too. On Linux, each worker would have its own,
         # which no other process can drain. The worker starts listening once it can respond.
         self._listener.set_inheritable(True)
-        connections.tune(self._listener)
+        connections.set_tcp_options(self._listener)
         state = (self._listener.fileno(), False, self.backlog)
         self._shd = SocketHolder(*state)  # type: ignore[call-arg, assignment]
         self._sso = self._listener
 
     def _drain(self) -> None:
-        keep_out_newcomers(self._listener)
+        drop_new_connections(self._listener)
         if is_listening(self._listener):
             self._request_shutdown()
-            wait_until_settled(self._listener)
+            wait_for_empty_backlog(self._listener)
             Thread(target=self._repeat_request, daemon=True).start()
         else:
             self._kill_workers()
@@ -173,7 +178,7 @@ def serve(
         websockets=False,
         workers=1,
         blocking_threads=threads + SPARE_THREADS,
-        backpressure=connections.make_room(),
+        backpressure=connections.raise_file_limit(),
         http1_settings=_HTTP,
         workers_kill_timeout=GRACE_SECONDS,
         log_level=LogLevels.error,
@@ -189,9 +194,9 @@ def load(target: str, port: int, threads: int, shutdown_pipe: Connection) -> Con
     """Create the app in a worker, which stops with the main process, not on Ctrl-C."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     signal.signal(signal.SIGUSR1, _wake_up)
-    app = ConnectionCloser(connections.AnnouncedClose(Admission(resolve_name(target)(), threads)))
+    app = ConnectionCloser(connections.CloseAnnouncer(Admission(resolve_name(target)(), threads)))
     Thread(target=_relay_shutdown, args=(shutdown_pipe, app), daemon=True).start()
-    connections.watch(port)
+    connections.start_closing_stalled(port)
     Thread(target=_stop_with_main_process, daemon=True).start()
     return app
 
@@ -204,7 +209,7 @@ def _relay_shutdown(shutdown_pipe: Connection, app: ConnectionCloser) -> None:
     """
     while True:
         shutdown_pipe.recv_bytes()
-        app.say()
+        app.start_closing()
         signal.pthread_kill(main_thread().ident or 0, signal.SIGUSR1)
 
 

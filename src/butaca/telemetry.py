@@ -22,14 +22,14 @@ _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT
 _PROBES = "^https?://[^/]+/(livez|readyz|metrics)$"
 
 
-def is_wanted() -> bool:
-    """Return whether the environment names an endpoint to export spans to.
+def is_enabled() -> bool:
+    """Return whether the environment defines an endpoint to export spans to.
 
     Raises OperatorError if it does, but the exporter is not installed.
     """
-    is_off = os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true"
-    is_for_others = os.environ.get("OTEL_TRACES_EXPORTER", "otlp") != "otlp"
-    if is_off or is_for_others or not any(os.environ.get(name) for name in _ENDPOINTS):
+    is_disabled = os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true"
+    has_other_exporter = os.environ.get("OTEL_TRACES_EXPORTER", "otlp") != "otlp"
+    if is_disabled or has_other_exporter or not any(os.environ.get(name) for name in _ENDPOINTS):
         return False
     if find_spec("opentelemetry") is None:
         raise OperatorError("OTEL_EXPORTER_OTLP_ENDPOINT: requires pip install 'butaca[otel]'")
@@ -50,7 +50,7 @@ def start(app: "Flask", engine: "Engine") -> None:
     trace.set_tracer_provider(provider)
     Finalize(None, provider.shutdown, exitpriority=0)  # Workers do not run `atexit` handlers.
     _trace_requests(app)
-    RequestsInstrumentor().instrument(request_hook=_name_call)
+    RequestsInstrumentor().instrument(request_hook=_redact_call)
     RedisInstrumentor().instrument()
     _trace_statements(engine)
 
@@ -58,8 +58,8 @@ def start(app: "Flask", engine: "Engine") -> None:
 def _resource() -> "Resource":
     from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 
-    ours = {"service.name": "butaca", "service.version": __version__}
-    return Resource.create(ours).merge(OTELResourceDetector().detect())
+    attributes = {"service.name": "butaca", "service.version": __version__}
+    return Resource.create(attributes).merge(OTELResourceDetector().detect())
 
 
 def _trace_requests(app: "Flask") -> None:
@@ -69,7 +69,7 @@ def _trace_requests(app: "Flask") -> None:
     from opentelemetry.instrumentation.flask import FlaskInstrumentor
     from opentelemetry.propagate import inject
 
-    def go_on() -> None:
+    def continue_trace() -> None:
         carrier: dict[str, str] = {}
         inject(carrier)  # Empty for a probe.
         request.environ["HTTP_TRACEPARENT"] = carrier.get("traceparent", "")
@@ -78,7 +78,7 @@ def _trace_requests(app: "Flask") -> None:
     others = app.before_request_funcs[None]
     app.before_request_funcs[None] = []
     FlaskInstrumentor().instrument_app(app, excluded_urls=_PROBES)  # type: ignore[no-untyped-call]
-    app.before_request_funcs[None] += [go_on, *others]
+    app.before_request_funcs[None] += [continue_trace, *others]
 
 
 def _trace_statements(engine: "Engine") -> None:
@@ -89,9 +89,9 @@ def _trace_statements(engine: "Engine") -> None:
     tracer, system = trace.get_tracer("butaca"), engine.dialect.name
 
     def begin(connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        said = {"db.system.name": system, "db.query.text": statement}
-        verb = statement.split(maxsplit=1)[0]
-        span = tracer.start_span(verb, kind=trace.SpanKind.CLIENT, attributes=said)
+        attributes = {"db.system.name": system, "db.query.text": statement}
+        name = statement.split(maxsplit=1)[0]
+        span = tracer.start_span(name, kind=trace.SpanKind.CLIENT, attributes=attributes)
         connection.info[_SPAN] = span
 
     def end(connection: Any, *_: Any) -> None:
@@ -110,14 +110,14 @@ def _trace_statements(engine: "Engine") -> None:
 _SPAN = "butaca.span"
 
 
-def _name_call(span: "Span", request: "PreparedRequest") -> None:
+def _redact_call(span: "Span", request: "PreparedRequest") -> None:
     """Record the URL of a call without its query."""
     url = (request.url or "").partition("?")[0]
     _hide_query(span, url, url)
 
 
 def _hide_query(span: Any, url: str, path: str) -> None:
-    """Remove the query from a span: search texts, and whatever was sent by mistake, are private."""
+    """Remove the query from a span. It may contain search texts or a token sent by mistake."""
     for name, value in {
         "http.url": url,
         "url.full": url,

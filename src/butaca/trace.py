@@ -22,12 +22,12 @@ class Trace(NamedTuple):
     trace_id: str
     is_sampled: bool = False
 
-    def onward(self) -> str:
+    def new_traceparent(self) -> str:
         """Return a `traceparent` with a new span ID, for one upstream call."""
-        return f"00-{self.trace_id}-{_made(64)}-{self.is_sampled:02x}"
+        return f"00-{self.trace_id}-{_random_id(64)}-{self.is_sampled:02x}"
 
-    def names(self) -> dict[str, str]:
-        """Return the fields of every log line."""
+    def log_fields(self) -> dict[str, str]:
+        """Return the IDs as fields of a log line."""
         return {"request_id": self.request_id, "trace_id": self.trace_id}
 
 
@@ -37,13 +37,13 @@ _current: ContextVar[Trace | None] = ContextVar("trace", default=None)
 def begin(request_id: str | None, traceparent: str) -> Trace:
     """Set the IDs for the current thread: continue the caller's trace, or start a new one.
 
-    A malformed `traceparent` is ignored. Without a request ID, a new trace also serves as one.
+    A malformed `traceparent` is ignored. Without a request ID, the ID of a new trace serves as one.
     """
-    if known := _TRACEPARENT.fullmatch(traceparent):
-        is_sampled = bool(int(known[2], 16) & _SAMPLED)
-        trace = Trace(request_id or _made(128), known[1], is_sampled)
+    if match := _TRACEPARENT.fullmatch(traceparent):
+        is_sampled = bool(int(match[2], 16) & _SAMPLED)
+        trace = Trace(request_id or _random_id(128), match[1], is_sampled)
     else:
-        trace_id = _made(128)
+        trace_id = _random_id(128)
         trace = Trace(request_id or trace_id, trace_id)
     _current.set(trace)
     return trace
@@ -59,6 +59,6 @@ def end() -> None:
     _current.set(None)
 
 
-def _made(bits: int) -> str:
+def _random_id(bits: int) -> str:
     """Return a random ID, not suitable for cryptography; never all zeros."""
     return f"{getrandbits(bits) or 1:0{bits // 4}x}"

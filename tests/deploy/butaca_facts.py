@@ -10,7 +10,7 @@ from butaca.cli import main
 from butaca.settings import Settings, read_settings
 
 SETTINGS = frozenset(name.upper() for name in Settings.model_fields)
-SHUTDOWN_SECONDS = draining.LIMIT_SECONDS + server.GRACE_SECONDS
+SHUTDOWN_SECONDS = draining.DRAIN_TIMEOUT + server.GRACE_SECONDS
 
 
 def parse_command(args: Sequence[str]) -> click.Context:

@@ -9,16 +9,16 @@ from contextlib import ExitStack, closing
 
 import pytest
 
-from butaca.connections import MOST
+from butaca.connections import MAX_CONNECTIONS
 from butaca.sandbox import Fault
 from tests.builders import ADMIN_TOKEN, CONSUMER_TOKEN
 from tests.faults.pods import HOST, Answer, Pod, Town, ask, new_path, receive, until
 
 QUICKER = """
 import butaca.connections
-butaca.connections.HEAD_SECONDS = 0.6
-butaca.connections.SEND_SECONDS = 1
-butaca.connections.SILENT_SECONDS, butaca.connections.LOOK_SECONDS = 2, 0.1
+butaca.connections.HEADERS_TIMEOUT = 0.6
+butaca.connections.SEND_TIMEOUT = 1
+butaca.connections.STALL_TIMEOUT, butaca.connections.CHECK_INTERVAL = 2, 0.1
 """
 HEAD = f"Host: butaca\r\nAuthorization: Bearer {CONSUMER_TOKEN}\r\n"
 HALF = (
@@ -215,4 +215,4 @@ def test_beside_a_thousand_idle_connections_a_stranger_is_answered(town: Town) -
         for _ in range(1100):
             stack.enter_context(connect(pod))
         assert pod.probe("/livez", timeout=2) == 200
-    assert MOST > 1100
+    assert MAX_CONNECTIONS > 1100

@@ -21,13 +21,13 @@ ME = f"{API}/me"
 CHALLENGE = 'Bearer realm="butaca"'
 
 
-def grant_token(world: World, token: str, **changes: object) -> None:
+def add_token(world: World, token: str, **changes: object) -> None:
     bearer = Bearer(CONSUMER, digest(token), **changes)  # type: ignore[arg-type]
     world.accounts.bearers[bearer.token_sha256] = bearer
 
 
 @pytest.mark.parametrize("call", CALLS, ids=str)
-def test_no_route_answers_without_a_token(
+def test_every_route_rejects_a_request_without_a_token(
     call: Call, world: World, anonymous: ContractClient
 ) -> None:
     furnish(world)
@@ -42,57 +42,57 @@ def test_no_route_answers_without_a_token(
 
 
 @pytest.mark.parametrize("call", CALLS, ids=str)
-def test_no_route_answers_to_an_unknown_token(call: Call, world: World) -> None:
+def test_every_route_rejects_an_unknown_token(call: Call, world: World) -> None:
     furnish(world)
     before = deepcopy(world.store)
 
-    response = call.by(world.client(token="never-given-out"))
+    response = call.by(world.client(token="never-issued"))
 
     assert response.status_code == 401
     assert response.headers["WWW-Authenticate"] == f'{CHALLENGE}, error="invalid_token"'
     assert world.store == before
 
 
-def test_the_routes_are_those_of_the_contract(anonymous: ContractClient) -> None:
-    answer = anonymous.get("/openapi.json")
+def test_contract_describes_exactly_the_registered_routes(anonymous: ContractClient) -> None:
+    response = anonymous.get("/openapi.json")
 
-    assert answer.json is not None
-    described = {
+    assert response.json is not None
+    documented = {
         (method.upper(), path.replace("{", "<").replace("}", ">"))
-        for path, operations in answer.json["paths"].items()
+        for path, operations in response.json["paths"].items()
         for method in operations
     }
-    assert described == {(call.method, call.rule) for call in CALLS if call.method != "HEAD"}
+    assert documented == {(call.method, call.rule) for call in CALLS if call.method != "HEAD"}
 
 
 @pytest.mark.parametrize("call", EVERYBODYS, ids=str)
-@pytest.mark.parametrize("who", ["consumer", "admin"])
-def test_both_roles_may_do_what_is_for_everybody(
-    call: Call, who: str, world: World, request: pytest.FixtureRequest
+@pytest.mark.parametrize("client_name", ["consumer", "admin"])
+def test_both_roles_may_call_user_routes(
+    call: Call, client_name: str, world: World, request: pytest.FixtureRequest
 ) -> None:
     furnish(world)
 
-    response = call.by(request.getfixturevalue(who))
+    response = call.by(request.getfixturevalue(client_name))
 
     assert response.status_code not in {401, 403}
 
 
 @pytest.mark.parametrize("call", ADMINS, ids=str)
-def test_only_an_admin_may_administrate(
+def test_only_admins_may_call_admin_routes(
     call: Call, world: World, admin: ContractClient, consumer: ContractClient
 ) -> None:
     furnish(world)
     before = deepcopy(world.store)
 
-    refused = call.by(consumer)
+    rejected = call.by(consumer)
 
-    assert refused.status_code == 403
-    assert refused.headers["WWW-Authenticate"] == f'{CHALLENGE}, error="insufficient_scope"'
+    assert rejected.status_code == 403
+    assert rejected.headers["WWW-Authenticate"] == f'{CHALLENGE}, error="insufficient_scope"'
     assert world.store == before
     assert call.by(admin).status_code == 200
 
 
-def test_there_are_administration_routes_to_guard() -> None:
+def test_admin_routes_are_those_of_user_favorites() -> None:
     assert {str(call) for call in ADMINS} == {
         f"{method} {API}/users/<user_id>/favorites" for method in ("GET", "HEAD", "DELETE")
     }
@@ -100,7 +100,7 @@ def test_there_are_administration_routes_to_guard() -> None:
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
 @pytest.mark.parametrize("path", ["abc/favorites", "99/favorites", "2/favorites?page=junk&x=1"])
-def test_a_role_is_checked_before_anything_that_was_sent(
+def test_role_is_checked_before_the_path_and_the_query(
     method: str, path: str, consumer: ContractClient
 ) -> None:
     response = consumer.open(f"{API}/users/{path}", method=method)
@@ -108,7 +108,7 @@ def test_a_role_is_checked_before_anything_that_was_sent(
     assert response.status_code == 403
 
 
-def test_a_user_may_not_clear_even_their_own_favorites_by_id(
+def test_user_may_not_clear_their_own_favorites_by_user_id(
     world: World, consumer: ContractClient
 ) -> None:
     furnish(world)
@@ -132,7 +132,7 @@ def test_a_user_may_not_clear_even_their_own_favorites_by_id(
         ",",
     ],
 )
-def test_whoever_shows_no_bearer_token_is_told_of_no_error(
+def test_challenge_has_no_error_without_a_bearer_token(
     header: str, anonymous: ContractClient
 ) -> None:
     response = anonymous.get(ME, headers={"Authorization": header})
@@ -159,37 +159,41 @@ def test_whoever_shows_no_bearer_token_is_told_of_no_error(
         f"Bearer {'9' * 4000}",
     ],
 )
-def test_a_bad_bearer_token_is_called_invalid(header: str, anonymous: ContractClient) -> None:
+def test_challenge_for_a_bad_bearer_token_is_invalid_token(
+    header: str, anonymous: ContractClient
+) -> None:
     response = anonymous.get(ME, environ_overrides={"HTTP_AUTHORIZATION": header})
 
     assert response.status_code == 401
     assert response.headers["WWW-Authenticate"] == f'{CHALLENGE}, error="invalid_token"'
 
 
-# RFC 9110, 11.1 and 11.4: the scheme has no case, and any number of spaces may follow it.
+# RFC 9110, 11.1 and 11.4: the scheme is case-insensitive and followed by one or more spaces.
 @pytest.mark.parametrize("scheme", ["Bearer ", "bearer ", "BEARER ", "Bearer  "])
-def test_the_scheme_may_be_written_as_http_lets_it(scheme: str, anonymous: ContractClient) -> None:
+def test_scheme_is_case_insensitive_and_may_be_padded(
+    scheme: str, anonymous: ContractClient
+) -> None:
     response = anonymous.get(ME, headers={"Authorization": f"{scheme}{CONSUMER_TOKEN}"})
 
     assert response.status_code == 200
 
 
 @pytest.mark.parametrize("name", ["access_token", "token", "api_key"])
-def test_a_token_in_the_query_counts_for_nothing(name: str, anonymous: ContractClient) -> None:
+def test_token_in_the_query_is_ignored(name: str, anonymous: ContractClient) -> None:
     response = anonymous.get(f"{ME}?{name}={CONSUMER_TOKEN}")
 
     assert response.status_code == 401
 
 
-def test_a_revoked_token_is_rejected(world: World) -> None:
-    grant_token(world, "revoked", revoked_at=NOON)
+def test_revoked_token_is_rejected(world: World) -> None:
+    add_token(world, "revoked", revoked_at=NOON)
 
     assert world.client(token="revoked").get(ME).status_code == 401
 
 
-def test_a_token_is_good_until_it_expires(world: World) -> None:
-    grant_token(world, "passing", expires_at=world.clock.now() + timedelta(seconds=10))
-    client = world.client(token="passing")
+def test_token_is_valid_until_it_expires(world: World) -> None:
+    add_token(world, "expiring", expires_at=world.clock.now() + timedelta(seconds=10))
+    client = world.client(token="expiring")
 
     world.clock.move(9)
     assert client.get(ME).status_code == 200
@@ -197,14 +201,12 @@ def test_a_token_is_good_until_it_expires(world: World) -> None:
     assert client.get(ME).status_code == 401
 
 
-def test_a_token_speaks_for_the_user_whose_it_is(
-    admin: ContractClient, consumer: ContractClient
-) -> None:
+def test_token_identifies_its_user(admin: ContractClient, consumer: ContractClient) -> None:
     assert admin.get(ME).json == {"id": ADMIN.id, "name": "admin", "role": "ADMIN"}
     assert consumer.get(ME).json == {"id": CONSUMER.id, "name": "consumer", "role": "USER"}
 
 
-def test_a_change_of_role_counts_at_once(world: World, consumer: ContractClient) -> None:
+def test_role_change_takes_effect_immediately(world: World, consumer: ContractClient) -> None:
     path = f"{API}/users/1/favorites"
     assert consumer.get(path).status_code == 403
 
@@ -215,15 +217,15 @@ def test_a_change_of_role_counts_at_once(world: World, consumer: ContractClient)
     assert consumer.get(path).status_code == 200
 
 
-class AwayAccounts(FakeAccounts):
-    """Accounts in a database that cannot be reached."""
+class UnreachableAccounts(FakeAccounts):
+    """Accounts whose database is unreachable."""
 
     def find_bearer(self, token_sha256: str) -> Bearer | None:
         raise LibraryUnavailable
 
 
-def test_when_nobody_can_be_recognized_the_database_is_to_blame_not_the_token() -> None:
-    client = World(accounts=AwayAccounts()).client(token=CONSUMER_TOKEN)
+def test_unreachable_database_is_503_rather_than_401() -> None:
+    client = World(accounts=UnreachableAccounts()).client(token=CONSUMER_TOKEN)
 
     response = client.get(ME)
 
@@ -232,22 +234,22 @@ def test_when_nobody_can_be_recognized_the_database_is_to_blame_not_the_token() 
 
 
 @pytest.mark.parametrize("path", [f"{API}/", f"{API}/nope", f"{API}/me/nope", f"{API}/users"])
-def test_what_is_not_there_is_told_only_to_whoever_has_a_token(
+def test_unknown_path_is_404_only_with_a_token(
     path: str, anonymous: ContractClient, consumer: ContractClient
 ) -> None:
     assert anonymous.get(path).status_code == 401
     assert consumer.get(path).status_code == 404
 
 
-def test_which_methods_there_are_is_told_only_to_whoever_has_a_token(
+def test_wrong_method_is_405_only_with_a_token(
     anonymous: ContractClient, consumer: ContractClient
 ) -> None:
     assert anonymous.put(ME).status_code == 401
 
-    refused = consumer.put(ME)
+    rejected = consumer.put(ME)
 
-    assert refused.status_code == 405
-    assert {each.strip() for each in refused.headers["Allow"].split(",")} == {
+    assert rejected.status_code == 405
+    assert {method.strip() for method in rejected.headers["Allow"].split(",")} == {
         "GET",
         "HEAD",
         "OPTIONS",
@@ -255,7 +257,7 @@ def test_which_methods_there_are_is_told_only_to_whoever_has_a_token(
 
 
 @pytest.mark.parametrize("call", CALLS, ids=str)
-def test_asking_for_the_options_needs_no_token_and_does_nothing(
+def test_options_requires_no_token_and_changes_nothing(
     call: Call, world: World, anonymous: ContractClient
 ) -> None:
     furnish(world)
@@ -269,28 +271,28 @@ def test_asking_for_the_options_needs_no_token_and_does_nothing(
     assert world.store == before
 
 
-def test_a_route_of_which_nothing_is_said_lets_nobody_in(world: World) -> None:
+def test_route_without_a_role_is_never_called(world: World) -> None:
     app = create_web(world.services(), WebOptions())
-    entered = []
+    calls = []
 
     @app.get(f"{API}/open")
-    def enter() -> str:
-        entered.append("somebody")
-        return "in"
+    def view() -> str:
+        calls.append("view")
+        return "body"
 
     response = app.test_client().get(
         f"{API}/open", headers={"Authorization": f"Bearer {CONSUMER_TOKEN}"}
     )
 
     assert response.status_code == 500
-    assert entered == []
+    assert calls == []
 
 
-def test_a_route_that_says_not_whom_it_is_for_cannot_be_made() -> None:
-    bp = Routes("careless", __name__)
+def test_blueprint_rejects_a_route_without_a_role() -> None:
+    bp = Routes("unprotected", __name__)
 
-    def careless() -> str:
-        return "anybody's"
+    def view() -> str:
+        return "body"
 
-    with pytest.raises(TypeError, match="careless declares no role"):
-        bp.get("/careless")(careless)
+    with pytest.raises(TypeError, match="view declares no role"):
+        bp.get("/unprotected")(view)

@@ -1,4 +1,4 @@
-"""Content codings that a client accepts, and the headers they require."""
+"""Compression: negotiation of the coding, compressed bodies, their ETags, and their cache."""
 
 import json
 from typing import Any
@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 from butaca.web import WebOptions, create_web
 from butaca.web.answers import conditional
-from butaca.web.compression import LIVELY, ONCE, SMALLEST, Coders, Compression, choose
+from butaca.web.compression import (
+    DYNAMIC_CODERS,
+    MIN_SIZE,
+    STATIC_CODERS,
+    Coders,
+    Compression,
+    choose_coding,
+)
 from tests.builders import ADMIN_TOKEN, CONSUMER_TOKEN, make_movie, make_page, make_record
 from tests.conftest import World
 from tests.contract_client import DECOMPRESS, ContractClient, decompressed
@@ -18,17 +25,17 @@ from tests.web.scene import API, READS, Call, furnish, keep
 
 POPULAR = f"{API}/movies/popular"
 FAVORITES = f"{API}/me/favorites"
-TAKES = ["", "gzip", "zstd"]
-"""What a client may take, the plain body alone first."""
+ACCEPTED = ["", "gzip", "zstd"]
+"""Values of `Accept-Encoding`; the first allows no compression."""
 
 
-def asking(coding: str, **others: str) -> dict[str, Any]:
+def accepting(coding: str, **others: str) -> dict[str, Any]:
     return {"headers": {"Accept-Encoding": coding, **others}}
 
 
 @pytest.fixture
 def large(world: World) -> ContractClient:
-    """A client of a USER in a world in which every list is long."""
+    """A client whose responses are large enough to be compressed."""
     movies = [make_movie(number) for number in range(1, 21)]
     world.catalogue.pages[1] = make_page(*movies)
     keep(world, *(make_record(number) for number in range(1, 21)))
@@ -36,7 +43,7 @@ def large(world: World) -> ContractClient:
     return world.client(token=CONSUMER_TOKEN)
 
 
-# Which coding
+# Negotiation
 
 
 @pytest.mark.parametrize(
@@ -74,10 +81,8 @@ def large(world: World) -> ContractClient:
         (",;,=", None),
     ],
 )
-def test_the_coding_is_the_one_that_the_client_likes_best(
-    accepted: str, coding: str | None
-) -> None:
-    assert choose(accepted, is_small=False) == coding
+def test_coding_with_the_highest_quality_is_chosen(accepted: str, coding: str | None) -> None:
+    assert choose_coding(accepted, is_small=False) == coding
 
 
 @pytest.mark.parametrize(
@@ -91,10 +96,10 @@ def test_the_coding_is_the_one_that_the_client_likes_best(
         ("identity;q=0", None),
     ],
 )
-def test_what_is_small_is_packed_only_for_those_who_refuse_it_plain(
+def test_small_body_is_compressed_only_if_identity_is_refused(
     accepted: str, coding: str | None
 ) -> None:
-    assert choose(accepted, is_small=True) == coding
+    assert choose_coding(accepted, is_small=True) == coding
 
 
 # Bodies
@@ -102,168 +107,166 @@ def test_what_is_small_is_packed_only_for_those_who_refuse_it_plain(
 
 @pytest.mark.parametrize("coding", DECOMPRESS)
 @pytest.mark.parametrize("path", [POPULAR, FAVORITES, f"{API}/movies/550"])
-def test_a_packed_body_is_the_plain_one_once_it_is_unpacked(
+def test_compressed_body_decompresses_to_the_plain_body(
     path: str, coding: str, large: ContractClient
 ) -> None:
     plain = large.get(path)
 
-    packed = large.get(path, **asking(coding))
+    compressed = large.get(path, **accepting(coding))
 
-    assert packed.headers["Content-Encoding"] == coding
-    assert packed.content_length == len(packed.data) < len(plain.data) / 2
-    assert decompressed(packed) == plain.data
-    assert packed.content_type == plain.content_type
+    assert compressed.headers["Content-Encoding"] == coding
+    assert compressed.content_length == len(compressed.data) < len(plain.data) / 2
+    assert decompressed(compressed) == plain.data
+    assert compressed.content_type == plain.content_type
 
 
 @pytest.mark.parametrize("path", [POPULAR, FAVORITES, f"{API}/movies/550"])
-def test_whoever_asks_for_no_coding_gets_none(path: str, large: ContractClient) -> None:
-    answer = large.get(path)
+def test_body_is_not_compressed_without_accept_encoding(path: str, large: ContractClient) -> None:
+    response = large.get(path)
 
-    assert "Content-Encoding" not in answer.headers
-    assert answer.json is not None
+    assert "Content-Encoding" not in response.headers
+    assert response.json is not None
 
 
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=126)))
-def test_no_wish_breaks_anything(accepted: str) -> None:
-    assert choose(accepted, is_small=False) in {None, *DECOMPRESS}
+def test_any_accept_encoding_is_parsed(accepted: str) -> None:
+    assert choose_coding(accepted, is_small=False) in {None, *DECOMPRESS}
 
 
-def test_a_body_from_one_kilobyte_on_is_packed() -> None:
-    app = Flask("of sizes")
+def test_body_is_compressed_from_the_minimum_size_on() -> None:
+    app = Flask("sizes")
     app.after_request(Compression())
     app.add_url_rule("/<int:size>", view_func=lambda size: "x" * size)
     client = app.test_client()
 
     codings = [
-        client.get(f"/{size}", **asking("gzip")).headers.get("Content-Encoding")
-        for size in (SMALLEST - 1, SMALLEST)
+        client.get(f"/{size}", **accepting("gzip")).headers.get("Content-Encoding")
+        for size in (MIN_SIZE - 1, MIN_SIZE)
     ]
 
     assert codings == [None, "gzip"]
 
 
-def test_a_small_body_depends_on_what_is_taken_all_the_same(consumer: ContractClient) -> None:
-    answer = consumer.get(f"{API}/me", **asking("gzip"))
+def test_small_body_varies_by_accept_encoding(consumer: ContractClient) -> None:
+    response = consumer.get(f"{API}/me", **accepting("gzip"))
 
-    assert "Content-Encoding" not in answer.headers
-    assert answer.headers["Vary"] == "Accept-Encoding"
-
-
-def test_a_small_body_is_packed_for_whoever_refuses_it_plain(consumer: ContractClient) -> None:
-    answer = consumer.get(f"{API}/me", **asking("gzip, identity;q=0"))
-
-    assert answer.headers["Content-Encoding"] == "gzip"
-    assert json.loads(decompressed(answer))["name"] == "consumer"
+    assert "Content-Encoding" not in response.headers
+    assert response.headers["Vary"] == "Accept-Encoding"
 
 
-def test_whoever_refuses_everything_gets_it_plain(large: ContractClient) -> None:
-    answer = large.get(POPULAR, **asking("*;q=0"))
+def test_small_response_is_compressed_if_identity_is_refused(consumer: ContractClient) -> None:
+    response = consumer.get(f"{API}/me", **accepting("gzip, identity;q=0"))
 
-    assert answer.status_code == 200
-    assert "Content-Encoding" not in answer.headers
+    assert response.headers["Content-Encoding"] == "gzip"
+    assert json.loads(decompressed(response))["name"] == "consumer"
+
+
+def test_body_is_not_compressed_if_every_coding_is_refused(large: ContractClient) -> None:
+    response = large.get(POPULAR, **accepting("*;q=0"))
+
+    assert response.status_code == 200
+    assert "Content-Encoding" not in response.headers
 
 
 @pytest.mark.parametrize("coding", DECOMPRESS)
-def test_a_long_problem_is_packed(coding: str, consumer: ContractClient) -> None:
+def test_large_problem_is_compressed(coding: str, consumer: ContractClient) -> None:
     query = "&".join(f"unknown_{number}=1" for number in range(30))
 
-    answer = consumer.get(f"{API}/me?{query}", **asking(coding))
+    response = consumer.get(f"{API}/me?{query}", **accepting(coding))
 
-    assert answer.status_code == 422
-    assert answer.headers["Content-Encoding"] == coding
-    assert "ETag" not in answer.headers
-    assert len(json.loads(decompressed(answer))["errors"]) == 30
+    assert response.status_code == 422
+    assert response.headers["Content-Encoding"] == coding
+    assert "ETag" not in response.headers
+    assert len(json.loads(decompressed(response))["errors"]) == 30
 
 
 @pytest.mark.parametrize("coding", DECOMPRESS)
-def test_what_a_write_answers_is_packed(coding: str, large: ContractClient) -> None:
-    answer = large.post(FAVORITES, json={"movie_id": 550}, **asking(coding))
+def test_response_to_a_write_is_compressed(coding: str, large: ContractClient) -> None:
+    response = large.post(FAVORITES, json={"movie_id": 550}, **accepting(coding))
 
-    assert answer.status_code == 201
-    assert answer.headers["Content-Encoding"] == coding
-    assert json.loads(decompressed(answer))["movie"]["id"] == 550
+    assert response.status_code == 201
+    assert response.headers["Content-Encoding"] == coding
+    assert json.loads(decompressed(response))["movie"]["id"] == 550
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/openapi.json", "/openapi.yaml"])
 @pytest.mark.parametrize("coding", DECOMPRESS)
-def test_what_operators_and_front_end_teams_read_is_packed(
+def test_metrics_and_contract_are_compressed(
     path: str, coding: str, anonymous: ContractClient
 ) -> None:
     anonymous.get("/livez")
 
-    answer = anonymous.get(path, **asking(coding))
+    response = anonymous.get(path, **accepting(coding))
 
-    assert answer.headers["Content-Encoding"] == coding
-    assert len(decompressed(answer)) > len(answer.data)
+    assert response.headers["Content-Encoding"] == coding
+    assert len(decompressed(response)) > len(response.data)
 
 
 @pytest.mark.parametrize("query", ["", "?format=csv"])
-def test_an_export_waits_in_no_compressor(query: str, large: ContractClient) -> None:
-    answer = large.get(f"{API}/me/export{query}", **asking("gzip, identity;q=0"))
+def test_export_is_not_compressed(query: str, large: ContractClient) -> None:
+    response = large.get(f"{API}/me/export{query}", **accepting("gzip, identity;q=0"))
 
-    assert answer.status_code == 200
-    assert "Content-Encoding" not in answer.headers
-    assert "Vary" not in answer.headers
+    assert response.status_code == 200
+    assert "Content-Encoding" not in response.headers
+    assert "Vary" not in response.headers
 
 
-def test_an_answer_without_a_body_depends_on_nothing(large: ContractClient) -> None:
-    answer = large.delete(f"{FAVORITES}/1", **asking("gzip, identity;q=0"))
+def test_response_without_a_body_has_no_vary_header(large: ContractClient) -> None:
+    response = large.delete(f"{FAVORITES}/1", **accepting("gzip, identity;q=0"))
 
-    assert answer.status_code == 204
-    assert "Content-Encoding" not in answer.headers
-    assert "Vary" not in answer.headers
+    assert response.status_code == 204
+    assert "Content-Encoding" not in response.headers
+    assert "Vary" not in response.headers
 
 
 @pytest.mark.parametrize("mimetype", ["image/png", "application/octet-stream", "application/gzip"])
-def test_what_is_no_text_is_left_alone(mimetype: str) -> None:
-    app = Flask("of pictures")
+def test_binary_body_is_not_compressed(mimetype: str) -> None:
+    app = Flask("binary")
     app.after_request(Compression())
     app.add_url_rule("/", view_func=lambda: Response(b"x" * 5000, mimetype=mimetype))
 
-    answer = app.test_client().get("/", **asking("gzip"))
+    response = app.test_client().get("/", **accepting("gzip"))
 
-    assert answer.data == b"x" * 5000
-    assert "Vary" not in answer.headers
+    assert response.data == b"x" * 5000
+    assert "Vary" not in response.headers
 
 
-def test_what_is_packed_already_is_not_packed_again() -> None:
-    app = Flask("packed before")
-    packed = {"Content-Encoding": "br", "ETag": '"tag"'}
+def test_body_with_a_content_encoding_is_not_compressed_again() -> None:
+    app = Flask("compressed")
+    headers = {"Content-Encoding": "br", "ETag": '"tag"'}
     app.after_request(Compression())
-    app.add_url_rule("/", view_func=lambda: Response(b"x" * 5000, headers=packed))
+    app.add_url_rule("/", view_func=lambda: Response(b"x" * 5000, headers=headers))
 
-    answer = app.test_client().get("/", **asking("gzip"))
+    response = app.test_client().get("/", **accepting("gzip"))
 
-    assert answer.data == b"x" * 5000
-    assert answer.headers["ETag"] == '"tag"'
-
-
-# Tags, conditions and HEAD
+    assert response.data == b"x" * 5000
+    assert response.headers["ETag"] == '"tag"'
 
 
-def test_each_coding_has_a_strong_tag_of_its_own(large: ContractClient) -> None:
+# ETags, conditional requests and HEAD
+
+
+def test_each_coding_has_its_own_strong_etag(large: ContractClient) -> None:
     plain, gzip, zstd = (
-        large.get(POPULAR, **asking(coding)).headers["ETag"].strip('"') for coding in TAKES
+        large.get(POPULAR, **accepting(coding)).headers["ETag"].strip('"') for coding in ACCEPTED
     )
 
     assert (gzip, zstd) == (f"{plain}-gzip", f"{plain}-zstd")
 
 
-@pytest.mark.parametrize("had", TAKES)
-@pytest.mark.parametrize("takes", TAKES)
-def test_whoever_has_an_answer_in_any_coding_has_it(
-    had: str, takes: str, large: ContractClient
-) -> None:
-    tag = large.get(FAVORITES, **asking(had)).headers["ETag"]
-    whole = large.get(FAVORITES, **asking(takes))
+@pytest.mark.parametrize("cached", ACCEPTED)
+@pytest.mark.parametrize("accepted", ACCEPTED)
+def test_etag_of_any_coding_matches(cached: str, accepted: str, large: ContractClient) -> None:
+    tag = large.get(FAVORITES, **accepting(cached)).headers["ETag"]
+    full = large.get(FAVORITES, **accepting(accepted))
 
-    answer = large.get(FAVORITES, **asking(takes, **{"If-None-Match": tag}))
+    response = large.get(FAVORITES, **accepting(accepted, **{"If-None-Match": tag}))
 
-    assert answer.status_code == 304
-    assert answer.data == b""
-    assert "Content-Encoding" not in answer.headers
+    assert response.status_code == 304
+    assert response.data == b""
+    assert "Content-Encoding" not in response.headers
     for name in ("ETag", "Vary", "Cache-Control", "Link"):
-        assert answer.headers[name] == whole.headers[name]
+        assert response.headers[name] == full.headers[name]
 
 
 @pytest.mark.parametrize(
@@ -279,42 +282,44 @@ def test_whoever_has_an_answer_in_any_coding_has_it(
         ("{tag}-gzip-", 200),
     ],
 )
-def test_a_condition_over_codings_is_read_as_http_has_it(
+def test_if_none_match_is_evaluated_across_codings(
     condition: str, status: int, large: ContractClient
 ) -> None:
     tag = large.get(FAVORITES).headers["ETag"].strip('"')
 
-    answer = large.get(FAVORITES, **asking("gzip", **{"If-None-Match": condition.format(tag=tag)}))
+    response = large.get(
+        FAVORITES, **accepting("gzip", **{"If-None-Match": condition.format(tag=tag)})
+    )
 
-    assert answer.status_code == status
+    assert response.status_code == status
 
 
 @pytest.mark.parametrize("others", [{}, {"If-None-Match": '"other"'}])
-def test_a_read_knows_no_other_condition(others: dict[str, str], large: ContractClient) -> None:
-    answer = large.get(FAVORITES, headers={"If-Match": '"gone"', **others})
+def test_if_match_is_ignored_by_reads(others: dict[str, str], large: ContractClient) -> None:
+    response = large.get(FAVORITES, headers={"If-Match": '"gone"', **others})
 
-    assert answer.status_code == 200
+    assert response.status_code == 200
 
 
-@pytest.mark.parametrize("takes", TAKES)
+@pytest.mark.parametrize("accepted", ACCEPTED)
 @pytest.mark.parametrize("call", [call for call in READS if call.method == "HEAD"], ids=str)
-def test_head_has_the_headers_of_get_in_every_coding(
-    call: Call, takes: str, world: World, admin: ContractClient
+def test_head_returns_the_headers_of_get_in_every_coding(
+    call: Call, accepted: str, world: World, admin: ContractClient
 ) -> None:
     furnish(world)
-    wish = asking(f"{takes}, identity;q=0") if takes else {}
-    whole = call.by(admin, method="GET", **wish)
+    headers = accepting(f"{accepted}, identity;q=0") if accepted else {}
+    full = call.by(admin, method="GET", **headers)
 
-    head = call.by(admin, **wish)
+    head = call.by(admin, **headers)
 
     assert head.data == b""
     for name in ("Content-Length", "Content-Encoding", "ETag", "Vary", "Content-Type"):
-        assert head.headers.get(name) == whole.headers.get(name)
+        assert head.headers.get(name) == full.headers.get(name)
 
 
-def test_two_people_never_get_the_same_packed_body(world: World) -> None:
+def test_users_do_not_share_compressed_bodies(world: World) -> None:
     app = create_web(world.services(), WebOptions())
-    answers = [
+    responses = [
         app.test_client().get(
             f"{API}/me",
             headers={
@@ -325,93 +330,93 @@ def test_two_people_never_get_the_same_packed_body(world: World) -> None:
         for token in (CONSUMER_TOKEN, ADMIN_TOKEN)
     ]
 
-    names = [json.loads(decompressed(answer))["name"] for answer in answers]
+    names = [json.loads(decompressed(response))["name"] for response in responses]
     assert names == ["consumer", "admin"]
 
 
-# Once for the same bytes
+# The cache of compressed bodies
 
 
-class Counting:
-    """A coder that counts how often it packs."""
+class CountingCoder:
+    """A coder that counts its calls."""
 
     def __init__(self) -> None:
         self.calls = 0
 
     def __call__(self, body: bytes) -> bytes:
         self.calls += 1
-        return LIVELY["gzip"](body)
+        return DYNAMIC_CODERS["gzip"](body)
 
 
-def client_of(coder: Counting, memory: int, *, is_tagged: bool = True) -> Any:
-    """Return a client of an app that answers `/<text>` with two thousand such texts."""
+def client_of(coder: CountingCoder, cache_bytes: int, *, has_etag: bool = True) -> Any:
+    """Return a client of an app that responds to `/<text>` with two thousand such texts."""
     app = Flask("counting")
-    app.after_request(Compression({"gzip": coder}, memory))
+    app.after_request(Compression({"gzip": coder}, cache_bytes))
 
     def show(text: str) -> Response:
         response = Response(text * 2000)
-        return conditional(response, "no-cache") if is_tagged else response
+        return conditional(response, "no-cache") if has_etag else response
 
     app.add_url_rule("/<text>", view_func=show)
     return app.test_client()
 
 
-def test_the_same_bytes_are_packed_once() -> None:
-    coder = Counting()
-    client = client_of(coder, memory=10_000)
+def test_body_is_compressed_once() -> None:
+    coder = CountingCoder()
+    client = client_of(coder, cache_bytes=10_000)
 
-    answers = [client.get(path, **asking("gzip")) for path in ("/a", "/b", "/a", "/b")]
+    responses = [client.get(path, **accepting("gzip")) for path in ("/a", "/b", "/a", "/b")]
 
     assert coder.calls == 2
-    assert [decompressed(answer)[:1] for answer in answers] == [b"a", b"b", b"a", b"b"]
+    assert [decompressed(response)[:1] for response in responses] == [b"a", b"b", b"a", b"b"]
 
 
-def test_what_is_not_sent_again_is_not_packed() -> None:
-    coder = Counting()
-    client = client_of(coder, memory=0)
+def test_not_modified_response_is_not_compressed() -> None:
+    coder = CountingCoder()
+    client = client_of(coder, cache_bytes=0)
     tag = client.get("/a").headers["ETag"]
 
-    answer = client.get("/a", **asking("gzip", **{"If-None-Match": tag}))
+    response = client.get("/a", **accepting("gzip", **{"If-None-Match": tag}))
 
-    assert answer.status_code == 304
+    assert response.status_code == 304
     assert coder.calls == 0
 
 
-def test_of_what_is_remembered_the_bytes_are_bounded() -> None:
-    coder = Counting()
-    size = len(LIVELY["gzip"](b"a" * 2000))
-    client = client_of(coder, memory=2 * size)
+def test_cache_is_limited_by_bytes() -> None:
+    coder = CountingCoder()
+    size = len(DYNAMIC_CODERS["gzip"](b"a" * 2000))
+    client = client_of(coder, cache_bytes=2 * size)
 
     for path in ("/a", "/b", "/c", "/c", "/b", "/a"):
-        client.get(path, **asking("gzip"))
+        client.get(path, **accepting("gzip"))
 
     assert coder.calls == 4
 
 
-def test_what_is_larger_than_the_memory_is_packed_each_time() -> None:
-    coder = Counting()
-    client = client_of(coder, memory=10)
+def test_body_larger_than_the_cache_is_compressed_each_time() -> None:
+    coder = CountingCoder()
+    client = client_of(coder, cache_bytes=10)
 
-    answers = [client.get("/a", **asking("gzip")) for _ in range(2)]
+    responses = [client.get("/a", **accepting("gzip")) for _ in range(2)]
 
     assert coder.calls == 2
-    assert [decompressed(answer) for answer in answers] == [b"a" * 2000] * 2
+    assert [decompressed(response) for response in responses] == [b"a" * 2000] * 2
 
 
-def test_what_has_no_tag_is_not_remembered() -> None:
-    coder = Counting()
-    client = client_of(coder, memory=10_000, is_tagged=False)
+def test_body_without_an_etag_is_not_cached() -> None:
+    coder = CountingCoder()
+    client = client_of(coder, cache_bytes=10_000, has_etag=False)
 
-    answers = [client.get(path, **asking("gzip")) for path in ("/a", "/b", "/a")]
+    responses = [client.get(path, **accepting("gzip")) for path in ("/a", "/b", "/a")]
 
     assert coder.calls == 3
-    assert [decompressed(answer)[:1] for answer in answers] == [b"a", b"b", b"a"]
+    assert [decompressed(response)[:1] for response in responses] == [b"a", b"b", b"a"]
 
 
-@pytest.mark.parametrize("coders", [LIVELY, ONCE], ids=["lively", "once"])
-def test_every_coder_is_undone_by_what_clients_have(coders: Coders) -> None:
+@pytest.mark.parametrize("coders", [DYNAMIC_CODERS, STATIC_CODERS], ids=["dynamic", "static"])
+def test_every_coder_is_deterministic_and_reversible(coders: Coders) -> None:
     body = json.dumps(list(range(5000))).encode()
 
-    for coding, pack in coders.items():
-        assert pack(body) == pack(body)
-        assert DECOMPRESS[coding](pack(body)) == body
+    for coding, compress in coders.items():
+        assert compress(body) == compress(body)
+        assert DECOMPRESS[coding](compress(body)) == body

@@ -12,17 +12,17 @@ from tests.web.scene import API
 
 
 class Connection:
-    """What a server may leave in the environment of a request."""
+    """An object that a server may store in the environment of a request."""
 
 
 @pytest.mark.parametrize("path", ["/livez", f"{API}/me", "/nowhere"])
-def test_nothing_of_a_request_outlives_it(world: World, path: str) -> None:
+def test_request_data_is_released_after_the_response(world: World, path: str) -> None:
     connection = Connection()
     environ = EnvironBuilder(path, environ_overrides={"connection": connection}).get_environ()
     run_wsgi_app(create_web(world.services(), WebOptions()), environ)
-    is_held = ref(connection)
+    reference = ref(connection)
 
     del environ, connection
     gc.collect()
 
-    assert is_held() is None
+    assert reference() is None

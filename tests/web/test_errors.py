@@ -27,13 +27,13 @@ FIELDS = {"type", "title", "status", "detail", "code", "instance", "request_id"}
 
 def subclasses(kind: type[Refusal]) -> Iterator[type[Refusal]]:
     yield kind
-    for below in kind.__subclasses__():
-        yield from subclasses(below)
+    for subclass in kind.__subclasses__():
+        yield from subclasses(subclass)
 
 
-def refusing(world: World, refusal: Exception) -> FlaskClient:
-    """Return the consumer's client of an app whose catalogue refuses so."""
-    world.catalogue.failure = refusal  # type: ignore[assignment]
+def client_with_failure(world: World, failure: Exception) -> FlaskClient:
+    """Return a client of an app whose catalogue fails with an exception."""
+    world.catalogue.failure = failure  # type: ignore[assignment]
     return client_of(create_web(world.services(), WebOptions()))
 
 
@@ -43,10 +43,10 @@ def client_of(app: APIFlask) -> FlaskClient:
     return client
 
 
-def shown(answer: TestResponse) -> dict[str, Any]:
-    assert answer.content_type == "application/problem+json"
-    assert answer.json is not None
-    return dict(answer.json)
+def problem_in(response: TestResponse) -> dict[str, Any]:
+    assert response.content_type == "application/problem+json"
+    assert response.json is not None
+    return dict(response.json)
 
 
 REFUSALS = [
@@ -85,30 +85,30 @@ REFUSALS = [
 @pytest.mark.parametrize(
     ("refusal", "status", "code", "headers"), REFUSALS, ids=[each[2] for each in REFUSALS]
 )
-def test_every_refusal_has_its_status_its_code_and_its_headers(
+def test_every_refusal_has_its_status_code_and_headers(
     refusal: Refusal, status: int, code: str, headers: dict[str, str], world: World
 ) -> None:
-    answer = refusing(world, refusal).get(POPULAR)
+    response = client_with_failure(world, refusal).get(POPULAR)
 
-    assert answer.status_code == status
-    assert shown(answer).keys() == FIELDS
+    assert response.status_code == status
+    assert problem_in(response).keys() == FIELDS
     assert (
-        shown(answer).items()
+        problem_in(response).items()
         >= {
             "type": f"urn:butaca:problem:{code}",
             "status": status,
             "detail": str(refusal),
             "code": code,
             "instance": POPULAR,
-            "request_id": answer.headers["X-Request-Id"],
+            "request_id": response.headers["X-Request-Id"],
         }.items()
     )
-    told = {name: answer.headers.get(name) for name in ("Retry-After", "WWW-Authenticate")}
-    assert {name: value for name, value in told.items() if value} == headers
+    sent = {name: response.headers.get(name) for name in ("Retry-After", "WWW-Authenticate")}
+    assert {name: value for name, value in sent.items() if value} == headers
 
 
-# Input is held against their rules before the core is asked, the command line alone meets those of
-# operators, and the rest are mere families.
+# The schemas reject such input before the core can, only the command line can cause those for
+# operators, and the rest are base classes.
 FOR_OPERATORS = {
     errors.NameTaken,
     errors.NameUnacceptable,
@@ -117,37 +117,37 @@ FOR_OPERATORS = {
     errors.LifetimeUnacceptable,
     errors.DemoRoleFixed,
 }
-NEVER_MET = {Refusal, errors.CatalogueFailed, errors.StarsOutOfRange, errors.SortUnknown}
+NOT_IN_THE_API = {Refusal, errors.CatalogueFailed, errors.StarsOutOfRange, errors.SortUnknown}
 
 
 @pytest.mark.parametrize(
-    "kind", sorted(set(subclasses(Refusal)) - NEVER_MET - FOR_OPERATORS, key=str)
+    "kind", sorted(set(subclasses(Refusal)) - NOT_IN_THE_API - FOR_OPERATORS, key=str)
 )
-def test_every_refusal_that_the_web_can_meet_has_a_problem(kind: type[Refusal]) -> None:
-    assert problems.of_refusal(kind).status >= 400
+def test_every_refusal_of_the_api_has_a_problem_type(kind: type[Refusal]) -> None:
+    assert problems.type_for_refusal(kind).status >= 400
 
 
-def test_every_problem_has_a_code_of_its_own() -> None:
+def test_problem_codes_are_unique() -> None:
     codes = [kind.code for kind in problems.ALL]
 
     assert len(codes) == len(set(codes))
 
 
 @pytest.mark.parametrize("kind", problems.ALL, ids=lambda kind: kind.code)
-def test_every_problem_has_words_for_programs_and_for_people(kind: problems.ProblemType) -> None:
+def test_every_problem_type_has_a_code_and_a_title(kind: problems.ProblemType) -> None:
     assert kind.code == kind.code.lower()
     assert " " not in kind.code
     assert kind.title
     assert kind.status >= 400
 
 
-def test_a_problem_lists_mistakes_only_where_there_are_some(consumer: ContractClient) -> None:
-    assert shown(consumer.get(f"{POPULAR}?page=0")).keys() == {*FIELDS, "errors"}
-    assert shown(consumer.get(f"{API}/movies/1")).keys() == FIELDS
+def test_problem_has_errors_only_for_invalid_input(consumer: ContractClient) -> None:
+    assert problem_in(consumer.get(f"{POPULAR}?page=0")).keys() == {*FIELDS, "errors"}
+    assert problem_in(consumer.get(f"{API}/movies/1")).keys() == FIELDS
 
 
-class AwayLibrary(FakeLibrary):
-    """A library whose database cannot be reached, whatever is asked of it."""
+class UnreachableLibrary(FakeLibrary):
+    """A library whose database is unreachable: every call fails."""
 
     def __getattribute__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -155,29 +155,27 @@ class AwayLibrary(FakeLibrary):
         raise errors.LibraryUnavailable
 
 
-NEEDING_THE_LIBRARY = [
-    call for call in CALLS if "/movies/" not in call.rule and call.rule != f"{API}/me"
-]
+LIBRARY_CALLS = [call for call in CALLS if "/movies/" not in call.rule and call.rule != f"{API}/me"]
 
 
-@pytest.mark.parametrize("call", NEEDING_THE_LIBRARY, ids=str)
-def test_while_the_database_is_away_a_caller_is_told_when_to_come_back(call: Call) -> None:
-    admin = World(store=AwayLibrary()).client(token="abcdef1234567890")
+@pytest.mark.parametrize("call", LIBRARY_CALLS, ids=str)
+def test_unreachable_database_is_503_with_retry_after(call: Call) -> None:
+    admin = World(store=UnreachableLibrary()).client(token="abcdef1234567890")
 
-    answer = call.by(admin)
+    response = call.by(admin)
 
-    assert answer.status_code == 503
-    assert answer.headers["Retry-After"] == "5"
+    assert response.status_code == 503
+    assert response.headers["Retry-After"] == "5"
 
 
 @pytest.mark.parametrize(
     ("include", "status"), [("", 200), ("&include=me", 503)], ids=["plain", "marked"]
 )
 @pytest.mark.parametrize("path", [f"{POPULAR}?", f"{API}/movies/search?query=x", MOVIE])
-def test_movies_are_shown_while_the_database_is_away_but_not_their_marks(
+def test_movies_without_marks_do_not_need_the_database(
     path: str, include: str, status: int
 ) -> None:
-    world = World(store=AwayLibrary())
+    world = World(store=UnreachableLibrary())
     world.catalogue.add(make_record(550))
     consumer = world.client(token=CONSUMER_TOKEN)
 
@@ -187,44 +185,42 @@ def test_movies_are_shown_while_the_database_is_away_but_not_their_marks(
 SECRET = "postgresql://user:pa55word@db/butaca"
 
 
-def broken(kind: type[Exception]) -> Exception:
+def unexpected(kind: type[Exception]) -> Exception:
     return kind(f"{SECRET} went wrong")
 
 
 @pytest.mark.parametrize("kind", [RuntimeError, KeyError, OSError, AttributeError])
-def test_what_nobody_foresaw_is_our_fault_and_its_text_stays_here(
-    kind: type[Exception], world: World
-) -> None:
-    answer = refusing(world, broken(kind)).get(POPULAR)
+def test_unexpected_error_is_500_without_its_message(kind: type[Exception], world: World) -> None:
+    response = client_with_failure(world, unexpected(kind)).get(POPULAR)
 
-    assert answer.status_code == 500
-    assert shown(answer).keys() == FIELDS
-    assert shown(answer)["code"] == "internal-server-error"
-    assert SECRET not in answer.text
-    assert SECRET not in str(answer.headers)
-    assert "Traceback" not in answer.text
+    assert response.status_code == 500
+    assert problem_in(response).keys() == FIELDS
+    assert problem_in(response)["code"] == "internal-server-error"
+    assert SECRET not in response.text
+    assert SECRET not in str(response.headers)
+    assert "Traceback" not in response.text
 
 
-def test_what_nobody_foresaw_is_one_line_in_the_log_with_its_traceback(
+def test_unexpected_error_is_logged_once_with_its_traceback(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
-    client = refusing(world, broken(RuntimeError))
+    client = client_with_failure(world, unexpected(RuntimeError))
 
     with caplog.at_level(logging.WARNING):
         client.get(POPULAR)
 
-    (line,) = caplog.records
-    assert (line.name, line.levelname, line.getMessage()) == (
+    (record,) = caplog.records
+    assert (record.name, record.levelname, record.getMessage()) == (
         "butaca.web",
         "ERROR",
         "request.broke",
     )
-    assert line.exc_info is not None
-    assert isinstance(line.exc_info[1], RuntimeError)
-    assert line.exc_info[2] is not None
+    assert record.exc_info is not None
+    assert isinstance(record.exc_info[1], RuntimeError)
+    assert record.exc_info[2] is not None
 
 
-def test_what_is_foreseen_is_no_error_in_the_log(
+def test_expected_errors_are_not_logged_as_warnings(
     world: World, consumer: ContractClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
@@ -260,30 +256,30 @@ def test_what_is_foreseen_is_no_error_in_the_log(
         ),
     ],
 )
-def test_outside_the_api_errors_are_problems_too(
+def test_errors_outside_the_api_are_problems(
     method: str, path: str, status: int, code: str, detail: str, anonymous: ContractClient
 ) -> None:
-    answer = anonymous.open(path, method=method)
+    response = anonymous.open(path, method=method)
 
-    assert answer.status_code == status
-    assert shown(answer)["code"] == code
-    assert shown(answer)["detail"] == detail
-    assert "Retry-After" not in answer.headers
+    assert response.status_code == status
+    assert problem_in(response)["code"] == code
+    assert problem_in(response)["detail"] == detail
+    assert "Retry-After" not in response.headers
 
 
 @pytest.mark.parametrize("path", [f"{API}//me", f"{API}/me//favorites", f"{API}/me/"])
-def test_a_slash_too_many_leads_nowhere(path: str, consumer: ContractClient) -> None:
-    answer = consumer.get(path)
+def test_extra_slash_is_404(path: str, consumer: ContractClient) -> None:
+    response = consumer.get(path)
 
-    assert answer.status_code == 404
-    assert shown(answer)["code"] == "not-found"
+    assert response.status_code == 404
+    assert problem_in(response)["code"] == "not-found"
 
 
-def test_a_method_that_is_not_allowed_names_those_that_are(consumer: ContractClient) -> None:
-    answer = consumer.delete(f"{API}/me/favorites")
+def test_method_not_allowed_lists_the_allowed_methods(consumer: ContractClient) -> None:
+    response = consumer.delete(f"{API}/me/favorites")
 
-    assert answer.status_code == 405
-    assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS", "POST"}
+    assert response.status_code == 405
+    assert set(response.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS", "POST"}
 
 
 def raising(error: Exception) -> Callable[[], Response]:
@@ -293,20 +289,20 @@ def raising(error: Exception) -> Callable[[], Response]:
     return view
 
 
-def test_a_status_without_words_of_ours_is_told_by_its_number(world: World) -> None:
+def test_status_without_a_problem_type_gets_a_generic_code(world: World) -> None:
     app = create_web(world.services(), WebOptions())
     app.add_url_rule("/range", "range", raising(RequestedRangeNotSatisfiable(description=SECRET)))
 
-    answer = client_of(app).get("/range")
+    response = client_of(app).get("/range")
 
-    assert answer.status_code == 416
-    assert shown(answer)["code"] == "http-416"
-    assert shown(answer)["detail"] == "The request cannot be met."
-    assert SECRET not in answer.text
+    assert response.status_code == 416
+    assert problem_in(response)["code"] == "http-416"
+    assert problem_in(response)["detail"] == "The request cannot be met."
+    assert SECRET not in response.text
 
 
-def test_the_instance_is_the_path_as_it_was_asked_for(anonymous: ContractClient) -> None:
-    answer = anonymous.get("/no/such%20%C3%B1and%C3%BA?token=secret")
+def test_instance_is_the_decoded_path_without_the_query(anonymous: ContractClient) -> None:
+    response = anonymous.get("/no/such%20%C3%B1and%C3%BA?token=secret")
 
-    assert shown(answer)["instance"] == "/no/such ñandú"
-    assert "secret" not in answer.text
+    assert problem_in(response)["instance"] == "/no/such ñandú"
+    assert "secret" not in response.text

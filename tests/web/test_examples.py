@@ -21,50 +21,52 @@ from tests.web.exchanges import exchanges
 SPEC = describe().spec
 CONTRACT = Resource.from_contents(SPEC, default_specification=DRAFT202012)
 REGISTRY: Registry[Any] = Registry().with_resource("urn:contract", CONTRACT)
-Place = tuple[str, dict[str, Any], Any]
-"""Where an example stands, the schema that it is under, and the example."""
+Example = tuple[str, dict[str, Any], Any]
+"""The path of an example in the contract, its schema, and the example."""
 
 
-def places() -> Iterator[Place]:
+def all_examples() -> Iterator[Example]:
     """Yield every example of the contract."""
-    yield from inside("", SPEC)
+    yield from nested_examples("", SPEC)
 
 
-def inside(path: str, part: Any) -> Iterator[Place]:
-    below = enumerate(part) if isinstance(part, list) else part.items()
-    for name, each in below:
-        if isinstance(each, list | dict) and name not in {"example", "examples"}:
-            yield from inside(f"{path}/{name}", each)
+def nested_examples(path: str, part: Any) -> Iterator[Example]:
+    children = enumerate(part) if isinstance(part, list) else part.items()
+    for name, child in children:
+        if isinstance(child, list | dict) and name not in {"example", "examples"}:
+            yield from nested_examples(f"{path}/{name}", child)
     if isinstance(part, dict):
-        yield from shown_by(path, part)
+        yield from examples_of(path, part)
 
 
-def shown_by(path: str, part: dict[str, Any]) -> Iterator[Place]:
+def examples_of(path: str, part: dict[str, Any]) -> Iterator[Example]:
     schema = part.get("schema", part)
     if "example" in part:
         yield path, schema, part["example"]
     match part.get("examples"):
-        case list(shown):
-            yield from ((path, schema, each) for each in shown)
-        case dict(shown):
-            yield from ((f"{path}/{name}", schema, each["value"]) for name, each in shown.items())
+        case list(found):
+            yield from ((path, schema, example) for example in found)
+        case dict(found):
+            yield from (
+                (f"{path}/{name}", schema, example["value"]) for name, example in found.items()
+            )
 
 
-def valid(schema: dict[str, Any], example: Any) -> None:
-    """Raise ValidationError where an example is not what its schema says."""
+def validate(schema: dict[str, Any], example: Any) -> None:
+    """Raise ValidationError if an example does not match its schema."""
     absolute = {"$ref": f"urn:contract{schema['$ref']}"} if "$ref" in schema else schema
     checker = Draft202012Validator.FORMAT_CHECKER
     Draft202012Validator(absolute, registry=REGISTRY, format_checker=checker).validate(example)
 
 
-PLACES = list(places())
+EXAMPLES = list(all_examples())
 
 
 @pytest.mark.parametrize(
-    ("schema", "example"), [each[1:] for each in PLACES], ids=[e[0] for e in PLACES]
+    ("schema", "example"), [each[1:] for each in EXAMPLES], ids=[e[0] for e in EXAMPLES]
 )
-def test_an_example_is_what_its_schema_says(schema: dict[str, Any], example: Any) -> None:
-    valid(schema, example)
+def test_example_matches_its_schema(schema: dict[str, Any], example: Any) -> None:
+    validate(schema, example)
 
 
 def operations() -> Iterator[dict[str, Any]]:
@@ -73,7 +75,7 @@ def operations() -> Iterator[dict[str, Any]]:
 
 
 def contents() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield all that is sent or answered with a body, by its place."""
+    """Yield the content of every request and response body, with the name of its owner."""
     for name, response in SPEC["components"]["responses"].items():
         yield from ((name, content) for content in response["content"].values())
     for operation in operations():
@@ -95,7 +97,7 @@ def parameters() -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("parameter", list(parameters()), ids=lambda each: each["name"])
-def test_every_parameter_has_a_word_and_an_example(parameter: dict[str, Any]) -> None:
+def test_every_parameter_has_a_description_and_an_example(parameter: dict[str, Any]) -> None:
     schema = parameter["schema"]
 
     assert parameter.get("description") or schema["description"]
@@ -103,49 +105,49 @@ def test_every_parameter_has_a_word_and_an_example(parameter: dict[str, Any]) ->
 
 
 @pytest.mark.parametrize(("name", "header"), list(SPEC["components"]["headers"].items()))
-def test_every_header_has_a_word_and_an_example(name: str, header: dict[str, Any]) -> None:
+def test_every_header_has_a_description_and_an_example(name: str, header: dict[str, Any]) -> None:
     assert header["description"]
     assert "example" in header
 
 
-def test_every_exchange_is_what_the_service_answers_over_the_sandbox() -> None:
+def test_recorded_exchanges_match_the_current_service() -> None:
     assert exchanges() == list(examples.recorded()), "run: make contract"
 
 
-def test_every_good_answer_with_a_body_has_an_exchange() -> None:
+def test_every_successful_response_with_a_body_has_an_exchange() -> None:
     recorded = {(each.operation, each.status) for each in examples.recorded()}
-    promised = {
+    documented = {
         (operation["operationId"], int(status))
         for operation in operations()
         for status, response in operation["responses"].items()
         if "content" in response
     }
 
-    assert recorded == promised
+    assert recorded == documented
 
 
-Asking = Callable[[World, FlaskClient], TestResponse]
+Request = Callable[[World, FlaskClient], TestResponse]
 FAVORITES = "/api/v1/me/favorites"
 
 
-def asking(path: str, method: str = "GET", **sent: Any) -> Asking:
+def request(path: str, method: str = "GET", **sent: Any) -> Request:
     return lambda world, client: client.open(path, method=method, **sent)
 
 
-def while_tmdb(failure: Exception) -> Asking:
-    def ask(world: World, client: FlaskClient) -> TestResponse:
+def with_tmdb_failure(failure: Exception) -> Request:
+    def send(world: World, client: FlaskClient) -> TestResponse:
         world.catalogue.failure = failure  # type: ignore[assignment]
         return client.get("/api/v1/movies/popular")
 
-    return ask
+    return send
 
 
-def while_the_library(refusal: errors.LibraryUnavailable) -> Asking:
-    def ask(world: World, client: FlaskClient) -> TestResponse:
+def with_library_failure(refusal: errors.LibraryUnavailable) -> Request:
+    def send(world: World, client: FlaskClient) -> TestResponse:
         world.store.favorites = raising(refusal)  # type: ignore[method-assign]
         return client.get(FAVORITES)
 
-    return ask
+    return send
 
 
 def raising(refusal: errors.LibraryUnavailable) -> Callable[..., Any]:
@@ -155,14 +157,14 @@ def raising(refusal: errors.LibraryUnavailable) -> Callable[..., Any]:
     return favorites
 
 
-def too_often(world: World, client: FlaskClient) -> TestResponse:
+def over_the_rate_limit(world: World, client: FlaskClient) -> TestResponse:
     world.limiter.wait = 7
     return client.get("/api/v1/movies/popular")
 
 
-def without_a_place(world: World, client: FlaskClient) -> TestResponse:
+def without_a_slot(world: World, client: FlaskClient) -> TestResponse:
     assert isinstance(client.application, Flask)
-    client.application.wsgi_app = Admission(client.application.wsgi_app, places=0)  # type: ignore[method-assign]
+    client.application.wsgi_app = Admission(client.application.wsgi_app, slots=0)  # type: ignore[method-assign]
     return client.get("/api/v1/movies/popular")
 
 
@@ -171,62 +173,62 @@ def without_a_token(world: World, client: FlaskClient) -> TestResponse:
 
 
 AS_ADMIN = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
-PROVOKED: dict[str, Asking] = {
+REQUESTS: dict[str, Request] = {
     "unauthorized": without_a_token,
-    "forbidden": asking("/api/v1/users/1/favorites"),
-    "movie-not-found": asking("/api/v1/movies/0"),
-    "favorite-not-found": asking(f"{FAVORITES}/13"),
-    "rating-not-found": asking("/api/v1/me/ratings/13"),
-    "user-not-found": asking("/api/v1/users/3/favorites", headers=AS_ADMIN),
-    "bad-request": asking(FAVORITES, "POST", data="{", content_type="application/json"),
-    "content-too-large": asking(FAVORITES, "POST", json={"movie_id": "5" * 20_000}),
-    "unsupported-media-type": asking(FAVORITES, "POST", data="movie_id=550"),
-    "unprocessable-content": asking("/api/v1/me/ratings/550", "PUT", json={"stars": 6}),
-    "too-many-requests": too_often,
-    "overloaded": without_a_place,
-    "internal-server-error": while_tmdb(RuntimeError()),
-    "library-unavailable": while_the_library(errors.LibraryUnavailable()),
-    "library-busy": while_the_library(errors.LibraryBusy()),
-    "catalogue-unavailable": while_tmdb(errors.CatalogueUnavailable()),
-    "catalogue-busy": while_tmdb(errors.CatalogueBusy()),
-    "catalogue-timed-out": while_tmdb(errors.CatalogueTimedOut()),
-    "catalogue-garbled": while_tmdb(errors.CatalogueGarbled()),
-    "catalogue-answered-nonsense": while_tmdb(errors.CatalogueAnsweredNonsense()),
-    "catalogue-refused-us": while_tmdb(errors.CatalogueRefusedUs()),
+    "forbidden": request("/api/v1/users/1/favorites"),
+    "movie-not-found": request("/api/v1/movies/0"),
+    "favorite-not-found": request(f"{FAVORITES}/13"),
+    "rating-not-found": request("/api/v1/me/ratings/13"),
+    "user-not-found": request("/api/v1/users/3/favorites", headers=AS_ADMIN),
+    "bad-request": request(FAVORITES, "POST", data="{", content_type="application/json"),
+    "content-too-large": request(FAVORITES, "POST", json={"movie_id": "5" * 20_000}),
+    "unsupported-media-type": request(FAVORITES, "POST", data="movie_id=550"),
+    "unprocessable-content": request("/api/v1/me/ratings/550", "PUT", json={"stars": 6}),
+    "too-many-requests": over_the_rate_limit,
+    "overloaded": without_a_slot,
+    "internal-server-error": with_tmdb_failure(RuntimeError()),
+    "library-unavailable": with_library_failure(errors.LibraryUnavailable()),
+    "library-busy": with_library_failure(errors.LibraryBusy()),
+    "catalogue-unavailable": with_tmdb_failure(errors.CatalogueUnavailable()),
+    "catalogue-busy": with_tmdb_failure(errors.CatalogueBusy()),
+    "catalogue-timed-out": with_tmdb_failure(errors.CatalogueTimedOut()),
+    "catalogue-garbled": with_tmdb_failure(errors.CatalogueGarbled()),
+    "catalogue-answered-nonsense": with_tmdb_failure(errors.CatalogueAnsweredNonsense()),
+    "catalogue-refused-us": with_tmdb_failure(errors.CatalogueRefusedUs()),
 }
-SHOWN = {
+PROBLEMS = {
     code: each["value"]
     for response in SPEC["components"]["responses"].values()
     for code, each in response["content"]["application/problem+json"]["examples"].items()
 }
 
 
-def test_every_problem_that_an_operation_can_bring_is_shown() -> None:
-    outside = {"not-found", "method-not-allowed"}
+def test_every_problem_of_an_operation_has_an_example() -> None:
+    outside_the_api = {"not-found", "method-not-allowed"}
 
-    assert SHOWN.keys() == {kind.code for kind in problems.ALL} - outside
+    assert PROBLEMS.keys() == {kind.code for kind in problems.ALL} - outside_the_api
 
 
-@pytest.mark.parametrize("code", SHOWN)
-def test_the_example_of_a_problem_is_what_is_answered(code: str, world: World) -> None:
+@pytest.mark.parametrize("code", PROBLEMS)
+def test_example_of_a_problem_matches_the_response(code: str, world: World) -> None:
     client = create_web(world.services(), WebOptions()).test_client()
     client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {CONSUMER_TOKEN}"
     client.environ_base["HTTP_X_REQUEST_ID"] = examples.REQUEST_ID
 
-    answer = PROVOKED[code](world, client)
+    response = REQUESTS[code](world, client)
 
-    assert answer.json == SHOWN[code]
+    assert response.json == PROBLEMS[code]
 
 
 @pytest.mark.parametrize(("name", "response"), list(SPEC["components"]["responses"].items()))
-def test_a_response_shows_problems_of_its_own_status(name: str, response: dict[str, Any]) -> None:
-    shown = response["content"]["application/problem+json"]["examples"]
-    statuses = {each["value"]["status"] for each in shown.values()}
-    promised = {
+def test_examples_of_a_response_have_its_status(name: str, response: dict[str, Any]) -> None:
+    found = response["content"]["application/problem+json"]["examples"]
+    statuses = {each["value"]["status"] for each in found.values()}
+    documented = {
         int(status)
         for operation in operations()
         for status, each in operation["responses"].items()
         if each == {"$ref": f"#/components/responses/{name}"}
     }
 
-    assert statuses == promised
+    assert statuses == documented

@@ -341,10 +341,10 @@ def test_without_marks_the_app_says_why(lane: Lane) -> None:
 def test_without_a_place_the_app_says_so(lane: Lane) -> None:
     lane.get(MARKED[0])
     app = lane.app.wsgi_app
-    lane.app.wsgi_app = Admission(app, places=0)  # type: ignore[method-assign]
+    lane.app.wsgi_app = Admission(app, slots=0)  # type: ignore[method-assign]
     answer = lane.get(MARKED[0])
     assert (answer.status_code, answer.get_json()["code"]) == (503, "overloaded")
-    lane.app.wsgi_app = Admission(app, places=1)  # type: ignore[method-assign]
+    lane.app.wsgi_app = Admission(app, slots=1)  # type: ignore[method-assign]
     assert [lane.get(MARKED[0]).status_code for _ in range(3)] == [200] * 3
     assert lane.asked == 1
 
@@ -473,7 +473,7 @@ def test_whoever_is_turned_away_is_counted_once(lane: Lane) -> None:
 def test_whoever_finds_no_place_is_not_counted(lane: Lane) -> None:
     lane.get(FAVORITES)
     lane.world.limiter.calls.clear()
-    lane.app.wsgi_app = Admission(lane.app.wsgi_app, places=0)  # type: ignore[method-assign]
+    lane.app.wsgi_app = Admission(lane.app.wsgi_app, slots=0)  # type: ignore[method-assign]
     assert lane.get(FAVORITES).status_code == 503
     assert lane.world.limiter.calls == []
 
@@ -487,10 +487,10 @@ def test_what_is_very_long_is_answered_by_the_app(lane: Lane) -> None:
 def test_what_a_client_has_is_not_packed_again(lane: Lane) -> None:
     keep(lane.world, *(make_record(number) for number in range(1, 20)))
     tag = lane.get(FAVORITES, Accept_Encoding="gzip").headers["ETag"]
-    lane.compression._packed.clear()
+    lane.compression._cache.clear()
     again = lane.get(FAVORITES, Accept_Encoding="gzip", If_None_Match=tag)
     assert (again.status_code, again.headers["ETag"]) == (304, tag)
-    assert len(lane.compression._packed) == 0
+    assert len(lane.compression._cache) == 0
 
 
 def test_what_an_admin_asks_for_is_answered_by_the_app(lane: Lane) -> None:

@@ -1,4 +1,4 @@
-"""What operators see of a request: its ID, its log line and its metrics."""
+"""The request ID, the access log and the metrics of requests."""
 
 import logging
 import re
@@ -20,130 +20,142 @@ from tests.web.scene import API, CALLS, Call, furnish
 ME = f"{API}/me"
 POPULAR = f"{API}/movies/popular"
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
-MADE = re.compile(r"[0-9a-f]{32}")
+RANDOM_ID = re.compile(r"[0-9a-f]{32}")
 
 
-class Ear(logging.Handler):
-    """Hears every line, and in the name of which request it is said."""
+class LogRecorder(logging.Handler):
+    """Records every log record, with the request and trace IDs in effect."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.lines: list[logging.LogRecord] = []
+        self.records: list[logging.LogRecord] = []
         self.request_ids: list[str | None] = []
         self.trace_ids: list[str | None] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(record)
-        names = trace.current()
-        self.request_ids.append(names and names.request_id)
-        self.trace_ids.append(names and names.trace_id)
+        self.records.append(record)
+        current = trace.current()
+        self.request_ids.append(current and current.request_id)
+        self.trace_ids.append(current and current.trace_id)
 
-    def answered(self) -> dict[str, Any]:
-        (line,) = (line for line in self.lines if line.getMessage() == "request.answered")
-        return line.__dict__
+    def access(self) -> dict[str, Any]:
+        """Return the fields of the only access record."""
+        (record,) = (each for each in self.records if each.getMessage() == "request.answered")
+        return record.__dict__
 
     @property
-    def everything(self) -> str:
-        return "\n".join(str(line.__dict__) + str(line.exc_info) for line in self.lines)
+    def text(self) -> str:
+        return "\n".join(str(record.__dict__) + str(record.exc_info) for record in self.records)
 
 
 @pytest.fixture
-def ear(caplog: pytest.LogCaptureFixture) -> Iterator[Ear]:
+def recorder(caplog: pytest.LogCaptureFixture) -> Iterator[LogRecorder]:
     caplog.set_level(logging.DEBUG)
-    ear = Ear()
-    logging.getLogger().addHandler(ear)
-    yield ear
-    logging.getLogger().removeHandler(ear)
+    recorder = LogRecorder()
+    logging.getLogger().addHandler(recorder)
+    yield recorder
+    logging.getLogger().removeHandler(recorder)
 
 
-@pytest.mark.parametrize("sane", ["a", "0", "x" * 64, "A-b_c.9", "-", "..", "6f1c-4b"])
-def test_a_sane_request_id_is_taken_from_the_caller(sane: str, consumer: ContractClient) -> None:
-    answer = consumer.get(ME, headers={"X-Request-Id": sane})
+@pytest.mark.parametrize("request_id", ["a", "0", "x" * 64, "A-b_c.9", "-", "..", "6f1c-4b"])
+def test_well_formed_request_id_of_the_client_is_used(
+    request_id: str, consumer: ContractClient
+) -> None:
+    response = consumer.get(ME, headers={"X-Request-Id": request_id})
 
-    assert answer.headers["X-Request-Id"] == sane
+    assert response.headers["X-Request-Id"] == request_id
 
 
 @pytest.mark.parametrize(
-    "mad",
+    "request_id",
     ["", " ", "x" * 65, "x" * 5000, "a b", "a\tb", "a\nb", "a\x00b", "ñ", "٣", "a/b", "a;b", "<b>"],
 )
-def test_any_other_request_id_is_made_anew(mad: str, consumer: ContractClient) -> None:
-    raw = mad.encode().decode("latin-1")  # As a WSGI server hands it on.
+def test_malformed_request_id_is_replaced(request_id: str, consumer: ContractClient) -> None:
+    raw = request_id.encode().decode("latin-1")  # As a WSGI server passes it.
 
-    answer = consumer.get(ME, environ_overrides={"HTTP_X_REQUEST_ID": raw})
+    response = consumer.get(ME, environ_overrides={"HTTP_X_REQUEST_ID": raw})
 
-    assert MADE.fullmatch(answer.headers["X-Request-Id"])
+    assert RANDOM_ID.fullmatch(response.headers["X-Request-Id"])
 
 
-def test_no_two_requests_are_given_the_same_id(consumer: ContractClient) -> None:
-    made = {consumer.get(ME).headers["X-Request-Id"] for _ in range(20)}
+def test_generated_request_ids_are_unique(consumer: ContractClient) -> None:
+    request_ids = {consumer.get(ME).headers["X-Request-Id"] for _ in range(20)}
 
-    assert len(made) == 20
+    assert len(request_ids) == 20
 
 
 @pytest.mark.parametrize("call", CALLS, ids=str)
-@pytest.mark.parametrize("who", ["anonymous", "consumer", "admin"])
-def test_every_answer_and_every_line_of_the_log_bears_the_names_of_its_request(
-    call: Call, who: str, world: World, ear: Ear, request: pytest.FixtureRequest
+@pytest.mark.parametrize("client_name", ["anonymous", "consumer", "admin"])
+def test_responses_and_log_records_have_the_ids_of_their_request(
+    call: Call,
+    client_name: str,
+    world: World,
+    recorder: LogRecorder,
+    request: pytest.FixtureRequest,
 ) -> None:
     furnish(world)
 
-    headers = {"X-Request-Id": "mine", "traceparent": f"00-{TRACE_ID}-00f067aa0ba902b7-01"}
-    answer = call.by(request.getfixturevalue(who), headers=headers)
+    headers = {"X-Request-Id": "abc", "traceparent": f"00-{TRACE_ID}-00f067aa0ba902b7-01"}
+    response = call.by(request.getfixturevalue(client_name), headers=headers)
 
-    assert answer.headers["X-Request-Id"] == "mine"
-    assert set(ear.request_ids) == {"mine"}
-    assert set(ear.trace_ids) == {TRACE_ID}
-
-
-def test_an_error_bears_the_request_id_in_its_body(consumer: ContractClient) -> None:
-    answer = consumer.get(f"{API}/nope", headers={"X-Request-Id": "mine"})
-
-    assert answer.json is not None
-    assert answer.json["request_id"] == "mine"
+    assert response.headers["X-Request-Id"] == "abc"
+    assert set(recorder.request_ids) == {"abc"}
+    assert set(recorder.trace_ids) == {TRACE_ID}
 
 
-def test_what_broke_bears_the_request_id_in_all_places(world: World, ear: Ear) -> None:
+def test_problem_contains_the_request_id(consumer: ContractClient) -> None:
+    response = consumer.get(f"{API}/nope", headers={"X-Request-Id": "abc"})
+
+    assert response.json is not None
+    assert response.json["request_id"] == "abc"
+
+
+def test_unexpected_error_has_the_request_id_everywhere(
+    world: World, recorder: LogRecorder
+) -> None:
     world.catalogue.failure = RuntimeError()  # type: ignore[assignment]
     client = create_web(world.services(), WebOptions()).test_client()
 
-    answer = client.get(
-        POPULAR, headers={"Authorization": f"Bearer {CONSUMER_TOKEN}", "X-Request-Id": "mine"}
+    response = client.get(
+        POPULAR, headers={"Authorization": f"Bearer {CONSUMER_TOKEN}", "X-Request-Id": "abc"}
     )
 
-    assert answer.status_code == 500
-    assert answer.headers["X-Request-Id"] == "mine"
-    assert answer.json is not None
-    assert answer.json["request_id"] == "mine"
-    assert {line.getMessage() for line in ear.lines} == {"request.broke", "request.answered"}
-    assert set(ear.request_ids) == {"mine"}
+    assert response.status_code == 500
+    assert response.headers["X-Request-Id"] == "abc"
+    assert response.json is not None
+    assert response.json["request_id"] == "abc"
+    assert {record.getMessage() for record in recorder.records} == {
+        "request.broke",
+        "request.answered",
+    }
+    assert set(recorder.request_ids) == {"abc"}
 
 
-def test_one_request_does_not_speak_in_the_name_of_the_one_before(
-    consumer: ContractClient, ear: Ear
+def test_request_does_not_inherit_the_previous_request_id(
+    consumer: ContractClient, recorder: LogRecorder
 ) -> None:
     consumer.get(ME, headers={"X-Request-Id": "one"})
     consumer.get(ME, headers={"X-Request-Id": "two"})
 
-    assert list(dict.fromkeys(ear.request_ids)) == ["one", "two"]
+    assert list(dict.fromkeys(recorder.request_ids)) == ["one", "two"]
 
 
-def test_a_request_leaves_one_line_that_says_what_came_of_it(
-    world: World, consumer: ContractClient, ear: Ear
+def test_access_record_describes_the_request(
+    world: World, consumer: ContractClient, recorder: LogRecorder
 ) -> None:
     furnish(world)
 
     consumer.get(f"{API}/me/favorites/550?language=es")
 
-    line = ear.answered()
-    assert line["name"] == "butaca.access"
-    assert line["levelname"] == "INFO"
-    assert line["method"] == "GET"
-    assert line["route"] == f"{API}/me/favorites/<movie_id>"
-    assert line["status"] == 200
-    assert line["user_id"] == CONSUMER.id
-    assert line["cache"] is None
-    assert 0 <= line["milliseconds"] < 60_000
+    fields = recorder.access()
+    assert fields["name"] == "butaca.access"
+    assert fields["levelname"] == "INFO"
+    assert fields["method"] == "GET"
+    assert fields["route"] == f"{API}/me/favorites/<movie_id>"
+    assert fields["status"] == 200
+    assert fields["user_id"] == CONSUMER.id
+    assert fields["cache"] is None
+    assert 0 <= fields["milliseconds"] < 60_000
 
 
 @pytest.mark.parametrize(
@@ -155,33 +167,32 @@ def test_a_request_leaves_one_line_that_says_what_came_of_it(
         ("/livez", "/livez", 200),
     ],
 )
-def test_the_line_names_the_route_and_not_the_path(
-    path: str, route: str, status: int, anonymous: ContractClient, ear: Ear
+def test_access_record_contains_the_route_instead_of_the_path(
+    path: str, route: str, status: int, anonymous: ContractClient, recorder: LogRecorder
 ) -> None:
     anonymous.get(path)
 
-    line = ear.answered()
-    assert (line["route"], line["status"], line["user_id"]) == (route, status, None)
+    fields = recorder.access()
+    assert (fields["route"], fields["status"], fields["user_id"]) == (route, status, None)
 
 
 @pytest.mark.parametrize("source", Source)
-def test_the_line_says_how_an_answer_was_come_by(
-    source: Source, world: World, consumer: ContractClient, ear: Ear
+def test_access_record_contains_the_cache_source(
+    source: Source, world: World, consumer: ContractClient, recorder: LogRecorder
 ) -> None:
     world.catalogue.freshness = Freshness(source)
 
     consumer.get(POPULAR)
 
-    assert ear.answered()["cache"] == source.value
+    assert recorder.access()["cache"] == source.value
 
 
-def test_no_token_and_no_query_appears_in_the_log(
-    world: World, anonymous: ContractClient, ear: Ear
+def test_log_contains_no_token_or_query(
+    world: World, anonymous: ContractClient, recorder: LogRecorder
 ) -> None:
     furnish(world)
     clients = {
-        token: world.client(token=token)
-        for token in (ADMIN_TOKEN, CONSUMER_TOKEN, "unknown-but-dear")
+        token: world.client(token=token) for token in (ADMIN_TOKEN, CONSUMER_TOKEN, "unknown-token")
     }
     for call in CALLS:
         for client in clients.values():
@@ -197,18 +208,18 @@ def test_no_token_and_no_query_appears_in_the_log(
     for call in CALLS:
         call.by(clients[ADMIN_TOKEN])
 
-    assert len(ear.lines) > len(CALLS) * 4
-    assert [token for token in clients if token in ear.everything] == []
+    assert len(recorder.records) > len(CALLS) * 4
+    assert [token for token in clients if token in recorder.text] == []
 
 
-def test_no_token_appears_in_the_log_when_something_breaks(world: World, ear: Ear) -> None:
+def test_log_of_an_unexpected_error_contains_no_token(world: World, recorder: LogRecorder) -> None:
     world.catalogue.failure = RuntimeError("out of order")  # type: ignore[assignment]
     client = create_web(world.services(), WebOptions()).test_client()
 
     client.get(POPULAR, headers={"Authorization": f"Bearer {CONSUMER_TOKEN}"})
 
-    assert "out of order" in ear.everything
-    assert CONSUMER_TOKEN not in ear.everything
+    assert "out of order" in recorder.text
+    assert CONSUMER_TOKEN not in recorder.text
 
 
 def counted(registry: CollectorRegistry, **labels: str) -> float | None:
@@ -236,7 +247,7 @@ def test_requests_are_counted_by_method_route_and_status(
     assert counted(registry, method=method, route=route, status=status) == 3
 
 
-def test_methods_that_are_made_up_are_counted_as_one(world: World) -> None:
+def test_unknown_methods_share_one_label(world: World) -> None:
     registry = CollectorRegistry()
     client = create_web(world.services(), WebOptions(), registry).test_client()
 
@@ -247,9 +258,7 @@ def test_methods_that_are_made_up_are_counted_as_one(world: World) -> None:
 
 
 @pytest.mark.parametrize("source", Source)
-def test_answers_of_the_catalogue_are_counted_by_where_they_came_from(
-    source: Source, world: World
-) -> None:
+def test_catalogue_responses_are_counted_by_source(source: Source, world: World) -> None:
     registry = CollectorRegistry()
     world.catalogue.freshness = Freshness(source)
     client = create_web(world.services(), WebOptions(), registry).test_client()

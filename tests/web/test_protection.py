@@ -10,7 +10,7 @@ from werkzeug.test import TestResponse
 
 from butaca.web import WebOptions
 from butaca.web.inputs import MAX_BODY
-from butaca.web.protection import EXPOSED
+from butaca.web.protection import EXPOSED_HEADERS
 from tests.builders import ADMIN, CONSUMER, CONSUMER_TOKEN
 from tests.conftest import World
 from tests.contract_client import ContractClient
@@ -20,9 +20,9 @@ from tests.web.scene import ADMINS, API, BODIES, CALLS, READS, Call, furnish
 ME = f"{API}/me"
 RATING = f"{API}/me/ratings/550"
 WITH_BODY = [call for call in CALLS if call.method in BODIES]
-FRIEND = "https://friend.example"
-STRANGER = "https://stranger.example"
-ALLOWED = "Access-Control-Allow-Origin"
+TRUSTED = "https://trusted.example"
+UNTRUSTED = "https://untrusted.example"
+ALLOW_ORIGIN = "Access-Control-Allow-Origin"
 
 
 @pytest.mark.parametrize("call", WITH_BODY, ids=str)
@@ -40,15 +40,15 @@ ALLOWED = "Access-Control-Allow-Origin"
         "multipart/form-data; boundary=x",
     ],
 )
-def test_a_body_must_be_declared_as_json(
+def test_body_with_another_content_type_is_rejected(
     call: Call, content_type: str | None, world: World, consumer: ContractClient
 ) -> None:
     furnish(world)
     before = deepcopy(world.store)
 
-    answer = call.by(consumer, json=None, data=b'{"stars": 1}', content_type=content_type)
+    response = call.by(consumer, json=None, data=b'{"stars": 1}', content_type=content_type)
 
-    assert answer.status_code == 415
+    assert response.status_code == 415
     assert world.store == before
 
 
@@ -61,30 +61,28 @@ def test_a_body_must_be_declared_as_json(
         "application/x+json",
     ],
 )
-def test_json_may_be_declared_as_http_lets_it(
+def test_any_json_content_type_is_accepted(
     content_type: str, world: World, consumer: ContractClient
 ) -> None:
     furnish(world)
 
-    answer = consumer.put(RATING, data=b'{"stars": 1}', content_type=content_type)
+    response = consumer.put(RATING, data=b'{"stars": 1}', content_type=content_type)
 
-    assert answer.status_code == 200
+    assert response.status_code == 200
 
 
 @pytest.mark.parametrize("call", WITH_BODY, ids=str)
-def test_without_a_body_or_a_type_the_type_is_what_is_missing(
-    call: Call, consumer: ContractClient
-) -> None:
+def test_missing_body_and_content_type_is_415(call: Call, consumer: ContractClient) -> None:
     assert call.by(consumer, json=None).status_code == 415
 
 
 def padded(size: int) -> bytes:
-    """Return a good body of this many bytes."""
+    """Return a valid body of this many bytes."""
     return b'{"stars": 1' + b" " * (size - 12) + b"}"
 
 
 def chunked(body: bytes) -> dict[str, Any]:
-    """Return a request whose server tells where its body ends, and not how long it is."""
+    """Return the arguments of a request with a chunked body, whose length is not declared."""
     return {
         "input_stream": io.BytesIO(body),
         "content_type": "application/json",
@@ -92,7 +90,7 @@ def chunked(body: bytes) -> dict[str, Any]:
     }
 
 
-def test_the_largest_body_is_read(world: World, consumer: ContractClient) -> None:
+def test_body_of_the_maximum_size_is_accepted(world: World, consumer: ContractClient) -> None:
     furnish(world)
 
     declared = consumer.put(RATING, data=padded(MAX_BODY), content_type="application/json")
@@ -105,7 +103,7 @@ def test_the_largest_body_is_read(world: World, consumer: ContractClient) -> Non
 
 @pytest.mark.parametrize("call", WITH_BODY, ids=str)
 @pytest.mark.parametrize("size", [MAX_BODY + 1, 1_000_000])
-def test_a_larger_body_is_too_large(
+def test_body_over_the_maximum_size_is_rejected(
     call: Call, size: int, world: World, consumer: ContractClient
 ) -> None:
     furnish(world)
@@ -120,71 +118,69 @@ def test_a_larger_body_is_too_large(
 
 
 @pytest.mark.parametrize("call", WITH_BODY, ids=str)
-def test_a_body_of_which_not_all_came_is_not_read(
-    call: Call, world: World, consumer: ContractClient
-) -> None:
+def test_incomplete_body_is_rejected(call: Call, world: World, consumer: ContractClient) -> None:
     furnish(world)
     before = deepcopy(world.store)
-    half = {
+    incomplete = {
         "input_stream": io.BytesIO(b'{"movie_id": 551, "stars": 1}'),
         "content_type": "application/json",
         "environ_overrides": {"CONTENT_LENGTH": "500", "wsgi.input_terminated": True},
     }
 
-    answer = call.by(consumer, json=None, **half)
+    response = call.by(consumer, json=None, **incomplete)
 
-    assert answer.status_code == 400
+    assert response.status_code == 400
     assert world.store == before
 
 
-def test_a_body_is_not_cut_off_where_it_is_too_large(
+def test_chunked_body_over_the_maximum_size_is_not_truncated(
     world: World, consumer: ContractClient
 ) -> None:
     furnish(world)
 
-    answer = consumer.put(RATING, **chunked(b'{"stars": 1}' + b" " * MAX_BODY + b"junk"))
+    response = consumer.put(RATING, **chunked(b'{"stars": 1}' + b" " * MAX_BODY + b"junk"))
 
-    assert answer.status_code == 413
-
-
-def test_a_hundred_thousand_nested_brackets_are_too_large(consumer: ContractClient) -> None:
-    answer = consumer.put(RATING, data=b"[" * 100_000, content_type="application/json")
-
-    assert answer.status_code == 413
+    assert response.status_code == 413
 
 
-def test_a_large_body_that_nobody_reads_does_no_harm(consumer: ContractClient) -> None:
+def test_deeply_nested_json_is_too_large(consumer: ContractClient) -> None:
+    response = consumer.put(RATING, data=b"[" * 100_000, content_type="application/json")
+
+    assert response.status_code == 413
+
+
+def test_large_body_of_a_get_request_is_ignored(consumer: ContractClient) -> None:
     assert consumer.get(ME, data=b" " * 1_000_000).status_code == 200
 
 
-def test_who_calls_is_checked_before_what_is_sent(
+def test_checks_run_in_order_of_token_parameters_and_content_type(
     world: World, anonymous: ContractClient, consumer: ContractClient
 ) -> None:
-    bad = {"data": b"[" * 100_000, "content_type": "text/plain"}
+    invalid = {"data": b"[" * 100_000, "content_type": "text/plain"}
 
-    assert anonymous.put(f"{API}/me/ratings/abc?x=1", **bad).status_code == 401
-    assert consumer.put(f"{API}/me/ratings/abc?x=1", **bad).status_code == 422
-    assert consumer.put(RATING, **bad).status_code == 415
+    assert anonymous.put(f"{API}/me/ratings/abc?x=1", **invalid).status_code == 401
+    assert consumer.put(f"{API}/me/ratings/abc?x=1", **invalid).status_code == 422
+    assert consumer.put(RATING, **invalid).status_code == 415
 
 
 @pytest.mark.parametrize("call", CALLS, ids=str)
-def test_a_caller_who_calls_too_often_is_told_when_to_come_back(
+def test_rate_limited_request_is_429_with_retry_after(
     call: Call, world: World, admin: ContractClient
 ) -> None:
     furnish(world)
     before = deepcopy(world.store)
     world.limiter.wait = 42
 
-    answer = call.by(admin)
+    response = call.by(admin)
 
-    assert answer.status_code == 429
-    assert answer.headers["Retry-After"] == "42"
+    assert response.status_code == 429
+    assert response.headers["Retry-After"] == "42"
     assert world.store == before
     assert world.catalogue.calls == []
 
 
 @pytest.mark.parametrize("call", CALLS, ids=str)
-def test_reads_and_writes_are_counted_apart_and_for_each_user(
+def test_reads_and_writes_are_counted_separately_per_user(
     call: Call, world: World, admin: ContractClient, consumer: ContractClient
 ) -> None:
     furnish(world)
@@ -196,12 +192,12 @@ def test_reads_and_writes_are_counted_apart_and_for_each_user(
     assert world.limiter.calls == [(f"user:{ADMIN.id}", kind), (f"user:{CONSUMER.id}", kind)]
 
 
-def test_one_caller_waits_without_the_other_waiting() -> None:
-    class OneWaits(FakeRateLimiter):
+def test_rate_limit_of_one_user_does_not_affect_another() -> None:
+    class ConsumerWritesLimited(FakeRateLimiter):
         def seconds_to_wait(self, caller: str, kind: str) -> int:
             return 42 if (caller, kind) == (f"user:{CONSUMER.id}", "write") else 0
 
-    world = World(limiter=OneWaits())
+    world = World(limiter=ConsumerWritesLimited())
     furnish(world)
     consumer, admin = (world.client(token=token) for token in (CONSUMER_TOKEN, "abcdef1234567890"))
 
@@ -213,7 +209,7 @@ def test_one_caller_waits_without_the_other_waiting() -> None:
 @pytest.mark.parametrize(
     ("method", "path", "status"), [("GET", f"{API}/nope", 404), ("PUT", ME, 405)]
 )
-def test_asking_for_what_is_not_there_counts_too(
+def test_unknown_routes_count_toward_the_rate_limit(
     method: str, path: str, status: int, world: World, consumer: ContractClient
 ) -> None:
     assert consumer.open(path, method=method).status_code == status
@@ -221,7 +217,7 @@ def test_asking_for_what_is_not_there_counts_too(
     assert consumer.open(path, method=method).status_code == 429
 
 
-def test_whoever_has_no_token_is_counted_as_nobody(world: World, anonymous: ContractClient) -> None:
+def test_requests_without_a_token_are_not_counted(world: World, anonymous: ContractClient) -> None:
     anonymous.get(ME)
     anonymous.options(ME)
 
@@ -239,7 +235,7 @@ SECURITY = {
 
 
 @pytest.mark.parametrize("call", CALLS, ids=str)
-def test_every_answer_of_the_api_has_the_security_headers(
+def test_every_route_returns_the_security_headers(
     call: Call, world: World, admin: ContractClient
 ) -> None:
     furnish(world)
@@ -265,30 +261,30 @@ def test_every_answer_of_the_api_has_the_security_headers(
         ("GET", "/openapi.yaml", 200),
     ],
 )
-def test_every_other_answer_has_the_security_headers(
+def test_other_responses_have_the_security_headers(
     method: str, path: str, status: int, world: World, anonymous: ContractClient
 ) -> None:
     world.database_is_away = True
 
-    answer = anonymous.open(path, method=method)
+    response = anonymous.open(path, method=method)
 
-    assert answer.status_code == status
-    assert {name: answer.headers.get(name) for name in SECURITY} == SECURITY
+    assert response.status_code == status
+    assert {name: response.headers.get(name) for name in SECURITY} == SECURITY
 
 
-def test_an_answer_that_broke_has_the_security_headers(world: World) -> None:
+def test_unexpected_error_has_the_security_headers(world: World) -> None:
     world.catalogue.failure = RuntimeError()  # type: ignore[assignment]
     client = world.client(token=CONSUMER_TOKEN).application.test_client()
 
-    answer = client.get(
+    response = client.get(
         f"{API}/movies/popular", headers={"Authorization": f"Bearer {CONSUMER_TOKEN}"}
     )
 
-    assert answer.status_code == 500
-    assert {name: answer.headers.get(name) for name in SECURITY} == SECURITY
+    assert response.status_code == 500
+    assert {name: response.headers.get(name) for name in SECURITY} == SECURITY
 
 
-def welcoming(world: World, *origins: str, token: str | None = CONSUMER_TOKEN) -> ContractClient:
+def cors_client(world: World, *origins: str, token: str | None = CONSUMER_TOKEN) -> ContractClient:
     return world.client(WebOptions(cors_origins=origins), token)
 
 
@@ -303,62 +299,64 @@ def welcoming(world: World, *origins: str, token: str | None = CONSUMER_TOKEN) -
         ("GET", f"{ME}?x=1", 422),
     ],
 )
-def test_a_friendly_origin_may_read_every_answer(
+def test_allowed_origin_may_read_success_and_error_responses(
     method: str, path: str, status: int, world: World
 ) -> None:
-    answer = welcoming(world, FRIEND).open(path, method=method, headers={"Origin": FRIEND})
+    response = cors_client(world, TRUSTED).open(path, method=method, headers={"Origin": TRUSTED})
 
-    assert answer.status_code == status
-    assert answer.headers[ALLOWED] == FRIEND
-    assert set(answer.headers["Access-Control-Expose-Headers"].split(", ")) == set(EXPOSED)
-    assert "Access-Control-Allow-Credentials" not in answer.headers
+    assert response.status_code == status
+    assert response.headers[ALLOW_ORIGIN] == TRUSTED
+    assert set(response.headers["Access-Control-Expose-Headers"].split(", ")) == set(
+        EXPOSED_HEADERS
+    )
+    assert "Access-Control-Allow-Credentials" not in response.headers
 
 
-def test_a_friendly_origin_may_read_that_a_token_is_missing(world: World) -> None:
-    answer = welcoming(world, FRIEND, token=None).get(ME, headers={"Origin": FRIEND})
+def test_allowed_origin_may_read_the_401_response(world: World) -> None:
+    response = cors_client(world, TRUSTED, token=None).get(ME, headers={"Origin": TRUSTED})
 
-    assert answer.status_code == 401
-    assert answer.headers[ALLOWED] == FRIEND
+    assert response.status_code == 401
+    assert response.headers[ALLOW_ORIGIN] == TRUSTED
 
 
 @pytest.mark.parametrize(
     "origin",
     [
-        STRANGER,
+        UNTRUSTED,
         "null",
-        "http://friend.example",
-        "https://friend.example:8443",
-        "https://friend.example.evil.example",
-        "https://evil-friend.example",
-        "https://friendXexample",
+        "http://trusted.example",
+        "https://trusted.example:8443",
+        "https://trusted.example.evil.example",
+        "https://evil-trusted.example",
+        "https://trustedXexample",
         "*",
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "OPTIONS"])
-def test_a_strange_origin_may_read_nothing(origin: str, method: str, world: World) -> None:
-    answer = welcoming(world, FRIEND).open(
+def test_other_origins_get_no_cors_headers(origin: str, method: str, world: World) -> None:
+    response = cors_client(world, TRUSTED).open(
         ME,
         method=method,
         headers={"Origin": origin, "Access-Control-Request-Method": "GET"},
     )
 
-    assert answer.status_code == 200
-    assert not [header for header in answer.headers if header[0].startswith("Access-Control-")]
+    assert response.status_code == 200
+    assert not [header for header in response.headers if header[0].startswith("Access-Control-")]
 
 
-def test_no_origin_is_friendly_unless_it_is_said_so(consumer: ContractClient) -> None:
-    answer = consumer.get(ME, headers={"Origin": FRIEND})
+def test_no_origin_is_allowed_by_default(consumer: ContractClient) -> None:
+    response = consumer.get(ME, headers={"Origin": TRUSTED})
 
-    assert ALLOWED not in answer.headers
+    assert ALLOW_ORIGIN not in response.headers
 
 
-@pytest.mark.parametrize("origin", [FRIEND, "https://other.example"])
-def test_each_friendly_origin_is_answered_by_its_name(origin: str, world: World) -> None:
-    client = welcoming(world, FRIEND, "https://other.example")
+@pytest.mark.parametrize("origin", [TRUSTED, "https://other.example"])
+def test_each_of_several_allowed_origins_is_echoed(origin: str, world: World) -> None:
+    client = cors_client(world, TRUSTED, "https://other.example")
 
     headers = client.get(ME, headers={"Origin": origin}).headers
 
-    assert headers[ALLOWED] == origin
+    assert headers[ALLOW_ORIGIN] == origin
 
 
 OUTCOMES = [
@@ -374,185 +372,193 @@ OUTCOMES = [
 
 
 def outcome(world: World, method: str, path: str, **headers: str) -> TestResponse:
-    """Answer a call of OUTCOMES where one origin is friendly; popular movies break."""
+    """Make a request of OUTCOMES with one allowed origin. Popular movies raise an exception."""
     world.catalogue.failure = RuntimeError()  # type: ignore[assignment]
-    app = welcoming(world, FRIEND).application
+    app = cors_client(world, TRUSTED).application
     authorization = {"Authorization": f"Bearer {CONSUMER_TOKEN}"}
     return app.test_client().open(path, method=method, headers={**authorization, **headers})
 
 
 @pytest.mark.parametrize(("method", "path", "status"), OUTCOMES)
-def test_a_friendly_origin_may_read_whatever_comes_of_it(
+def test_allowed_origin_may_read_every_outcome(
     method: str, path: str, status: int, world: World
 ) -> None:
-    answer = outcome(world, method, path, Origin=FRIEND)
+    response = outcome(world, method, path, Origin=TRUSTED)
 
-    assert answer.status_code == status
-    assert answer.headers[ALLOWED] == FRIEND
+    assert response.status_code == status
+    assert response.headers[ALLOW_ORIGIN] == TRUSTED
 
 
-def test_a_friendly_origin_may_read_when_to_come_back(world: World) -> None:
+def test_allowed_origin_may_read_retry_after(world: World) -> None:
     world.limiter.wait = 42
 
-    answer = outcome(world, "GET", ME, Origin=FRIEND)
+    response = outcome(world, "GET", ME, Origin=TRUSTED)
 
-    assert answer.status_code == 429
-    assert answer.headers[ALLOWED] == FRIEND
-    assert "Retry-After" in answer.headers["Access-Control-Expose-Headers"].split(", ")
+    assert response.status_code == 429
+    assert response.headers[ALLOW_ORIGIN] == TRUSTED
+    assert "Retry-After" in response.headers["Access-Control-Expose-Headers"].split(", ")
 
 
-@pytest.mark.parametrize("origin", ["", FRIEND, STRANGER])
+@pytest.mark.parametrize("origin", ["", TRUSTED, UNTRUSTED])
 @pytest.mark.parametrize(("method", "path", "status"), OUTCOMES)
-def test_every_answer_depends_on_the_origin_where_some_are_friendly(
+def test_every_outcome_varies_by_origin_if_origins_are_listed(
     method: str, path: str, status: int, origin: str, world: World
 ) -> None:
     headers = {"Origin": origin} if origin else {}
 
-    answer = outcome(world, method, path, **headers)
+    response = outcome(world, method, path, **headers)
 
-    assert answer.status_code == status
-    assert set(answer.headers["Vary"].split(", ")) == {"Origin", "Accept-Encoding"}
+    assert response.status_code == status
+    assert set(response.headers["Vary"].split(", ")) == {"Origin", "Accept-Encoding"}
 
 
-def test_an_answer_without_a_body_depends_on_the_origin_alone(world: World) -> None:
+def test_response_without_a_body_varies_only_by_origin(world: World) -> None:
     furnish(world)
 
-    answer = welcoming(world, FRIEND).delete(RATING)
+    response = cors_client(world, TRUSTED).delete(RATING)
 
-    assert answer.headers["Vary"] == "Origin"
+    assert response.headers["Vary"] == "Origin"
 
 
-def test_what_is_not_sent_again_depends_on_the_same(world: World) -> None:
-    client = welcoming(world, FRIEND)
+def test_not_modified_response_has_the_same_vary_header(world: World) -> None:
+    client = cors_client(world, TRUSTED)
     first = client.get(ME)
 
-    again = client.get(ME, headers={"If-None-Match": first.headers["ETag"], "Origin": FRIEND})
+    not_modified = client.get(
+        ME, headers={"If-None-Match": first.headers["ETag"], "Origin": TRUSTED}
+    )
 
-    assert again.status_code == 304
-    assert again.headers[ALLOWED] == FRIEND
-    assert again.headers["Vary"] == first.headers["Vary"]
+    assert not_modified.status_code == 304
+    assert not_modified.headers[ALLOW_ORIGIN] == TRUSTED
+    assert not_modified.headers["Vary"] == first.headers["Vary"]
 
 
 @pytest.mark.parametrize("origins", [(), ("*",)])
-def test_no_answer_depends_on_the_origin_where_all_are_alike(
+def test_responses_do_not_vary_by_origin_if_all_or_none_are_allowed(
     origins: tuple[str, ...], world: World
 ) -> None:
-    answer = welcoming(world, *origins).get(ME, headers={"Origin": STRANGER})
+    response = cors_client(world, *origins).get(ME, headers={"Origin": UNTRUSTED})
 
-    assert answer.headers["Vary"] == "Accept-Encoding"
+    assert response.headers["Vary"] == "Accept-Encoding"
 
 
-def test_all_origins_may_be_friendly(world: World) -> None:
-    answer = welcoming(world, "*").get(ME, headers={"Origin": STRANGER})
+def test_wildcard_allows_every_origin(world: World) -> None:
+    response = cors_client(world, "*").get(ME, headers={"Origin": UNTRUSTED})
 
-    assert answer.headers[ALLOWED] == "*"
-    assert "Access-Control-Allow-Credentials" not in answer.headers
+    assert response.headers[ALLOW_ORIGIN] == "*"
+    assert "Access-Control-Allow-Credentials" not in response.headers
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
-def test_a_browser_may_ask_beforehand_without_a_token(method: str, world: World) -> None:
-    answer = welcoming(world, FRIEND, token=None).options(
+def test_preflight_needs_no_token(method: str, world: World) -> None:
+    response = cors_client(world, TRUSTED, token=None).options(
         RATING,
         headers={
-            "Origin": FRIEND,
+            "Origin": TRUSTED,
             "Access-Control-Request-Method": method,
             "Access-Control-Request-Headers": "authorization, content-type, x-request-id, x-junk",
         },
     )
 
-    assert answer.status_code == 200
-    assert answer.headers[ALLOWED] == FRIEND
-    assert method in answer.headers["Access-Control-Allow-Methods"].split(", ")
-    allowed = answer.headers["Access-Control-Allow-Headers"].lower().split(", ")
+    assert response.status_code == 200
+    assert response.headers[ALLOW_ORIGIN] == TRUSTED
+    assert method in response.headers["Access-Control-Allow-Methods"].split(", ")
+    allowed = response.headers["Access-Control-Allow-Headers"].lower().split(", ")
     assert set(allowed) == {"authorization", "content-type", "x-request-id"}
-    assert answer.headers["Access-Control-Max-Age"] == "600"
+    assert response.headers["Access-Control-Max-Age"] == "600"
 
 
-def test_a_browser_may_send_what_it_has_of_an_answer(world: World) -> None:
-    answer = welcoming(world, FRIEND, token=None).options(
+def test_preflight_allows_if_none_match(world: World) -> None:
+    response = cors_client(world, TRUSTED, token=None).options(
         ME,
         headers={
-            "Origin": FRIEND,
+            "Origin": TRUSTED,
             "Access-Control-Request-Method": "GET",
             "Access-Control-Request-Headers": "if-none-match",
         },
     )
 
-    assert answer.headers["Access-Control-Allow-Headers"].lower() == "if-none-match"
+    assert response.headers["Access-Control-Allow-Headers"].lower() == "if-none-match"
 
 
-def asking_beforehand(origin: str, method: str = "GET") -> dict[str, str]:
+def preflight_headers(origin: str, method: str = "GET") -> dict[str, str]:
     return {"Origin": origin, "Access-Control-Request-Method": method}
 
 
 @pytest.mark.parametrize("path", [f"{API}/nope", "/nope", f"{API}//me"])
-def test_a_browser_may_ask_for_what_is_not_there_and_read_so(path: str, world: World) -> None:
-    client = welcoming(world, FRIEND, token=None)
+def test_preflight_for_an_unknown_path_succeeds(path: str, world: World) -> None:
+    client = cors_client(world, TRUSTED, token=None)
 
-    beforehand = client.options(path, headers=asking_beforehand(FRIEND))
-    answer = client.get(path, headers={"Origin": FRIEND})
+    preflight = client.options(path, headers=preflight_headers(TRUSTED))
+    response = client.get(path, headers={"Origin": TRUSTED})
 
-    assert beforehand.status_code == 200
-    assert beforehand.headers[ALLOWED] == FRIEND
-    assert answer.status_code in {401, 404}
-    assert answer.headers[ALLOWED] == FRIEND
-
-
-def test_a_strange_origin_may_not_ask_for_what_is_not_there(world: World) -> None:
-    answer = welcoming(world, FRIEND).options(f"{API}/nope", headers=asking_beforehand(STRANGER))
-
-    assert ALLOWED not in answer.headers
+    assert preflight.status_code == 200
+    assert preflight.headers[ALLOW_ORIGIN] == TRUSTED
+    assert response.status_code in {401, 404}
+    assert response.headers[ALLOW_ORIGIN] == TRUSTED
 
 
-def test_what_is_not_there_has_no_options(world: World) -> None:
-    answer = welcoming(world, FRIEND).options(f"{API}/nope", headers={"Origin": FRIEND})
+def test_preflight_of_another_origin_gets_no_cors_headers(world: World) -> None:
+    response = cors_client(world, TRUSTED).options(
+        f"{API}/nope", headers=preflight_headers(UNTRUSTED)
+    )
 
-    assert answer.status_code == 404
+    assert ALLOW_ORIGIN not in response.headers
+
+
+def test_options_of_an_unknown_path_is_404(world: World) -> None:
+    response = cors_client(world, TRUSTED).options(f"{API}/nope", headers={"Origin": TRUSTED})
+
+    assert response.status_code == 404
 
 
 @pytest.mark.parametrize("method", ["GET", "OPTIONS"])
-def test_a_friendly_origin_may_send_credentials_where_it_is_said_so(
-    method: str, world: World
-) -> None:
-    client = world.client(WebOptions(cors_origins=(FRIEND,), cors_credentials=True), CONSUMER_TOKEN)
+def test_allowed_origin_may_send_credentials_if_enabled(method: str, world: World) -> None:
+    client = world.client(
+        WebOptions(cors_origins=(TRUSTED,), cors_credentials=True), CONSUMER_TOKEN
+    )
 
-    answer = client.open(ME, method=method, headers=asking_beforehand(FRIEND))
+    response = client.open(ME, method=method, headers=preflight_headers(TRUSTED))
 
-    assert answer.headers[ALLOWED] == FRIEND
-    assert answer.headers["Access-Control-Allow-Credentials"] == "true"
+    assert response.headers[ALLOW_ORIGIN] == TRUSTED
+    assert response.headers["Access-Control-Allow-Credentials"] == "true"
 
 
-def test_a_strange_origin_may_not_send_credentials_either(world: World) -> None:
-    client = world.client(WebOptions(cors_origins=(FRIEND,), cors_credentials=True), CONSUMER_TOKEN)
+def test_other_origins_may_not_send_credentials(world: World) -> None:
+    client = world.client(
+        WebOptions(cors_origins=(TRUSTED,), cors_credentials=True), CONSUMER_TOKEN
+    )
 
-    answer = client.get(ME, headers={"Origin": STRANGER})
+    response = client.get(ME, headers={"Origin": UNTRUSTED})
 
-    assert "Access-Control-Allow-Credentials" not in answer.headers
+    assert "Access-Control-Allow-Credentials" not in response.headers
 
 
 @pytest.mark.parametrize("call", CALLS, ids=str)
-def test_a_browser_may_read_every_header_of_ours(call: Call, world: World) -> None:
+def test_browser_may_read_every_header_of_the_api(call: Call, world: World) -> None:
     furnish(world)
     token = "abcdef1234567890" if call in ADMINS else CONSUMER_TOKEN
-    # Those that the Fetch standard lets a page read, and those that are for browsers themselves.
-    not_ours = {"Cache-Control", "Content-Length", "Content-Type", "Date", "Server", "Vary"}
+    # Headers that the Fetch standard exposes anyway, and headers that only browsers use.
+    standard = {"Cache-Control", "Content-Length", "Content-Type", "Date", "Server", "Vary"}
 
-    headers = call.by(welcoming(world, FRIEND, token=token), headers={"Origin": FRIEND}).headers
+    headers = call.by(cors_client(world, TRUSTED, token=token), headers={"Origin": TRUSTED}).headers
 
-    ours = {name for name, _ in headers if not name.startswith("Access-Control-")}
-    assert ours - not_ours - set(SECURITY) <= set(EXPOSED)
+    returned = {name for name, _ in headers if not name.startswith("Access-Control-")}
+    assert returned - standard - set(SECURITY) <= set(EXPOSED_HEADERS)
 
 
 @pytest.mark.parametrize(
-    ("hops", "address"), [(0, "http://localhost/"), (1, "https://butaca.example/")]
+    ("hops", "url"), [(0, "http://localhost/"), (1, "https://butaca.example/")]
 )
-def test_only_a_trusted_proxy_says_where_we_are(hops: int, address: str, world: World) -> None:
+def test_forwarded_headers_are_used_only_from_a_trusted_proxy(
+    hops: int, url: str, world: World
+) -> None:
     client = world.client(WebOptions(trusted_proxies=hops))
-    client.application.add_url_rule("/where", "where", lambda: request.host_url)
+    client.application.add_url_rule("/url", "url", lambda: request.host_url)
 
-    answer = client.get(
-        "/where",
+    response = client.get(
+        "/url",
         headers={"X-Forwarded-Proto": "https", "X-Forwarded-Host": "butaca.example"},
     )
 
-    assert answer.text == address
+    assert response.text == url

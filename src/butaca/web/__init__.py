@@ -50,7 +50,7 @@ class _Web(APIFlask):
         return self.url_map.bind("", path_info=request.path, default_method=request.method)
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """Return a function unchanged. There are no coroutines, and checking takes five calls."""
+        """Return a function unchanged. No route is a coroutine, and checking takes five calls."""
         return func
 
 
@@ -68,17 +68,17 @@ def create_web(
 
 @cache
 def describe() -> Contract:
-    """Return the contract, which does not require any services."""
+    """Return the contract. This does not require any services."""
     return contract_of(_app(WebOptions(), Observer(CollectorRegistry()), Compression()))
 
 
 def _app(options: WebOptions, observer: Observer, compression: Compression) -> APIFlask:
     app = _Web("butaca", title="Butaca", version=__version__, spec_path=None, docs_path=None)
     app.json = _StrictJson(app)
-    app.url_map.merge_slashes = False  # It would redirect, even what does not exist.
+    app.url_map.merge_slashes = False  # Otherwise, even unknown paths would redirect.
     configure(app)
     observability.register(app, observer)
-    # These functions run in reverse order: only logging comes after compression.
+    # These functions run in reverse order: only the access log comes after compression.
     app.after_request(compression)
     protection.register(app, options)
     errors.register(app)

@@ -8,17 +8,17 @@ from butaca.web.answers import answer, own_page
 from butaca.web.auth import requires
 from butaca.web.context import current_user, services
 from butaca.web.responses import FORBIDDEN, USER_NOT_FOUND
-from butaca.web.routes import OWN_MOVIES, Routes
+from butaca.web.routes import PRIVATE_MOVIE_HEADERS, Routes
 
 bp = Routes("admin", __name__, tag="Administration")
 
 
 @bp.get("/users/<user_id>/favorites")
 @bp.input(inputs.FavoritesQuery, location="query", arg_name="query")
-@bp.answers(
+@bp.responses(
     outputs.FavoritePage,
     {200: "One page of the user's favorites."},
-    headers=(*OWN_MOVIES, "Link"),
+    headers=(*PRIVATE_MOVIE_HEADERS, "Link"),
     problems=(FORBIDDEN, USER_NOT_FOUND),
 )
 @requires(Role.ADMIN)
@@ -34,7 +34,7 @@ def list_user_favorites(user_id: int, query: inputs.FavoritesQuery) -> Response:
 
 
 @bp.delete("/users/<user_id>/favorites")
-@bp.answers(
+@bp.responses(
     outputs.Cleared,
     {200: "The number of favorites that were deleted."},
     problems=(FORBIDDEN, USER_NOT_FOUND),

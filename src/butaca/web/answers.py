@@ -13,7 +13,7 @@ from werkzeug.routing import Rule
 from butaca.core import models
 from butaca.core.models import Fetched, Freshness, Page, Source
 from butaca.web.auth import required_role
-from butaca.web.compression import uncoded
+from butaca.web.compression import without_codings
 from butaca.web.context import (
     current_request,
     current_route,
@@ -229,7 +229,7 @@ def conditional(response: Response, cache_control: str, tag: str | None = None) 
     response.set_etag(tag or tag_of(response.get_data()))
     # Without this check, `make_conditional` would cost a tenth of a cached response.
     if "If-None-Match" in request.headers:
-        response.make_conditional(uncoded(request.environ))
+        response.make_conditional(without_codings(request.environ))
     return response
 
 

@@ -27,7 +27,7 @@ def bearer_token(authorization: str) -> str:
 
 
 def requires(role: Role) -> Callable[[Route], Route]:
-    """Declare the role that a route requires. A route that declares none cannot be registered."""
+    """Declare the role that a route requires. A route without a role cannot be registered."""
 
     def mark(route: Route) -> Route:
         setattr(route, _ROLE, role)

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from butaca.core.models import Freshness, Source
 from butaca.web.answers import Replay, tag_of
-from butaca.web.compression import SMALLEST, Compression, choose, coded_tag, plain_tags
+from butaca.web.compression import (
+    MIN_SIZE,
+    Compression,
+    choose_coding,
+    compressed_tag,
+    plain_tags,
+)
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -90,10 +96,10 @@ class CachedResponse:
         own = list(of_body.items())
         tag = f'"{tag_of(body)}"'
         accepted = environ.get("HTTP_ACCEPT_ENCODING", "")
-        if coding := choose(accepted, is_small=len(body) < SMALLEST):
+        if coding := choose_coding(accepted, is_small=len(body) < MIN_SIZE):
             if plain_tags(environ.get("HTTP_IF_NONE_MATCH", "")) != tag:
-                body = compression.pack(tag, coding, body)
-            tag = coded_tag(tag, coding)
+                body = compression.compress(tag, coding, body)
+            tag = compressed_tag(tag, coding)
             own.append(("Content-Encoding", coding))
         own += [("Content-Length", str(len(body))), ("ETag", tag)]
         return replace(

@@ -39,7 +39,7 @@ _BEARER = {
 
 
 class _Dumper(yaml.SafeDumper):
-    """Repeats what occurs twice. Readers of YAML anchors have to look elsewhere."""
+    """Writes repeated values in full, because YAML anchors are hard to read."""
 
     def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - pyyaml's
         return True
@@ -47,7 +47,7 @@ class _Dumper(yaml.SafeDumper):
 
 @dataclass(frozen=True)
 class Contract:
-    """The OpenAPI document, and what the app looks up in it."""
+    """The OpenAPI document, and the parts of it that the app looks up."""
 
     spec: Spec
 
@@ -58,22 +58,22 @@ class Contract:
 
     @cached_property
     def as_yaml(self) -> str:
-        """The contract as YAML, for readers and for diffs."""
+        """The contract as YAML, for people and for diffs."""
         return yaml.dump(self.spec, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
 
     @cached_property
-    def query(self) -> Mapping[tuple[str, str], frozenset[str]]:
+    def _query_parameters(self) -> Mapping[tuple[str, str], frozenset[str]]:
         """The names of the query parameters of each path and method."""
         return {
-            (path, method): frozenset(_names(operation, "query"))
+            (path, method): frozenset(_query_names(operation))
             for path, method, operation in operations(self.spec)
         }
 
-    def query_of(self, rule: Rule, method: str) -> frozenset[str]:
+    def query_parameters(self, rule: Rule, method: str) -> frozenset[str]:
         """Return the names of the query parameters that a route accepts."""
         path = re.sub(r"<(\w+)>", r"{\1}", rule.rule)
-        known = HTTPMethod.GET if method == HTTPMethod.HEAD else method
-        return self.query[path, known.lower()]
+        documented = HTTPMethod.GET if method == HTTPMethod.HEAD else method
+        return self._query_parameters[path, documented.lower()]
 
 
 def configure(app: APIFlask) -> None:
@@ -87,7 +87,7 @@ def configure(app: APIFlask) -> None:
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         SECURITY_SCHEMES={"bearer": _BEARER},
-        TAGS=[{"name": name, "description": meaning} for name, meaning in _TAGS.items()],
+        TAGS=[{"name": name, "description": description} for name, description in _TAGS.items()],
         AUTO_200_RESPONSE=False,
         AUTO_404_RESPONSE=False,
         AUTO_AUTH_ERROR_RESPONSE=False,
@@ -101,5 +101,5 @@ def contract_of(app: APIFlask) -> Contract:
     return Contract(cast("Spec", app.spec))
 
 
-def _names(operation: Spec, location: str) -> Iterator[str]:
-    return (each["name"] for each in operation["parameters"] if each.get("in") == location)
+def _query_names(operation: Spec) -> Iterator[str]:
+    return (each["name"] for each in operation["parameters"] if each.get("in") == "query")

@@ -15,13 +15,13 @@ from butaca.web import wording
 from butaca.web.context import current_request, request_id
 from butaca.web.outputs import FieldError, Problem
 from butaca.web.problems import (
-    BROKEN,
+    INTERNAL_ERROR,
     PROBLEM_JSON,
     UNPROCESSABLE,
+    InvalidRequest,
     ProblemType,
-    Unacceptable,
-    of_refusal,
-    of_status,
+    type_for_refusal,
+    type_for_status,
 )
 
 log = logging.getLogger("butaca.web")
@@ -32,20 +32,20 @@ _CHALLENGE = 'Bearer realm="butaca"'
 
 def register(app: APIFlask) -> None:
     """Register handlers that turn every error of the app into a problem."""
-    app.register_error_handler(errors.Refusal, _refused)
-    app.register_error_handler(Unacceptable, _unacceptable)
-    app.register_error_handler(HTTPError, _invalid)
-    app.register_error_handler(HTTPException, _http)
-    app.register_error_handler(Exception, _broken)
+    app.register_error_handler(errors.Refusal, _handle_refusal)
+    app.register_error_handler(InvalidRequest, _handle_invalid_request)
+    app.register_error_handler(HTTPError, _handle_validation_error)
+    app.register_error_handler(HTTPException, _handle_http_exception)
+    app.register_error_handler(Exception, _handle_unexpected_error)
 
 
-def _refused(refusal: errors.Refusal) -> Response:
-    return problem(of_refusal(type(refusal)), str(refusal), _headers(refusal))
+def _handle_refusal(refusal: errors.Refusal) -> Response:
+    return problem_response(type_for_refusal(type(refusal)), str(refusal), _headers(refusal))
 
 
 def _headers(refusal: errors.Refusal) -> dict[str, str]:
     match refusal:
-        case errors.TokenRejected() if not _carries_bearer():
+        case errors.TokenRejected() if not _has_bearer_token():
             return {"WWW-Authenticate": _CHALLENGE}
         case errors.TokenRejected():
             return {"WWW-Authenticate": f'{_CHALLENGE}, error="invalid_token"'}
@@ -61,44 +61,44 @@ def _headers(refusal: errors.Refusal) -> dict[str, str]:
             return {}
 
 
-def _carries_bearer() -> bool:
-    """Return whether the request has a token. Without one, no error is named (RFC 6750, 3.1)."""
-    sent = current_request().authorization
-    return sent is not None and sent.type == "bearer"
+def _has_bearer_token() -> bool:
+    """Return whether the request has a token. Without one, `error` is omitted (RFC 6750, 3.1)."""
+    authorization = current_request().authorization
+    return authorization is not None and authorization.type == "bearer"
 
 
-def _unacceptable(error: Unacceptable) -> Response:
-    return problem(UNPROCESSABLE, str(error), mistakes=error.mistakes)
+def _handle_invalid_request(error: InvalidRequest) -> Response:
+    return problem_response(UNPROCESSABLE, str(error), field_errors=error.field_errors)
 
 
-def _invalid(error: HTTPError) -> Response:
-    """Return what APIFlask rejected, in our words, as a problem."""
+def _handle_validation_error(error: HTTPError) -> Response:
+    """Convert APIFlask's error to a problem with our messages."""
     (location,) = error.detail
     cause = cast("ValidationError", error.__cause__)
-    return _unacceptable(Unacceptable(wording.found(_LOCATIONS[location], cause)))
+    return _handle_invalid_request(InvalidRequest(wording.found(_LOCATIONS[location], cause)))
 
 
-def _http(error: HTTPException) -> Response:
-    kind = of_status(error.code or BROKEN.status)
+def _handle_http_exception(error: HTTPException) -> Response:
+    kind = type_for_status(error.code or INTERNAL_ERROR.status)
     # Keep its headers, such as Allow and Retry-After, but not its description, which may quote
     # the request.
     headers = {name: value for name, value in error.get_headers() if name != "Content-Type"}
-    return problem(kind, kind.detail, headers)
+    return problem_response(kind, kind.detail, headers)
 
 
-def _broken(error: Exception) -> Response:
+def _handle_unexpected_error(error: Exception) -> Response:
     log.error("request.broke", exc_info=error)
-    return problem(BROKEN, BROKEN.detail)
+    return problem_response(INTERNAL_ERROR, INTERNAL_ERROR.detail)
 
 
-def problem(
+def problem_response(
     kind: ProblemType,
     detail: str,
     headers: Mapping[str, str] | None = None,
-    mistakes: Sequence[FieldError] = (),
-    saw: Mapping[str, object] | None = None,
+    field_errors: Sequence[FieldError] = (),
+    extra: Mapping[str, object] | None = None,
 ) -> Response:
-    """Return a problem response. `saw` adds members that the contract omits (RFC 9457, 3.2)."""
+    """Return a problem response. `extra` adds members that the contract omits (RFC 9457, 3.2)."""
     body = Problem(
         type=kind.type,
         title=kind.title,
@@ -107,10 +107,10 @@ def problem(
         code=kind.code,
         instance=current_request().path,
         request_id=request_id(),
-        **({"errors": list(mistakes)} if mistakes else {}),
+        **({"errors": list(field_errors)} if field_errors else {}),
     )
-    told = {**body.model_dump(mode="json", exclude_unset=True), **(saw or {})}
-    response = Response(to_json(told), kind.status, headers)
+    content = {**body.model_dump(mode="json", exclude_unset=True), **(extra or {})}
+    response = Response(to_json(content), kind.status, headers)
     response.content_type = PROBLEM_JSON
     response.headers["Cache-Control"] = "no-store"
     return response

@@ -1,4 +1,4 @@
-"""The examples in the contract. The tests check that each one is what the service responds."""
+"""The examples in the contract. The tests compare each one with a response of the service."""
 
 import json
 from collections.abc import Iterator
@@ -12,9 +12,9 @@ from butaca.web.outputs import FieldError, Problem
 from butaca.web.problems import UNPROCESSABLE, ProblemType
 
 REQUEST_ID = "9f2d1c0e5b7a4c3d8e6f7a8b9c0d1e2f"
-_MISTAKE = FieldError(location="body", field="stars", message=StarsOutOfRange.message)
+_FIELD_ERROR = FieldError(location="body", field="stars", message=StarsOutOfRange.message)
 _POPULAR = "/api/v1/movies/popular"
-_OF_CODES = {
+_PATHS = {
     "movie-not-found": "/api/v1/movies/0",
     "favorite-not-found": "/api/v1/me/favorites/13",
     "rating-not-found": "/api/v1/me/ratings/13",
@@ -53,31 +53,31 @@ def recorded() -> tuple[Exchange, ...]:
     return tuple(Exchange(**each) for each in json.loads(text))
 
 
-def answers_of(operation: str, status: int) -> Iterator[Exchange]:
+def responses_of(operation: str, status: int) -> Iterator[Exchange]:
     """Yield the recorded exchanges of an operation with a status."""
     return (each for each in recorded() if (each.operation, each.status) == (operation, status))
 
 
-def bodies_of(operation: str) -> dict[str, Any]:
+def request_bodies_of(operation: str) -> dict[str, Any]:
     """Return the examples of an operation's request body."""
-    sent = (each for each in recorded() if each.operation == operation and each.body is not None)
-    shown: dict[str, Any] = {}
-    for each in sent:
-        if each.body not in (one["value"] for one in shown.values()):
-            shown[each.name] = {"summary": each.request, "value": each.body}
-    return shown
+    found: dict[str, Any] = {}
+    for exchange in recorded():
+        is_known = exchange.body in (example["value"] for example in found.values())
+        if exchange.operation == operation and exchange.body is not None and not is_known:
+            found[exchange.name] = {"summary": exchange.request, "value": exchange.body}
+    return found
 
 
 def problem(kind: ProblemType) -> dict[str, Any]:
-    """Return the response body for a kind of problem."""
+    """Return an example of a kind of problem."""
     body = Problem(
         type=kind.type,
         title=kind.title,
         status=kind.status,
         detail=kind.detail,
         code=kind.code,
-        instance=_OF_CODES.get(kind.code, _POPULAR),
+        instance=_PATHS.get(kind.code, _POPULAR),
         request_id=REQUEST_ID,
-        **({"errors": [_MISTAKE]} if kind is UNPROCESSABLE else {}),
+        **({"errors": [_FIELD_ERROR]} if kind is UNPROCESSABLE else {}),
     )
     return body.model_dump(exclude_unset=True)

@@ -101,7 +101,7 @@ class Express:
         render = kept.replay.render
         try:
             if render:
-                admission.enter(environ)
+                admission.acquire_slot(environ)
             visit.user = user = self._authorized(kept.replay.role, environ)
             if user is None:
                 return None

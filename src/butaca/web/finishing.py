@@ -1,4 +1,4 @@
-"""What the contract needs beyond what APIFlask generates: shared parts, examples and limits."""
+"""Completes the contract that APIFlask generates: components, examples and limits."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
@@ -23,54 +23,54 @@ def finish(spec: Spec) -> Spec:
     spec["components"] |= {
         "schemas": _schemas(),
         "responses": responses.components(),
-        "headers": headers.answered(),
-        "parameters": headers.sent(),
+        "headers": headers.response_headers(),
+        "parameters": headers.request_headers(),
         "links": links.components(),
     }
     for _, _, operation in operations(spec):
         _finish_operation(operation)
-    topics = [tag["name"] for tag in spec["tags"]]
-    spec["paths"] = dict(sorted(spec["paths"].items(), key=lambda path: _place(path, topics)))
+    tags = [tag["name"] for tag in spec["tags"]]
+    spec["paths"] = dict(sorted(spec["paths"].items(), key=lambda item: _sort_key(item, tags)))
     return {"openapi": spec.pop("openapi"), **spec}
 
 
-def _place(path: tuple[str, Spec], topics: Sequence[str]) -> tuple[int, str]:
-    """Return where a path belongs in a list: with its topic, the collection before its items."""
-    name, operations = path
+def _sort_key(item: tuple[str, Spec], tags: Sequence[str]) -> tuple[int, str]:
+    """Return the sort key of a path: by tag, then a collection before its items."""
+    path, operations = item
     operation = next(iter(operations.values()))
-    return topics.index(operation["tags"][0]), name
+    return tags.index(operation["tags"][0]), path
 
 
 def _finish_operation(operation: Spec) -> None:
-    answers = operation["responses"]
-    sent = ("If-None-Match",) if "304" in answers else ()
+    described = operation["responses"]
+    request_headers = ("If-None-Match",) if "304" in described else ()
     operation["security"] = [{"bearer": []}]
     operation["parameters"] = [
         *(_parameter(each) for each in operation["parameters"]),
-        *(ref("parameters", name) for name in sent),
+        *(ref("parameters", name) for name in request_headers),
     ]
     operation["responses"] = {
-        status: _answered(operation["operationId"], int(status), answers[status])
-        for status in sorted(answers)
+        status: _finish_response(operation["operationId"], int(status), described[status])
+        for status in sorted(described)
     }
     if "requestBody" in operation:
         operation["requestBody"]["required"] = True
         content = operation["requestBody"]["content"]["application/json"]
-        content["examples"] = examples.bodies_of(operation["operationId"])
+        content["examples"] = examples.request_bodies_of(operation["operationId"])
 
 
-def _answered(operation: str, status: int, described: Spec) -> Spec:
-    """Return a response with its examples and links, without the empty parts APIFlask adds."""
+def _finish_response(operation: str, status: int, described: Spec) -> Spec:
+    """Add examples and links to a response, and remove the empty parts that APIFlask adds."""
     if status >= HTTPStatus.BAD_REQUEST:
         return ref("responses", described["description"])
     content = described.pop("content", {})
-    for each in examples.answers_of(operation, status):
-        shown = content[each.media_type].setdefault("examples", {})
-        shown[each.name] = {"summary": each.request, "value": each.answer}
+    for exchange in examples.responses_of(operation, status):
+        examples_by_name = content[exchange.media_type].setdefault("examples", {})
+        examples_by_name[exchange.name] = {"summary": exchange.request, "value": exchange.answer}
     if content:
         described["content"] = content
         described["links"] = {name: ref("links", name) for name in links.leading_from(operation)}
-    return {key: each for key, each in described.items() if each}
+    return {key: value for key, value in described.items() if value}
 
 
 class _Schemas(GenerateJsonSchema):
@@ -82,24 +82,24 @@ class _Schemas(GenerateJsonSchema):
 
 def _schemas() -> Spec:
     """Return the schemas by name: responses as they are serialized, bodies as validated."""
-    wanted: list[tuple[type[BaseModel], JsonSchemaMode]] = [
-        *((model, "serialization") for model in _leaves(outputs.Answer)),
-        *((model, "validation") for model in _leaves(inputs.Body)),
+    models: list[tuple[type[BaseModel], JsonSchemaMode]] = [
+        *((model, "serialization") for model in _leaf_subclasses(outputs.Answer)),
+        *((model, "validation") for model in _leaf_subclasses(inputs.Body)),
     ]
     _, defined = models_json_schema(
-        wanted, ref_template="#/components/schemas/{model}", schema_generator=_Schemas
+        models, ref_template="#/components/schemas/{model}", schema_generator=_Schemas
     )
     schemas = dict(sorted(defined["$defs"].items()))
     schemas["Problem"]["properties"]["code"]["enum"] = sorted(kind.code for kind in problems.ALL)
     return schemas
 
 
-def _leaves(base: type[BaseModel]) -> Iterator[type[BaseModel]]:
-    """Yield the models that are sent. Base classes of other models are not."""
-    families = base.__subclasses__()
-    for model in families:
-        yield from _leaves(model)
-    if not families:
+def _leaf_subclasses(base: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    """Yield the subclasses that have no subclasses: only these models are sent."""
+    subclasses = base.__subclasses__()
+    for model in subclasses:
+        yield from _leaf_subclasses(model)
+    if not subclasses:
         yield base
 
 
@@ -121,7 +121,7 @@ def _parameter(parameter: Spec) -> Spec:
     schema.pop("title", None)
     # Swagger UI shows the description of a parameter, but not that of its schema. It fills in the
     # `example` of a parameter, and without one a required parameter has to be typed first.
-    shown = {"description": schema.pop("description")}
+    documentation = {"description": schema.pop("description")}
     if parameter["required"]:
-        shown["example"] = schema.pop("examples")[0]
-    return {**parameter, **shown, "schema": schema}
+        documentation["example"] = schema.pop("examples")[0]
+    return {**parameter, **documentation, "schema": schema}

@@ -4,24 +4,24 @@ from dataclasses import dataclass
 from typing import Any
 
 Spec = dict[str, Any]
-SANE_ID = "[A-Za-z0-9._-]{1,64}"
+REQUEST_ID_PATTERN = "[A-Za-z0-9._-]{1,64}"
 """A regular expression for the request IDs that are accepted from clients."""
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The meaning of a header, an example, and the schema of its value."""
+    """The description of a header, an example, and the schema of its value."""
 
-    meaning: str
+    description: str
     example: str | int
-    form: dict[str, Any]
+    schema: dict[str, Any]
 
-    def described(self, *, is_required: bool) -> Spec:
-        """Return its OpenAPI description, without its name."""
+    def to_openapi(self, *, is_required: bool) -> Spec:
+        """Return the OpenAPI header object."""
         return {
-            "description": self.meaning,
+            "description": self.description,
             "required": is_required,
-            "schema": self.form,
+            "schema": self.schema,
             "example": self.example,
         }
 
@@ -31,7 +31,7 @@ _SECONDS: dict[str, Any] = {"type": "integer", "minimum": 0}
 _ETAG = '"b9f0c53d1ad1f0d8a3d14f4fb9e0e0a5"'
 _REQUEST_ID = "9f2d1c0e5b7a4c3d8e6f7a8b9c0d1e2f"
 
-ANSWERED = {
+RESPONSE_HEADERS = {
     "Age": Header("Seconds since the data was fetched from TMDB (RFC 9111).", 12, _SECONDS),
     "Cache-Control": Header(
         "How long the response may be cached (RFC 9111). `max-age` counts from when the data was "
@@ -86,15 +86,15 @@ ANSWERED = {
         "Identifies the request in the server's log. This is the `X-Request-Id` of the request if "
         "it consists of up to 64 letters, digits, `.`, `_` and `-`; otherwise it is generated.",
         _REQUEST_ID,
-        {"type": "string", "pattern": f"^{SANE_ID}$"},
+        {"type": "string", "pattern": f"^{REQUEST_ID_PATTERN}$"},
     ),
 }
-OF_CONTENT = {"Content-Language"}
-"""Headers that a response without content, or with an empty list, omits."""
+CONTENT_HEADERS = {"Content-Language"}
+"""Headers that are omitted from a response without content or with an empty list."""
 
-# `X-Request-Id` is missing on purpose: Schemathesis takes any parameter that ends in "Id" for the
-# ID of a resource.
-SENT = {
+# Without `X-Request-Id`: Schemathesis takes any parameter that ends in "Id" for the ID of a
+# resource.
+REQUEST_HEADERS = {
     "If-None-Match": Header(
         "The `ETag` of a response that you already have. If it is still current, the response is "
         "304 without a body (RFC 9110).",
@@ -104,21 +104,21 @@ SENT = {
 }
 
 
-def answered() -> Spec:
+def response_headers() -> Spec:
     """Return the response headers by name."""
     return {
-        name: header.described(is_required=name not in OF_CONTENT)
-        for name, header in ANSWERED.items()
+        name: header.to_openapi(is_required=name not in CONTENT_HEADERS)
+        for name, header in RESPONSE_HEADERS.items()
     }
 
 
-def sent() -> Spec:
+def request_headers() -> Spec:
     """Return the request headers, as parameters, by name."""
-    return {name: _parameter(name, header) for name, header in SENT.items()}
+    return {name: _parameter(name, header) for name, header in REQUEST_HEADERS.items()}
 
 
 def _parameter(name: str, header: Header) -> Spec:
     # Swagger UI sends the `example` of a parameter, but not the `examples` of its schema.
-    described = header.described(is_required=False)
-    schema = {**described["schema"], "examples": [described.pop("example")]}
-    return {"name": name, "in": "header", **described, "schema": schema}
+    openapi = header.to_openapi(is_required=False)
+    schema = {**openapi["schema"], "examples": [openapi.pop("example")]}
+    return {"name": name, "in": "header", **openapi, "schema": schema}

@@ -11,17 +11,17 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from butaca.core.errors import LibraryUnavailable
 from butaca.web.context import current_request, services
-from butaca.web.errors import problem
-from butaca.web.problems import ProblemType, of_refusal
+from butaca.web.errors import problem_response
+from butaca.web.problems import ProblemType, type_for_refusal
 
-ENDING = ProblemType(
+SHUTTING_DOWN = ProblemType(
     HTTPStatus.SERVICE_UNAVAILABLE,
     "ending",
     "Shutting down",
     "This pod is shutting down. It only completes the requests that it has already accepted.",
 )
 
-Answer = dict[str, str]
+Json = dict[str, str]
 
 
 class Readiness:
@@ -29,44 +29,44 @@ class Readiness:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._answered_at: float | None = None
+        self._last_reachable_at: float | None = None
 
-    def look(self) -> Response:
+    def check(self) -> Response:
         """Return 200 or 503, with the state of the database."""
-        if current_request().environ.get("butaca.is_ending"):
-            return problem(ENDING, ENDING.detail)
+        if current_request().environ.get("butaca.is_draining"):
+            return problem_response(SHUTTING_DOWN, SHUTTING_DOWN.detail)
         try:
             services().check_database()
         except LibraryUnavailable as refusal:
-            return self._without_database(refusal)
-        self._answered_at = self._clock()
+            return self._database_unavailable(refusal)
+        self._last_reachable_at = self._clock()
         return jsonify(status="ok", database="ok")
 
-    def _without_database(self, refusal: LibraryUnavailable) -> Response:
-        last = self._answered_at
-        seconds = None if last is None else round(self._clock() - last, 1)
-        return problem(
-            of_refusal(type(refusal)),
+    def _database_unavailable(self, refusal: LibraryUnavailable) -> Response:
+        since = self._last_reachable_at
+        seconds = None if since is None else round(self._clock() - since, 1)
+        return problem_response(
+            type_for_refusal(type(refusal)),
             str(refusal),
             {"Retry-After": str(refusal.retry_after)},
-            saw={"database": "away", "seconds_without_database": seconds},
+            extra={"database": "away", "seconds_without_database": seconds},
         )
 
 
 def make_blueprint(registry: CollectorRegistry, readiness: Readiness | None = None) -> APIBlueprint:
     """Return the routes for operators, which are not part of the API contract."""
     bp = APIBlueprint("health", __name__, enable_openapi=False)
-    ready = readiness or Readiness()
+    readiness = readiness or Readiness()
 
     @bp.get("/livez")
-    def live() -> Answer:
+    def livez() -> Json:
         """Report that the process is alive, without checking any dependency."""
         return {"status": "ok"}
 
     @bp.get("/readyz")
-    def look() -> Response:
+    def readyz() -> Response:
         """Report whether the database is reachable. TMDB and Redis do not affect readiness."""
-        return ready.look()
+        return readiness.check()
 
     @bp.get("/metrics")
     def metrics() -> Response:

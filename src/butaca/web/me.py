@@ -16,13 +16,13 @@ from butaca.web.responses import (
     MOVIE_NOT_FOUND,
     RATING_NOT_FOUND,
 )
-from butaca.web.routes import OWN, OWN_MOVIES, Routes
+from butaca.web.routes import PRIVATE_HEADERS, PRIVATE_MOVIE_HEADERS, Routes
 
 bp = Routes("me", __name__, tag="Me")
 
 
 @bp.get("/me")
-@bp.answers(outputs.Person, {200: "The current user."}, headers=OWN)
+@bp.responses(outputs.Person, {200: "The current user."}, headers=PRIVATE_HEADERS)
 @requires(Role.USER)
 def get_me() -> Response:
     """Get the current user.
@@ -34,8 +34,10 @@ def get_me() -> Response:
 
 @bp.get("/me/favorites")
 @bp.input(inputs.FavoritesQuery, location="query", arg_name="query")
-@bp.answers(
-    outputs.FavoritePage, {200: "One page of your favorites."}, headers=(*OWN_MOVIES, "Link")
+@bp.responses(
+    outputs.FavoritePage,
+    {200: "One page of your favorites."},
+    headers=(*PRIVATE_MOVIE_HEADERS, "Link"),
 )
 @requires(Role.USER)
 def list_favorites(query: inputs.FavoritesQuery) -> Response:
@@ -51,7 +53,7 @@ def list_favorites(query: inputs.FavoritesQuery) -> Response:
 
 @bp.post("/me/favorites")
 @bp.input(inputs.NewFavorite, arg_name="body")
-@bp.answers(
+@bp.responses(
     outputs.Favorite,
     {
         200: "The movie was already a favorite. It is returned unchanged.",
@@ -75,10 +77,10 @@ def add_favorite(body: inputs.NewFavorite) -> Response:
 
 @bp.get("/me/favorites/<movie_id>")
 @bp.input(inputs.LanguageQuery, location="query", arg_name="query")
-@bp.answers(
+@bp.responses(
     outputs.Favorite,
     {200: "The favorite."},
-    headers=OWN_MOVIES,
+    headers=PRIVATE_MOVIE_HEADERS,
     problems=(FAVORITE_NOT_FOUND,),
 )
 @requires(Role.USER)
@@ -92,7 +94,7 @@ def get_favorite(movie_id: int, query: inputs.LanguageQuery) -> Response:
 
 
 @bp.delete("/me/favorites/<movie_id>")
-@bp.answers(None, {204: "The favorite was removed."}, problems=(FAVORITE_NOT_FOUND,))
+@bp.responses(None, {204: "The favorite was removed."}, problems=(FAVORITE_NOT_FOUND,))
 @requires(Role.USER)
 def remove_favorite(movie_id: int) -> Response:
     """Remove a movie from your favorites.
@@ -106,7 +108,9 @@ def remove_favorite(movie_id: int) -> Response:
 
 @bp.get("/me/ratings")
 @bp.input(inputs.RatingsQuery, location="query", arg_name="query")
-@bp.answers(outputs.RatingPage, {200: "One page of your ratings."}, headers=(*OWN_MOVIES, "Link"))
+@bp.responses(
+    outputs.RatingPage, {200: "One page of your ratings."}, headers=(*PRIVATE_MOVIE_HEADERS, "Link")
+)
 @requires(Role.USER)
 def list_ratings(query: inputs.RatingsQuery) -> Response:
     """List your ratings.
@@ -120,7 +124,12 @@ def list_ratings(query: inputs.RatingsQuery) -> Response:
 
 @bp.get("/me/ratings/<movie_id>")
 @bp.input(inputs.LanguageQuery, location="query", arg_name="query")
-@bp.answers(outputs.Rating, {200: "The rating."}, headers=OWN_MOVIES, problems=(RATING_NOT_FOUND,))
+@bp.responses(
+    outputs.Rating,
+    {200: "The rating."},
+    headers=PRIVATE_MOVIE_HEADERS,
+    problems=(RATING_NOT_FOUND,),
+)
 @requires(Role.USER)
 def get_rating(movie_id: int, query: inputs.LanguageQuery) -> Response:
     """Get your rating of a movie.
@@ -134,7 +143,7 @@ def get_rating(movie_id: int, query: inputs.LanguageQuery) -> Response:
 
 @bp.put("/me/ratings/<movie_id>")
 @bp.input(inputs.StarsGiven, arg_name="body")
-@bp.answers(
+@bp.responses(
     outputs.Rating,
     {200: "The stars of the existing rating were replaced.", 201: "The rating was created."},
     headers=("Content-Language",),
@@ -154,7 +163,7 @@ def rate_movie(movie_id: int, body: inputs.StarsGiven) -> Response:
 
 @bp.patch("/me/ratings/<movie_id>")
 @bp.input(inputs.StarsGiven, arg_name="body")
-@bp.answers(
+@bp.responses(
     outputs.Rating,
     {200: "The updated rating."},
     headers=("Content-Language",),
@@ -172,7 +181,7 @@ def update_rating(movie_id: int, body: inputs.StarsGiven) -> Response:
 
 
 @bp.delete("/me/ratings/<movie_id>")
-@bp.answers(None, {204: "The rating was deleted."}, problems=(RATING_NOT_FOUND,))
+@bp.responses(None, {204: "The rating was deleted."}, problems=(RATING_NOT_FOUND,))
 @requires(Role.USER)
 def delete_rating(movie_id: int) -> Response:
     """Delete a rating.
@@ -186,7 +195,7 @@ def delete_rating(movie_id: int) -> Response:
 
 @bp.get("/me/export")
 @bp.input(inputs.ExportQuery, location="query", arg_name="query")
-@bp.answers(
+@bp.responses(
     outputs.Export,
     {200: "All your favorites and ratings, as a file."},
     headers=("Cache-Control", "Content-Disposition"),

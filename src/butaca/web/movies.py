@@ -8,17 +8,17 @@ from butaca.web.answers import MarksOf, catalogue_response, page_links, shared_r
 from butaca.web.auth import requires
 from butaca.web.context import services
 from butaca.web.responses import CATALOGUE, MOVIE_NOT_FOUND
-from butaca.web.routes import CACHED, Routes
+from butaca.web.routes import CACHE_HEADERS, Routes
 
 bp = Routes("movies", __name__, tag="Movies")
 
 
 @bp.get("/movies/popular")
 @bp.input(inputs.PopularQuery, location="query", arg_name="query")
-@bp.answers(
+@bp.responses(
     outputs.MoviePage,
     {200: "One page of popular movies."},
-    headers=(*CACHED, "Link"),
+    headers=(*CACHE_HEADERS, "Link"),
     problems=CATALOGUE,
 )
 @requires(Role.USER)
@@ -35,10 +35,10 @@ def list_popular_movies(query: inputs.PopularQuery) -> Response:
 
 @bp.get("/movies/search")
 @bp.input(inputs.SearchQuery, location="query", arg_name="query")
-@bp.answers(
+@bp.responses(
     outputs.MoviePage,
     {200: "One page of matching movies, which is empty if none matched."},
-    headers=(*CACHED, "Link"),
+    headers=(*CACHE_HEADERS, "Link"),
     problems=CATALOGUE,
 )
 @requires(Role.USER)
@@ -60,7 +60,7 @@ def search_movies(query: inputs.SearchQuery) -> Response:
 
 @bp.get("/movies/genres")
 @bp.input(inputs.GenresQuery, location="query", arg_name="query")
-@bp.answers(outputs.GenreList, {200: "All genres."}, headers=CACHED, problems=CATALOGUE)
+@bp.responses(outputs.GenreList, {200: "All genres."}, headers=CACHE_HEADERS, problems=CATALOGUE)
 @requires(Role.USER)
 def list_genres(query: inputs.GenresQuery) -> Response:
     """List the genres of movies.
@@ -75,10 +75,10 @@ def list_genres(query: inputs.GenresQuery) -> Response:
 
 @bp.get("/movies/<movie_id>")
 @bp.input(inputs.DetailsQuery, location="query", arg_name="query")
-@bp.answers(
+@bp.responses(
     outputs.MovieDetails,
     {200: "The details of the movie."},
-    headers=CACHED,
+    headers=CACHE_HEADERS,
     problems=(MOVIE_NOT_FOUND, *CATALOGUE),
 )
 @requires(Role.USER)

@@ -1,4 +1,4 @@
-"""What operators see of each request: its IDs, a log line and metrics."""
+"""Observability of requests: the request ID, the access log and the metrics."""
 
 import logging
 import re
@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from butaca import trace
 from butaca.core.models import Source
 from butaca.web.context import RequestState, current_request, farewell, visit, welcome
-from butaca.web.headers import SANE_ID
+from butaca.web.headers import REQUEST_ID_PATTERN
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 log = logging.getLogger("butaca.access")
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-"""In seconds. A cache hit takes less than the first, and no request more than the last but one."""
+"""In seconds. A cache hit takes less than the first, and no request more than the next to last."""
 
 _METHODS = {str(method): str(method) for method in HTTPMethod}
-_VISIT = "butaca.observed"
-_SANE_ID = re.compile(SANE_ID, re.ASCII)
+_STATE = "butaca.observed"
+_REQUEST_ID_PATTERN = re.compile(REQUEST_ID_PATTERN, re.ASCII)
 
 
 class RequestLabels(NamedTuple):
-    """The labels of a request, which have few values: method, route template and status."""
+    """The labels of a request, which have low cardinality: method, route template and status."""
 
     method: str
     route: str
@@ -38,9 +38,9 @@ class RequestLabels(NamedTuple):
 
 
 class Metrics:
-    """The metrics of requests, with labels that have few values.
+    """The metrics of requests.
 
-    The metric of each kind of request is looked up once and cached.
+    The metric for each combination of labels is looked up once and cached.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -58,13 +58,13 @@ class Metrics:
             registry=registry,
         )
         self._observe: Callable[[RequestLabels], Callable[[float], None]] = cache(
-            lambda kind: seconds.labels(*kind).observe
+            lambda labels: seconds.labels(*labels).observe
         )
         self._sources = {source: catalogue.labels(source.value) for source in Source}
 
-    def count(self, kind: RequestLabels, seconds: float, source: Source | None) -> None:
+    def count(self, labels: RequestLabels, seconds: float, source: Source | None) -> None:
         """Count a completed request."""
-        self._observe(kind)(seconds)
+        self._observe(labels)(seconds)
         if source:
             self._sources[source].inc()
 
@@ -77,75 +77,75 @@ class Observer:
         self._metrics = Metrics(registry)
 
     def begin(self, environ: "WSGIEnvironment") -> RequestState:
-        """Return the record of a request. It is created by the first call."""
-        if known := environ.get(_VISIT):
-            return cast("RequestState", known)
+        """Return the state of a request. The first call creates it."""
+        if state := environ.get(_STATE):
+            return cast("RequestState", state)
         started = time.perf_counter()
-        given = environ.get("HTTP_X_REQUEST_ID", "")
-        request_id = given if _SANE_ID.fullmatch(given) else None
-        named = trace.begin(request_id, environ.get("HTTP_TRACEPARENT", ""))
-        environ[_VISIT] = visit = RequestState(named.request_id, started)
-        return visit
+        sent_id = environ.get("HTTP_X_REQUEST_ID", "")
+        request_id = sent_id if _REQUEST_ID_PATTERN.fullmatch(sent_id) else None
+        current = trace.begin(request_id, environ.get("HTTP_TRACEPARENT", ""))
+        environ[_STATE] = state = RequestState(current.request_id, started)
+        return state
 
-    def end(self, kind: RequestLabels, known: RequestState) -> None:
+    def end(self, labels: RequestLabels, state: RequestState) -> None:
         """Count and log a completed request."""
-        seconds = time.perf_counter() - known.started
-        source = known.freshness.source if known.freshness else None
-        self._metrics.count(kind, seconds, source)
-        _log(kind, seconds, known, source)
+        seconds = time.perf_counter() - state.started
+        source = state.freshness.source if state.freshness else None
+        self._metrics.count(labels, seconds, source)
+        _log(labels, seconds, state, source)
 
 
 def register(app: Flask, observer: Observer) -> None:
     """Register the observer for every request of an app."""
 
     @app.before_request
-    def name_request() -> None:
+    def begin_request() -> None:
         welcome(app, observer.begin)
 
     @app.teardown_request
-    def leave(_: BaseException | None) -> None:
+    def clear_request(_: BaseException | None) -> None:
         farewell()
 
     @app.after_request
-    def tell(response: Response) -> Response:
-        known = visit()
-        response.headers.add("X-Request-Id", known.request_id)
-        observer.end(RequestLabels(_method(), _route(), response.status_code), known)
+    def end_request(response: Response) -> Response:
+        state = visit()
+        response.headers.add("X-Request-Id", state.request_id)
+        observer.end(RequestLabels(_method(), _route(), response.status_code), state)
         return response
 
 
 def _route() -> str:
-    """Return the route template. The path itself could contain anything, in endless variety."""
+    """Return the route template, because the path has unlimited cardinality."""
     rule = current_request().url_rule
     return rule.rule if rule else "unmatched"
 
 
 def _method() -> str:
-    """Return a known method, or `other` for a method that a client made up."""
+    """Return a standard method, or `other`."""
     return _METHODS.get(current_request().method, "other")
 
 
-def _log(kind: RequestLabels, seconds: float, known: RequestState, source: Source | None) -> None:
+def _log(labels: RequestLabels, seconds: float, state: RequestState, source: Source | None) -> None:
     if log.isEnabledFor(logging.INFO):
-        said = {
-            "method": kind.method,
-            "route": kind.route,
-            "status": kind.status,
+        fields = {
+            "method": labels.method,
+            "route": labels.route,
+            "status": labels.status,
             "milliseconds": round(seconds * 1000, 1),
-            "user_id": known.user.id if known.user else None,
+            "user_id": state.user.id if state.user else None,
             "cache": source.value if source else None,
         }
-        log.handle(_record(said))
+        log.handle(_record(fields))
 
 
-def _record(said: dict[str, object]) -> logging.LogRecord:
+def _record(fields: dict[str, object]) -> logging.LogRecord:
     """Return the record that `log.info` would create, at a sixth of the cost."""
     record = logging.LogRecord.__new__(logging.LogRecord)
     now = time.time()
-    record.__dict__ = {**_ANY_LINE, **said, "created": now, "msecs": now % 1 * 1000}
+    record.__dict__ = {**_RECORD_TEMPLATE, **fields, "created": now, "msecs": now % 1 * 1000}
     return record
 
 
-_ANY_LINE = vars(
+_RECORD_TEMPLATE = vars(
     logging.LogRecord(log.name, logging.INFO, __file__, 0, "request.answered", None, None)
 )

@@ -13,7 +13,7 @@ PROBLEM_JSON = "application/problem+json"
 
 @dataclass(frozen=True, slots=True)
 class ProblemType:
-    """A kind of problem: its status, its code for programs, and its texts for people."""
+    """A kind of problem: its status, its code for programs, and its texts for users."""
 
     status: HTTPStatus
     code: str
@@ -27,21 +27,21 @@ class ProblemType:
         return f"urn:butaca:problem:{self.code}"
 
 
-class Unacceptable(Exception):
-    """Raised for a well-formed request that is invalid, with everything that is wrong with it."""
+class InvalidRequest(Exception):
+    """Raised for a request that is well-formed but invalid, with all of its errors."""
 
-    def __init__(self, mistakes: Iterable[FieldError]) -> None:
+    def __init__(self, field_errors: Iterable[FieldError]) -> None:
         super().__init__(UNPROCESSABLE.detail)
-        self.mistakes = tuple(mistakes)
+        self.field_errors = tuple(field_errors)
 
 
 def _kind(refusal: type[errors.Refusal], status: HTTPStatus, code: str, title: str) -> ProblemType:
     return ProblemType(status, code, title, refusal.message)
 
 
-_NOT_FOUND, _AWAY = HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE
+_NOT_FOUND, _UNAVAILABLE = HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE
 _BAD_GATEWAY = HTTPStatus.BAD_GATEWAY
-_OF_REFUSALS: Mapping[type[errors.Refusal], ProblemType] = {
+_BY_REFUSAL: Mapping[type[errors.Refusal], ProblemType] = {
     refusal: _kind(refusal, status, code, title)
     for refusal, status, code, title in (
         (errors.MovieNotFound, _NOT_FOUND, "movie-not-found", "Movie not found"),
@@ -50,15 +50,15 @@ _OF_REFUSALS: Mapping[type[errors.Refusal], ProblemType] = {
         (errors.UserNotFound, _NOT_FOUND, "user-not-found", "User not found"),
         (errors.TokenRejected, HTTPStatus.UNAUTHORIZED, "unauthorized", "Authentication required"),
         (errors.RoleMissing, HTTPStatus.FORBIDDEN, "forbidden", "Permission denied"),
-        (errors.LibraryUnavailable, _AWAY, "library-unavailable", "Library unavailable"),
-        (errors.LibraryBusy, _AWAY, "library-busy", "Library busy"),
+        (errors.LibraryUnavailable, _UNAVAILABLE, "library-unavailable", "Library unavailable"),
+        (errors.LibraryBusy, _UNAVAILABLE, "library-busy", "Library busy"),
         (
             errors.CatalogueUnavailable,
-            _AWAY,
+            _UNAVAILABLE,
             "catalogue-unavailable",
             "Movie catalogue unavailable",
         ),
-        (errors.CatalogueBusy, _AWAY, "catalogue-busy", "Movie catalogue busy"),
+        (errors.CatalogueBusy, _UNAVAILABLE, "catalogue-busy", "Movie catalogue busy"),
         (
             errors.CatalogueTimedOut,
             HTTPStatus.GATEWAY_TIMEOUT,
@@ -86,20 +86,19 @@ _OF_REFUSALS: Mapping[type[errors.Refusal], ProblemType] = {
     )
 }
 
-_CANNOT_BE_MET = errors.Refusal.message
 UNPROCESSABLE = ProblemType(
     HTTPStatus.UNPROCESSABLE_ENTITY,
     "unprocessable-content",
     "Invalid request",
     "One or more parameters or fields are invalid.",
 )
-BROKEN = ProblemType(
+INTERNAL_ERROR = ProblemType(
     HTTPStatus.INTERNAL_SERVER_ERROR,
     "internal-server-error",
     "Internal server error",
     "An unexpected error occurred on the server. It has been logged.",
 )
-_OF_HTTP: Mapping[int, ProblemType] = {
+_BY_STATUS: Mapping[int, ProblemType] = {
     kind.status: kind
     for kind in (
         ProblemType(
@@ -140,20 +139,20 @@ _OF_HTTP: Mapping[int, ProblemType] = {
             "The server is handling too many requests. Try again soon.",
         ),
         UNPROCESSABLE,
-        BROKEN,
+        INTERNAL_ERROR,
     )
 }
 
-ALL = (*_OF_REFUSALS.values(), *_OF_HTTP.values())
+ALL = (*_BY_REFUSAL.values(), *_BY_STATUS.values())
 
 
-def of_refusal(refusal: type[errors.Refusal]) -> ProblemType:
+def type_for_refusal(refusal: type[errors.Refusal]) -> ProblemType:
     """Return the kind of problem for a refusal of the core."""
-    return _OF_REFUSALS[refusal]
+    return _BY_REFUSAL[refusal]
 
 
-def of_status(status: int) -> ProblemType:
-    """Return the general kind of problem for an HTTP status."""
-    return _OF_HTTP.get(status) or ProblemType(
-        HTTPStatus(status), f"http-{status}", "Request failed", _CANNOT_BE_MET
+def type_for_status(status: int) -> ProblemType:
+    """Return the generic kind of problem for an HTTP status."""
+    return _BY_STATUS.get(status) or ProblemType(
+        HTTPStatus(status), f"http-{status}", "Request failed", errors.Refusal.message
     )

@@ -33,14 +33,14 @@ from butaca.web.context import (
 )
 from butaca.web.inputs import MAX_BODY
 from butaca.web.outputs import FieldError
-from butaca.web.problems import Unacceptable
+from butaca.web.problems import InvalidRequest
 from butaca.web.wording import REPEATED_PARAMETER, UNKNOWN_PARAMETER, whole_number
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 API = "/api/v1"
-EXPOSED = (
+EXPOSED_HEADERS = (
     "Age",
     "Allow",
     "Cache-Status",
@@ -53,9 +53,9 @@ EXPOSED = (
     "WWW-Authenticate",
     "X-Request-Id",
 )
-_WAIT = "butaca.seconds_to_wait"
-_READS = {HTTPMethod.GET, HTTPMethod.HEAD}
-_WITH_BODY = {HTTPMethod.POST, HTTPMethod.PUT, HTTPMethod.PATCH}
+_SECONDS_TO_WAIT = "butaca.seconds_to_wait"
+_READ_METHODS = {HTTPMethod.GET, HTTPMethod.HEAD}
+_BODY_METHODS = {HTTPMethod.POST, HTTPMethod.PUT, HTTPMethod.PATCH}
 
 # Source: OWASP REST Security Cheat Sheet, "Security Headers".
 _SECURITY_HEADERS = (
@@ -72,19 +72,19 @@ def register(app: APIFlask, options: WebOptions) -> None:
     """Add authentication, limits, CORS and security headers to an app."""
     # One byte more than allowed, so that a body that is too large can be detected.
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY + 1
-    app.before_request(_welcome_preflight)
+    app.before_request(_accept_preflight)
     app.before_request(_guard)
     if options.cors_origins:
-        _share(app, options)
+        _enable_cors(app, options)
     hops = options.trusted_proxies
-    secured = _secured(app.wsgi_app)
-    app.wsgi_app = ProxyFix(secured, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    wrapped = _with_security_headers(app.wsgi_app)
+    app.wsgi_app = ProxyFix(wrapped, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
 
 
-def _share(app: APIFlask, options: WebOptions) -> None:
-    """Let browsers expose every response, including errors, to pages of the allowed origins."""
-    is_for_all = "*" in options.cors_origins
-    if not is_for_all:
+def _enable_cors(app: APIFlask, options: WebOptions) -> None:
+    """Let pages of the allowed origins read every response, including errors."""
+    allows_any_origin = "*" in options.cors_origins
+    if not allows_any_origin:
         app.after_request(_vary_by_origin)
     CORS(
         app,
@@ -92,21 +92,21 @@ def _share(app: APIFlask, options: WebOptions) -> None:
         supports_credentials=options.cors_credentials,
         methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
         allow_headers=["Authorization", "Content-Type", "If-None-Match", "X-Request-Id"],
-        expose_headers=list(EXPOSED),
+        expose_headers=list(EXPOSED_HEADERS),
         max_age=600,
-        send_wildcard=is_for_all,
+        send_wildcard=allows_any_origin,
         always_send=False,
         # Flask-CORS would add `Vary` only for allowed origins, and only if there are several.
         vary_header=False,
     )
 
 
-def _welcome_preflight() -> Response | None:
+def _accept_preflight() -> Response | None:
     """Accept preflight requests for unknown paths, so that pages can read the 404 response."""
-    asked = current_request()
-    if asked.method != HTTPMethod.OPTIONS or asked.routing_exception is None:
+    request = current_request()
+    if request.method != HTTPMethod.OPTIONS or request.routing_exception is None:
         return None
-    return Bare() if "Access-Control-Request-Method" in asked.headers else None
+    return Bare() if "Access-Control-Request-Method" in request.headers else None
 
 
 def _vary_by_origin(response: Response) -> Response:
@@ -115,93 +115,94 @@ def _vary_by_origin(response: Response) -> Response:
 
 
 def _guard() -> None:
-    """Check a request of the API, in the order in which callers should learn of failures."""
-    asked = current_request()
-    if asked.method == HTTPMethod.OPTIONS or not asked.path.startswith(f"{API}/"):
+    """Check a request to the API, in the order in which failures should be reported."""
+    request = current_request()
+    if request.method == HTTPMethod.OPTIONS or not request.path.startswith(f"{API}/"):
         return
-    admission.enter(asked.environ)
+    admission.acquire_slot(request.environ)
     authenticate()
-    _limit_rate(asked)
-    if asked.routing_exception is None:
+    _check_rate_limit(request)
+    if request.routing_exception is None:
         authorize(current_route())
-        _read_ids(asked)
-        _refuse_undeclared_query(asked)
-        _refuse_other_than_json(asked)
-        _refuse_odd_size(asked)
+        _parse_path_ids(request)
+        _check_query_names(request)
+        _check_content_type(request)
+        _check_body_size(request)
 
 
-def _limit_rate(asked: Request) -> None:
-    if seconds := seconds_to_wait(services().rate_limiter, current_user(), asked.environ):
+def _check_rate_limit(request: Request) -> None:
+    if seconds := seconds_to_wait(services().rate_limiter, current_user(), request.environ):
         raise TooManyRequests(retry_after=seconds)
 
 
 def seconds_to_wait(limiter: RateLimiter, user: User, environ: "WSGIEnvironment") -> int:
     """Count a user's request, once per request. Return 0, or the number of seconds to wait."""
-    if (seconds := environ.get(_WAIT)) is None:
-        kind = "read" if environ["REQUEST_METHOD"] in _READS else "write"
-        seconds = environ[_WAIT] = limiter.seconds_to_wait(f"user:{user.id}", kind)
+    if (seconds := environ.get(_SECONDS_TO_WAIT)) is None:
+        kind = "read" if environ["REQUEST_METHOD"] in _READ_METHODS else "write"
+        seconds = environ[_SECONDS_TO_WAIT] = limiter.seconds_to_wait(f"user:{user.id}", kind)
     return int(seconds)
 
 
-def _read_ids(asked: Request) -> None:
-    """Convert the IDs in the path to integers. Raises Unacceptable."""
-    ids = asked.view_args or {}
-    for name, text in ids.items():
-        if not re.fullmatch("[0-9]{1,10}", text, re.ASCII) or int(text) > MAX_ID:
+def _parse_path_ids(request: Request) -> None:
+    """Convert the IDs in the path to integers. Raises InvalidRequest."""
+    ids = request.view_args or {}
+    for name, value in ids.items():
+        if not re.fullmatch("[0-9]{1,10}", value, re.ASCII) or int(value) > MAX_ID:
             message = whole_number(0, MAX_ID)
-            raise Unacceptable([FieldError(location="path", field=name, message=message)])
-        ids[name] = int(text)
+            raise InvalidRequest([FieldError(location="path", field=name, message=message)])
+        ids[name] = int(value)
 
 
-def _refuse_undeclared_query(asked: Request) -> None:
-    """Reject undeclared and repeated query parameters. A typo must not be ignored silently."""
-    if not asked.query_string:
+def _check_query_names(request: Request) -> None:
+    """Reject unknown and repeated query parameters. A typo must not be ignored silently."""
+    if not request.query_string:
         return
-    declared = contract().query_of(cast("Rule", asked.url_rule), asked.method)
-    mistakes = [
+    declared = contract().query_parameters(cast("Rule", request.url_rule), request.method)
+    errors = [
         FieldError(location="query", field=name, message=message)
-        for name, values in asked.args.lists()
+        for name, values in request.args.lists()
         for message, is_wrong in (
             (UNKNOWN_PARAMETER, name not in declared),
             (REPEATED_PARAMETER, len(values) > 1),
         )
         if is_wrong
     ]
-    if mistakes:
-        raise Unacceptable(mistakes)
+    if errors:
+        raise InvalidRequest(errors)
 
 
-def _refuse_other_than_json(asked: Request) -> None:
-    if asked.method in _WITH_BODY and not asked.is_json:
+def _check_content_type(request: Request) -> None:
+    if request.method in _BODY_METHODS and not request.is_json:
         raise UnsupportedMediaType
 
 
-def _refuse_odd_size(asked: Request) -> None:
+def _check_body_size(request: Request) -> None:
     """Reject a body that is too large, or incomplete because the client disconnected."""
-    if asked.method not in _WITH_BODY:
+    if request.method not in _BODY_METHODS:
         return
     # Werkzeug rejects a Content-Length that is too large, but truncates a chunked body.
-    with admission.aside(asked.environ, current_user().id):
-        size = len(asked.get_data())
+    with admission.without_slot(request.environ, current_user().id):
+        size = len(request.get_data())
     if size > MAX_BODY:
         raise RequestEntityTooLarge
-    if size < (asked.content_length or 0):
+    if size < (request.content_length or 0):
         raise BadRequest
 
 
-def _secured(app: "WSGIApplication") -> "WSGIApplication":
+def _with_security_headers(app: "WSGIApplication") -> "WSGIApplication":
     """Wrap an app so that each of its responses has the security headers.
 
     They are appended to the list that goes to the server. Setting them on Flask's response takes
     10 µs longer.
     """
 
-    def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+    def middleware(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
-            # The documentation page sets its own policy.
-            is_lenient = any(name == "Content-Security-Policy" for name, _ in headers)
-            return start_response(status, [*headers, *(_SECURITY_HEADERS[is_lenient:])], *error)
+            # The documentation page sets its own policy, which is the first of these headers.
+            has_policy = any(name == "Content-Security-Policy" for name, _ in headers)
+            added = _SECURITY_HEADERS[1:] if has_policy else _SECURITY_HEADERS
+            return start_response(status, [*headers, *added], *error)
 
         return app(environ, start)
 
-    return answer
+    return middleware

@@ -8,7 +8,7 @@ from butaca.core.errors import Refusal
 from butaca.web import examples
 from butaca.web.headers import Spec
 from butaca.web.inputs import MAX_BODY
-from butaca.web.problems import PROBLEM_JSON, ProblemType, of_refusal, of_status
+from butaca.web.problems import PROBLEM_JSON, ProblemType, type_for_refusal, type_for_status
 
 NOT_MODIFIED = "Not modified. The `ETag` in `If-None-Match` is still current."
 
@@ -22,7 +22,7 @@ class ErrorResponse:
     """
 
     name: str
-    meaning: str
+    description: str
     kinds: tuple[ProblemType, ...]
     headers: tuple[str, ...] = ()
 
@@ -32,28 +32,28 @@ class ErrorResponse:
         return self.kinds[0].status.value
 
 
-def _of_refusals(*refusals: type[Refusal]) -> tuple[ProblemType, ...]:
-    return tuple(of_refusal(refusal) for refusal in refusals)
+def _types_for(*refusals: type[Refusal]) -> tuple[ProblemType, ...]:
+    return tuple(type_for_refusal(refusal) for refusal in refusals)
 
 
-def _of_status(name: str, status: int, meaning: str, *headers: str) -> ErrorResponse:
-    return ErrorResponse(name, meaning, (of_status(status),), headers)
+def _for_status(name: str, status: int, description: str, *headers: str) -> ErrorResponse:
+    return ErrorResponse(name, description, (type_for_status(status),), headers)
 
 
 def _not_found(name: str, refusal: type[Refusal]) -> ErrorResponse:
-    return ErrorResponse(name, refusal.message, _of_refusals(refusal))
+    return ErrorResponse(name, refusal.message, _types_for(refusal))
 
 
 UNAUTHORIZED = ErrorResponse(
     "Unauthorized",
     "The bearer token is missing, unknown, expired or revoked.",
-    _of_refusals(errors.TokenRejected),
+    _types_for(errors.TokenRejected),
     ("WWW-Authenticate",),
 )
 FORBIDDEN = ErrorResponse(
     "Forbidden",
     "The token is valid, but its owner does not have the required role.",
-    _of_refusals(errors.RoleMissing),
+    _types_for(errors.RoleMissing),
     ("WWW-Authenticate",),
 )
 MOVIE_NOT_FOUND = _not_found("MovieNotFound", errors.MovieNotFound)
@@ -61,31 +61,31 @@ FAVORITE_NOT_FOUND = _not_found("FavoriteNotFound", errors.FavoriteNotFound)
 RATING_NOT_FOUND = _not_found("RatingNotFound", errors.RatingNotFound)
 USER_NOT_FOUND = _not_found("UserNotFound", errors.UserNotFound)
 
-OVERLOADED = of_status(503)
-_LIBRARY_AWAY = (errors.LibraryUnavailable, errors.LibraryBusy)
+OVERLOADED = type_for_status(503)
+_LIBRARY_ERRORS = (errors.LibraryUnavailable, errors.LibraryBusy)
 LIBRARY_UNAVAILABLE = ErrorResponse(
     "LibraryUnavailable",
     "The database is unreachable or busy, or the server is overloaded.",
-    (*_of_refusals(*_LIBRARY_AWAY), OVERLOADED),
+    (*_types_for(*_LIBRARY_ERRORS), OVERLOADED),
     ("Retry-After",),
 )
-ALWAYS = (
+COMMON = (
     UNAUTHORIZED,
-    _of_status(
+    _for_status(
         "UnprocessableContent",
         422,
         "A parameter or field is unknown, missing, repeated or invalid. `errors` lists each one.",
     ),
-    _of_status("TooManyRequests", 429, "The user has exceeded a rate limit.", "Retry-After"),
-    _of_status("InternalServerError", 500, "An unexpected error occurred on the server."),
+    _for_status("TooManyRequests", 429, "The user has exceeded a rate limit.", "Retry-After"),
+    _for_status("InternalServerError", 500, "An unexpected error occurred on the server."),
     LIBRARY_UNAVAILABLE,
 )
 """The problems of every operation that requires a token."""
 
 BODY = (
-    _of_status("BadRequest", 400, "The request body is not valid JSON, or is incomplete."),
-    _of_status("ContentTooLarge", 413, f"The request body is larger than {MAX_BODY // 1024} KiB."),
-    _of_status("UnsupportedMediaType", 415, "The `Content-Type` of the request body is not JSON."),
+    _for_status("BadRequest", 400, "The request body is not valid JSON, or is incomplete."),
+    _for_status("ContentTooLarge", 413, f"The request body is larger than {MAX_BODY // 1024} KiB."),
+    _for_status("UnsupportedMediaType", 415, "The `Content-Type` of the request body is not JSON."),
 )
 """The problems of every operation with a request body."""
 
@@ -94,7 +94,7 @@ CATALOGUE = (
         "BadGateway",
         "TMDB returned an unusable response or rejected Butaca's API key, and no cached copy is "
         "available.",
-        _of_refusals(
+        _types_for(
             errors.CatalogueGarbled, errors.CatalogueAnsweredNonsense, errors.CatalogueRefusedUs
         ),
     ),
@@ -103,7 +103,7 @@ CATALOGUE = (
         "TMDB is unavailable or busy and no cached copy is available, the database is unreachable "
         "or busy, or the server is overloaded.",
         (
-            *_of_refusals(errors.CatalogueUnavailable, errors.CatalogueBusy, *_LIBRARY_AWAY),
+            *_types_for(errors.CatalogueUnavailable, errors.CatalogueBusy, *_LIBRARY_ERRORS),
             OVERLOADED,
         ),
         ("Retry-After",),
@@ -111,14 +111,14 @@ CATALOGUE = (
     ErrorResponse(
         "GatewayTimeout",
         "TMDB did not respond within the deadline, and no cached copy is available.",
-        _of_refusals(errors.CatalogueTimedOut),
+        _types_for(errors.CatalogueTimedOut),
         ("Retry-After",),
     ),
 )
 """The problems of every operation that depends on TMDB."""
 
 ALL = (
-    *ALWAYS,
+    *COMMON,
     *BODY,
     *CATALOGUE,
     FORBIDDEN,
@@ -131,13 +131,13 @@ ALL = (
 
 def components() -> Spec:
     """Return the shared responses by name."""
-    return {bad.name: _described(bad) for bad in ALL}
+    return {error.name: _to_openapi(error) for error in ALL}
 
 
-def response(meaning: str, headers: Collection[str]) -> Spec:
+def response(description: str, headers: Collection[str]) -> Spec:
     """Return a response with these headers and the headers that every response has."""
     described = {name: ref("headers", name) for name in sorted({*headers, "X-Request-Id"})}
-    return {"description": meaning, "headers": described}
+    return {"description": description, "headers": described}
 
 
 def ref(kind: str, name: str) -> Spec:
@@ -145,9 +145,9 @@ def ref(kind: str, name: str) -> Spec:
     return {"$ref": f"#/components/{kind}/{name}"}
 
 
-def _described(bad: ErrorResponse) -> Spec:
-    shown = {
-        kind.code: {"summary": kind.title, "value": examples.problem(kind)} for kind in bad.kinds
+def _to_openapi(error: ErrorResponse) -> Spec:
+    examples_by_code = {
+        kind.code: {"summary": kind.title, "value": examples.problem(kind)} for kind in error.kinds
     }
-    content = {PROBLEM_JSON: {"schema": ref("schemas", "Problem"), "examples": shown}}
-    return {**response(bad.meaning, ("Cache-Control", *bad.headers)), "content": content}
+    content = {PROBLEM_JSON: {"schema": ref("schemas", "Problem"), "examples": examples_by_code}}
+    return {**response(error.description, ("Cache-Control", *error.headers)), "content": content}

@@ -8,14 +8,14 @@ from apiflask import APIBlueprint
 from pydantic import BaseModel
 
 from butaca.web.auth import required_role
-from butaca.web.headers import OF_CONTENT, Spec
-from butaca.web.responses import ALWAYS, NOT_MODIFIED, ErrorResponse, ref, response
+from butaca.web.headers import CONTENT_HEADERS, Spec
+from butaca.web.responses import COMMON, NOT_MODIFIED, ErrorResponse, ref, response
 
 Route = TypeVar("Route", bound=Callable[..., Any])
 
-CACHED = ("Age", "Cache-Control", "Cache-Status", "ETag")
-OWN = ("Cache-Control", "ETag")
-OWN_MOVIES = (*OWN, "Content-Language")
+CACHE_HEADERS = ("Age", "Cache-Control", "Cache-Status", "ETag")
+PRIVATE_HEADERS = ("Cache-Control", "ETag")
+PRIVATE_MOVIE_HEADERS = (*PRIVATE_HEADERS, "Content-Language")
 
 
 class Routes(APIBlueprint):
@@ -33,10 +33,10 @@ class Routes(APIBlueprint):
         required_role(view_func)
         super().add_url_rule(rule, endpoint, view_func, provide_automatic_options, **options)
 
-    def answers(
+    def responses(
         self,
         schema: type[BaseModel] | None,
-        meanings: Mapping[int, str],
+        descriptions: Mapping[int, str],
         *,
         headers: Collection[str] = (),
         problems: Iterable[ErrorResponse] = (),
@@ -44,16 +44,17 @@ class Routes(APIBlueprint):
     ) -> Callable[[Route], Route]:
         """Document the responses and problems of a route in the contract.
 
-        `meanings` maps each status of a successful response to its description. `texts` maps
+        `descriptions` maps each status of a successful response to its description. `texts` maps
         additional media types of these responses to a description of their content.
         """
-        good = {
-            status: _good(schema, meaning, headers, texts) for status, meaning in meanings.items()
+        successes = {
+            status: _success(schema, description, headers, texts)
+            for status, description in descriptions.items()
         }
         if "ETag" in headers:
-            good[304] = response(NOT_MODIFIED, set(headers) - OF_CONTENT)
+            successes[304] = response(NOT_MODIFIED, set(headers) - CONTENT_HEADERS)
         # APIFlask drops references, so `finishing` creates them from these names.
-        bad = {each.status: {"description": each.name} for each in (*ALWAYS, *problems)}
+        errors = {error.status: {"description": error.name} for error in (*COMMON, *problems)}
 
         def decorate(route: Route) -> Route:
             summary, _, description = str(getdoc(route)).partition("\n\n")
@@ -62,7 +63,7 @@ class Routes(APIBlueprint):
                 description=description.replace("\n", " "),
                 operation_id=_operation_id(route),
                 tags=[str(self.tag)],
-                responses=cast("Any", {**good, **bad}),
+                responses=cast("Any", {**successes, **errors}),
             )(route)
 
         return decorate
@@ -73,13 +74,13 @@ def _operation_id(route: Callable[..., Any]) -> str:
     return words[0] + "".join(word.capitalize() for word in words[1:])
 
 
-def _good(
+def _success(
     schema: type[BaseModel] | None,
-    meaning: str,
+    description: str,
     headers: Collection[str],
     texts: Mapping[str, str] | None,
 ) -> Spec:
-    described = response(meaning, headers)
+    described = response(description, headers)
     if schema is None:
         return described
     content: Spec = {"application/json": {"schema": ref("schemas", schema.__name__)}}

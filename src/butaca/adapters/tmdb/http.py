@@ -205,7 +205,7 @@ class TmdbHttp:
         request = self._blank.copy()
         request.url = f"{str(request.url).rstrip('/')}{path}?{urlencode(params)}"
         if current := trace.current():
-            request.headers["traceparent"] = current.onward()
+            request.headers["traceparent"] = current.new_traceparent()
         return request
 
 
