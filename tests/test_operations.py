@@ -200,7 +200,7 @@ def test_behind_a_pooler_the_limits_of_a_statement_are_the_roles(cluster: Cluste
             database.reading() as connection,
         ):
             for limit in ("statement_timeout", "lock_timeout"):
-                assert connection.scalar(text(f"SHOW {limit}")) == f"{LIMITS.statement:g}s"
+                assert connection.scalar(text(f"SHOW {limit}")) == f"{LIMITS.statement_timeout:g}s"
     finally:
         cluster.do("ALTER ROLE butaca RESET ALL")
 
