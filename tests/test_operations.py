@@ -32,7 +32,7 @@ from tests.builders import make_record, make_translation
 from tests.deploy.test_guide import SECRET
 from tests.deploy.truth import read
 from tests.faults.pods import Pod, Town, living, new_path, until
-from tests.own_postgresql import empty, running_postgresql
+from tests.own_postgresql import running_postgresql, truncate_tables
 from tests.own_valkey import own_valkey
 
 ROOT = Path(__file__).parents[1]
@@ -144,7 +144,7 @@ def cluster() -> Iterator[Cluster]:
 def library(cluster: Cluster) -> Iterator[Database]:
     """An empty database, as the role that serves sees it."""
     with closing(Database(cluster.url_of("butaca", "butaca_owner"))) as owner:
-        empty(owner)
+        truncate_tables(owner)
     with closing(Database(cluster.url_of("butaca"))) as database:
         yield database
 
