@@ -349,7 +349,7 @@ def test_missing_sqlite_file_is_reported_and_not_created(
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
 def test_unreachable_database_is_reported(arguments: list[str]) -> None:
-    message = error_line_at(arguments, "postgresql+psycopg://somebody:secret@127.0.0.1:1/butaca")
+    message = error_line_at(arguments, "postgresql+psycopg://me:secret@127.0.0.1:1/butaca")
     assert message == "The database at DATABASE_URL cannot be reached: connection refused."
 
 

@@ -608,7 +608,7 @@ FOLDED = {
 
 @dataclass(frozen=True)
 class ListedMovie:
-    """A favorite of mine that may be rated, with its sort keys."""
+    """A favorite that may be rated, with its sort keys."""
 
     release_date: date | None
     title: str

@@ -18,7 +18,7 @@ from butaca.core.errors import LibraryBusy, LibraryUnavailable, MovieNotFound, T
 from butaca.core.models import Stars
 from tests.builders import ADMIN, CONSUMER, NOON, make_record
 
-USER_ROW = {"id": 1, "name": "somebody", "role": "USER", "created_at": NOON}
+USER_ROW = {"id": 1, "name": "ana", "role": "USER", "created_at": NOON}
 BACKEND_PID = func.pg_backend_pid()
 INSERT_USER = users.insert().values(USER_ROW)
 

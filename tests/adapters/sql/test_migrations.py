@@ -87,13 +87,13 @@ def test_filter_and_sort_columns_are_populated(fresh: Database) -> None:
     migrate(fresh)
     store = SqlLibrary(fresh)
 
-    def found(**wanted: object) -> list[int]:
-        query = ListQuery((), language="es", filter=Filter(**wanted))  # type: ignore[arg-type]
+    def favorite_ids(**filters: object) -> list[int]:
+        query = ListQuery((), language="es", filter=Filter(**filters))  # type: ignore[arg-type]
         return [each.movie.id for each in store.favorites(ME, query).results]
 
-    assert found(genre=18) == [1]
-    assert found(title="el") == [1]
-    assert found(title="t" * 200) == [2]
+    assert favorite_ids(genre=18) == [1]
+    assert favorite_ids(title="el") == [1]
+    assert favorite_ids(title="t" * 200) == [2]
     with fresh.reading() as connection:
         assert max(map(len, connection.scalars(select(user_movies.c.sort_title)))) == 200
 

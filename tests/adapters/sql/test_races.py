@@ -166,8 +166,8 @@ def test_favorite_added_during_a_save_has_the_new_sort_keys(
         with database.reading() as connection:
             columns = (movies.c.release_date, user_movies.c.release_date)
             titles = (movies.c.sort_title, user_movies.c.sort_title)
-            found = connection.execute(
+            sort_keys = connection.execute(
                 select(*columns, *titles).join(user_movies, user_movies.c.movie_id == movies.c.id)
             ).one()
-        assert found == (date(year, 1, 1), date(year, 1, 1), f"in {year}", f"in {year}")
+        assert sort_keys == (date(year, 1, 1), date(year, 1, 1), f"in {year}", f"in {year}")
         store.clear_favorites(ME)

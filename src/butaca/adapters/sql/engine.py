@@ -44,7 +44,7 @@ class Limits:
     """For a statement, a lock or another writer. Enforced by PostgreSQL and SQLite themselves."""
 
     response_timeout: float = 2.5
-    """For PostgreSQL's response. Exceeds `statement_timeout`, so a lock costs no connection."""
+    """For PostgreSQL's response. Above `statement_timeout`, so a locked row costs no connection."""
 
     cooldown: float = 1.0
     """How long PostgreSQL is not called after it could not be reached."""

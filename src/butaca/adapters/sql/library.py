@@ -23,7 +23,7 @@ from butaca.adapters.sql.movies import write_movie
 from butaca.adapters.sql.statements import ids_parameter, in_ids, insert_or_set_if_null
 from butaca.adapters.sql.stored import to_details, to_stars
 from butaca.adapters.sql.tables import movies, user_movies
-from butaca.adapters.sql.user_movie_list import FAVORITES, RATINGS, this_movie
+from butaca.adapters.sql.user_movie_list import FAVORITES, RATINGS, is_movie_of_user
 from butaca.core.errors import TokenRejected
 from butaca.core.listing import ListQuery
 from butaca.core.models import Entry, Favorite, Mark, MovieRecord, Page, Rating, Stars
@@ -55,7 +55,7 @@ class SqlLibrary:
     def remove_favorite(self, user_id: int, movie_id: int) -> bool:
         """Remove a favorite; return whether there was one."""
         with self._database.writing() as connection:
-            return _clear_columns(connection, this_movie(user_id, movie_id), _FAVORITE) > 0
+            return _clear_columns(connection, is_movie_of_user(user_id, movie_id), _FAVORITE) > 0
 
     def clear_favorites(self, user_id: int) -> int:
         """Remove all favorites of a user; return how many there were."""
@@ -97,7 +97,7 @@ class SqlLibrary:
     def remove_rating(self, user_id: int, movie_id: int) -> bool:
         """Remove a rating; return whether there was one."""
         with self._database.writing() as connection:
-            return _clear_columns(connection, this_movie(user_id, movie_id), _RATING) > 0
+            return _clear_columns(connection, is_movie_of_user(user_id, movie_id), _RATING) > 0
 
     def find_rating(
         self, user_id: int, movie_id: int, language: str | None = None
@@ -204,7 +204,7 @@ def _correct(
     now = literal(at, columns.corrected_at.type)
     statement = (
         update(user_movies)
-        .where(this_movie(user_id, movie_id), columns.half_stars.is_not(None))
+        .where(is_movie_of_user(user_id, movie_id), columns.half_stars.is_not(None))
         .values(
             half_stars=stars.halves,
             corrected_at=case(

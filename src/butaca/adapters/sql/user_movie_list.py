@@ -59,7 +59,7 @@ class UserMovieList(Generic[T]):
         self, connection: Connection, user_id: int, movie_id: int, language: str | None
     ) -> T | None:
         """Return one entity, with the movie's texts in a language."""
-        selected = self.select_rows(this_movie(user_id, movie_id), self.condition)
+        selected = self.select_rows(is_movie_of_user(user_id, movie_id), self.condition)
         row = connection.execute(_with_movies(self, selected, language)).first()
         return None if row is None else self._build(row, language)
 
@@ -122,7 +122,7 @@ def _statements(
     return count, page_with_movies.add_columns(count.scalar_subquery().label("total"))
 
 
-def this_movie(user_id: int, movie_id: int) -> ColumnElement[bool]:
+def is_movie_of_user(user_id: int, movie_id: int) -> ColumnElement[bool]:
     """Return the condition that selects one movie of a user."""
     return (_columns.user_id == user_id) & (_columns.movie_id == movie_id)
 
