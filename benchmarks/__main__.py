@@ -6,7 +6,7 @@ from benchmarks import footprint, layers, library, memory, performance, smoke
 from benchmarks.document import Document
 from benchmarks.load import check_wrk
 from benchmarks.performance import Plan
-from butaca.commands.one_line import OneLineGroup, one_line
+from butaca.commands.one_line import OneLineGroup, one_line_errors
 
 SHIPPED = Plan()
 
@@ -27,7 +27,7 @@ def bench(context: click.Context) -> None:
 @click.option("--growth-rounds", default=SHIPPED.growth_rounds, help="Rounds for each size.")
 def run_performance(rounds: int, seconds: float, growth_rounds: int) -> None:
     """Compare Butaca with its peers and measure scaling. Updates docs/performance.md."""
-    with one_line():
+    with one_line_errors():
         check_wrk()
         plan = Plan(rounds=rounds, seconds=seconds, growth_rounds=growth_rounds)
         performance.measure(plan, Document())
@@ -50,7 +50,7 @@ def run_library() -> None:
 @click.option("--keys", default=memory.KEYS, help="Number of distinct cache keys.")
 def run_memory(requests: int, keys: int) -> None:
     """Measure the memory of a process over a million requests."""
-    with one_line():
+    with one_line_errors():
         check_wrk()
         memory.measure(requests, keys, Document())
 
@@ -67,7 +67,7 @@ def run_footprint(data: str | None) -> None:
 @bench.command("smoke")
 def run_smoke() -> None:
     """Check in a minute that every benchmark works."""
-    with one_line():
+    with one_line_errors():
         check_wrk()
         smoke.run()
 

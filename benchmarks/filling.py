@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 from sqlalchemy import make_url
 
-from butaca.adapters.sql.stored import folded, genre_rows, movie_row, translation_rows
+from butaca.adapters.sql.stored import fold_title, genre_rows, movie_row, translation_rows
 from butaca.core.models import Genre, MovieRecord
 from tests.builders import NOON, make_record, make_translation
 
@@ -54,7 +54,7 @@ def favorite(user_id: int, movie: MovieRecord, random: Random, rated: float = 0.
         "half_stars": random.randrange(11) if is_rated else None,
         "rated_at": NOON if is_rated else None,
         "release_date": movie.details.release_date,
-        "sort_title": folded(movie.details.title),
+        "sort_title": fold_title(movie.details.title),
     }
 
 

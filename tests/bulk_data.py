@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, text
 
 from butaca.adapters.sql import Database
-from butaca.adapters.sql.session import waiting_at_most
+from butaca.adapters.sql.session import response_timeout
 from butaca.adapters.sql.stored import movie_row
 from butaca.adapters.sql.tables import movies, user_movies
 from tests.builders import CONSUMER, NOON, make_record
@@ -15,7 +15,7 @@ from tests.builders import CONSUMER, NOON, make_record
 @contextmanager
 def untimed_transaction(database: Database) -> Iterator[Connection]:
     """Yield a transaction without statement timeout, for large inserts on a busy machine."""
-    with database.writing() as connection, waiting_at_most(None):
+    with database.writing() as connection, response_timeout(None):
         if connection.dialect.name == "postgresql":
             connection.execute(text("SET LOCAL statement_timeout = 0"))
         yield connection

@@ -22,7 +22,7 @@ from butaca.web import Services, WebOptions, create_web
 from tests.builders import ADMIN_TOKEN, CONSUMER_TOKEN
 from tests.contract_client import ContractClient
 from tests.fakes import FakeAccounts, FakeCatalogue, FakeClock, FakeLibrary, FakeRateLimiter
-from tests.own_postgresql import empty, running_postgresql
+from tests.own_postgresql import running_postgresql, truncate_tables
 from tests.own_valkey import own_valkey
 from tests.suite_lock import Alone, SuiteLock
 
@@ -110,7 +110,7 @@ def sqlite(migrated_sqlite: Path, tmp_path: Path) -> Iterator[Database]:
 def postgresql(postgresql_url: str) -> Iterator[Database]:
     """An empty PostgreSQL database."""
     database = Database(postgresql_url)
-    empty(database)
+    truncate_tables(database)
     yield database
     database.close()
 

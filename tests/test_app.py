@@ -7,7 +7,7 @@ from sqlalchemy import Engine, event
 
 from butaca import app
 from butaca.adapters.sql import Database, SqlAccounts
-from butaca.commands import chosen_database, refreshing
+from butaca.commands import open_database, refreshing
 from butaca.core.accounts import digest
 from butaca.core.models import Role, User
 from butaca.operator_error import OperatorError
@@ -119,7 +119,7 @@ def test_transaction_pool_mode_uses_no_session_features(
         app.prepare(settings)
         assert app.create_app(settings).test_client().get("/readyz").status_code == 200
         refreshing.create(settings, rate=1.0)
-        with chosen_database() as database:
+        with open_database() as database:
             database.ping()
     finally:
         event.remove(Engine, "do_connect", record)

@@ -32,7 +32,7 @@ from tests.builders import make_record, make_translation
 from tests.deploy.butaca_facts import settings_from
 from tests.deploy.test_guide import SECRET
 from tests.faults.pods import Pod, Town, living, new_path, until
-from tests.own_postgresql import empty, running_postgresql
+from tests.own_postgresql import running_postgresql, truncate_tables
 from tests.own_valkey import own_valkey
 
 ROOT = Path(__file__).parents[1]
@@ -144,7 +144,7 @@ def cluster() -> Iterator[Cluster]:
 def library(cluster: Cluster) -> Iterator[Database]:
     """An empty database, accessed with the serving role."""
     with closing(Database(cluster.url_of("butaca", "butaca_owner"))) as owner:
-        empty(owner)
+        truncate_tables(owner)
     with closing(Database(cluster.url_of("butaca"))) as database:
         yield database
 
@@ -200,7 +200,7 @@ def test_role_sets_the_statement_timeouts_behind_a_pooler(cluster: Cluster) -> N
             database.reading() as connection,
         ):
             for limit in ("statement_timeout", "lock_timeout"):
-                assert connection.scalar(text(f"SHOW {limit}")) == f"{LIMITS.statement:g}s"
+                assert connection.scalar(text(f"SHOW {limit}")) == f"{LIMITS.statement_timeout:g}s"
     finally:
         cluster.execute("ALTER ROLE butaca RESET ALL")
 

@@ -58,7 +58,7 @@ def create_app(settings: Settings) -> APIFlask:
     metrics.register(
         registry,
         dependencies={"database": database, "redis": link, "tmdb": health},
-        pools={"database": database.places, "tmdb": upstream},
+        pools={"database": database.bulkhead, "tmdb": upstream},
     )
     catalogue = CachedCatalogue(
         _tmdb_catalogue(settings, registry),

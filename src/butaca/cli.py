@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from butaca import __version__
-from butaca.commands import OneLineGroup, chosen_database, movies, one_line, tokens, users
+from butaca.commands import OneLineGroup, movies, one_line_errors, open_database, tokens, users
 from butaca.commands.urls import HttpUrl
 from butaca.operator_error import OperatorError, cannot_listen
 
@@ -50,7 +50,7 @@ def dev(port: int) -> None:
     """
     from butaca import dev as development
 
-    with one_line():
+    with one_line_errors():
         development.run(port)
 
 
@@ -60,7 +60,7 @@ def serve() -> None:
 
     All settings are read from environment variables.
     """
-    with one_line():
+    with one_line_errors():
         with _garbage_collection_deferred():
             from butaca import log, server
             from butaca.app import prepare
@@ -86,7 +86,7 @@ def migrate(check: bool) -> None:
     """
     from butaca.adapters.sql import schema
 
-    with one_line(), chosen_database() as database:
+    with one_line_errors(), open_database() as database:
         (schema.check if check else schema.migrate)(database)
     click.echo("The schema is up to date.")
 
@@ -106,7 +106,7 @@ def sandbox(host: str, port: int, data: Path | None) -> None:
     environment variable SANDBOX_FAULTS lists faults to start with, such as
     `503:/3/movie/popular:2`.
     """
-    with one_line():
+    with one_line_errors():
         tmdb = _start_sandbox(host, port, data)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     click.echo(f"The sandbox is at {tmdb.url}; control its faults at {tmdb.control_url}")
@@ -140,7 +140,7 @@ def frontend(port: int, api: str, images: str, token: str) -> None:
     from butaca.frontend import Config, Frontend, find_folder
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with one_line():
+    with one_line_errors():
         if not (folder := find_folder()):
             raise OperatorError("The files of the front end are not installed.")
         page = Frontend(folder, port, Config(api, images, token))

@@ -1,4 +1,4 @@
-"""Creates the database and the TMDB client from settings, for the server and for commands."""
+"""Factories of the database and the TMDB client, for the server and for commands."""
 
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def database(settings: DatabaseSettings, connections: int) -> Database:
-    """Return the database, with at most `connections` connections."""
+    """Create the database, with at most `connections` connections."""
     url, mode = settings.database_url.get_secret_value(), settings.database_pool_mode
     return Database(url, connections, pool_mode=mode)
 
@@ -20,8 +20,8 @@ def database(settings: DatabaseSettings, connections: int) -> Database:
 def tmdb(
     settings: RefreshSettings, connections: int, registry: "CollectorRegistry | None" = None
 ) -> "TmdbHttp":
-    """Return a TMDB client with a pool of connections; a registry enables its metrics."""
-    # Imported late: commands that only need the database should not wait for an HTTP client.
+    """Create a TMDB client with a pool of connections; a registry enables its metrics."""
+    # Imported late: commands that need only the database start faster without an HTTP client.
     from butaca.adapters.tmdb import Limits, TmdbHttp
 
     limits = Limits(

@@ -2,7 +2,6 @@
 
 import re
 from typing import Annotated, Any, Literal, TypeVar
-from urllib.parse import SplitResult, urlsplit
 
 from limits import parse as parse_rate
 from pydantic import (
@@ -19,6 +18,7 @@ from sqlalchemy.exc import ArgumentError
 
 from butaca.core.translations import LANGUAGE
 from butaca.operator_error import OperatorError
+from butaca.urls import is_http_url, is_url
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Deadline = Annotated[float, Field(gt=0, le=12, allow_inf_nan=False)]
@@ -46,24 +46,15 @@ def _check_origin(text: str) -> str:
 
 
 def _normalize_http_url(text: str) -> str:
-    url = urlsplit(text)
-    if url.scheme not in {"http", "https"} or not url.hostname or not _has_valid_port(url):
+    if not is_http_url(text):
         raise ValueError("must look like https://host or http://host")
     return text.rstrip("/")
 
 
 def _check_redis_url(secret: SecretStr) -> SecretStr:
-    url = urlsplit(secret.get_secret_value())
-    if url.scheme not in {"redis", "rediss"} or not url.hostname or not _has_valid_port(url):
+    if not is_url(secret.get_secret_value(), {"redis", "rediss"}):
         raise ValueError("must look like redis://host:6379/0 or rediss://host:6379/0")
     return secret
-
-
-def _has_valid_port(url: SplitResult) -> bool:
-    try:
-        return url.port != 0
-    except ValueError:
-        return False
 
 
 def _normalize_database_url(secret: SecretStr) -> SecretStr:

@@ -1,4 +1,4 @@
-"""Durations in the notation that operators use."""
+"""Parsing of durations on the command line."""
 
 from datetime import timedelta
 
@@ -19,7 +19,7 @@ from butaca.commands.durations import Duration
         ("99999999w", timedelta(weeks=99_999_999)),
     ],
 )
-def test_a_duration_is_a_number_and_its_unit(text: str, duration: timedelta) -> None:
+def test_duration_is_a_number_and_a_unit(text: str, duration: timedelta) -> None:
     assert Duration().convert(text, None, None) == duration
 
 
@@ -27,6 +27,6 @@ def test_a_duration_is_a_number_and_its_unit(text: str, duration: timedelta) -> 
     "text",
     ["", "90", "d", "0d", "-1d", "1.5h", "1h30m", "90 d", "90D", "1y", "٣d", "today", "999999999w"],
 )
-def test_anything_else_is_no_duration(text: str) -> None:
+def test_invalid_duration_is_rejected(text: str) -> None:
     with pytest.raises(click.BadParameter, match="such as 90d"):
         Duration().convert(text, None, None)

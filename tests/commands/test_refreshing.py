@@ -15,7 +15,7 @@ import pytest
 
 from butaca.adapters.sql import Database, SqlAccounts, SqlLibrary, SqlMovies
 from butaca.adapters.sql.tables import movies
-from butaca.commands.refreshing import EVERY, Report
+from butaca.commands.refreshing import PROGRESS_INTERVAL, Report
 from butaca.core.errors import CatalogueAnsweredNonsense
 from butaca.core.models import StoredMovie
 from butaca.core.refresh import Outcome
@@ -27,25 +27,28 @@ from tests.fork_server import Fork
 IDS = sorted(movie.id for movie in own_movies()[:30])
 CHANGED = sorted({movie.id for movie in own_movies()[::3]} & set(IDS))
 UNCHANGED = sorted(set(IDS) - set(CHANGED))
-SECONDS_TO_END = 30
+EXIT_TIMEOUT = 30
 
 
 @dataclass
-class Stored:
-    """A database with movies, and the TMDB that they are refreshed from."""
+class Harness:
+    """A database with movies, and a sandbox TMDB to refresh them from."""
 
     database: Database
     tmdb: Sandbox
 
-    def stock(self, *movie_ids: int, days: int = 40, is_kept: bool = True) -> None:
+    def add_movies(self, *movie_ids: int, days: int = 40, is_favorite: bool = True) -> None:
         at = datetime.now(UTC) - timedelta(days=days)
         for movie_id in movie_ids:
             SqlMovies(self.database).save_movie(make_record(movie_id, title="Before"), at)
-            if is_kept:
+            if is_favorite:
                 SqlLibrary(self.database).add_favorite(CONSUMER.id, movie_id, at)
 
     def start(
-        self, *words: str, stderr: int = subprocess.PIPE, changes: Mapping[str, str] | None = None
+        self,
+        *arguments: str,
+        stderr: int = subprocess.PIPE,
+        changes: Mapping[str, str] | None = None,
     ) -> Fork:
         environment = {
             "DATABASE_URL": self.database.engine.url.render_as_string(hide_password=False),
@@ -54,21 +57,21 @@ class Stored:
             "TMDB_RETRIES": "0",
         }
         return Fork(
-            *("movies", "refresh", "--rate", "40", *words),
+            *("movies", "refresh", "--rate", "40", *arguments),
             environment={**os.environ, **environment, **(changes or {})},
             stderr=stderr,
         )
 
-    def refresh(self, *words: str, **changes: str) -> "Told":
-        with self.start(*words, changes=changes) as process:
-            return told(process)
+    def refresh(self, *arguments: str, **changes: str) -> "RefreshResult":
+        with self.start(*arguments, changes=changes) as process:
+            return finish(process)
 
-    def refresh_until_asked_for(self, movie_id: int, end_by: signal.Signals) -> "Told":
+    def refresh_until_request_for(self, movie_id: int, signal_: signal.Signals) -> "RefreshResult":
         with self.start() as process:
             while not self.tmdb.calls[f"/3/movie/{movie_id}"] and process.poll() is None:
                 Event().wait(0.01)
-            process.send_signal(end_by)
-            return told(process)
+            process.send_signal(signal_)
+            return finish(process)
 
     def movies(self) -> dict[int, StoredMovie]:
         return {each.id: each for each in SqlMovies(self.database).movies(0, limit=1000)}
@@ -80,8 +83,8 @@ class Stored:
 
 
 @dataclass
-class Told:
-    """How a refresh ended, and what it said."""
+class RefreshResult:
+    """The exit status and the output of a refresh."""
 
     status: int
     lines: list[str]
@@ -92,9 +95,9 @@ class Told:
         return self.lines[-1]
 
 
-def told(process: Fork) -> Told:
-    output, errors = process.communicate(timeout=SECONDS_TO_END)
-    return Told(process.returncode, output.splitlines(), (errors or "").splitlines())
+def finish(process: Fork) -> RefreshResult:
+    output, errors = process.communicate(timeout=EXIT_TIMEOUT)
+    return RefreshResult(process.returncode, output.splitlines(), (errors or "").splitlines())
 
 
 def summary(*numbers: int) -> str:
@@ -103,197 +106,199 @@ def summary(*numbers: int) -> str:
 
 
 @pytest.fixture
-def stored(sqlite: Database) -> Iterator[Stored]:
+def harness(sqlite: Database) -> Iterator[Harness]:
     SqlAccounts(sqlite).grant_token(CONSUMER, "0" * 64, datetime.now(UTC))
     with Sandbox() as tmdb:
-        yield Stored(sqlite, tmdb)
+        yield Harness(sqlite, tmdb)
 
 
-def test_what_changed_is_fetched_and_the_rest_is_not(stored: Stored) -> None:
-    stored.stock(*IDS)
-    told = stored.refresh()
-    assert (told.status, told.errors) == (0, [])
-    assert told.lines == ["Movies due: 30", summary(len(CHANGED), len(UNCHANGED), 0, 0, 0)]
-    asked = {path for path in stored.tmdb.calls if path != "/3/movie/changes"}
-    assert asked == {f"/3/movie/{each}" for each in CHANGED}
-    assert {each for each in IDS if stored.title(each) == "Before"} == set(UNCHANGED)
+def test_only_changed_movies_are_fetched(harness: Harness) -> None:
+    harness.add_movies(*IDS)
+    result = harness.refresh()
+    assert (result.status, result.errors) == (0, [])
+    assert result.lines == ["Movies due: 30", summary(len(CHANGED), len(UNCHANGED), 0, 0, 0)]
+    requested = {path for path in harness.tmdb.calls if path != "/3/movie/changes"}
+    assert requested == {f"/3/movie/{each}" for each in CHANGED}
+    assert {each for each in IDS if harness.title(each) == "Before"} == set(UNCHANGED)
 
 
-def test_a_second_refresh_has_nothing_to_do(stored: Stored) -> None:
-    stored.stock(*IDS)
-    stored.refresh()
-    stored.tmdb.calls.reset()
-    told = stored.refresh()
-    assert told.lines == ["Movies due: 0", summary(0, 0, 0, 0, 0)]
-    assert stored.tmdb.calls.total == 0
+def test_second_refresh_finds_nothing_due(harness: Harness) -> None:
+    harness.add_movies(*IDS)
+    harness.refresh()
+    harness.tmdb.calls.reset()
+    result = harness.refresh()
+    assert result.lines == ["Movies due: 0", summary(0, 0, 0, 0, 0)]
+    assert harness.tmdb.calls.total == 0
 
 
-def test_the_line_of_the_readme_works(stored: Stored) -> None:
+def test_command_in_the_readme_works(harness: Harness) -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text()
     (line,) = [each for each in readme.splitlines() if each.startswith("butaca movies refresh")]
-    stored.stock(*CHANGED[:2])
-    assert stored.refresh(*line.split()[3:]).summary == summary(2, 0, 0, 0, 0)
+    harness.add_movies(*CHANGED[:2])
+    assert harness.refresh(*line.split()[3:]).summary == summary(2, 0, 0, 0, 0)
 
 
-def test_what_is_older_than_tmdb_permits_is_fetched_even_if_unchanged(stored: Stored) -> None:
-    stored.stock(*UNCHANGED, days=181)
-    told = stored.refresh("--older-than", "9999d")
-    assert told.summary == summary(len(UNCHANGED), 0, 0, 0, 0)
+def test_movies_beyond_the_permitted_age_are_fetched_even_if_unchanged(harness: Harness) -> None:
+    harness.add_movies(*UNCHANGED, days=181)
+    result = harness.refresh("--older-than", "9999d")
+    assert result.summary == summary(len(UNCHANGED), 0, 0, 0, 0)
 
 
-def test_what_is_gone_is_marked_and_stays(stored: Stored) -> None:
-    stored.stock(CHANGED[0], UNCHANGED[0])
-    stored.tmdb.break_with(Fault("deleted", ids=(UNCHANGED[0],)))
-    told = stored.refresh()
-    assert told.summary == summary(1, 0, 1, 0, 0)
-    assert stored.movies()[UNCHANGED[0]].gone_at
-    assert stored.movies()[CHANGED[0]].gone_at is None
-    assert stored.title(UNCHANGED[0]) == "Before"
+def test_gone_movie_is_marked_and_not_deleted(harness: Harness) -> None:
+    harness.add_movies(CHANGED[0], UNCHANGED[0])
+    harness.tmdb.break_with(Fault("deleted", ids=(UNCHANGED[0],)))
+    result = harness.refresh()
+    assert result.summary == summary(1, 0, 1, 0, 0)
+    assert harness.movies()[UNCHANGED[0]].gone_at
+    assert harness.movies()[CHANGED[0]].gone_at is None
+    assert harness.title(UNCHANGED[0]) == "Before"
 
 
-def test_what_nobody_keeps_is_dropped(stored: Stored) -> None:
-    stored.stock(550)
-    stored.stock(551, 552, days=1, is_kept=False)
-    assert stored.refresh().summary == summary(0, 1, 0, 2, 0)
-    assert stored.movies().keys() == {550}
+def test_unused_movies_are_dropped(harness: Harness) -> None:
+    harness.add_movies(550)
+    harness.add_movies(551, 552, days=1, is_favorite=False)
+    assert harness.refresh().summary == summary(0, 1, 0, 2, 0)
+    assert harness.movies().keys() == {550}
 
 
-@pytest.mark.parametrize("end_by", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_refresh_is_resumed_where_it_was_cut(
-    stored: Stored, end_by: signal.Signals
+@pytest.mark.parametrize("signal_", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_refresh_is_resumed_by_the_next_run(
+    harness: Harness, signal_: signal.Signals
 ) -> None:
-    stored.stock(*CHANGED)
-    stored.tmdb.break_with(Fault("hang", paths=f"/3/movie/{CHANGED[4]}"))
-    told = stored.refresh_until_asked_for(CHANGED[4], end_by)
-    assert told.status == 128 + end_by
-    assert told.errors == []
-    assert told.summary == (
-        f"Stopped by {end_by.name}; the next run continues from here: {summary(4, 0, 0, 0, 0)}"
+    harness.add_movies(*CHANGED)
+    harness.tmdb.break_with(Fault("hang", paths=f"/3/movie/{CHANGED[4]}"))
+    result = harness.refresh_until_request_for(CHANGED[4], signal_)
+    assert result.status == 128 + signal_
+    assert result.errors == []
+    assert result.summary == (
+        f"Stopped by {signal_.name}; the next run continues from here: {summary(4, 0, 0, 0, 0)}"
     )
 
-    stored.tmdb.heal()
-    stored.tmdb.calls.reset()
-    assert stored.refresh().summary == summary(len(CHANGED) - 4, 0, 0, 0, 0)
-    assert not [each for each in CHANGED[:4] if stored.tmdb.calls[f"/3/movie/{each}"]]
+    harness.tmdb.heal()
+    harness.tmdb.calls.reset()
+    assert harness.refresh().summary == summary(len(CHANGED) - 4, 0, 0, 0, 0)
+    assert not [each for each in CHANGED[:4] if harness.tmdb.calls[f"/3/movie/{each}"]]
 
 
-def test_a_movie_that_makes_no_sense_is_told_and_passed_over(stored: Stored) -> None:
-    stored.stock(*CHANGED)
-    stored.tmdb.break_with(Fault("object", paths=f"/3/movie/{CHANGED[1]}"))
-    told = stored.refresh()
-    assert told.status == 0
-    assert told.summary == summary(len(CHANGED) - 1, 0, 0, 0, 1)
-    assert told.errors == [
+def test_invalid_movie_is_reported_and_skipped(harness: Harness) -> None:
+    harness.add_movies(*CHANGED)
+    harness.tmdb.break_with(Fault("object", paths=f"/3/movie/{CHANGED[1]}"))
+    result = harness.refresh()
+    assert result.status == 0
+    assert result.summary == summary(len(CHANGED) - 1, 0, 0, 0, 1)
+    assert result.errors == [
         f"Movie {CHANGED[1]}: The movie catalogue answered something that makes no sense."
         " (HTTP 200)"
     ]
 
 
-def test_a_tmdb_that_fails_stops_it_in_a_line(stored: Stored) -> None:
-    stored.stock(*IDS, days=181)
-    stored.tmdb.break_with(Fault("503", paths="/3/movie/[0-9]*"))
-    told = stored.refresh()
-    assert told.status == 1
-    assert len(told.errors) == 11
-    assert told.errors[-1] == (
+def test_failing_tmdb_stops_the_refresh_with_one_line(harness: Harness) -> None:
+    harness.add_movies(*IDS, days=181)
+    harness.tmdb.break_with(Fault("503", paths="/3/movie/[0-9]*"))
+    result = harness.refresh()
+    assert result.status == 1
+    assert len(result.errors) == 11
+    assert result.errors[-1] == (
         "Error: TMDB: The movie catalogue cannot be reached right now. (HTTP 503)"
     )
-    assert told.summary == f"Stopped; the next run continues from here: {summary(0, 0, 0, 0, 10)}"
+    assert result.summary == f"Stopped; the next run continues from here: {summary(0, 0, 0, 0, 10)}"
 
 
-def test_a_tmdb_that_cannot_be_reached_stops_it_at_its_first_call(stored: Stored) -> None:
-    stored.stock(*IDS)
-    stored.tmdb.stop()
-    told = stored.refresh()
-    assert told.status == 1
-    assert told.errors == ["Error: TMDB: The movie catalogue cannot be reached right now."]
+def test_unreachable_tmdb_stops_the_refresh_at_the_first_call(harness: Harness) -> None:
+    harness.add_movies(*IDS)
+    harness.tmdb.stop()
+    result = harness.refresh()
+    assert result.status == 1
+    assert result.errors == ["Error: TMDB: The movie catalogue cannot be reached right now."]
 
 
-def test_an_address_that_is_not_tmdbs_marks_nothing_as_gone(stored: Stored) -> None:
-    stored.stock(*IDS, days=181)
-    told = stored.refresh(TMDB_BASE_URL=f"{stored.tmdb.url}/nowhere")
-    assert told.status == 1
-    assert not [each for each in stored.movies().values() if each.gone_at]
+def test_wrong_tmdb_url_marks_no_movie_as_gone(harness: Harness) -> None:
+    harness.add_movies(*IDS, days=181)
+    result = harness.refresh(TMDB_BASE_URL=f"{harness.tmdb.url}/nowhere")
+    assert result.status == 1
+    assert not [each for each in harness.movies().values() if each.gone_at]
 
 
-def test_a_schema_that_is_not_current_is_told_in_a_line(stored: Stored, tmp_path: Path) -> None:
+def test_outdated_schema_is_reported_in_one_line(harness: Harness, tmp_path: Path) -> None:
     (tmp_path / "empty.db").touch()
-    told = stored.refresh(DATABASE_URL=f"sqlite:///{tmp_path / 'empty.db'}")
-    assert told.status == 1
-    assert told.errors == ["Error: The schema of the database is not current; run: butaca migrate"]
+    result = harness.refresh(DATABASE_URL=f"sqlite:///{tmp_path / 'empty.db'}")
+    assert result.status == 1
+    assert result.errors == [
+        "Error: The schema of the database is not current; run: butaca migrate"
+    ]
 
 
-def test_a_database_that_goes_away_is_told_after_what_was_done(stored: Stored) -> None:
-    stored.stock(*CHANGED)
-    stored.tmdb.break_with(Fault("delay", paths=f"/3/movie/{CHANGED[1]}", seconds=0.5))
-    with stored.start() as process:
-        while not stored.tmdb.calls[f"/3/movie/{CHANGED[1]}"]:
+def test_locked_database_is_reported_after_the_summary(harness: Harness) -> None:
+    harness.add_movies(*CHANGED)
+    harness.tmdb.break_with(Fault("delay", paths=f"/3/movie/{CHANGED[1]}", seconds=0.5))
+    with harness.start() as process:
+        while not harness.tmdb.calls[f"/3/movie/{CHANGED[1]}"]:
             Event().wait(0.01)
-        with stored.database.writing() as connection:
+        with harness.database.writing() as connection:
             connection.execute(movies.update().values(gone_at=None))
-            ended = told(process)
-    assert ended.status == 1
-    assert ended.summary.endswith(summary(1, 0, 0, 0, 0))
+            result = finish(process)
+    assert result.status == 1
+    assert result.summary.endswith(summary(1, 0, 0, 0, 0))
     expected = "Error: The database at DATABASE_URL cannot be reached: database is locked."
-    assert ended.errors[-1] == expected
+    assert result.errors[-1] == expected
 
 
-def test_an_age_that_is_none_is_told_in_a_line(stored: Stored) -> None:
-    told = stored.refresh("--older-than", "month")
-    assert told.status == 1
-    assert len(told.errors) == 1
-    assert "'month' is not a duration such as 90d" in told.errors[0]
+def test_invalid_duration_is_reported_in_one_line(harness: Harness) -> None:
+    result = harness.refresh("--older-than", "month")
+    assert result.status == 1
+    assert len(result.errors) == 1
+    assert "'month' is not a duration such as 90d" in result.errors[0]
 
 
-def test_it_goes_no_faster_than_the_rate(stored: Stored) -> None:
-    stored.stock(*CHANGED)
+def test_refresh_respects_the_rate_limit(harness: Harness) -> None:
+    harness.add_movies(*CHANGED)
     started = time.monotonic()
-    stored.refresh("--rate", "10")
+    harness.refresh("--rate", "10")
     assert time.monotonic() - started >= len(CHANGED) / 10
 
 
-def test_two_at_once_do_no_harm(stored: Stored) -> None:
-    stored.stock(*CHANGED)
-    with stored.start() as one, stored.start() as other:
-        ended = [told(one), told(other)]
-    assert [each.status for each in ended] == [0, 0]
-    assert stored.refresh().lines[0] == "Movies due: 0"
+def test_two_concurrent_refreshes_succeed(harness: Harness) -> None:
+    harness.add_movies(*CHANGED)
+    with harness.start() as one, harness.start() as other:
+        results = [finish(one), finish(other)]
+    assert [each.status for each in results] == [0, 0]
+    assert harness.refresh().lines[0] == "Movies due: 0"
 
 
-def test_on_a_terminal_there_is_a_bar(stored: Stored) -> None:
-    stored.stock(*CHANGED)
-    stored.tmdb.break_with(Fault("object", paths=f"/3/movie/{CHANGED[1]}"))
-    ours, theirs = pty.openpty()
-    with stored.start(stderr=theirs) as process:
-        os.close(theirs)
-        shown = b"".join(chunks(ours))
-        output, _ = process.communicate(timeout=SECONDS_TO_END)
-    os.close(ours)
+def test_terminal_shows_a_progress_bar(harness: Harness) -> None:
+    harness.add_movies(*CHANGED)
+    harness.tmdb.break_with(Fault("object", paths=f"/3/movie/{CHANGED[1]}"))
+    reader, writer = pty.openpty()
+    with harness.start(stderr=writer) as process:
+        os.close(writer)
+        terminal_output = b"".join(read_chunks(reader))
+        output, _ = process.communicate(timeout=EXIT_TIMEOUT)
+    os.close(reader)
     bar = f"{len(CHANGED)}/{len(CHANGED)}".encode()
-    assert bar in shown
-    assert f"\r\x1b[KMovie {CHANGED[1]}: ".encode() in shown
+    assert bar in terminal_output
+    assert f"\r\x1b[KMovie {CHANGED[1]}: ".encode() in terminal_output
     assert output == summary(len(CHANGED) - 1, 0, 0, 0, 1) + "\n"
 
 
-def chunks(terminal: int) -> Iterator[bytes]:
+def read_chunks(terminal: int) -> Iterator[bytes]:
     try:
         while chunk := os.read(terminal, 4096):
             yield chunk
-    except OSError:  # So a terminal ends whose other side is closed.
+    except OSError:  # Raised when the other side of the terminal is closed.
         return
 
 
-# In parts
+# Report
 
 
-def test_lines_tell_how_far_a_long_refresh_is(capsys: pytest.CaptureFixture[str]) -> None:
+def test_report_prints_progress_lines(capsys: pytest.CaptureFixture[str]) -> None:
     report = Report()
-    report.began(2 * EVERY + 5)
-    report.done(Outcome.DROPPED, EVERY)
-    report.done(Outcome.UNCHANGED, EVERY - 1)
+    report.began(2 * PROGRESS_INTERVAL + 5)
+    report.done(Outcome.DROPPED, PROGRESS_INTERVAL)
+    report.done(Outcome.UNCHANGED, PROGRESS_INTERVAL - 1)
     report.done(Outcome.REFRESHED)
-    report.done(Outcome.GONE, EVERY + 5)
-    report.tell()
+    report.done(Outcome.GONE, PROGRESS_INTERVAL + 5)
+    report.summarize()
     assert capsys.readouterr().out.splitlines() == [
         "Movies due: 2005",
         "1000 of 2005",
@@ -302,7 +307,7 @@ def test_lines_tell_how_far_a_long_refresh_is(capsys: pytest.CaptureFixture[str]
     ]
 
 
-def test_a_failure_without_a_status_is_told_without_one(
+def test_failure_without_a_status_is_printed_without_one(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     Report().failed(550, CatalogueAnsweredNonsense("No."))

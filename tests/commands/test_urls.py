@@ -1,4 +1,4 @@
-"""URLs as operators write them."""
+"""Validation of URLs on the command line."""
 
 import click
 import pytest
@@ -16,12 +16,12 @@ from butaca.commands.urls import HttpUrl
         "http://localhost:65535",
     ],
 )
-def test_a_url_is_taken_as_it_is(text: str) -> None:
+def test_valid_url_is_unchanged(text: str) -> None:
     assert HttpUrl().convert(text, None, None) == text
 
 
 @pytest.mark.parametrize("slashes", ["/", "//"])
-def test_slashes_at_the_end_are_dropped(slashes: str) -> None:
+def test_trailing_slashes_are_removed(slashes: str) -> None:
     url = "https://butaca.example/api/v1"
     assert HttpUrl().convert(url + slashes, None, None) == url
 
@@ -46,6 +46,6 @@ def test_slashes_at_the_end_are_dropped(slashes: str) -> None:
         "http://butaca.example\n",
     ],
 )
-def test_anything_else_is_no_url(text: str) -> None:
+def test_invalid_url_is_rejected(text: str) -> None:
     with pytest.raises(click.BadParameter, match=r"is not a URL such as https://butaca\.example\."):
         HttpUrl().convert(text, None, None)

@@ -1,4 +1,4 @@
-"""The contract of every store of favorites and ratings, the fake included."""
+"""The contract of every store of favorites and ratings, including the fake."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -26,17 +26,17 @@ from butaca.core.ports import LibraryStore, MovieNotStored
 from tests.builders import ADMIN, CONSUMER, NOON, make_record, make_translation
 from tests.fakes import FakeLibrary
 
-ME, SOMEBODY = CONSUMER.id, ADMIN.id
+ME, OTHER_USER = CONSUMER.id, ADMIN.id
 LATER = NOON + timedelta(hours=1)
 MUCH_LATER = NOON + timedelta(hours=2)
 BY_DATE = ListQuery(sort_order("-release_date,-rating", FAVORITE_KEYS))
 BY_ID = ListQuery(sort=(), page_size=100)
 
-a_few = settings(
+few_examples = settings(
     max_examples=25,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-"""For properties: each example empties the one store that they all share."""
+"""For properties: all examples share one store, and each one empties it."""
 
 
 def sql_library(database: Database) -> SqlLibrary:
@@ -52,19 +52,19 @@ def store(request: pytest.FixtureRequest) -> LibraryStore:
     return sql_library(request.getfixturevalue(request.param))
 
 
-def save(store: LibraryStore, *records: MovieRecord) -> None:
+def save_movies(store: LibraryStore, *records: MovieRecord) -> None:
     for record in records:
         store.save_movie(record, NOON)
 
 
-def keep(store: LibraryStore, *records: MovieRecord) -> None:
-    save(store, *records)
+def add_favorites(store: LibraryStore, *records: MovieRecord) -> None:
+    save_movies(store, *records)
     for record in records:
         store.add_favorite(ME, record.details.id, NOON)
 
 
-def rate(store: LibraryStore, *records: MovieRecord) -> None:
-    save(store, *records)
+def add_ratings(store: LibraryStore, *records: MovieRecord) -> None:
+    save_movies(store, *records)
     for record in records:
         store.rate(ME, record.details.id, Stars.of(4), NOON)
 
@@ -88,7 +88,7 @@ def ids(page: Page[Any]) -> list[int]:
 # Movies
 
 
-def test_a_movie_that_is_not_stored_can_be_neither_kept_nor_rated(store: LibraryStore) -> None:
+def test_movie_that_is_not_stored_cannot_be_favorited_or_rated(store: LibraryStore) -> None:
     store.save_movie(make_record(550), NOON)
     with pytest.raises(MovieNotStored):
         store.add_favorite(ME, 551, NOON)
@@ -97,38 +97,40 @@ def test_a_movie_that_is_not_stored_can_be_neither_kept_nor_rated(store: Library
     assert store.marks(ME, [550, 551]) in ({}, {550: Mark(), 551: Mark()})
 
 
-def test_saving_a_movie_again_replaces_it(store: LibraryStore) -> None:
-    keep(store, make_record(550, title="Before", runtime=90))
+def test_saving_a_movie_again_replaces_its_details(store: LibraryStore) -> None:
+    add_favorites(store, make_record(550, title="Before", runtime=90))
     after = make_record(550, title="After", runtime=None)
     store.save_movie(after, LATER)
     assert my_favorite(store, 550).movie == after.details
 
 
-def test_saving_a_movie_again_replaces_what_it_is_sorted_by(store: LibraryStore) -> None:
-    keep(store, make_record(1, release_date=date(2001, 1, 1)), make_record(2))
+def test_saving_a_movie_again_replaces_its_sort_keys(store: LibraryStore) -> None:
+    add_favorites(store, make_record(1, release_date=date(2001, 1, 1)), make_record(2))
     store.save_movie(make_record(1, release_date=None), LATER)
     assert ids(store.favorites(ME, BY_DATE)) == [2, 1]
 
 
 def test_saving_a_movie_again_replaces_its_translations(store: LibraryStore) -> None:
-    keep(store, make_record(550, make_translation("es", "ES"), make_translation("fr", "FR")))
+    add_favorites(
+        store, make_record(550, make_translation("es", "ES"), make_translation("fr", "FR"))
+    )
     store.save_movie(make_record(550, make_translation("es", "ES", title="Nuevo")), LATER)
     assert my_favorite(store, 550, "es-ES").movie.title == "Nuevo"
     assert my_favorite(store, 550, "fr-FR").movie.title == "Movie 550"
 
 
-def test_saving_a_movie_again_leaves_what_people_did_with_it(store: LibraryStore) -> None:
-    keep(store, make_record(550))
+def test_saving_a_movie_again_preserves_favorites_and_ratings(store: LibraryStore) -> None:
+    add_favorites(store, make_record(550))
     store.rate(ME, 550, Stars.of(4), NOON)
     store.save_movie(make_record(550, title="After"), LATER)
     assert my_favorite(store, 550).favorited_at == NOON
     assert my_rating(store, 550).stars == Stars.of(4)
 
 
-def test_a_movie_may_have_any_text(store: LibraryStore) -> None:
+def test_texts_may_contain_any_character(store: LibraryStore) -> None:
     texts = {"title": "NUL \0 and 🎬", "overview": "'\"\\%\n"}
     record = make_record(550, make_translation("es", "ES", **texts), **texts)
-    keep(store, record)
+    add_favorites(store, record)
     assert my_favorite(store, 550).movie == record.details
     assert my_favorite(store, 550, "es-ES").movie.title == texts["title"]
 
@@ -136,7 +138,7 @@ def test_a_movie_may_have_any_text(store: LibraryStore) -> None:
 # Favorites
 
 
-def test_a_favorite_has_the_whole_movie(store: LibraryStore) -> None:
+def test_favorite_contains_the_complete_movie(store: LibraryStore) -> None:
     record = make_record(550)
     store.save_movie(record, NOON)
     assert store.add_favorite(ME, 550, NOON)[1]
@@ -156,176 +158,176 @@ def test_adding_a_favorite_again_changes_nothing(store: LibraryStore) -> None:
     assert favorite.favorited_at == NOON
 
 
-def test_a_movie_that_is_no_favorite_is_not_found(store: LibraryStore) -> None:
-    save(store, make_record(550))
+def test_movie_that_is_not_a_favorite_is_not_found(store: LibraryStore) -> None:
+    save_movies(store, make_record(550))
     assert store.find_favorite(ME, 550) is None
 
 
-def test_a_favorite_shows_my_rating(store: LibraryStore) -> None:
-    keep(store, make_record(550))
+def test_favorite_includes_the_users_rating(store: LibraryStore) -> None:
+    add_favorites(store, make_record(550))
     store.rate(ME, 550, Stars.of(4.5), NOON)
     assert my_favorite(store, 550).rating == Stars.of(4.5)
 
 
-def test_a_favorite_does_not_show_the_rating_of_another(store: LibraryStore) -> None:
-    keep(store, make_record(550))
-    store.rate(SOMEBODY, 550, Stars.of(1), NOON)
+def test_favorite_excludes_the_ratings_of_other_users(store: LibraryStore) -> None:
+    add_favorites(store, make_record(550))
+    store.rate(OTHER_USER, 550, Stars.of(1), NOON)
     assert my_favorite(store, 550).rating is None
     assert store.favorites(ME, BY_DATE).results[0].rating is None
 
 
-def test_a_favorite_belongs_to_one_person(store: LibraryStore) -> None:
-    keep(store, make_record(550))
-    assert store.find_favorite(SOMEBODY, 550) is None
-    assert store.favorites(SOMEBODY, BY_DATE).results == ()
+def test_favorites_of_other_users_are_not_visible(store: LibraryStore) -> None:
+    add_favorites(store, make_record(550))
+    assert store.find_favorite(OTHER_USER, 550) is None
+    assert store.favorites(OTHER_USER, BY_DATE).results == ()
 
 
-def test_two_people_may_keep_the_same_movie(store: LibraryStore) -> None:
-    keep(store, make_record(550))
-    assert store.add_favorite(SOMEBODY, 550, LATER)[1]
+def test_two_users_can_favorite_the_same_movie(store: LibraryStore) -> None:
+    add_favorites(store, make_record(550))
+    assert store.add_favorite(OTHER_USER, 550, LATER)[1]
     assert my_favorite(store, 550).favorited_at == NOON
 
 
-def test_a_removed_favorite_is_gone(store: LibraryStore) -> None:
-    keep(store, make_record(550), make_record(551))
+def test_removed_favorite_is_not_found(store: LibraryStore) -> None:
+    add_favorites(store, make_record(550), make_record(551))
     assert store.remove_favorite(ME, 550)
     assert store.find_favorite(ME, 550) is None
     assert ids(store.favorites(ME, BY_DATE)) == [551]
 
 
 def test_removing_a_favorite_again_changes_nothing(store: LibraryStore) -> None:
-    keep(store, make_record(550))
+    add_favorites(store, make_record(550))
     store.remove_favorite(ME, 550)
     assert not store.remove_favorite(ME, 550)
 
 
-def test_nobody_removes_the_favorite_of_another(store: LibraryStore) -> None:
-    keep(store, make_record(550))
-    assert not store.remove_favorite(SOMEBODY, 550)
+def test_favorite_of_another_user_cannot_be_removed(store: LibraryStore) -> None:
+    add_favorites(store, make_record(550))
+    assert not store.remove_favorite(OTHER_USER, 550)
     assert my_favorite(store, 550).favorited_at == NOON
 
 
-def test_a_movie_that_was_removed_can_be_kept_anew(store: LibraryStore) -> None:
-    keep(store, make_record(550))
+def test_removed_favorite_can_be_added_again(store: LibraryStore) -> None:
+    add_favorites(store, make_record(550))
     store.remove_favorite(ME, 550)
     assert store.add_favorite(ME, 550, LATER)[1]
     assert my_favorite(store, 550).favorited_at == LATER
 
 
 def test_clearing_removes_all_favorites_and_counts_them(store: LibraryStore) -> None:
-    keep(store, make_record(550), make_record(551))
+    add_favorites(store, make_record(550), make_record(551))
     assert store.clear_favorites(ME) == 2
     assert store.favorites(ME, BY_DATE).results == ()
 
 
-def test_clearing_leaves_the_favorites_of_others(store: LibraryStore) -> None:
-    keep(store, make_record(550))
-    store.add_favorite(SOMEBODY, 550, NOON)
-    assert store.clear_favorites(SOMEBODY) == 1
+def test_clearing_preserves_the_favorites_of_other_users(store: LibraryStore) -> None:
+    add_favorites(store, make_record(550))
+    store.add_favorite(OTHER_USER, 550, NOON)
+    assert store.clear_favorites(OTHER_USER) == 1
     assert my_favorite(store, 550).favorited_at == NOON
 
 
-def test_clearing_nothing_counts_none(store: LibraryStore) -> None:
+def test_clearing_an_empty_list_returns_zero(store: LibraryStore) -> None:
     assert store.clear_favorites(ME) == 0
 
 
 # Ratings
 
 
-def test_a_rating_has_the_whole_movie(store: LibraryStore) -> None:
+def test_rating_contains_the_complete_movie(store: LibraryStore) -> None:
     record = make_record(550)
-    save(store, record)
+    save_movies(store, record)
     assert store.rate(ME, 550, Stars.of(4.5), NOON)[1]
     assert store.find_rating(ME, 550) == Rating(record.details, Stars.of(4.5), NOON, None)
 
 
-def test_stars_come_back_as_they_were_given(store: LibraryStore) -> None:
+def test_all_star_values_round_trip(store: LibraryStore) -> None:
     every_stars = [Stars(halves) for halves in range(11)]
     for stars in every_stars:
-        keep(store, make_record(1 + stars.halves))
+        add_favorites(store, make_record(1 + stars.halves))
         store.rate(ME, 1 + stars.halves, stars, NOON)
     assert [each.stars for each in store.ratings(ME, BY_ID).results] == every_stars
     assert [each.rating for each in store.favorites(ME, BY_ID).results] == every_stars
 
 
-def test_a_movie_that_is_not_rated_is_not_found(store: LibraryStore) -> None:
-    keep(store, make_record(550))
+def test_rating_of_an_unrated_movie_is_not_found(store: LibraryStore) -> None:
+    add_favorites(store, make_record(550))
     assert store.find_rating(ME, 550) is None
 
 
 def test_rating_again_replaces_the_stars(store: LibraryStore) -> None:
-    rate(store, make_record(550))
+    add_ratings(store, make_record(550))
     assert not store.rate(ME, 550, Stars.of(2), LATER)[1]
     rating = my_rating(store, 550)
     assert (rating.stars, rating.rated_at, rating.corrected_at) == (Stars.of(2), NOON, LATER)
 
 
-def test_rating_again_with_the_same_stars_corrects_nothing(store: LibraryStore) -> None:
-    rate(store, make_record(550))
+def test_rating_again_with_the_same_stars_changes_nothing(store: LibraryStore) -> None:
+    add_ratings(store, make_record(550))
     before = my_rating(store, 550)
     assert not store.rate(ME, 550, before.stars, LATER)[1]
     assert my_rating(store, 550) == before
 
 
-def test_correcting_replaces_the_stars(store: LibraryStore) -> None:
-    rate(store, make_record(550))
+def test_correction_replaces_the_stars(store: LibraryStore) -> None:
+    add_ratings(store, make_record(550))
     assert store.correct_rating(ME, 550, Stars.of(0), LATER)
     rating = my_rating(store, 550)
     assert (rating.stars, rating.rated_at, rating.corrected_at) == (Stars.of(0), NOON, LATER)
 
 
-def test_correcting_to_the_same_stars_keeps_the_last_correction(store: LibraryStore) -> None:
-    rate(store, make_record(550))
+def test_correction_to_the_same_stars_keeps_the_last_correction_time(store: LibraryStore) -> None:
+    add_ratings(store, make_record(550))
     store.correct_rating(ME, 550, Stars.of(2), LATER)
     assert store.correct_rating(ME, 550, Stars.of(2), MUCH_LATER)
     assert my_rating(store, 550).corrected_at == LATER
 
 
-def test_a_rating_can_be_corrected_more_than_once(store: LibraryStore) -> None:
-    rate(store, make_record(550))
+def test_rating_can_be_corrected_more_than_once(store: LibraryStore) -> None:
+    add_ratings(store, make_record(550))
     store.correct_rating(ME, 550, Stars.of(2), LATER)
     store.correct_rating(ME, 550, Stars.of(3), MUCH_LATER)
     assert my_rating(store, 550).corrected_at == MUCH_LATER
 
 
-def test_there_is_nothing_to_correct_before_rating(store: LibraryStore) -> None:
-    save(store, make_record(550))
+def test_correction_without_a_rating_changes_nothing(store: LibraryStore) -> None:
+    save_movies(store, make_record(550))
     assert not store.correct_rating(ME, 550, Stars.of(2), NOON)
     assert store.find_rating(ME, 550) is None
 
 
-def test_nobody_corrects_the_rating_of_another(store: LibraryStore) -> None:
-    rate(store, make_record(550))
-    assert not store.correct_rating(SOMEBODY, 550, Stars.of(1), LATER)
+def test_rating_of_another_user_cannot_be_corrected(store: LibraryStore) -> None:
+    add_ratings(store, make_record(550))
+    assert not store.correct_rating(OTHER_USER, 550, Stars.of(1), LATER)
     assert my_rating(store, 550).stars == Stars.of(4)
 
 
-def test_two_people_may_rate_the_same_movie(store: LibraryStore) -> None:
-    rate(store, make_record(550))
-    assert store.rate(SOMEBODY, 550, Stars.of(1), LATER)[1]
+def test_two_users_can_rate_the_same_movie(store: LibraryStore) -> None:
+    add_ratings(store, make_record(550))
+    assert store.rate(OTHER_USER, 550, Stars.of(1), LATER)[1]
     assert my_rating(store, 550).stars == Stars.of(4)
 
 
-def test_a_rating_can_be_taken_back(store: LibraryStore) -> None:
-    rate(store, make_record(550))
+def test_removed_rating_is_not_found(store: LibraryStore) -> None:
+    add_ratings(store, make_record(550))
     assert store.remove_rating(ME, 550)
     assert store.find_rating(ME, 550) is None
 
 
-def test_taking_a_rating_back_again_changes_nothing(store: LibraryStore) -> None:
-    rate(store, make_record(550))
+def test_removing_a_rating_again_changes_nothing(store: LibraryStore) -> None:
+    add_ratings(store, make_record(550))
     store.remove_rating(ME, 550)
     assert not store.remove_rating(ME, 550)
 
 
-def test_nobody_takes_back_the_rating_of_another(store: LibraryStore) -> None:
-    rate(store, make_record(550))
-    assert not store.remove_rating(SOMEBODY, 550)
+def test_rating_of_another_user_cannot_be_removed(store: LibraryStore) -> None:
+    add_ratings(store, make_record(550))
+    assert not store.remove_rating(OTHER_USER, 550)
     assert my_rating(store, 550).stars == Stars.of(4)
 
 
-def test_a_movie_can_be_rated_anew_after_taking_its_rating_back(store: LibraryStore) -> None:
-    rate(store, make_record(550))
+def test_removed_rating_can_be_added_again(store: LibraryStore) -> None:
+    add_ratings(store, make_record(550))
     store.correct_rating(ME, 550, Stars.of(2), LATER)
     store.remove_rating(ME, 550)
     assert store.rate(ME, 550, Stars.of(3), MUCH_LATER)[1]
@@ -333,33 +335,33 @@ def test_a_movie_can_be_rated_anew_after_taking_its_rating_back(store: LibrarySt
     assert (rating.rated_at, rating.corrected_at) == (MUCH_LATER, None)
 
 
-def test_taking_a_rating_back_leaves_the_favorite(store: LibraryStore) -> None:
-    keep(store, make_record(550))
+def test_removing_a_rating_preserves_the_favorite(store: LibraryStore) -> None:
+    add_favorites(store, make_record(550))
     store.rate(ME, 550, Stars.of(3), NOON)
     store.remove_rating(ME, 550)
     assert my_favorite(store, 550).rating is None
 
 
-def test_a_rating_outlives_its_favorite(store: LibraryStore) -> None:
-    keep(store, make_record(550))
+def test_removing_a_favorite_preserves_the_rating(store: LibraryStore) -> None:
+    add_favorites(store, make_record(550))
     store.rate(ME, 550, Stars.of(3), NOON)
     store.remove_favorite(ME, 550)
     assert my_rating(store, 550).stars == Stars.of(3)
 
 
-def test_ratings_outlive_clearing_the_favorites(store: LibraryStore) -> None:
-    keep(store, make_record(550))
+def test_clearing_favorites_preserves_ratings(store: LibraryStore) -> None:
+    add_favorites(store, make_record(550))
     store.rate(ME, 550, Stars.of(3), NOON)
     store.clear_favorites(ME)
     assert my_rating(store, 550).stars == Stars.of(3)
 
 
-def test_a_moment_told_elsewhere_stays_the_same_moment(store: LibraryStore) -> None:
-    elsewhere = timezone(timedelta(hours=-3))
-    save(store, make_record(550))
-    store.add_favorite(ME, 550, NOON.astimezone(elsewhere))
-    store.rate(ME, 550, Stars.of(3), NOON.astimezone(elsewhere))
-    store.correct_rating(ME, 550, Stars.of(4), LATER.astimezone(elsewhere))
+def test_times_in_other_time_zones_round_trip(store: LibraryStore) -> None:
+    other_zone = timezone(timedelta(hours=-3))
+    save_movies(store, make_record(550))
+    store.add_favorite(ME, 550, NOON.astimezone(other_zone))
+    store.rate(ME, 550, Stars.of(3), NOON.astimezone(other_zone))
+    store.correct_rating(ME, 550, Stars.of(4), LATER.astimezone(other_zone))
     rating = my_rating(store, 550)
     assert my_favorite(store, 550).favorited_at == NOON
     assert (rating.rated_at, rating.corrected_at) == (NOON, LATER)
@@ -381,47 +383,43 @@ TITLES = pytest.mark.parametrize(
 
 
 @TITLES
-def test_a_favorite_is_told_in_a_language(
-    store: LibraryStore, language: str | None, title: str
-) -> None:
-    keep(store, SPANISH)
+def test_favorite_is_localized(store: LibraryStore, language: str | None, title: str) -> None:
+    add_favorites(store, SPANISH)
     assert my_favorite(store, 550, language).movie.title == title
 
 
 @TITLES
-def test_favorites_are_listed_in_a_language(
+def test_list_of_favorites_is_localized(
     store: LibraryStore, language: str | None, title: str
 ) -> None:
-    keep(store, make_record(551), SPANISH)
+    add_favorites(store, make_record(551), SPANISH)
     page = store.favorites(ME, replace(BY_ID, language=language))
     assert [each.movie.title for each in page.results] == [title, "Movie 551"]
 
 
 @TITLES
-def test_a_rating_is_told_in_a_language(
-    store: LibraryStore, language: str | None, title: str
-) -> None:
-    rate(store, SPANISH)
+def test_rating_is_localized(store: LibraryStore, language: str | None, title: str) -> None:
+    add_ratings(store, SPANISH)
     assert my_rating(store, 550, language).movie.title == title
 
 
 @TITLES
-def test_ratings_are_listed_in_a_language(
+def test_list_of_ratings_is_localized(
     store: LibraryStore, language: str | None, title: str
 ) -> None:
-    rate(store, make_record(551), SPANISH)
+    add_ratings(store, make_record(551), SPANISH)
     page = store.ratings(ME, replace(BY_ID, language=language))
     assert [each.movie.title for each in page.results] == [title, "Movie 551"]
 
 
 # Pages
 
-A_SHELF = [make_record(movie_id) for movie_id in range(1, 6)]
+FIVE_MOVIES = [make_record(movie_id) for movie_id in range(1, 6)]
 
 
 @pytest.mark.parametrize(("page", "expected"), [(1, [1, 2]), (2, [3, 4]), (3, [5]), (4, [])])
-def test_favorites_come_by_the_page(store: LibraryStore, page: int, expected: list[int]) -> None:
-    keep(store, *A_SHELF)
+def test_favorites_are_paginated(store: LibraryStore, page: int, expected: list[int]) -> None:
+    add_favorites(store, *FIVE_MOVIES)
     found = store.favorites(ME, ListQuery(sort=(), page=page, page_size=2))
     assert ids(found) == expected
     assert (found.page, found.page_size) == (page, 2)
@@ -429,64 +427,68 @@ def test_favorites_come_by_the_page(store: LibraryStore, page: int, expected: li
 
 
 @pytest.mark.parametrize(("page", "expected"), [(1, [1, 2]), (2, [3, 4]), (3, [5]), (4, [])])
-def test_ratings_come_by_the_page(store: LibraryStore, page: int, expected: list[int]) -> None:
-    rate(store, *A_SHELF)
+def test_ratings_are_paginated(store: LibraryStore, page: int, expected: list[int]) -> None:
+    add_ratings(store, *FIVE_MOVIES)
     found = store.ratings(ME, ListQuery(sort=(), page=page, page_size=2))
     assert ids(found) == expected
     assert (found.page, found.page_size) == (page, 2)
     assert (found.total_results, found.total_pages) == (5, 3)
 
 
-def test_a_last_page_may_be_full(store: LibraryStore) -> None:
-    keep(store, *A_SHELF)
+def test_full_last_page_is_not_followed_by_an_empty_page(store: LibraryStore) -> None:
+    add_favorites(store, *FIVE_MOVIES)
     assert store.favorites(ME, ListQuery(sort=(), page_size=5)).total_pages == 1
 
 
-def test_pages_count_only_what_is_mine(store: LibraryStore) -> None:
-    keep(store, make_record(550))
-    rate(store, make_record(550))
-    for record in A_SHELF:
+def test_totals_exclude_other_users(store: LibraryStore) -> None:
+    add_favorites(store, make_record(550))
+    add_ratings(store, make_record(550))
+    for record in FIVE_MOVIES:
         store.save_movie(record, NOON)
-        store.add_favorite(SOMEBODY, record.details.id, NOON)
-        store.rate(SOMEBODY, record.details.id, Stars.of(1), NOON)
+        store.add_favorite(OTHER_USER, record.details.id, NOON)
+        store.rate(OTHER_USER, record.details.id, Stars.of(1), NOON)
     assert store.favorites(ME, BY_DATE).total_results == 1
     assert store.ratings(ME, BY_DATE).total_results == 1
 
 
-def test_nothing_kept_and_nothing_rated_are_lists_of_no_pages(store: LibraryStore) -> None:
+def test_empty_lists_have_no_pages(store: LibraryStore) -> None:
     query = ListQuery(BY_DATE.sort, language="es-ES")
     empty: Page[Any] = Page((), page=1, page_size=20, total_results=0, total_pages=0)
     assert store.favorites(ME, query) == empty
     assert store.ratings(ME, query) == empty
 
 
-def test_a_page_of_favorites_has_what_each_alone_has(store: LibraryStore) -> None:
-    keep(store, *A_SHELF)
+def test_listed_favorites_equal_single_favorites(store: LibraryStore) -> None:
+    add_favorites(store, *FIVE_MOVIES)
     store.rate(ME, 3, Stars.of(2.5), LATER)
     page = store.favorites(ME, BY_ID)
     assert list(page.results) == [my_favorite(store, each) for each in ids(page)]
 
 
-def test_a_page_of_ratings_has_what_each_alone_has(store: LibraryStore) -> None:
-    rate(store, *A_SHELF)
+def test_listed_ratings_equal_single_ratings(store: LibraryStore) -> None:
+    add_ratings(store, *FIVE_MOVIES)
     store.rate(ME, 3, Stars.of(2.5), LATER)
     page = store.ratings(ME, BY_ID)
     assert list(page.results) == [my_rating(store, each) for each in ids(page)]
 
 
-# Orders
+# Sorting
 
 
-def stock_three(store: LibraryStore) -> None:
-    """Store three movies whose order is another one by every key."""
-    save(
+def save_three_favorites(store: LibraryStore) -> None:
+    """Save three rated favorites whose order is different for every sort key."""
+    save_movies(
         store,
         make_record(1, release_date=date(2001, 1, 1), title="zorro"),
         make_record(2, release_date=date(1990, 1, 1), title="Abril"),
         make_record(3, release_date=date(2020, 1, 1), title="Ñandú"),
     )
-    for movie_id, halves, kept_after, rated_after in [(1, 5, 2, 0), (2, 10, 1, 2), (3, 0, 0, 1)]:
-        store.add_favorite(ME, movie_id, NOON + timedelta(hours=kept_after))
+    for movie_id, halves, favorited_after, rated_after in [
+        (1, 5, 2, 0),
+        (2, 10, 1, 2),
+        (3, 0, 0, 1),
+    ]:
+        store.add_favorite(ME, movie_id, NOON + timedelta(hours=favorited_after))
         store.rate(ME, movie_id, Stars(halves), NOON + timedelta(hours=rated_after))
 
 
@@ -499,13 +501,13 @@ def stock_three(store: LibraryStore) -> None:
         ("favorited_at", [3, 2, 1]),
     ],
 )
-def test_favorites_are_sorted_by_every_key(
+def test_favorites_can_be_sorted_by_every_key(
     store: LibraryStore, key: str, expected: list[int]
 ) -> None:
-    stock_three(store)
-    upward = store.favorites(ME, ListQuery(sort_order(key, FAVORITE_KEYS)))
-    downward = store.favorites(ME, ListQuery(sort_order(f"-{key}", FAVORITE_KEYS)))
-    assert (ids(upward), ids(downward)) == (expected, expected[::-1])
+    save_three_favorites(store)
+    ascending = store.favorites(ME, ListQuery(sort_order(key, FAVORITE_KEYS)))
+    descending = store.favorites(ME, ListQuery(sort_order(f"-{key}", FAVORITE_KEYS)))
+    assert (ids(ascending), ids(descending)) == (expected, expected[::-1])
 
 
 @pytest.mark.parametrize(
@@ -517,18 +519,18 @@ def test_favorites_are_sorted_by_every_key(
         ("rated_at", [1, 3, 2]),
     ],
 )
-def test_ratings_are_sorted_by_every_key(
+def test_ratings_can_be_sorted_by_every_key(
     store: LibraryStore, key: str, expected: list[int]
 ) -> None:
-    stock_three(store)
-    upward = store.ratings(ME, ListQuery(sort_order(key, RATING_KEYS)))
-    downward = store.ratings(ME, ListQuery(sort_order(f"-{key}", RATING_KEYS)))
-    assert (ids(upward), ids(downward)) == (expected, expected[::-1])
+    save_three_favorites(store)
+    ascending = store.ratings(ME, ListQuery(sort_order(key, RATING_KEYS)))
+    descending = store.ratings(ME, ListQuery(sort_order(f"-{key}", RATING_KEYS)))
+    assert (ids(ascending), ids(descending)) == (expected, expected[::-1])
 
 
 @pytest.mark.parametrize("sort", ["release_date", "-release_date"])
-def test_missing_dates_come_last_in_either_direction(store: LibraryStore, sort: str) -> None:
-    keep(store, make_record(1, release_date=None), make_record(2))
+def test_missing_dates_sort_last_in_either_direction(store: LibraryStore, sort: str) -> None:
+    add_favorites(store, make_record(1, release_date=None), make_record(2))
     store.rate(ME, 1, Stars.of(3), NOON)
     store.rate(ME, 2, Stars.of(3), NOON)
     assert ids(store.favorites(ME, ListQuery(sort_order(sort, FAVORITE_KEYS)))) == [2, 1]
@@ -536,24 +538,26 @@ def test_missing_dates_come_last_in_either_direction(store: LibraryStore, sort: 
 
 
 @pytest.mark.parametrize("sort", ["rating", "-rating"])
-def test_missing_ratings_come_last_in_either_direction(store: LibraryStore, sort: str) -> None:
-    keep(store, make_record(1), make_record(2))
+def test_missing_ratings_sort_last_in_either_direction(store: LibraryStore, sort: str) -> None:
+    add_favorites(store, make_record(1), make_record(2))
     store.rate(ME, 2, Stars.of(0), NOON)
     assert ids(store.favorites(ME, ListQuery(sort_order(sort, FAVORITE_KEYS)))) == [2, 1]
 
 
-@pytest.mark.parametrize("down", ["", "-"])
+@pytest.mark.parametrize("prefix", ["", "-"])
 @pytest.mark.parametrize("key", FAVORITE_KEYS)
-def test_the_movie_id_breaks_ties_in_either_direction(
-    store: LibraryStore, key: str, down: str
+def test_movie_id_breaks_ties_in_either_direction(
+    store: LibraryStore, key: str, prefix: str
 ) -> None:
-    keep(store, *(make_record(each, title="The same") for each in (3, 1, 2)))
-    query = ListQuery(sort_order(f"{down}{key}", FAVORITE_KEYS))
+    add_favorites(store, *(make_record(each, title="The same") for each in (3, 1, 2)))
+    query = ListQuery(sort_order(f"{prefix}{key}", FAVORITE_KEYS))
     assert ids(store.favorites(ME, query)) == [1, 2, 3]
 
 
-def test_the_second_key_decides_where_the_first_does_not(store: LibraryStore) -> None:
-    keep(store, make_record(1), make_record(2), make_record(3, release_date=date(2020, 1, 1)))
+def test_second_sort_key_breaks_ties_of_the_first(store: LibraryStore) -> None:
+    add_favorites(
+        store, make_record(1), make_record(2), make_record(3, release_date=date(2020, 1, 1))
+    )
     store.rate(ME, 2, Stars.of(5), NOON)
     assert ids(store.favorites(ME, BY_DATE)) == [3, 2, 1]
 
@@ -561,8 +565,8 @@ def test_the_second_key_decides_where_the_first_does_not(store: LibraryStore) ->
 # Marks
 
 
-def test_marks_tell_what_movies_are_to_me(store: LibraryStore) -> None:
-    save(store, *A_SHELF)
+def test_marks_contain_favorite_and_rating(store: LibraryStore) -> None:
+    save_movies(store, *FIVE_MOVIES)
     store.add_favorite(ME, 1, NOON)
     store.rate(ME, 2, Stars.of(0), NOON)
     store.add_favorite(ME, 3, NOON)
@@ -571,20 +575,20 @@ def test_marks_tell_what_movies_are_to_me(store: LibraryStore) -> None:
     assert marks == {1: Mark(favorite=True), 2: Mark(rating=Stars(0)), 3: Mark(True, Stars(9))}
 
 
-def test_marks_of_what_is_nothing_to_me_are_empty_or_left_out(store: LibraryStore) -> None:
-    keep(store, make_record(550))
+def test_marks_of_other_movies_are_empty_or_omitted(store: LibraryStore) -> None:
+    add_favorites(store, make_record(550))
     store.rate(ME, 550, Stars.of(3), NOON)
-    marks = store.marks(SOMEBODY, [550, 551])
+    marks = store.marks(OTHER_USER, [550, 551])
     assert {marks.get(550, Mark()), marks.get(551, Mark())} == {Mark()}
 
 
-def test_marks_are_of_the_movies_asked_about(store: LibraryStore) -> None:
-    keep(store, *A_SHELF)
+def test_marks_cover_only_the_requested_movies(store: LibraryStore) -> None:
+    add_favorites(store, *FIVE_MOVIES)
     assert set(store.marks(ME, iter([2, 4]))) == {2, 4}
 
 
-def test_marks_of_no_movies_are_none(store: LibraryStore) -> None:
-    keep(store, *A_SHELF)
+def test_marks_of_no_movies_are_empty(store: LibraryStore) -> None:
+    add_favorites(store, *FIVE_MOVIES)
     assert store.marks(ME, []) == {}
 
 
@@ -603,8 +607,8 @@ FOLDED = {
 
 
 @dataclass(frozen=True)
-class Shelved:
-    """A movie that I keep and may have rated, and what it is sorted by."""
+class ListedMovie:
+    """A favorite that may be rated, with its sort keys."""
 
     release_date: date | None
     title: str
@@ -612,7 +616,7 @@ class Shelved:
     favorited_at: datetime
     rated_at: datetime
 
-    def sorted_by(self, key: SortKey) -> Any:
+    def sort_value(self, key: SortKey) -> Any:
         return {
             SortKey.RELEASE_DATE: self.release_date,
             SortKey.TITLE: FOLDED[self.title],
@@ -622,33 +626,33 @@ class Shelved:
         }[key]
 
 
-def moments() -> st.SearchStrategy[datetime]:
+def times() -> st.SearchStrategy[datetime]:
     return st.integers(0, 3).map(lambda hours: NOON + timedelta(hours=hours))
 
 
-def shelves() -> st.SearchStrategy[dict[int, Shelved]]:
-    shelved = st.builds(
-        Shelved,
+def listed_movies() -> st.SearchStrategy[dict[int, ListedMovie]]:
+    listed_movie = st.builds(
+        ListedMovie,
         release_date=st.none() | st.dates() | st.just(date(1999, 10, 15)),
         title=st.sampled_from(sorted(FOLDED)),
         halves=st.none() | st.integers(0, 10),
-        favorited_at=moments(),
-        rated_at=moments(),
+        favorited_at=times(),
+        rated_at=times(),
     )
-    return st.dictionaries(st.integers(1, 99), shelved, max_size=8)
+    return st.dictionaries(st.integers(1, 99), listed_movie, max_size=8)
 
 
-def orders(keys: tuple[SortKey, ...]) -> st.SearchStrategy[SortOrder]:
+def sort_orders(keys: tuple[SortKey, ...]) -> st.SearchStrategy[SortOrder]:
     sort_by = st.builds(SortBy, st.sampled_from(keys), st.booleans())
     return st.lists(sort_by, unique_by=lambda by: by.key).map(tuple)
 
 
-def in_order(shelf: Mapping[int, Shelved], sort: SortOrder) -> list[int]:
-    """Sort by comparing two movies at a time, as somebody with cards would."""
+def expected_order(favorites: Mapping[int, ListedMovie], sort: SortOrder) -> list[int]:
+    """Sort by comparing two movies at a time, independently of the stores."""
 
     def compare(one: int, other: int) -> int:
         for by in sort:
-            left, right = shelf[one].sorted_by(by.key), shelf[other].sorted_by(by.key)
+            left, right = favorites[one].sort_value(by.key), favorites[other].sort_value(by.key)
             if left == right:
                 continue
             if left is None or right is None:
@@ -656,26 +660,26 @@ def in_order(shelf: Mapping[int, Shelved], sort: SortOrder) -> list[int]:
             return -1 if (left < right) is not by.descending else 1
         return one - other
 
-    return sorted(shelf, key=cmp_to_key(compare))
+    return sorted(favorites, key=cmp_to_key(compare))
 
 
-def empty(store: LibraryStore) -> None:
-    for user_id in (ME, SOMEBODY):
+def clear_store(store: LibraryStore) -> None:
+    for user_id in (ME, OTHER_USER):
         store.clear_favorites(user_id)
         for rating in store.ratings(user_id, BY_ID).results:
             store.remove_rating(user_id, rating.movie.id)
 
 
-def stock(store: LibraryStore, shelf: Mapping[int, Shelved]) -> None:
-    empty(store)
-    for movie_id, each in shelf.items():
-        save(store, make_record(movie_id, title=each.title, release_date=each.release_date))
+def fill_store(store: LibraryStore, favorites: Mapping[int, ListedMovie]) -> None:
+    clear_store(store)
+    for movie_id, each in favorites.items():
+        save_movies(store, make_record(movie_id, title=each.title, release_date=each.release_date))
         store.add_favorite(ME, movie_id, each.favorited_at)
         if each.halves is not None:
             store.rate(ME, movie_id, Stars(each.halves), each.rated_at)
 
 
-def page_by_page(read: Callable[[int, ListQuery], Page[Any]], query: ListQuery) -> list[int]:
+def read_all_pages(read: Callable[[int, ListQuery], Page[Any]], query: ListQuery) -> list[int]:
     total_pages = read(ME, query).total_pages
     return [
         movie_id
@@ -684,42 +688,42 @@ def page_by_page(read: Callable[[int, ListQuery], Page[Any]], query: ListQuery) 
     ]
 
 
-@a_few
-@given(shelf=shelves(), sort=orders(FAVORITE_KEYS), page_size=st.integers(1, 5))
-def test_favorites_paged_in_any_order_are_neither_repeated_nor_skipped(
-    store: LibraryStore, shelf: dict[int, Shelved], sort: SortOrder, page_size: int
+@few_examples
+@given(favorites=listed_movies(), sort=sort_orders(FAVORITE_KEYS), page_size=st.integers(1, 5))
+def test_pages_of_favorites_in_any_order_have_no_duplicates_or_gaps(
+    store: LibraryStore, favorites: dict[int, ListedMovie], sort: SortOrder, page_size: int
 ) -> None:
-    stock(store, shelf)
-    found = page_by_page(store.favorites, ListQuery(sort, page_size=page_size))
-    assert found == in_order(shelf, sort)
+    fill_store(store, favorites)
+    found = read_all_pages(store.favorites, ListQuery(sort, page_size=page_size))
+    assert found == expected_order(favorites, sort)
 
 
-@a_few
-@given(shelf=shelves(), sort=orders(RATING_KEYS), page_size=st.integers(1, 5))
-def test_ratings_paged_in_any_order_are_neither_repeated_nor_skipped(
-    store: LibraryStore, shelf: dict[int, Shelved], sort: SortOrder, page_size: int
+@few_examples
+@given(favorites=listed_movies(), sort=sort_orders(RATING_KEYS), page_size=st.integers(1, 5))
+def test_pages_of_ratings_in_any_order_have_no_duplicates_or_gaps(
+    store: LibraryStore, favorites: dict[int, ListedMovie], sort: SortOrder, page_size: int
 ) -> None:
-    stock(store, shelf)
-    found = page_by_page(store.ratings, ListQuery(sort, page_size=page_size))
-    rated = {movie_id: each for movie_id, each in shelf.items() if each.halves is not None}
-    assert found == in_order(rated, sort)
+    fill_store(store, favorites)
+    found = read_all_pages(store.ratings, ListQuery(sort, page_size=page_size))
+    rated = {movie_id: each for movie_id, each in favorites.items() if each.halves is not None}
+    assert found == expected_order(rated, sort)
 
 
 @dataclass(frozen=True)
-class Step:
-    """Something that somebody does."""
+class Operation:
+    """An operation of a user."""
 
-    deed: str
+    action: str
     user_id: int
     movie_id: int
     stars: Stars
     at: datetime
 
-    def take(self, store: LibraryStore) -> object:
-        match self.deed:
-            case "keep":
+    def run(self, store: LibraryStore) -> object:
+        match self.action:
+            case "add":
                 return store.add_favorite(self.user_id, self.movie_id, self.at)
-            case "forget":
+            case "remove":
                 return store.remove_favorite(self.user_id, self.movie_id)
             case "clear":
                 return store.clear_favorites(self.user_id)
@@ -730,55 +734,58 @@ class Step:
         return store.remove_rating(self.user_id, self.movie_id)
 
 
-def steps() -> st.SearchStrategy[list[Step]]:
-    step = st.builds(
-        Step,
-        deed=st.sampled_from(["keep", "keep", "forget", "clear", "rate", "correct", "unrate"]),
-        user_id=st.sampled_from([ME, SOMEBODY]),
+def operations() -> st.SearchStrategy[list[Operation]]:
+    operation = st.builds(
+        Operation,
+        action=st.sampled_from(["add", "add", "remove", "clear", "rate", "correct", "unrate"]),
+        user_id=st.sampled_from([ME, OTHER_USER]),
         movie_id=st.integers(1, 2),
         stars=st.integers(0, 2).map(Stars),
-        at=moments(),
+        at=times(),
     )
-    return st.lists(step, max_size=12)
+    return st.lists(operation, max_size=12)
 
 
-def all_of(store: LibraryStore) -> object:
+def snapshot(store: LibraryStore) -> object:
     return [
         (store.favorites(user_id, BY_ID), store.ratings(user_id, BY_ID))
-        for user_id in (ME, SOMEBODY)
+        for user_id in (ME, OTHER_USER)
     ]
 
 
-@a_few
-@given(story=steps())
-def test_every_story_ends_as_it_ends_in_the_model(store: LibraryStore, story: list[Step]) -> None:
+@few_examples
+@given(sequence=operations())
+def test_any_operations_leave_the_store_in_the_state_of_the_fake(
+    store: LibraryStore, sequence: list[Operation]
+) -> None:
     model = FakeLibrary()
-    empty(store)
-    for shelf in (store, model):
-        save(shelf, make_record(1), make_record(2))
-    assert [step.take(store) for step in story] == [step.take(model) for step in story]
-    assert all_of(store) == all_of(model)
+    clear_store(store)
+    for each in (store, model):
+        save_movies(each, make_record(1), make_record(2))
+    results = [operation.run(store) for operation in sequence]
+    assert results == [operation.run(model) for operation in sequence]
+    assert snapshot(store) == snapshot(model)
 
 
 # Filters
 
 
-def filtered(
-    read: Callable[[int, ListQuery], Page[Any]], language: str | None = None, **wanted: Any
+def filtered_ids(
+    read: Callable[[int, ListQuery], Page[Any]], language: str | None = None, **filters: Any
 ) -> list[int]:
-    """Return the IDs of those of my favorites or ratings that pass a filter, in their order."""
-    page = read(ME, replace(BY_ID, language=language, filter=Filter(**wanted)))
+    """Return the IDs of my favorites or ratings that match a filter, in order."""
+    page = read(ME, replace(BY_ID, language=language, filter=Filter(**filters)))
     assert page.total_results == len(page.results)
     return ids(page)
 
 
 @pytest.fixture
-def shelf(store: LibraryStore) -> LibraryStore:
-    """Three favorites: an old one with 5 stars, a new one with 2, one without date and stars.
+def library(store: LibraryStore) -> LibraryStore:
+    """Three favorites: an old one with 5 stars, a new one with 2, one without a date and stars.
 
-    A fourth movie is no favorite, and has 4 stars.
+    A fourth movie is not a favorite and has 4 stars.
     """
-    keep(
+    add_favorites(
         store,
         make_record(1, title="Él", release_date=date(1953, 7, 9), genres=(Genre(18, "Drama"),)),
         make_record(
@@ -793,12 +800,12 @@ def shelf(store: LibraryStore) -> LibraryStore:
     )
     store.rate(ME, 1, Stars.of(5), NOON)
     store.rate(ME, 2, Stars.of(2), NOON)
-    rate(store, make_record(4, title="Ikiru", release_date=date(1952, 10, 9), genres=()))
+    add_ratings(store, make_record(4, title="Ikiru", release_date=date(1952, 10, 9), genres=()))
     return store
 
 
 @pytest.mark.parametrize(
-    ("wanted", "expected"),
+    ("filters", "expected"),
     [
         ({}, [1, 2, 3]),
         ({"rated": True}, [1, 2]),
@@ -827,14 +834,14 @@ def shelf(store: LibraryStore) -> LibraryStore:
     ],
     ids=str,
 )
-def test_favorites_are_those_that_pass(
-    shelf: LibraryStore, wanted: dict[str, Any], expected: list[int]
+def test_favorites_are_filtered(
+    library: LibraryStore, filters: dict[str, Any], expected: list[int]
 ) -> None:
-    assert filtered(shelf.favorites, **wanted) == expected
+    assert filtered_ids(library.favorites, **filters) == expected
 
 
 @pytest.mark.parametrize(
-    ("wanted", "expected"),
+    ("filters", "expected"),
     [
         ({}, [1, 2, 4]),
         ({"favorite": True}, [1, 2]),
@@ -856,53 +863,53 @@ def test_favorites_are_those_that_pass(
     ],
     ids=str,
 )
-def test_ratings_are_those_that_pass(
-    shelf: LibraryStore, wanted: dict[str, Any], expected: list[int]
+def test_ratings_are_filtered(
+    library: LibraryStore, filters: dict[str, Any], expected: list[int]
 ) -> None:
-    assert filtered(shelf.ratings, **wanted) == expected
+    assert filtered_ids(library.ratings, **filters) == expected
 
 
-def test_what_somebody_else_keeps_is_no_favorite_of_mine(shelf: LibraryStore) -> None:
-    shelf.add_favorite(SOMEBODY, 4, NOON)
-    assert filtered(shelf.ratings, favorite=True) == [1, 2]
+def test_favorite_filter_ignores_the_favorites_of_other_users(library: LibraryStore) -> None:
+    library.add_favorite(OTHER_USER, 4, NOON)
+    assert filtered_ids(library.ratings, favorite=True) == [1, 2]
 
 
 @pytest.mark.parametrize("kind", ["favorites", "ratings"])
 @pytest.mark.parametrize("language", ["es", "es-MX", "es-AR"])
-def test_a_movie_of_mine_is_found_by_its_title_in_the_readers_language(
-    shelf: LibraryStore, kind: str, language: str
+def test_title_filter_matches_translations_in_the_requested_language(
+    library: LibraryStore, kind: str, language: str
 ) -> None:
-    read = getattr(shelf, kind)
-    assert filtered(read, language, title="la llegada") == [2]
-    assert filtered(read, language, title="arrival") == [2]
-    assert filtered(read, language, title="premier") == []
+    read = getattr(library, kind)
+    assert filtered_ids(read, language, title="la llegada") == [2]
+    assert filtered_ids(read, language, title="arrival") == [2]
+    assert filtered_ids(read, language, title="premier") == []
 
 
-def test_a_filter_sees_what_a_movie_has_become(shelf: LibraryStore) -> None:
-    shelf.save_movie(make_record(1, title="He", release_date=None, genres=()), LATER)
-    assert filtered(shelf.favorites, title="he") == [1]
-    assert filtered(shelf.favorites, genre=18) == [2]
-    assert filtered(shelf.favorites, year_to=2000) == []
+def test_filters_use_the_latest_saved_movie(library: LibraryStore) -> None:
+    library.save_movie(make_record(1, title="He", release_date=None, genres=()), LATER)
+    assert filtered_ids(library.favorites, title="he") == [1]
+    assert filtered_ids(library.favorites, genre=18) == [2]
+    assert filtered_ids(library.favorites, year_to=2000) == []
 
 
-def test_a_filter_may_be_combined_with_any_order_and_page(shelf: LibraryStore) -> None:
+def test_filter_combines_with_sorting_and_pagination(library: LibraryStore) -> None:
     query = ListQuery(
         sort_order("-rating", FAVORITE_KEYS), page=2, page_size=1, filter=Filter(genre=18)
     )
-    page = shelf.favorites(ME, query)
+    page = library.favorites(ME, query)
     assert (ids(page), page.total_results, page.total_pages) == ([2], 2, 2)
 
 
-# Everything of somebody's
+# Export entries
 
 
 def entry_ids(store: LibraryStore, after: int = -1, limit: int = 100) -> list[int]:
     return [entry.movie.id for entry in store.entries(ME, after, limit)]
 
 
-def test_an_entry_is_all_that_a_movie_is_to_me(store: LibraryStore) -> None:
+def test_entry_contains_favorite_and_rating(store: LibraryStore) -> None:
     record = make_record(550, make_translation())
-    keep(store, record)
+    add_favorites(store, record)
     store.rate(ME, 550, Stars.of(3), LATER)
     store.correct_rating(ME, 550, Stars.of(4), MUCH_LATER)
     assert store.entries(ME, -1, 1) == (
@@ -910,32 +917,32 @@ def test_an_entry_is_all_that_a_movie_is_to_me(store: LibraryStore) -> None:
     )
 
 
-def test_what_is_only_kept_or_only_rated_is_an_entry(store: LibraryStore) -> None:
-    kept, rated = make_record(1), make_record(2)
-    keep(store, kept)
-    rate(store, rated)
+def test_entries_include_movies_that_are_only_favorited_or_only_rated(store: LibraryStore) -> None:
+    favorite, rated = make_record(1), make_record(2)
+    add_favorites(store, favorite)
+    add_ratings(store, rated)
     assert store.entries(ME, -1, 9) == (
-        Entry(kept.details, favorited_at=NOON),
+        Entry(favorite.details, favorited_at=NOON),
         Entry(rated.details, stars=Stars.of(4), rated_at=NOON),
     )
 
 
-def test_no_stars_are_an_entry(store: LibraryStore) -> None:
-    save(store, make_record(1))
+def test_entries_include_ratings_of_zero_stars(store: LibraryStore) -> None:
+    save_movies(store, make_record(1))
     store.rate(ME, 1, Stars.of(0), NOON)
     (entry,) = store.entries(ME, -1, 9)
     assert entry.stars == Stars.of(0)
 
 
-def test_whoever_keeps_and_rates_nothing_has_no_entries(store: LibraryStore) -> None:
-    save(store, make_record(1))
-    store.add_favorite(SOMEBODY, 1, NOON)
+def test_entries_of_other_users_are_excluded(store: LibraryStore) -> None:
+    save_movies(store, make_record(1))
+    store.add_favorite(OTHER_USER, 1, NOON)
     assert entry_ids(store) == []
 
 
-def test_entries_come_in_the_order_of_movie_ids(store: LibraryStore) -> None:
-    keep(store, make_record(30), make_record(2**31 - 1), make_record(0))
-    rate(store, make_record(4), make_record(30))
+def test_entries_are_ordered_by_movie_id(store: LibraryStore) -> None:
+    add_favorites(store, make_record(30), make_record(2**31 - 1), make_record(0))
+    add_ratings(store, make_record(4), make_record(30))
     assert entry_ids(store) == [0, 4, 30, 2**31 - 1]
 
 
@@ -952,17 +959,17 @@ def test_entries_come_in_the_order_of_movie_ids(store: LibraryStore) -> None:
         (2**31 - 1, 2, []),
     ],
 )
-def test_entries_are_those_above_a_movie_and_not_more_than_asked_for(
+def test_entries_start_after_a_movie_id_and_respect_the_limit(
     store: LibraryStore, after: int, limit: int, expected: list[int]
 ) -> None:
-    keep(store, make_record(1), make_record(2), make_record(4))
+    add_favorites(store, make_record(1), make_record(2), make_record(4))
     assert entry_ids(store, after, limit) == expected
 
 
-def test_what_changes_between_two_pages_moves_nothing_else(store: LibraryStore) -> None:
-    keep(store, *(make_record(number) for number in (1, 3, 5, 7)))
+def test_changes_between_pages_do_not_repeat_or_skip_other_entries(store: LibraryStore) -> None:
+    add_favorites(store, *(make_record(number) for number in (1, 3, 5, 7)))
     first = entry_ids(store, limit=2)
-    keep(store, make_record(2), make_record(6))
+    add_favorites(store, make_record(2), make_record(6))
     store.remove_favorite(ME, 3)
     store.remove_favorite(ME, 5)
     assert first + entry_ids(store, after=first[-1]) == [1, 3, 6, 7]

@@ -17,24 +17,24 @@ from butaca.core.ports import LibraryStore, MovieNotStored
 from tests.builders import ADMIN, CONSUMER, NOON, make_record, make_translation
 from tests.fakes import FakeLibrary
 
-PEOPLE = st.sampled_from([ADMIN.id, CONSUMER.id])
-MOVIES = st.integers(1, 4)
+USER_IDS = st.sampled_from([ADMIN.id, CONSUMER.id])
+MOVIE_IDS = st.integers(1, 4)
 STARS = st.integers(0, 10).map(Stars)
 RECORDS = st.builds(
     make_record,
-    MOVIES,
+    MOVIE_IDS,
     st.just(make_translation("es", "ES", title="Uno")),
     title=st.sampled_from(["A", "b", "Ç"]),
     release_date=st.sampled_from([None, date(1999, 1, 1), date(2020, 2, 29)]),
     genres=st.sampled_from([(), (Genre(18, "Drama"),)]),
 )
-LISTS = [
+FAVORITE_QUERIES = [
     ListQuery(sort_order("-release_date,-rating", FAVORITE_KEYS), page_size=3),
     ListQuery(sort_order("title,-favorited_at", FAVORITE_KEYS), page_size=2, page=2),
     ListQuery((), filter=Filter(rated=False, genre=18)),
     ListQuery((), language="es", filter=Filter(title="uno", year_from=2000)),
 ]
-RATED = [
+RATING_QUERIES = [
     ListQuery(sort_order("-rated_at,rating", RATING_KEYS), page_size=3),
     ListQuery((), filter=Filter(favorite=True, year_to=2000)),
     ListQuery((), language="es", filter=Filter(favorite=False, title="uno", genre=18)),
@@ -42,7 +42,7 @@ RATED = [
 
 
 def outcome(store: LibraryStore, method: str, *args: object) -> object:
-    """Return what a method returns, or that its movie is not stored."""
+    """Return the result of a method, or MovieNotStored if it raises that."""
     try:
         return getattr(store, method)(*args)
     except MovieNotStored:
@@ -50,7 +50,7 @@ def outcome(store: LibraryStore, method: str, *args: object) -> object:
 
 
 class Sequences(RuleBasedStateMachine):
-    """Does the same to both stores, and compares what they answer and what they hold."""
+    """Applies each operation to both stores, and compares results and final states."""
 
     database: Database
 
@@ -60,71 +60,70 @@ class Sequences(RuleBasedStateMachine):
             connection.execute(user_movies.delete())
             connection.execute(movies.delete())
         self.model, self.store = FakeLibrary(), SqlLibrary(self.database)
-        self.moments: Iterator[int] = count()
-        self.people: set[int] = set()
+        self.seconds: Iterator[int] = count()
         for movie_id in (1, 2):
             self.save(make_record(movie_id))
 
-    def both(self, method: str, *args: object) -> None:
+    def run_on_both(self, method: str, *args: object) -> None:
         assert outcome(self.store, method, *args) == outcome(self.model, method, *args)
 
     def now(self) -> object:
-        return NOON + timedelta(seconds=next(self.moments))
+        return NOON + timedelta(seconds=next(self.seconds))
 
     @rule(record=RECORDS)
     def save(self, record: object) -> None:
-        self.both("save_movie", record, NOON)
+        self.run_on_both("save_movie", record, NOON)
 
-    @rule(user=PEOPLE, movie=MOVIES)
-    def keep(self, user: int, movie: int) -> None:
-        self.both("add_favorite", user, movie, self.now())
+    @rule(user=USER_IDS, movie=MOVIE_IDS)
+    def add_favorite(self, user: int, movie: int) -> None:
+        self.run_on_both("add_favorite", user, movie, self.now())
 
-    @rule(user=PEOPLE, movie=MOVIES)
-    def forget(self, user: int, movie: int) -> None:
-        self.both("remove_favorite", user, movie)
+    @rule(user=USER_IDS, movie=MOVIE_IDS)
+    def remove_favorite(self, user: int, movie: int) -> None:
+        self.run_on_both("remove_favorite", user, movie)
 
-    @rule(user=PEOPLE)
-    def clear(self, user: int) -> None:
-        self.both("clear_favorites", user)
+    @rule(user=USER_IDS)
+    def clear_favorites(self, user: int) -> None:
+        self.run_on_both("clear_favorites", user)
 
-    @rule(user=PEOPLE, movie=MOVIES, stars=STARS)
+    @rule(user=USER_IDS, movie=MOVIE_IDS, stars=STARS)
     def rate(self, user: int, movie: int, stars: Stars) -> None:
-        self.both("rate", user, movie, stars, self.now())
+        self.run_on_both("rate", user, movie, stars, self.now())
 
-    @rule(user=PEOPLE, movie=MOVIES, stars=STARS)
+    @rule(user=USER_IDS, movie=MOVIE_IDS, stars=STARS)
     def correct(self, user: int, movie: int, stars: Stars) -> None:
-        self.both("correct_rating", user, movie, stars, self.now())
+        self.run_on_both("correct_rating", user, movie, stars, self.now())
 
-    @rule(user=PEOPLE, movie=MOVIES)
-    def unrate(self, user: int, movie: int) -> None:
-        self.both("remove_rating", user, movie)
+    @rule(user=USER_IDS, movie=MOVIE_IDS)
+    def remove_rating(self, user: int, movie: int) -> None:
+        self.run_on_both("remove_rating", user, movie)
 
-    @rule(user=PEOPLE, query=st.sampled_from(LISTS))
+    @rule(user=USER_IDS, query=st.sampled_from(FAVORITE_QUERIES))
     def list_favorites(self, user: int, query: ListQuery) -> None:
-        self.both("favorites", user, query)
+        self.run_on_both("favorites", user, query)
 
-    @rule(user=PEOPLE, query=st.sampled_from(RATED))
+    @rule(user=USER_IDS, query=st.sampled_from(RATING_QUERIES))
     def list_ratings(self, user: int, query: ListQuery) -> None:
-        self.both("ratings", user, query)
+        self.run_on_both("ratings", user, query)
 
-    @rule(user=PEOPLE, after=st.integers(-1, 4), limit=st.integers(1, 3))
+    @rule(user=USER_IDS, after=st.integers(-1, 4), limit=st.integers(1, 3))
     def export(self, user: int, after: int, limit: int) -> None:
-        self.both("entries", user, after, limit)
+        self.run_on_both("entries", user, after, limit)
 
     def teardown(self) -> None:
         for user in (ADMIN.id, CONSUMER.id):
-            self.both("favorites", user, LISTS[0])
-            self.both("ratings", user, RATED[0])
-        self.no_row_is_nothing()
+            self.run_on_both("favorites", user, FAVORITE_QUERIES[0])
+            self.run_on_both("ratings", user, RATING_QUERIES[0])
+        self.assert_no_empty_rows()
 
-    def no_row_is_nothing(self) -> None:
-        neither = user_movies.c.favorited_at.is_(None) & user_movies.c.half_stars.is_(None)
+    def assert_no_empty_rows(self) -> None:
+        is_empty = user_movies.c.favorited_at.is_(None) & user_movies.c.half_stars.is_(None)
         with self.database.reading() as connection:
-            assert connection.execute(user_movies.select().where(neither)).all() == []
+            assert connection.execute(user_movies.select().where(is_empty)).all() == []
 
 
 @pytest.mark.parametrize("name", ["sqlite", "postgresql"])
-def test_a_real_store_is_like_the_model_after_any_sequence(
+def test_sql_store_matches_the_fake_after_any_sequence(
     name: str, request: pytest.FixtureRequest
 ) -> None:
     database = request.getfixturevalue(name)

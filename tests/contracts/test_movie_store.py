@@ -1,4 +1,4 @@
-"""The contract of every store of movies for refreshing, the fake included."""
+"""The contract of every store of movies for refreshing, including the fake."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ MUCH_LATER = NOON + timedelta(days=60)
 
 @dataclass(frozen=True)
 class Stores:
-    """Two views of what is stored: that of whoever refreshes, and that of people."""
+    """The same stored movies as seen by a refresh and by users."""
 
     movies: MovieStore
     library: LibraryStore
@@ -55,30 +55,30 @@ def stores(request: pytest.FixtureRequest) -> Stores:
     return fake(request) if request.param == "fake" else sql(request, request.param)
 
 
-KEEPING: list[Callable[[LibraryStore], object]] = [
+KEEP_CALLS: list[Callable[[LibraryStore], object]] = [
     lambda library: library.add_favorite(ME, 550, NOON),
     lambda library: library.rate(ME, 550, Stars.of(0), NOON),
 ]
 
 
-def test_where_nothing_is_stored_there_are_no_movies(stores: Stores) -> None:
+def test_empty_store_has_no_movies(stores: Stores) -> None:
     assert stores.all() == []
 
 
-def test_a_movie_that_was_just_fetched_is_checked_and_not_gone(stores: Stores) -> None:
+def test_saved_movie_is_checked_and_not_gone(stores: Stores) -> None:
     stores.save(550)
     assert stores.one() == StoredMovie(550, NOON, NOON, gone_at=None, is_kept=False)
 
 
-def test_movies_come_by_id_and_by_the_page(stores: Stores) -> None:
+def test_movies_are_paginated_by_id(stores: Stores) -> None:
     stores.save(5, 3, 4, 1)
     first = stores.movies.movies(after=0, limit=3)
     second = stores.movies.movies(after=4, limit=3)
     assert [[each.id for each in page] for page in (first, second)] == [[1, 3, 4], [5]]
 
 
-@pytest.mark.parametrize("keep", KEEPING, ids=["favorite", "rating"])
-def test_a_movie_is_kept_that_somebody_keeps_or_rates(
+@pytest.mark.parametrize("keep", KEEP_CALLS, ids=["favorite", "rating"])
+def test_favorited_or_rated_movie_is_kept(
     stores: Stores, keep: Callable[[LibraryStore], object]
 ) -> None:
     stores.save(550, 551)
@@ -86,13 +86,13 @@ def test_a_movie_is_kept_that_somebody_keeps_or_rates(
     assert [each.is_kept for each in stores.all()] == [True, False]
 
 
-def test_saving_a_movie_again_makes_it_younger(stores: Stores) -> None:
+def test_saving_a_movie_again_updates_both_times(stores: Stores) -> None:
     stores.save(550)
     stores.movies.save_movie(make_record(550), LATER)
     assert (stores.one().fetched_at, stores.one().checked_at) == (LATER, LATER)
 
 
-def test_a_saved_movie_is_what_people_read(stores: Stores) -> None:
+def test_library_returns_the_latest_saved_movie(stores: Stores) -> None:
     stores.save(550)
     stores.library.add_favorite(ME, 550, NOON)
     record = make_record(550, make_translation("es", "ES"), title="After")
@@ -103,33 +103,33 @@ def test_a_saved_movie_is_what_people_read(stores: Stores) -> None:
         assert favorite.movie.title == title
 
 
-def test_an_unchanged_movie_is_checked_and_not_younger(stores: Stores) -> None:
+def test_unchanged_movie_has_a_new_check_time_only(stores: Stores) -> None:
     stores.save(550, 551, 552)
     stores.movies.mark_unchanged([550, 552, 404], LATER)
     assert [each.checked_at for each in stores.all()] == [LATER, NOON, LATER]
     assert {each.fetched_at for each in stores.all()} == {NOON}
 
 
-def test_a_gone_movie_is_checked_and_not_younger(stores: Stores) -> None:
+def test_gone_movie_keeps_its_fetch_time(stores: Stores) -> None:
     stores.save(550)
     before = stores.one()
     stores.movies.mark_gone(550, LATER)
     assert stores.one() == replace(before, checked_at=LATER, gone_at=LATER)
 
 
-def test_a_gone_movie_is_gone_since_it_was_first_found_so(stores: Stores) -> None:
+def test_gone_movie_keeps_its_first_gone_time(stores: Stores) -> None:
     stores.save(550)
     stores.movies.mark_gone(550, LATER)
     stores.movies.mark_gone(550, MUCH_LATER)
     assert (stores.one().checked_at, stores.one().gone_at) == (MUCH_LATER, LATER)
 
 
-def test_what_is_not_stored_cannot_be_gone(stores: Stores) -> None:
+def test_marking_a_missing_movie_as_gone_changes_nothing(stores: Stores) -> None:
     stores.movies.mark_gone(550, LATER)
     assert stores.all() == []
 
 
-def test_a_gone_movie_can_be_read_kept_rated_and_forgotten(stores: Stores) -> None:
+def test_gone_movie_can_be_added_rated_read_and_removed(stores: Stores) -> None:
     stores.save(550)
     stores.movies.mark_gone(550, LATER)
     stores.library.add_favorite(ME, 550, LATER)
@@ -139,21 +139,21 @@ def test_a_gone_movie_can_be_read_kept_rated_and_forgotten(stores: Stores) -> No
     assert stores.library.remove_rating(ME, 550)
 
 
-def test_a_movie_that_returns_is_not_gone(stores: Stores) -> None:
+def test_saving_a_gone_movie_clears_gone_at(stores: Stores) -> None:
     stores.save(550)
     stores.movies.mark_gone(550, LATER)
     stores.movies.save_movie(make_record(550), MUCH_LATER)
     assert stores.one().gone_at is None
 
 
-def test_what_nobody_keeps_is_dropped(stores: Stores) -> None:
+def test_unused_movie_is_dropped(stores: Stores) -> None:
     stores.movies.save_movie(make_record(550, make_translation("es", "ES")), NOON)
     assert stores.movies.drop_unkept([550]) == 1
     assert stores.ids() == []
 
 
-@pytest.mark.parametrize("keep", KEEPING, ids=["favorite", "rating"])
-def test_what_somebody_keeps_or_rates_is_not_dropped(
+@pytest.mark.parametrize("keep", KEEP_CALLS, ids=["favorite", "rating"])
+def test_favorited_or_rated_movie_is_not_dropped(
     stores: Stores, keep: Callable[[LibraryStore], object]
 ) -> None:
     stores.save(550)
@@ -162,20 +162,20 @@ def test_what_somebody_keeps_or_rates_is_not_dropped(
     assert stores.ids() == [550]
 
 
-def test_what_was_forgotten_is_dropped(stores: Stores) -> None:
+def test_movie_is_dropped_after_its_favorite_is_removed(stores: Stores) -> None:
     stores.save(550)
     stores.library.add_favorite(ME, 550, NOON)
     stores.library.remove_favorite(ME, 550)
     assert stores.movies.drop_unkept([550]) == 1
 
 
-def test_only_what_is_named_is_dropped(stores: Stores) -> None:
+def test_only_the_given_movies_are_dropped(stores: Stores) -> None:
     stores.save(550, 551, 552)
     assert stores.movies.drop_unkept([551, 404]) == 1
     assert stores.ids() == [550, 552]
 
 
-def test_nothing_is_dropped_where_nothing_is_named(stores: Stores) -> None:
+def test_dropping_no_ids_drops_nothing(stores: Stores) -> None:
     stores.save(550)
     assert stores.movies.drop_unkept([]) == 0
     assert stores.ids() == [550]

@@ -12,7 +12,7 @@ from butaca.adapters.sql import Database, SqlAccounts
 from butaca.core.accounts import Accounts
 from butaca.sandbox import Sandbox
 from tests.faults.pods import Pod, Town, living, recover
-from tests.own_postgresql import OwnPostgresql, empty, own_postgresql
+from tests.own_postgresql import OwnPostgresql, own_postgresql, truncate_tables
 from tests.own_valkey import own_valkey
 
 
@@ -22,7 +22,7 @@ def shared_town(
 ) -> Iterator[tuple[Town, Pod]]:
     """A town with one pod that no test may kill."""
     with closing(Database(postgresql_url)) as database:
-        empty(database)  # Removes the users that other tests left behind.
+        truncate_tables(database)  # Removes the users that other tests left behind.
     folder = tmp_path_factory.mktemp("pod")
     with Sandbox() as tmdb, own_valkey() as valkey:
         redis_url = f"redis://127.0.0.1:{valkey.port}/0"

@@ -1,8 +1,8 @@
-"""The larger commands, and the uniform way in which commands fail: with one line."""
+"""The larger commands, and the one-line error reporting that all commands share."""
 
-from butaca.commands.database import chosen_database
+from butaca.commands.accounts import tokens, users
+from butaca.commands.database import open_database
 from butaca.commands.movies import movies
-from butaca.commands.one_line import OneLineGroup, one_line
-from butaca.commands.people import tokens, users
+from butaca.commands.one_line import OneLineGroup, one_line_errors
 
-__all__ = ["OneLineGroup", "chosen_database", "movies", "one_line", "tokens", "users"]
+__all__ = ["OneLineGroup", "movies", "one_line_errors", "open_database", "tokens", "users"]

@@ -19,8 +19,8 @@ EXAMPLE = (
 )
 
 
-def chosen_settings(kind: type[S]) -> S:
-    """Read settings as `read_settings` does, with an example if there is no DATABASE_URL."""
+def read_settings_with_example(kind: type[S]) -> S:
+    """Read settings; the error for a missing DATABASE_URL contains an example."""
     from butaca.settings import read_settings
 
     try:
@@ -30,7 +30,7 @@ def chosen_settings(kind: type[S]) -> S:
 
 
 @contextmanager
-def chosen_database() -> Iterator["Database"]:
+def open_database() -> Iterator["Database"]:
     """Open the database at DATABASE_URL. Raises OperatorError, LibraryUnavailable."""
     from sqlalchemy.exc import DBAPIError
 
@@ -38,13 +38,13 @@ def chosen_database() -> Iterator["Database"]:
     from butaca.settings import DatabaseSettings
 
     log.audit_on_stderr()
-    settings = chosen_settings(DatabaseSettings)
+    settings = read_settings_with_example(DatabaseSettings)
     with closing(resources.database(settings, connections=1)) as database:
         try:
             yield database
         except DBAPIError as error:
-            # The first line is the reason, such as a missing privilege; others may contain data.
-            first, *_ = str(error.orig).splitlines()
+            # The first line is the reason, such as a missing privilege. Others may contain data.
+            reason, *_ = str(error.orig).splitlines()
             raise OperatorError(
-                f"The database at DATABASE_URL returned an error: {first}"
+                f"The database at DATABASE_URL returned an error: {reason}"
             ) from error

@@ -17,7 +17,7 @@ class Duration(click.ParamType[timedelta]):
         self, value: str, param: click.Parameter | None, ctx: click.Context | None
     ) -> timedelta:
         """Parse a duration."""
-        found = re.fullmatch(r"([1-9][0-9]{0,7})([smhdw])", value)
-        if found is None:
+        match = re.fullmatch(r"([1-9][0-9]{0,7})([smhdw])", value)
+        if match is None:
             self.fail(f"{value!r} is not a duration such as 90d, 12h or 30m.", param, ctx)
-        return timedelta(**{_UNITS[found[2]]: int(found[1])})
+        return timedelta(**{_UNITS[match[2]]: int(match[1])})

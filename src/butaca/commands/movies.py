@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import click
 
-from butaca.commands.database import chosen_settings
+from butaca.commands.database import read_settings_with_example
 from butaca.commands.durations import Duration
-from butaca.commands.one_line import OneLineGroup, one_line
+from butaca.commands.one_line import OneLineGroup, one_line_errors
 
 
 @click.group(cls=OneLineGroup)
@@ -42,7 +42,7 @@ def refresh(older_than: timedelta, rate: float) -> None:
     from butaca.commands import refreshing
     from butaca.settings import RefreshSettings
 
-    with one_line():
-        settings = chosen_settings(RefreshSettings)
+    with one_line_errors():
+        settings = read_settings_with_example(RefreshSettings)
         status = refreshing.run(refreshing.create(settings, rate), older_than)
     sys.exit(status)

@@ -24,12 +24,12 @@ from butaca.settings import RefreshSettings
 if TYPE_CHECKING:
     from click._termui_impl import ProgressBar
 
-EVERY = 1000
-"""The number of movies between two progress lines, if there is no terminal."""
+PROGRESS_INTERVAL = 1000
+"""The number of movies per progress line, if stderr is not a terminal."""
 
 
-class Ended(KeyboardInterrupt):
-    """A signal asks to stop. On a KeyboardInterrupt, psycopg cancels a running statement."""
+class Interrupted(KeyboardInterrupt):
+    """A signal to stop was received. On a KeyboardInterrupt, psycopg cancels a running query."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -56,27 +56,27 @@ def run(refresh: Refresh, older_than: timedelta) -> int:
     """
     report = Report()
     try:
-        with _ending_in_order():
+        with _raising_on_signals():
             refresh.run(older_than, report)
-    except Ended as ended:
-        report.tell(f"Stopped by {ended.name}; the next run continues from here: ")
-        return ended.exit_status
+    except Interrupted as interrupted:
+        report.summarize(f"Stopped by {interrupted.name}; the next run continues from here: ")
+        return interrupted.exit_status
     except CatalogueFailed as failure:
-        report.tell("Stopped; the next run continues from here: ")
-        raise OperatorError(f"TMDB: {_told(failure)}") from failure
+        report.summarize("Stopped; the next run continues from here: ")
+        raise OperatorError(f"TMDB: {_describe(failure)}") from failure
     except BaseException:
-        report.tell("Stopped; the next run continues from here: ")
+        report.summarize("Stopped; the next run continues from here: ")
         raise
-    report.tell()
+    report.summarize()
     return 0
 
 
 class Report:
-    """Reports progress, by a bar on a terminal, else by lines; failures are printed on stderr."""
+    """Reports progress with a bar on a terminal, otherwise in lines. Failures go to stderr."""
 
     def __init__(self) -> None:
-        self._tally: Counter[Outcome] = Counter()
-        self._due = self._looked_at = 0
+        self._counts: Counter[Outcome] = Counter()
+        self._due = self._checked = 0
         self._bar: ProgressBar[int] | None = None
 
     def began(self, due: int) -> None:
@@ -92,7 +92,7 @@ class Report:
 
     def done(self, outcome: Outcome, movies: int = 1) -> None:
         """Count the outcome of movies, and report the progress."""
-        self._tally[outcome] += movies
+        self._counts[outcome] += movies
         if outcome is not Outcome.DROPPED:
             self._advance(movies)
 
@@ -100,38 +100,38 @@ class Report:
         """Report why a movie could not be fetched."""
         if self._bar:
             click.echo("\r\x1b[K", nl=False, err=True)
-        click.echo(f"Movie {movie_id}: {_told(failure)}", err=True)
+        click.echo(f"Movie {movie_id}: {_describe(failure)}", err=True)
 
-    def tell(self, prefix: str = "") -> None:
+    def summarize(self, prefix: str = "") -> None:
         """Print a summary line."""
         if self._bar:
             self._bar.render_finish()
-        click.echo(prefix + ", ".join(f"{each} {self._tally[each]}" for each in Outcome))
+        click.echo(prefix + ", ".join(f"{each} {self._counts[each]}" for each in Outcome))
 
     def _advance(self, movies: int) -> None:
         if self._bar:
             self._bar.update(movies)
             return
-        before, self._looked_at = self._looked_at, self._looked_at + movies
-        if self._looked_at // EVERY > before // EVERY:
-            click.echo(f"{self._looked_at} of {self._due}")
+        before, self._checked = self._checked, self._checked + movies
+        if self._checked // PROGRESS_INTERVAL > before // PROGRESS_INTERVAL:
+            click.echo(f"{self._checked} of {self._due}")
 
 
-def _told(failure: CatalogueFailed) -> str:
+def _describe(failure: CatalogueFailed) -> str:
     status = failure.upstream_status
     return f"{failure} (HTTP {status})" if status else str(failure)
 
 
 @contextmanager
-def _ending_in_order() -> Iterator[None]:
-    """Raise Ended on Ctrl-C or SIGTERM in the enclosed code."""
-    before = {each: signal.signal(each, _end) for each in (signal.SIGINT, signal.SIGTERM)}
+def _raising_on_signals() -> Iterator[None]:
+    """Raise Interrupted in the enclosed code on SIGINT (Ctrl-C) or SIGTERM."""
+    previous = {each: signal.signal(each, _interrupt) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        for number, handler in before.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)
 
 
-def _end(number: int, _frame: FrameType | None) -> NoReturn:
-    raise Ended(number)
+def _interrupt(number: int, _frame: FrameType | None) -> NoReturn:
+    raise Interrupted(number)

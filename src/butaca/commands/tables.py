@@ -9,13 +9,13 @@ import click
 Row = Mapping[str, object]
 
 
-def show(rows: Iterable[Row], columns: Sequence[str], *, as_json: bool) -> None:
-    """Print rows with these columns; times are in UTC and RFC 3339, as in the API."""
-    plain = [{column: _plain(row[column]) for column in columns} for row in rows]
+def print_rows(rows: Iterable[Row], columns: Sequence[str], *, as_json: bool) -> None:
+    """Print these columns of rows. Times are in UTC (RFC 3339), as in the API."""
+    plain_rows = [{column: _to_plain(row[column]) for column in columns} for row in rows]
     if as_json:
-        click.echo(json.dumps(plain, ensure_ascii=False, indent=2))
+        click.echo(json.dumps(plain_rows, ensure_ascii=False, indent=2))
     else:
-        cells = [[_cell(value) for value in row.values()] for row in plain]
+        cells = [[_cell(value) for value in row.values()] for row in plain_rows]
         click.echo("\n".join(_lines([[column.upper() for column in columns], *cells])))
 
 
@@ -30,10 +30,10 @@ def _cell(value: object) -> str:
     return "-" if value is None else str(value)
 
 
-def _plain(value: object) -> object:
-    return moment(value) if isinstance(value, datetime) else value
+def _to_plain(value: object) -> object:
+    return format_time(value) if isinstance(value, datetime) else value
 
 
-def moment(value: datetime) -> str:
-    """Return a time to the second, such as 2026-05-01T12:00:00Z."""
+def format_time(value: datetime) -> str:
+    """Format a time to the second in UTC, such as 2026-05-01T12:00:00Z."""
     return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

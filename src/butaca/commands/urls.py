@@ -1,26 +1,17 @@
 """URLs on the command line, such as https://butaca.example/api/v1."""
 
-from urllib.parse import urlsplit
-
 import click
+
+from butaca.urls import is_http_url
 
 
 class HttpUrl(click.ParamType[str]):
-    """An http or https URL, without slashes at its end."""
+    """An http or https URL; trailing slashes are removed."""
 
     name = "url"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Check a URL, and strip the slashes at its end."""
-        if not _is_http(value):
+        """Validate a URL, and remove trailing slashes."""
+        if not is_http_url(value):
             self.fail(f"{value!r} is not a URL such as https://butaca.example.", param, ctx)
         return value.rstrip("/")
-
-
-def _is_http(text: str) -> bool:
-    try:
-        url = urlsplit(text)
-        is_whole = url.scheme in {"http", "https"} and bool(url.hostname) and url.port != 0
-    except ValueError:  # An invalid port or IPv6 address.
-        return False
-    return is_whole and text.isprintable() and not set(text) & set(" ;,?#\"'<>\\")

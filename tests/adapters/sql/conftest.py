@@ -1,4 +1,4 @@
-"""Databases before their first migration."""
+"""Empty databases, before their first migration."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,6 +36,6 @@ def fresh_postgresql(postgresql_url: str) -> Iterator[Database]:
 
 @pytest.fixture(params=["fresh_sqlite", "fresh_postgresql"])
 def fresh(request: pytest.FixtureRequest) -> Database:
-    """A database without tables, once for each supported engine."""
-    found: Database = request.getfixturevalue(request.param)
-    return found
+    """A database without tables, one for each supported engine."""
+    database: Database = request.getfixturevalue(request.param)
+    return database

@@ -1,4 +1,4 @@
-"""Users and tokens that are managed concurrently."""
+"""Concurrent management of users and tokens."""
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -9,42 +9,42 @@ from butaca.core.errors import NameTaken
 from butaca.core.models import Role
 from tests.builders import NOON
 
-AT_ONCE = 8
+THREADS = 8
 
 
-def test_those_who_are_added_at_once_get_ids_of_their_own(database: Database) -> None:
-    store, start = SqlAccounts(database), Barrier(AT_ONCE)
+def test_users_added_concurrently_get_distinct_ids(database: Database) -> None:
+    store, barrier = SqlAccounts(database), Barrier(THREADS)
 
     def add(name: str) -> int:
-        start.wait()
+        barrier.wait()
         return store.add_user(name, Role.USER, NOON).id
 
-    with ThreadPoolExecutor(AT_ONCE) as threads:
-        ids = list(threads.map(add, "abcdefgh"))
-    assert sorted(ids) == list(range(1001, 1001 + AT_ONCE))
+    with ThreadPoolExecutor(THREADS) as pool:
+        ids = list(pool.map(add, "abcdefgh"))
+    assert sorted(ids) == list(range(1001, 1001 + THREADS))
 
 
-def test_a_name_that_is_asked_for_at_once_is_given_once(database: Database) -> None:
-    store, start = SqlAccounts(database), Barrier(AT_ONCE)
+def test_concurrent_requests_for_a_name_add_one_user(database: Database) -> None:
+    store, barrier = SqlAccounts(database), Barrier(THREADS)
 
     def add(_: int) -> str:
-        start.wait()
+        barrier.wait()
         try:
             return store.add_user("ana", Role.USER, NOON).name
         except NameTaken:
             return "taken"
 
-    with ThreadPoolExecutor(AT_ONCE) as threads:
-        assert Counter(threads.map(add, range(AT_ONCE))) == {"ana": 1, "taken": AT_ONCE - 1}
+    with ThreadPoolExecutor(THREADS) as pool:
+        assert Counter(pool.map(add, range(THREADS))) == {"ana": 1, "taken": THREADS - 1}
 
 
-def test_a_token_that_is_revoked_at_once_is_revoked_once(database: Database) -> None:
-    store, start = SqlAccounts(database), Barrier(AT_ONCE)
+def test_concurrent_revocations_revoke_a_token_once(database: Database) -> None:
+    store, barrier = SqlAccounts(database), Barrier(THREADS)
     token = store.add_token(store.add_user("ana", Role.USER, NOON), "1" * 64, NOON, None)
 
     def revoke(_: int) -> bool:
-        start.wait()
+        barrier.wait()
         return store.revoke_token(token.id, NOON)
 
-    with ThreadPoolExecutor(AT_ONCE) as threads:
-        assert sum(threads.map(revoke, range(AT_ONCE))) == 1
+    with ThreadPoolExecutor(THREADS) as pool:
+        assert sum(pool.map(revoke, range(THREADS))) == 1

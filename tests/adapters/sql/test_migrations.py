@@ -32,14 +32,17 @@ def migrate_to(database: Database, revision: str) -> None:
         command.upgrade(config, revision)
 
 
-def as_0001_left_it(database: Database) -> None:
-    """Make the tables of the first release: 1 is kept and rated, 2 is kept, 3 is rated."""
+def create_0001_database(database: Database) -> None:
+    """Create a database of the first release.
+
+    Movie 1 is favorited and rated, 2 is favorited, and 3 is rated.
+    """
     migrate_to(database, "0001")
     with database.writing() as connection:
         for record in RECORDS:
             row = {**movie_row(record, NOON), "sort_title": record.details.title.lower()}
             connection.execute(
-                _typed(
+                _with_values(
                     "INSERT INTO movies VALUES"
                     " (:id, :sort_title, :release_date, :language, :details, :fetched_at)",
                     row,
@@ -47,7 +50,7 @@ def as_0001_left_it(database: Database) -> None:
             )
             for translation in translation_rows(record):
                 connection.execute(
-                    _typed(
+                    _with_values(
                         "INSERT INTO translations VALUES (:movie_id, :language, :region, :texts)",
                         translation,
                     )
@@ -57,50 +60,50 @@ def as_0001_left_it(database: Database) -> None:
             "INSERT INTO favorites VALUES (2, 1, :noon), (2, 2, :later)",
             "INSERT INTO ratings VALUES (2, 1, 9, :noon, :later), (2, 3, 0, :later, NULL)",
         ):
-            connection.execute(_typed(statement, {"noon": NOON, "later": LATER}))
+            connection.execute(_with_values(statement, {"noon": NOON, "later": LATER}))
 
 
-def _typed(statement: str, values: Mapping[str, object]) -> TextClause:
-    """Return a statement with its values, which SQLAlchemy writes as it does those of a column."""
-    named = {name: value for name, value in values.items() if f":{name}" in statement}
-    return text(statement).bindparams(**named)
+def _with_values(statement: str, values: Mapping[str, object]) -> TextClause:
+    """Return a statement with typed values, which SQLAlchemy converts like those of columns."""
+    used = {name: value for name, value in values.items() if f":{name}" in statement}
+    return text(statement).bindparams(**used)
 
 
-def test_favorites_and_ratings_survive_being_moved_together(fresh: Database) -> None:
-    as_0001_left_it(fresh)
+def test_favorites_and_ratings_survive_the_merge(fresh: Database) -> None:
+    create_0001_database(fresh)
     migrate(fresh)
     store = SqlLibrary(fresh)
 
     page = store.favorites(ME, ListQuery(sort_order("favorited_at", FAVORITE_KEYS)))
 
-    kept = [(each.movie, each.rating, each.favorited_at) for each in page.results]
-    assert kept == [(RECORDS[0].details, Stars(9), NOON), (RECORDS[1].details, None, LATER)]
+    favorites = [(each.movie, each.rating, each.favorited_at) for each in page.results]
+    assert favorites == [(RECORDS[0].details, Stars(9), NOON), (RECORDS[1].details, None, LATER)]
     assert store.find_rating(ME, 1) == Rating(RECORDS[0].details, Stars(9), NOON, LATER)
     assert store.find_rating(ME, 3) == Rating(RECORDS[2].details, Stars(0), LATER, None)
 
 
-def test_what_lists_are_chosen_by_is_written_apart(fresh: Database) -> None:
-    as_0001_left_it(fresh)
+def test_filter_and_sort_columns_are_populated(fresh: Database) -> None:
+    create_0001_database(fresh)
     migrate(fresh)
     store = SqlLibrary(fresh)
 
-    def found(**wanted: object) -> list[int]:
-        query = ListQuery((), language="es", filter=Filter(**wanted))  # type: ignore[arg-type]
+    def favorite_ids(**filters: object) -> list[int]:
+        query = ListQuery((), language="es", filter=Filter(**filters))  # type: ignore[arg-type]
         return [each.movie.id for each in store.favorites(ME, query).results]
 
-    assert found(genre=18) == [1]
-    assert found(title="el") == [1]
-    assert found(title="t" * 200) == [2]
+    assert favorite_ids(genre=18) == [1]
+    assert favorite_ids(title="el") == [1]
+    assert favorite_ids(title="t" * 200) == [2]
     with fresh.reading() as connection:
         assert max(map(len, connection.scalars(select(user_movies.c.sort_title)))) == 200
 
 
 @pytest.mark.parametrize("migration", MIGRATIONS, ids=lambda path: path.stem[:4])
-def test_a_migration_uses_nothing_that_a_later_release_may_change(migration: Path) -> None:
+def test_migrations_do_not_depend_on_application_code(migration: Path) -> None:
     assert "butaca" not in migration.read_text(encoding="utf-8")
 
 
-def test_a_library_without_movies_is_migrated_as_well(fresh: Database) -> None:
+def test_empty_database_is_migrated(fresh: Database) -> None:
     migrate_to(fresh, "0001")
     migrate(fresh)
     assert schema.is_current(fresh)

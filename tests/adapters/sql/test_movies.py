@@ -17,14 +17,14 @@ from tests.builders import ADMIN, CONSUMER, NOON, make_record
 from tests.fakes import FakeCatalogue
 
 LATER = NOON + timedelta(days=30)
-A_RATING = {
+RATING_ROW = {
     "user_id": CONSUMER.id,
     "movie_id": 550,
     "half_stars": 8,
     "rated_at": NOON,
     "sort_title": "movie 550",
 }
-SOMEBODY_WAITS = text(
+BLOCKED_SESSIONS = text(
     "SELECT 1 FROM pg_locks JOIN pg_stat_activity USING (pid)"
     " WHERE NOT granted AND datname = current_database()"
 )
@@ -40,83 +40,81 @@ def library(postgresql: Database) -> SqlLibrary:
 
 
 @contextmanager
-def dropped_but_not_committed(database: Database) -> Iterator[Connection]:
+def uncommitted_drop(database: Database) -> Iterator[Connection]:
     with database.writing() as connection:
         connection.execute(movies.delete())
         yield connection
 
 
-def until_it_waits(connection: Connection, waiting: "Future[object]") -> None:
-    while not waiting.done() and not connection.scalar(SOMEBODY_WAITS):
+def wait_until_blocked(connection: Connection, future: "Future[object]") -> None:
+    while not future.done() and not connection.scalar(BLOCKED_SESSIONS):
         pass
 
 
-ADDING: list[Callable[[SqlLibrary], object]] = [
+ADD_CALLS: list[Callable[[SqlLibrary], object]] = [
     lambda library: library.add_favorite(CONSUMER.id, 550, NOON),
     lambda library: library.rate(CONSUMER.id, 550, Stars.of(4), NOON),
 ]
 
 
-@pytest.mark.parametrize("add", ADDING, ids=["keep", "rate"])
-def test_whoever_adds_what_is_being_dropped_hears_that_it_is_not_stored(
+@pytest.mark.parametrize("add", ADD_CALLS, ids=["favorite", "rating"])
+def test_adding_a_movie_during_its_drop_raises_not_stored(
     postgresql: Database, library: SqlLibrary, add: Callable[[SqlLibrary], object]
 ) -> None:
-    with ThreadPoolExecutor(1) as threads:
-        with dropped_but_not_committed(postgresql) as connection:
-            adding = threads.submit(add, library)
-            until_it_waits(connection, adding)
+    with ThreadPoolExecutor(1) as pool:
+        with uncommitted_drop(postgresql) as connection:
+            future = pool.submit(add, library)
+            wait_until_blocked(connection, future)
         with pytest.raises(MovieNotStored):
-            adding.result(timeout=10)
+            future.result(timeout=10)
 
 
-def test_what_somebody_is_adding_just_now_is_not_dropped(
-    postgresql: Database, library: SqlLibrary
-) -> None:
+def test_movie_being_rated_is_not_dropped(postgresql: Database, library: SqlLibrary) -> None:
     with postgresql.writing() as connection:
-        connection.execute(user_movies.insert(), A_RATING)
+        connection.execute(user_movies.insert(), RATING_ROW)
         assert SqlMovies(postgresql).drop_unkept([550]) == 0
     assert SqlMovies(postgresql).movies(0, 1)
 
 
-def test_what_somebody_is_adding_just_now_can_be_found_unchanged(
+def test_movie_being_rated_can_be_marked_unchanged(
     postgresql: Database, library: SqlLibrary
 ) -> None:
     with postgresql.writing() as connection:
-        connection.execute(user_movies.insert(), A_RATING)
+        connection.execute(user_movies.insert(), RATING_ROW)
         SqlMovies(postgresql).mark_unchanged([550], LATER)
     assert SqlMovies(postgresql).movies(0, 1)[0].checked_at == LATER
 
 
-def test_what_somebody_is_saving_just_now_is_left_to_them(
+def test_movie_being_saved_is_neither_marked_nor_dropped(
     postgresql: Database, library: SqlLibrary
 ) -> None:
-    one = select(movies.c.id).with_for_update()
+    lock = select(movies.c.id).with_for_update()
     with postgresql.writing() as connection:
-        connection.execute(one)
+        connection.execute(lock)
         SqlMovies(postgresql).mark_unchanged([550], LATER)
         assert SqlMovies(postgresql).drop_unkept([550]) == 0
     assert SqlMovies(postgresql).movies(0, 1)[0].checked_at == NOON
 
 
-def test_keeping_and_dropping_at_once_never_fails(
-    postgresql: Database, library: SqlLibrary
-) -> None:
+def test_concurrent_adds_and_drops_never_fail(postgresql: Database, library: SqlLibrary) -> None:
     catalogue, stored = FakeCatalogue(), SqlMovies(postgresql)
     catalogue.add(make_record(550))
-    people = Library(library, catalogue)
-    with ThreadPoolExecutor(1) as threads:
+    service = Library(library, catalogue)
+    with ThreadPoolExecutor(1) as pool:
         for stars in [Stars(3), Stars(7)] * 75:
-            dropping = threads.submit(stored.drop_unkept, [550])
-            people.add_favorite(CONSUMER, 550)
-            people.rate(CONSUMER, 550, stars)
+            dropping = pool.submit(stored.drop_unkept, [550])
+            service.add_favorite(CONSUMER, 550)
+            service.rate(CONSUMER, 550, stars)
             dropping.result(timeout=10)
-            assert people.favorite(CONSUMER, 550).rating == stars
-            people.remove_favorite(CONSUMER, 550)
-            people.delete_rating(CONSUMER, 550)
+            assert service.favorite(CONSUMER, 550).rating == stars
+            service.remove_favorite(CONSUMER, 550)
+            service.delete_rating(CONSUMER, 550)
     assert catalogue.calls
 
 
-def test_two_refreshes_at_once_do_no_harm(postgresql: Database, library: SqlLibrary) -> None:
+def test_concurrent_refreshes_succeed_and_drop_no_rated_movie(
+    postgresql: Database, library: SqlLibrary
+) -> None:
     ids = range(1, 40)
     stored = SqlMovies(postgresql)
     for movie_id in ids:
@@ -130,13 +128,13 @@ def test_two_refreshes_at_once_do_no_harm(postgresql: Database, library: SqlLibr
             stored.mark_gone(movie_id, LATER)
             stored.drop_unkept(order)
 
-    with ThreadPoolExecutor(2) as threads:
-        for each in [threads.submit(refresh, order) for order in ([*ids], [*reversed(ids)])]:
+    with ThreadPoolExecutor(2) as pool:
+        for each in [pool.submit(refresh, order) for order in ([*ids], [*reversed(ids)])]:
             each.result(timeout=60)
     assert [each.id for each in stored.movies(0, limit=39)] == [*ids]
 
 
-def test_movies_of_before_are_checked_when_they_were_fetched(database: Database) -> None:
+def test_movie_without_checked_at_counts_as_checked_when_fetched(database: Database) -> None:
     SqlLibrary(database).save_movie(make_record(550), NOON)
     with database.writing() as connection:
         connection.execute(movies.update().values(checked_at=None))
@@ -144,7 +142,7 @@ def test_movies_of_before_are_checked_when_they_were_fetched(database: Database)
     assert movie.checked_at == NOON
 
 
-def test_a_movie_that_somebody_brings_home_anew_is_not_gone(database: Database) -> None:
+def test_saving_a_gone_movie_clears_gone_at(database: Database) -> None:
     SqlLibrary(database).save_movie(make_record(550), NOON)
     SqlMovies(database).mark_gone(550, NOON)
     SqlLibrary(database).save_movie(make_record(550), LATER)

@@ -15,7 +15,7 @@ from tests.bulk_data import untimed_transaction
 
 Node = dict[str, Any]
 
-MANY = (
+FILL_STATEMENTS = (
     """
     INSERT INTO movies (id, sort_title, release_date, language, details, fetched_at)
     SELECT n, 'movie ' || n, date '1950-01-01' + n, 'en-US', :details, now()
@@ -27,7 +27,7 @@ MANY = (
     """,
     """
     INSERT INTO users (id, name, role, created_at)
-    SELECT n, 'somebody ' || n, 'USER', now() FROM generate_series(1001, 1010) n
+    SELECT n, 'user ' || n, 'USER', now() FROM generate_series(1001, 1010) n
     """,
     """
     INSERT INTO user_movies
@@ -36,27 +36,27 @@ MANY = (
     FROM users u, movies m
     """,
 )
-"""Eleven people, of whom each keeps and has rated 4 000 movies."""
+"""Eleven users, each with 4,000 movies that are both favorites and rated."""
 
 
 @pytest.fixture
 def large(postgresql: Database) -> Database:
-    """A large library, of which PostgreSQL knows that it is."""
+    """A large library with up-to-date planner statistics."""
     SqlAccounts(postgresql).grant_token(CONSUMER, "0" * 64, NOON)
     with untimed_transaction(postgresql) as connection:
-        movie, *others = map(text, MANY)
-        connection.execute(movie, {"details": movie_row(make_record(), NOON)["details"]})
-        for each in others:
-            connection.execute(each)
-    # VACUUM suffers no BEGIN, and takes its time.
+        insert_movies, *inserts = map(text, FILL_STATEMENTS)
+        connection.execute(insert_movies, {"details": movie_row(make_record(), NOON)["details"]})
+        for insert in inserts:
+            connection.execute(insert)
+    # VACUUM cannot run in a transaction, and takes a while.
     with postgresql.engine.connect() as connection:
         connection.execute(text("SET statement_timeout = 0"))
         connection.execute(text("VACUUM ANALYZE"))
     return postgresql
 
 
-def plans(database: Database, ask: Callable[[], Page[Any]]) -> list[Node]:
-    """Return how PostgreSQL goes about what a list asks of it."""
+def query_plans(database: Database, read: Callable[[], Page[Any]]) -> list[Node]:
+    """Return PostgreSQL's plans for the queries of a list."""
     plans: list[Node] = []
 
     def explain(connection: Any, _cursor: object, sql: str, parameters: Any, *_: object) -> None:
@@ -66,56 +66,56 @@ def plans(database: Database, ask: Callable[[], Page[Any]]) -> list[Node]:
                 plans.append(cursor.fetchone()[0][0]["Plan"])
 
     event.listen(database.engine, "before_cursor_execute", explain)
-    ask()
+    read()
     event.remove(database.engine, "before_cursor_execute", explain)
     return plans
 
 
-def below(node: Node) -> Iterator[Node]:
-    """Give a node and all that are below it."""
+def nodes_of(node: Node) -> Iterator[Node]:
+    """Yield a node and all of its descendants."""
     yield node
     for child in node.get("Plans", ()):
-        yield from below(child)
+        yield from nodes_of(child)
 
 
-def steps_to_the_index(plan: Node) -> tuple[list[str], str]:
-    """Return what happens to the rows of somebody before they are cut to a page, and the index."""
-    (limit,) = (node for node in below(plan) if node["Node Type"] == "Limit")
-    steps = [node for node in below(limit) if node is not limit]
+def steps_below_limit(plan: Node) -> tuple[list[str], str]:
+    """Return the steps that produce a page before LIMIT, and the index that they read."""
+    (limit,) = (node for node in nodes_of(plan) if node["Node Type"] == "Limit")
+    steps = [node for node in nodes_of(limit) if node is not limit]
     return [node["Node Type"] for node in steps], steps[-1]["Index Name"]
 
 
-def test_a_page_in_the_default_order_is_cut_out_of_the_index(large: Database) -> None:
+def test_default_order_of_favorites_is_read_from_the_index(large: Database) -> None:
     query = ListQuery(sort_order("-release_date,-rating", FAVORITE_KEYS), page=20)
-    (page,) = plans(large, lambda: SqlLibrary(large).favorites(CONSUMER.id, query))
-    assert steps_to_the_index(page) == (["Index Only Scan"], "ix_user_movies_favorites")
-    (count,) = (node for node in below(page) if node["Node Type"] == "Aggregate")
-    assert [node["Node Type"] for node in below(count)] == ["Aggregate", "Index Only Scan"]
+    (page,) = query_plans(large, lambda: SqlLibrary(large).favorites(CONSUMER.id, query))
+    assert steps_below_limit(page) == (["Index Only Scan"], "ix_user_movies_favorites")
+    (count,) = (node for node in nodes_of(page) if node["Node Type"] == "Aggregate")
+    assert [node["Node Type"] for node in nodes_of(count)] == ["Aggregate", "Index Only Scan"]
 
 
-def test_translations_are_read_by_their_key(large: Database) -> None:
+def test_translations_are_read_by_primary_key(large: Database) -> None:
     query = ListQuery(sort_order("-favorited_at", FAVORITE_KEYS), language="es-AR")
-    (page,) = plans(large, lambda: SqlLibrary(large).favorites(CONSUMER.id, query))
-    _, texts = (node for node in below(page) if node["Node Type"] == "Aggregate")
-    (found_by,) = {node["Index Name"] for node in below(texts) if "Index Name" in node}
-    assert found_by == "pk_translations"
+    (page,) = query_plans(large, lambda: SqlLibrary(large).favorites(CONSUMER.id, query))
+    _, texts = (node for node in nodes_of(page) if node["Node Type"] == "Aggregate")
+    (index,) = {node["Index Name"] for node in nodes_of(texts) if "Index Name" in node}
+    assert index == "pk_translations"
 
 
 @pytest.mark.parametrize("sort", ["release_date", "-rating,title", "title", "-favorited_at"])
-def test_a_page_in_any_other_order_reads_nothing_but_the_index(large: Database, sort: str) -> None:
+def test_other_orders_of_favorites_read_only_the_index(large: Database, sort: str) -> None:
     query = ListQuery(sort_order(sort, FAVORITE_KEYS))
-    (page,) = plans(large, lambda: SqlLibrary(large).favorites(CONSUMER.id, query))
-    assert steps_to_the_index(page) == (["Sort", "Index Only Scan"], "ix_user_movies_favorites")
+    (page,) = query_plans(large, lambda: SqlLibrary(large).favorites(CONSUMER.id, query))
+    assert steps_below_limit(page) == (["Sort", "Index Only Scan"], "ix_user_movies_favorites")
 
 
-def test_ratings_in_the_default_order_are_cut_out_of_the_index(large: Database) -> None:
+def test_default_order_of_ratings_is_read_from_the_index(large: Database) -> None:
     query = ListQuery(sort_order("-rated_at", RATING_KEYS))
-    (page,) = plans(large, lambda: SqlLibrary(large).ratings(CONSUMER.id, query))
-    assert steps_to_the_index(page) == (["Index Only Scan"], "ix_user_movies_ratings")
+    (page,) = query_plans(large, lambda: SqlLibrary(large).ratings(CONSUMER.id, query))
+    assert steps_below_limit(page) == (["Index Only Scan"], "ix_user_movies_ratings")
 
 
 @pytest.mark.parametrize(
-    "wanted",
+    "filter_",
     [
         Filter(min_rating=Stars.of(3)),
         Filter(year_from=1955, year_to=1956),
@@ -123,7 +123,7 @@ def test_ratings_in_the_default_order_are_cut_out_of_the_index(large: Database) 
     ],
     ids=str,
 )
-def test_filtered_ratings_read_nothing_but_the_index(large: Database, wanted: Filter) -> None:
-    query = ListQuery(sort_order("-rated_at", RATING_KEYS), filter=wanted)
-    (page,) = plans(large, lambda: SqlLibrary(large).ratings(CONSUMER.id, query))
-    assert steps_to_the_index(page) == (["Index Only Scan"], "ix_user_movies_ratings")
+def test_filtered_ratings_read_only_the_index(large: Database, filter_: Filter) -> None:
+    query = ListQuery(sort_order("-rated_at", RATING_KEYS), filter=filter_)
+    (page,) = query_plans(large, lambda: SqlLibrary(large).ratings(CONSUMER.id, query))
+    assert steps_below_limit(page) == (["Index Only Scan"], "ix_user_movies_ratings")

@@ -1,4 +1,4 @@
-"""Why a database is away is told in a few words of its driver, and never with a secret."""
+"""The reason for an outage is in the driver's words, and contains no secrets."""
 
 import socket
 from collections.abc import Iterator
@@ -13,8 +13,8 @@ from butaca.adapters.sql.reasons import reason
 from butaca.core.errors import LibraryUnavailable
 
 
-def why(url: str) -> str | None:
-    """Return why the database at a URL is away."""
+def reason_at(url: str) -> str | None:
+    """Return the reason why the database at a URL is unavailable."""
     with closing(Database(url)) as database, pytest.raises(LibraryUnavailable) as failure:
         database.ping()
     return reason(failure.value)
@@ -22,10 +22,10 @@ def why(url: str) -> str | None:
 
 @pytest.fixture
 def port() -> Iterator[int]:
-    """A port on which nobody listens."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        yield free.getsockname()[1]
+    """A port that refuses connections."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        yield unused.getsockname()[1]
 
 
 @pytest.fixture
@@ -33,38 +33,40 @@ def url(postgresql_url: str) -> URL:
     return make_url(postgresql_url)
 
 
-def test_a_connection_that_is_refused_is_told(port: int) -> None:
-    assert why(f"postgresql+psycopg://me:hunter2@127.0.0.1:{port}/butaca") == "connection refused"
+def test_refused_connection_is_reported(port: int) -> None:
+    url = f"postgresql+psycopg://me:hunter2@127.0.0.1:{port}/butaca"
+    assert reason_at(url) == "connection refused"
 
 
-def test_a_database_that_is_not_there_is_told_without_its_name(url: URL) -> None:
-    told = why(url.set(database="hunter2").render_as_string(hide_password=False))
-    assert told == "database does not exist"
+def test_missing_database_is_reported_without_its_name(url: URL) -> None:
+    found = reason_at(url.set(database="hunter2").render_as_string(hide_password=False))
+    assert found == "database does not exist"
 
 
-def test_a_role_that_is_not_there_is_told_without_its_name(url: URL) -> None:
-    told = why(url.set(username="hunter2").render_as_string(hide_password=False))
-    assert told in {"role does not exist", "password authentication failed"}
+def test_missing_role_is_reported_without_its_name(url: URL) -> None:
+    found = reason_at(url.set(username="hunter2").render_as_string(hide_password=False))
+    assert found in {"role does not exist", "password authentication failed"}
 
 
-def test_a_file_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
-    assert why(f"sqlite:///{tmp_path / 'hunter2' / 'butaca.db'}") == "unable to open database file"
+def test_unopenable_file_is_reported(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'hunter2' / 'butaca.db'}"
+    assert reason_at(url) == "unable to open database file"
 
 
-def test_a_file_that_another_writes_is_told(sqlite: Database) -> None:
+def test_locked_file_is_reported(sqlite: Database) -> None:
     url = sqlite.engine.url.render_as_string(hide_password=False)
     with (
-        closing(Database(url, limits=Limits(statement=0))) as hurried,
+        closing(Database(url, limits=Limits(statement_timeout=0))) as impatient,
         sqlite.writing(),
         pytest.raises(LibraryUnavailable) as failure,
-        hurried.writing(),
+        impatient.writing(),
     ):
         pass
     assert reason(failure.value) == "database is locked"
 
 
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("message", "expected"),
     [
         ('FATAL:  password authentication failed for user "me"', "password authentication failed"),
         ("failed to resolve host 'db': [Errno -2] Name or service", "failed to resolve host"),
@@ -88,9 +90,9 @@ def test_a_file_that_another_writes_is_told(sqlite: Database) -> None:
         ("server does not support SSL, but SSL was required", "server does not support SSL"),
     ],
 )
-def test_what_a_driver_says_is_cut_to_what_is_known(said: str, told: str) -> None:
-    assert reason(OSError(said)) == told
+def test_driver_message_is_reduced_to_its_known_part(message: str, expected: str) -> None:
+    assert reason(OSError(message)) == expected
 
 
-def test_what_is_not_known_is_not_repeated() -> None:
+def test_unknown_message_is_not_repeated() -> None:
     assert reason(OSError("hunter2")) is None

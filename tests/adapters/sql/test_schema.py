@@ -1,4 +1,4 @@
-"""The migrations create the tables of the stores, from an empty database and only once."""
+"""Migrations create the tables that the stores use, and can be repeated and run concurrently."""
 
 import os
 import subprocess
@@ -22,70 +22,70 @@ from butaca.core.models import Stars
 from tests.builders import CONSUMER, NOON, make_record
 
 
-def test_a_fresh_database_is_not_current(fresh: Database) -> None:
+def test_empty_database_is_not_current(fresh: Database) -> None:
     assert not is_current(fresh)
 
 
-def test_asking_whether_a_database_is_current_changes_nothing(fresh: Database) -> None:
+def test_checking_the_schema_changes_nothing(fresh: Database) -> None:
     is_current(fresh)
     assert inspect(fresh.engine).get_table_names() == []
 
 
-def test_migrating_makes_a_database_current(fresh: Database) -> None:
+def test_migration_makes_the_schema_current(fresh: Database) -> None:
     migrate(fresh)
     assert is_current(fresh)
     assert set(inspect(fresh.engine).get_table_names()) == {*metadata.tables, "alembic_version"}
 
 
-def test_a_database_of_another_release_is_not_current(fresh: Database) -> None:
+def test_schema_of_another_release_is_not_current(fresh: Database) -> None:
     migrate(fresh)
     with fresh.writing() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = 'older'"))
     assert not is_current(fresh)
 
 
-def test_what_a_release_works_with_is_its_last_migration() -> None:
-    assert ScriptDirectory.from_config(schema._config()).get_heads() == [schema.CURRENT]
+def test_required_revision_is_the_latest_migration() -> None:
+    assert ScriptDirectory.from_config(schema._config()).get_heads() == [schema.CURRENT_REVISION]
 
 
-def test_migrating_again_changes_nothing(fresh: Database) -> None:
+def test_repeated_migration_preserves_data(fresh: Database) -> None:
     migrate(fresh)
-    store = stocked_library(fresh)
+    store = library_with_rating(fresh)
     migrate(fresh)
     assert is_current(fresh)
     assert store.find_rating(CONSUMER.id, 550) is not None
 
 
-def test_migrations_make_the_tables_that_the_stores_name(fresh: Database) -> None:
+def test_migrations_match_the_table_definitions(fresh: Database) -> None:
     migrate(fresh)
     with fresh.reading() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 
 
-def test_a_migration_that_fails_leaves_nothing(fresh: Database) -> None:
+def test_failed_migration_is_rolled_back(fresh: Database) -> None:
     with fresh.writing() as connection:
-        connection.execute(text("CREATE TABLE translations (id INTEGER)"))  # The last one made.
+        connection.execute(text("CREATE TABLE translations (id INTEGER)"))  # The last one created.
     with pytest.raises((OperationalError, ProgrammingError), match="translations"):
         migrate(fresh)
     assert inspect(fresh.engine).get_table_names() == ["translations"]
 
 
-def test_of_two_that_migrate_at_once_both_succeed(fresh: Database) -> None:
-    together = Barrier(2, timeout=10)
+def test_two_concurrent_migrations_succeed(fresh: Database) -> None:
+    barrier = Barrier(2, timeout=10)
 
-    def migrate_together() -> None:
-        together.wait()
+    def migrate_concurrently() -> None:
+        barrier.wait()
         migrate(fresh)
 
     with ThreadPoolExecutor(2) as pool:
-        for one in [pool.submit(migrate_together) for _ in range(2)]:
-            one.result(timeout=30)
+        for future in [pool.submit(migrate_concurrently) for _ in range(2)]:
+            future.result(timeout=30)
     assert is_current(fresh)
 
 
-def test_of_four_pods_that_migrate_at_once_all_succeed(fresh: Database) -> None:
+def test_four_pods_can_migrate_concurrently(fresh: Database) -> None:
     url = fresh.engine.url.render_as_string(hide_password=False)
-    migrating = [
+    processes = [
         subprocess.Popen(
             [sys.executable, "-m", "butaca", "migrate"],
             env={**os.environ, "DATABASE_URL": url},
@@ -95,45 +95,45 @@ def test_of_four_pods_that_migrate_at_once_all_succeed(fresh: Database) -> None:
         )
         for _ in range(4)
     ]
-    told = [each.communicate(timeout=60)[0] for each in migrating]
-    assert told == ["The schema is up to date.\n"] * 4
-    assert [each.returncode for each in migrating] == [0] * 4
+    outputs = [each.communicate(timeout=60)[0] for each in processes]
+    assert outputs == ["The schema is up to date.\n"] * 4
+    assert [each.returncode for each in processes] == [0] * 4
     assert is_current(fresh)
 
 
-def test_whoever_waits_for_another_to_migrate_is_patient(fresh_postgresql: Database) -> None:
+def test_waiting_for_another_migration_has_no_timeout(fresh_postgresql: Database) -> None:
     url = fresh_postgresql.engine.url.render_as_string(hide_password=False)
-    hurried = Database(url, limits=Limits(answer=0.2))
+    impatient = Database(url, limits=Limits(response_timeout=0.2))
 
-    @event.listens_for(hurried.engine, "connect")
-    def hurry(session: Any, _record: object) -> None:
+    @event.listens_for(impatient.engine, "connect")
+    def set_lock_timeout(session: Any, _record: object) -> None:
         session.execute("SET lock_timeout = '1ms'")
         session.commit()
 
-    migrating = text(f"SELECT pg_advisory_xact_lock({schema._LOCK})")
-    waits_longer = text(
+    lock = text(f"SELECT pg_advisory_xact_lock({schema._LOCK_ID})")
+    has_waited_300_ms = text(
         "SELECT 1 FROM pg_locks WHERE locktype = 'advisory'"
         " AND clock_timestamp() - waitstart > interval '300 ms'"
     )
     with ThreadPoolExecutor(1) as pool:
         with fresh_postgresql.writing() as connection:
-            connection.execute(migrating)
-            other = pool.submit(migrate, hurried)
-            while not other.done() and not connection.scalar(waits_longer):
+            connection.execute(lock)
+            waiting = pool.submit(migrate, impatient)
+            while not waiting.done() and not connection.scalar(has_waited_300_ms):
                 pass
-        other.result(timeout=30)
-    hurried.close()
+        waiting.result(timeout=30)
+    impatient.close()
     assert is_current(fresh_postgresql)
 
 
-def test_titles_are_compared_byte_by_byte_in_every_locale(postgresql: Database) -> None:
+def test_titles_have_bytewise_collation(postgresql: Database) -> None:
     columns = {
         each["name"]: each["type"] for each in inspect(postgresql.engine).get_columns("movies")
     }
     assert getattr(columns["sort_title"], "collation", None) == "C"
 
 
-def test_the_folder_of_the_migrations_may_have_any_name(
+def test_migrations_folder_may_have_special_characters(
     fresh_sqlite: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "100%(here)s:there"
@@ -143,7 +143,7 @@ def test_the_folder_of_the_migrations_may_have_any_name(
     assert is_current(fresh_sqlite)
 
 
-def stocked_library(database: Database) -> SqlLibrary:
+def library_with_rating(database: Database) -> SqlLibrary:
     SqlAccounts(database).grant_token(CONSUMER, "0" * 64, NOON)
     store = SqlLibrary(database)
     store.save_movie(make_record(550), NOON)
@@ -152,36 +152,34 @@ def stocked_library(database: Database) -> SqlLibrary:
     return store
 
 
-def refuses(database: Database, table: Table, row: dict[str, Any], constraint: str) -> None:
+def assert_rejects(database: Database, table: Table, row: dict[str, Any], constraint: str) -> None:
     with pytest.raises(IntegrityError, match=constraint), database.writing() as connection:
         connection.execute(table.insert(), row)
 
 
 @pytest.mark.parametrize("half_stars", [-1, 11])
-def test_the_database_itself_refuses_stars_out_of_range(
-    database: Database, half_stars: int
-) -> None:
-    stocked_library(database)
+def test_database_rejects_stars_out_of_range(database: Database, half_stars: int) -> None:
+    library_with_rating(database)
     row = {"user_id": 2, "movie_id": 551, "half_stars": half_stars, "rated_at": NOON}
-    refuses(database, user_movies, {**row, "sort_title": ""}, "ck_user_movies_half_stars")
+    assert_rejects(database, user_movies, {**row, "sort_title": ""}, "ck_user_movies_half_stars")
 
 
 @pytest.mark.parametrize("role", ["KING", "admin", ""])
-def test_the_database_itself_refuses_unknown_roles(database: Database, role: str) -> None:
-    row = {"id": 3, "name": "somebody", "role": role, "created_at": NOON}
-    refuses(database, users, row, "ck_users_role")
+def test_database_rejects_unknown_roles(database: Database, role: str) -> None:
+    row = {"id": 3, "name": "ana", "role": role, "created_at": NOON}
+    assert_rejects(database, users, row, "ck_users_role")
 
 
-def test_the_database_itself_refuses_the_same_name_twice(database: Database) -> None:
-    stocked_library(database)
+def test_database_rejects_duplicate_names(database: Database) -> None:
+    library_with_rating(database)
     row = {"id": 3, "name": CONSUMER.name, "role": "USER", "created_at": NOON}
-    refuses(database, users, row, r"users\.name|uq_users_name")
+    assert_rejects(database, users, row, r"users\.name|uq_users_name")
 
 
-def test_people_without_an_id_of_choice_come_after_the_first_thousand(
+def test_generated_user_ids_start_at_1001(
     postgresql: Database,
 ) -> None:
-    row = {"name": "somebody", "role": "USER", "created_at": NOON}
+    row = {"name": "ana", "role": "USER", "created_at": NOON}
     with postgresql.writing() as connection:
-        made = connection.execute(users.insert().returning(users.c.id), row).scalar_one()
-    assert made == 1001
+        user_id = connection.execute(users.insert().returning(users.c.id), row).scalar_one()
+    assert user_id == 1001

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from butaca.adapters.sql.stored import (
-    folded,
+    fold_title,
     movie_row,
     to_details,
     to_translation,
@@ -26,7 +26,7 @@ from butaca.core.models import (
 )
 from tests.builders import NOON, make_details, make_record, make_translation
 
-WHOLE = make_details(
+FULL_DETAILS = make_details(
     belongs_to_collection=Collection(10, "Saga", "/saga.jpg"),
     production_companies=(Company(7, "Estudio", None, "AR"),),
     production_countries=(Country("AR", "Argentina"),),
@@ -39,7 +39,7 @@ FINITE = st.floats(allow_nan=False, allow_infinity=False)
 
 
 def every_field(kind: type, **given: st.SearchStrategy[Any]) -> dict[str, Any]:
-    """Ask Hypothesis for all fields, those with a default too."""
+    """Make Hypothesis generate all fields, including those with defaults."""
     return {each.name: ... for each in fields(kind)} | given
 
 
@@ -49,44 +49,44 @@ ALL_DETAILS = st.builds(
 ALL_TRANSLATIONS = st.builds(Translation, **every_field(Translation))
 
 
-def test_details_come_back_whole() -> None:
-    assert to_details(movie_row(MovieRecord(WHOLE), NOON)["details"]) == WHOLE
+def test_details_round_trip() -> None:
+    assert to_details(movie_row(MovieRecord(FULL_DETAILS), NOON)["details"]) == FULL_DETAILS
 
 
 @given(ALL_DETAILS)
-def test_any_details_come_back_whole(details: MovieDetails) -> None:
+def test_any_details_round_trip(details: MovieDetails) -> None:
     assert to_details(movie_row(MovieRecord(details), NOON)["details"]) == details
 
 
 @given(ALL_TRANSLATIONS)
-def test_a_translation_is_one_line(translation: Translation) -> None:
+def test_translation_is_serialized_on_one_line(translation: Translation) -> None:
     (row,) = translation_rows(make_record(550, translation))
     assert "\n" not in row["texts"]
 
 
 @given(ALL_TRANSLATIONS)
-def test_any_translation_comes_back_whole(translation: Translation) -> None:
+def test_any_translation_round_trips(translation: Translation) -> None:
     (row,) = translation_rows(make_record(550, translation))
     assert to_translation(row["texts"]) == translation
 
 
 @given(ALL_DETAILS)
-def test_what_goes_into_a_row_has_no_nul(details: MovieDetails) -> None:
+def test_movie_row_contains_no_nul(details: MovieDetails) -> None:
     row = movie_row(MovieRecord(details), NOON)
     assert "\0" not in row["details"] + row["sort_title"]
 
 
-def test_a_row_has_apart_what_a_movie_is_found_and_sorted_by() -> None:
+def test_movie_row_has_filter_and_sort_columns() -> None:
     row = movie_row(make_record(550, title="Él", release_date=date(1953, 7, 9)), NOON)
-    apart = {"id": 550, "sort_title": "el", "release_date": date(1953, 7, 9), "fetched_at": NOON}
-    assert apart.items() <= row.items()
+    columns = {"id": 550, "sort_title": "el", "release_date": date(1953, 7, 9), "fetched_at": NOON}
+    assert columns.items() <= row.items()
 
 
-def test_a_row_without_a_date_says_so() -> None:
+def test_missing_release_date_is_null() -> None:
     assert movie_row(make_record(550, release_date=None), NOON)["release_date"] is None
 
 
-def test_each_translation_has_a_row_of_its_own() -> None:
+def test_each_translation_has_its_own_row() -> None:
     rows = translation_rows(
         make_record(550, make_translation("es", "ES"), make_translation("es", "MX"))
     )
@@ -94,13 +94,13 @@ def test_each_translation_has_a_row_of_its_own() -> None:
     assert keys == [(550, "es", "ES"), (550, "es", "MX")]
 
 
-def test_a_translation_told_twice_has_one_row() -> None:
+def test_duplicate_translations_have_one_row() -> None:
     twice = [make_translation("es", "ES", title="Uno"), make_translation("es", "ES", title="Otro")]
     (row,) = translation_rows(make_record(550, *twice))
     assert (row["language"], row["region"]) == ("es", "ES")
 
 
-def test_a_movie_without_translations_has_no_rows() -> None:
+def test_movie_without_translations_has_no_translation_rows() -> None:
     assert translation_rows(make_record(550)) == []
 
 
@@ -121,21 +121,21 @@ def test_a_movie_without_translations_has_no_rows() -> None:
         ("", ""),
     ],
 )
-def test_titles_are_sorted_without_case_and_accents(title: str, expected: str) -> None:
-    assert folded(title) == expected
+def test_folding_removes_case_and_accents(title: str, expected: str) -> None:
+    assert fold_title(title) == expected
 
 
-def test_every_letter_is_sorted_the_same_in_either_case() -> None:
+def test_letters_fold_the_same_in_either_case() -> None:
     letters = {chr(code) for code in range(0x10000)}
-    differ = {each for each in letters if folded(each) != folded(each.upper())}
-    assert differ == {"\u0131"}  # The dotless i, whose capital is just an I.
+    differ = {each for each in letters if fold_title(each) != fold_title(each.upper())}
+    assert differ == {"\u0131"}  # The dotless i, whose uppercase is a plain I.
 
 
-def test_no_letter_changes_when_it_is_folded_again() -> None:
-    once = {folded(chr(code)) for code in range(0x10000)}
-    assert {each for each in once if folded(each) != each} == set()
+def test_folding_a_letter_is_idempotent() -> None:
+    once = {fold_title(chr(code)) for code in range(0x10000)}
+    assert {each for each in once if fold_title(each) != each} == set()
 
 
 @given(st.text())
-def test_folding_again_changes_nothing(title: str) -> None:
-    assert folded(folded(title)) == folded(title)
+def test_folding_any_text_is_idempotent(title: str) -> None:
+    assert fold_title(fold_title(title)) == fold_title(title)

@@ -6,15 +6,15 @@ from butaca.core.models import Stars
 BY_TITLE: SortOrder = sort_order("title", (SortKey.TITLE,))
 
 
-def test_one_statement_serves_whatever_a_filter_compares_with(sqlite: Database) -> None:
-    library, built = SqlLibrary(sqlite), _statements.cache_info().misses
+def test_filters_with_different_values_share_one_statement(sqlite: Database) -> None:
+    library, misses_before = SqlLibrary(sqlite), _statements.cache_info().misses
     for number in range(20):
-        chosen = Filter(
+        filter_ = Filter(
             min_rating=Stars(number % 11),
             genre=number,
             year_from=1980 + number,
             year_to=2000 + number,
             title=f"title {number}",
         )
-        library.favorites(1, ListQuery(BY_TITLE, filter=chosen))
-    assert _statements.cache_info().misses - built <= 1
+        library.favorites(1, ListQuery(BY_TITLE, filter=filter_))
+    assert _statements.cache_info().misses - misses_before <= 1

@@ -15,13 +15,13 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from butaca.adapters.bulkhead import Bulkhead
 from butaca.adapters.circuit_breaker import CircuitBreaker
 from butaca.adapters.sql.engine import Limits, PoolMode, begin, make_engine, sqlite_file
-from butaca.adapters.sql.session import ServerSilent, waiting_at_most
+from butaca.adapters.sql.session import ServerSilent, response_timeout
 from butaca.core.errors import LibraryBusy, LibraryUnavailable
 
 log = logging.getLogger("butaca.database")
 
-AWAY = (OperationalError, InterfaceError, InternalError, PoolTimeout)
-"""The errors of a database that cannot answer. Those of an invalid statement are not included."""
+UNAVAILABLE_ERRORS = (OperationalError, InterfaceError, InternalError, PoolTimeout)
+"""Errors of an unavailable database. Errors of an invalid statement are not included."""
 
 LIMITS = Limits()
 
@@ -29,8 +29,8 @@ LIMITS = Limits()
 class Database:
     """A database, PostgreSQL or SQLite, accessed in short transactions.
 
-    While PostgreSQL is unreachable or hangs, one thread at a time waits to find out; all other
-    callers fail at once.
+    While PostgreSQL is unreachable or hangs, one thread at a time probes it; all other callers fail
+    immediately.
     """
 
     def __init__(
@@ -43,10 +43,10 @@ class Database:
     ) -> None:
         self.engine = make_engine(url, connections, limits, pool_mode)
         self._limits = limits
-        self.places = Bulkhead(
-            connections, limits.slow, busy_error=LibraryBusy, max_wait=limits.queue
+        self.bulkhead = Bulkhead(
+            connections, limits.slow_after, busy_error=LibraryBusy, max_wait=limits.queue_timeout
         )
-        self._breaker = CircuitBreaker(limits.rest, limits.longest_try, clock)
+        self._breaker = CircuitBreaker(limits.cooldown, limits.probe_timeout, clock)
         # Closes the connections even if `close` is never called.
         weakref.finalize(self, self.engine.dispose)
 
@@ -63,7 +63,7 @@ class Database:
         try:
             file.stat()
         except OSError as error:
-            return isinstance(error, FileNotFoundError)  # Opening it reports any other reason.
+            return isinstance(error, FileNotFoundError)  # Opening it reports any other error.
         return False
 
     def create(self) -> None:
@@ -72,11 +72,11 @@ class Database:
             try:
                 sqlite3.connect(str(self.engine.url.database)).close()
             except sqlite3.OperationalError as error:
-                raise self._unavailable(error, is_away_by=psycopg.Error) from error
+                raise self._unavailable(error, outage=psycopg.Error) from error
 
     def reading(self) -> AbstractContextManager[Connection]:
         """Open a read-only transaction. Raises LibraryUnavailable, LibraryBusy."""
-        return self._transaction(writes=False)  # There is nothing to commit.
+        return self._transaction(writes=False)
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -90,7 +90,7 @@ class Database:
 
     def ping(self) -> None:
         """Check that the database responds. Raises LibraryUnavailable."""
-        # A busy database is alive; if it is not, those that are waiting will find out.
+        # If all connections are in use, the transactions that use them detect an outage.
         with suppress(LibraryBusy), self.reading() as connection:
             connection.execute(text("SELECT 1"))
 
@@ -100,36 +100,36 @@ class Database:
 
     @contextmanager
     def _transaction(self, *, writes: bool) -> Iterator[Connection]:
-        with self.places.slot(may_queue=True), waiting_at_most(self._limits.answer):
+        with self.bulkhead.slot(may_queue=True), response_timeout(self._limits.response_timeout):
             try:
                 with self._connect() as connection:
                     begin(connection, writes=writes)
                     yield connection
-            except AWAY as error:
+            except UNAVAILABLE_ERRORS as error:
                 # sqlite3 raises OperationalError for an invalid statement, too.
                 if getattr(error.__cause__, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
                     raise
-                # A single broken session says nothing about the server; the next connection attempt
-                # will.
-                raise self._unavailable(error, is_away_by=ServerSilent) from error
+                # One broken session does not mean that the server is down. The next connection
+                # attempt shows whether it is.
+                raise self._unavailable(error, outage=ServerSilent) from error
 
     def _connect(self) -> Connection:
         if not self._breaker.allows_call():
             raise LibraryUnavailable
         try:
-            with waiting_at_most(self._limits.ping):
+            with response_timeout(self._limits.ping_timeout):
                 connection = self.engine.connect()
-        except AWAY as error:
-            # A missing SQLite file is detected at once, so a rest would save nothing.
-            raise self._unavailable(error, is_away_by=psycopg.Error) from error
+        except UNAVAILABLE_ERRORS as error:
+            # A missing SQLite file is detected without waiting, so it needs no cooldown.
+            raise self._unavailable(error, outage=psycopg.Error) from error
         if self._breaker.record_success():
             log.warning("database.came_back")
         return connection
 
-    def _unavailable(self, error: Exception, is_away_by: type[Exception]) -> LibraryUnavailable:
+    def _unavailable(self, error: Exception, outage: type[Exception]) -> LibraryUnavailable:
         cause = error.__cause__
         reason = {"reason": type(cause or error).__name__}
-        if not isinstance(cause, is_away_by):
+        if not isinstance(cause, outage):
             log.error("database.failed", extra=reason)
         elif self._breaker.record_failure():
             log.error("database.went_away", extra=reason)

@@ -20,10 +20,10 @@ from sqlalchemy.exc import IntegrityError
 
 from butaca.adapters.sql.database import Database
 from butaca.adapters.sql.movies import write_movie
-from butaca.adapters.sql.statements import among, as_these, insert_or_set
+from butaca.adapters.sql.statements import ids_parameter, in_ids, insert_or_set_if_null
 from butaca.adapters.sql.stored import to_details, to_stars
 from butaca.adapters.sql.tables import movies, user_movies
-from butaca.adapters.sql.user_movie_list import FAVORITES, RATINGS, this_movie
+from butaca.adapters.sql.user_movie_list import FAVORITES, RATINGS, is_movie_of_user
 from butaca.core.errors import TokenRejected
 from butaca.core.listing import ListQuery
 from butaca.core.models import Entry, Favorite, Mark, MovieRecord, Page, Rating, Stars
@@ -47,7 +47,7 @@ class SqlLibrary:
     def add_favorite(self, user_id: int, movie_id: int, at: datetime) -> tuple[Favorite, bool]:
         """Make a movie a favorite; return the favorite, and whether it is new."""
         with self._database.writing() as connection:
-            is_new = _set(connection, user_id, movie_id, favorited_at=at)
+            is_new = _set_columns(connection, user_id, movie_id, favorited_at=at)
             if favorite := FAVORITES.find(connection, user_id, movie_id, language=None):
                 return favorite, is_new
         raise MovieNotStored
@@ -55,12 +55,12 @@ class SqlLibrary:
     def remove_favorite(self, user_id: int, movie_id: int) -> bool:
         """Remove a favorite; return whether there was one."""
         with self._database.writing() as connection:
-            return _unset(connection, this_movie(user_id, movie_id), _FAVORITE) > 0
+            return _clear_columns(connection, is_movie_of_user(user_id, movie_id), _FAVORITE) > 0
 
     def clear_favorites(self, user_id: int) -> int:
         """Remove all favorites of a user; return how many there were."""
         with self._database.writing() as connection:
-            return _unset(connection, user_movies.c.user_id == user_id, _FAVORITE)
+            return _clear_columns(connection, user_movies.c.user_id == user_id, _FAVORITE)
 
     def find_favorite(
         self, user_id: int, movie_id: int, language: str | None = None
@@ -77,7 +77,9 @@ class SqlLibrary:
     def rate(self, user_id: int, movie_id: int, stars: Stars, at: datetime) -> tuple[Rating, bool]:
         """Rate a movie, or correct its rating; return the rating, and whether it is new."""
         with self._database.writing() as connection:
-            is_new = _set(connection, user_id, movie_id, half_stars=stars.halves, rated_at=at)
+            is_new = _set_columns(
+                connection, user_id, movie_id, half_stars=stars.halves, rated_at=at
+            )
             if not is_new:
                 _correct(connection, user_id, movie_id, stars, at)
             if rating := RATINGS.find(connection, user_id, movie_id, language=None):
@@ -95,7 +97,7 @@ class SqlLibrary:
     def remove_rating(self, user_id: int, movie_id: int) -> bool:
         """Remove a rating; return whether there was one."""
         with self._database.writing() as connection:
-            return _unset(connection, this_movie(user_id, movie_id), _RATING) > 0
+            return _clear_columns(connection, is_movie_of_user(user_id, movie_id), _RATING) > 0
 
     def find_rating(
         self, user_id: int, movie_id: int, language: str | None = None
@@ -113,39 +115,39 @@ class SqlLibrary:
         """Return whether and how a user has favorited and rated these movies."""
         with self._database.reading() as connection:
             dialect = connection.dialect.name
-            these = {"user_id": user_id, **as_these(movie_ids, dialect)}
-            rows = connection.execute(_marks(dialect), these).all()
-        return {movie_id: _mark(is_kept, halves) for movie_id, is_kept, halves in rows}
+            parameters = {"user_id": user_id, **ids_parameter(movie_ids, dialect)}
+            rows = connection.execute(_select_marks(dialect), parameters).all()
+        return {movie_id: _to_mark(is_favorite, halves) for movie_id, is_favorite, halves in rows}
 
     def entries(self, user_id: int, after: int, limit: int) -> tuple[Entry, ...]:
         """Return the favorited and rated movies with IDs above `after`, ordered by movie ID."""
-        mine = user_movies.c
-        wanted = (
+        columns = user_movies.c
+        statement = (
             select(user_movies, movies.c.details)
-            .join(movies, movies.c.id == mine.movie_id)
-            .where(mine.user_id == user_id, mine.movie_id > after)
-            .order_by(mine.movie_id)
+            .join(movies, movies.c.id == columns.movie_id)
+            .where(columns.user_id == user_id, columns.movie_id > after)
+            .order_by(columns.movie_id)
             .limit(limit)
         )
         with self._database.reading() as connection:
-            rows = connection.execute(wanted).all()
-        return tuple(_entry(row) for row in rows)
+            rows = connection.execute(statement).all()
+        return tuple(_to_entry(row) for row in rows)
 
 
 @cache
-def _marks(dialect: str) -> Select[Any]:
-    mine = user_movies.c
-    return select(mine.movie_id, mine.favorited_at.is_not(None), mine.half_stars).where(
-        mine.user_id == bindparam("user_id"), among(mine.movie_id, dialect)
+def _select_marks(dialect: str) -> Select[Any]:
+    columns = user_movies.c
+    return select(columns.movie_id, columns.favorited_at.is_not(None), columns.half_stars).where(
+        columns.user_id == bindparam("user_id"), in_ids(columns.movie_id, dialect)
     )
 
 
 @cache
-def _mark(is_kept: bool, half_stars: int | None) -> Mark:
-    return Mark(favorite=is_kept, rating=to_stars(half_stars))
+def _to_mark(is_favorite: bool, half_stars: int | None) -> Mark:
+    return Mark(favorite=is_favorite, rating=to_stars(half_stars))
 
 
-def _entry(row: Any) -> Entry:
+def _to_entry(row: Any) -> Entry:
     return Entry(
         movie=to_details(row.details),
         favorited_at=row.favorited_at,
@@ -155,55 +157,59 @@ def _entry(row: Any) -> Entry:
     )
 
 
-def _set(connection: Connection, user_id: int, movie_id: int, **values: Any) -> bool:
-    """Set columns of a user's movie unless they are set; return whether they were not.
+def _set_columns(connection: Connection, user_id: int, movie_id: int, **values: Any) -> bool:
+    """Set columns of a user's movie unless they are set; return whether they were null.
 
-    The stored movie is locked, so that it is neither dropped nor given another title meanwhile.
-    Raises TokenRejected.
+    The stored movie is locked, so that no concurrent transaction drops or changes it. Raises
+    TokenRejected.
     """
-    given = {name: literal(value, user_movies.c[name].type) for name, value in values.items()}
+    literals = {name: literal(value, user_movies.c[name].type) for name, value in values.items()}
     row = select(
         literal(user_id).label("user_id"),
         movies.c.id.label("movie_id"),
         movies.c.release_date,
         movies.c.sort_title,
-        *(value.label(name) for name, value in given.items()),
+        *(value.label(name) for name, value in literals.items()),
     )
-    stored = row.where(movies.c.id == movie_id).with_for_update(read=True)
+    locked_row = row.where(movies.c.id == movie_id).with_for_update(read=True)
     try:
-        return insert_or_set(connection, user_movies, stored, list(values))
+        return insert_or_set_if_null(connection, user_movies, locked_row, list(values))
     except IntegrityError as error:  # The user was removed after the token was looked up.
         raise TokenRejected from error
 
 
-def _unset(connection: Connection, whose: ColumnElement[bool], names: tuple[str, ...]) -> int:
-    """Clear columns of a user's movies; return the number of rows changed.
+def _clear_columns(
+    connection: Connection, condition: ColumnElement[bool], names: tuple[str, ...]
+) -> int:
+    """Set columns of a user's movies to null; return the number of rows changed.
 
-    The rows are locked in the order of their movies. Without an order, two requests that clear the
-    same list could each lock a row that the other one needs.
+    The rows are locked in the order of their movie IDs, so that two requests that clear the same
+    list do not deadlock.
     """
-    mine = user_movies.c
-    there = select(mine.movie_id).where(whose, mine[names[0]].is_not(None))
-    locked = there.order_by(mine.movie_id).with_for_update()
-    taken_back = update(user_movies).where(whose, mine.movie_id.in_(locked))
-    count = connection.execute(taken_back.values(dict.fromkeys(names))).rowcount
-    is_nothing = mine.favorited_at.is_(None) & mine.half_stars.is_(None)
-    connection.execute(delete(user_movies).where(whose, is_nothing))
+    columns = user_movies.c
+    to_clear = select(columns.movie_id).where(condition, columns[names[0]].is_not(None))
+    locked = to_clear.order_by(columns.movie_id).with_for_update()
+    statement = update(user_movies).where(condition, columns.movie_id.in_(locked))
+    count = connection.execute(statement.values(dict.fromkeys(names))).rowcount
+    is_empty = columns.favorited_at.is_(None) & columns.half_stars.is_(None)
+    connection.execute(delete(user_movies).where(condition, is_empty))
     return count
 
 
 def _correct(
-    connection: Connection, user_id: int, movie_id: int, stars: Stars, moment: datetime
+    connection: Connection, user_id: int, movie_id: int, stars: Stars, at: datetime
 ) -> None:
-    # Setting the same stars again is no correction: a repeated PUT changes nothing.
-    mine = user_movies.c
-    now = literal(moment, mine.corrected_at.type)
-    correction = (
+    # Setting the same stars again is not a correction: a repeated PUT changes nothing.
+    columns = user_movies.c
+    now = literal(at, columns.corrected_at.type)
+    statement = (
         update(user_movies)
-        .where(this_movie(user_id, movie_id), mine.half_stars.is_not(None))
+        .where(is_movie_of_user(user_id, movie_id), columns.half_stars.is_not(None))
         .values(
             half_stars=stars.halves,
-            corrected_at=case((mine.half_stars != stars.halves, now), else_=mine.corrected_at),
+            corrected_at=case(
+                (columns.half_stars != stars.halves, now), else_=columns.corrected_at
+            ),
         )
     )
-    connection.execute(correction)
+    connection.execute(statement)

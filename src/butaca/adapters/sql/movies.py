@@ -32,15 +32,15 @@ class SqlMovies:
 
     def movies(self, after: int, limit: int) -> Sequence[StoredMovie]:
         """Return up to `limit` stored movies with IDs above `after`, ordered by ID."""
-        moments = movies.c.fetched_at, movies.c.checked_at, movies.c.gone_at
-        wanted = (
-            select(movies.c.id, *moments, _is_kept().label("is_kept"))
+        timestamps = movies.c.fetched_at, movies.c.checked_at, movies.c.gone_at
+        statement = (
+            select(movies.c.id, *timestamps, _is_kept().label("is_kept"))
             .where(movies.c.id > after)
             .order_by(movies.c.id)
             .limit(limit)
         )
         with self._database.reading() as connection:
-            return [_stored(row) for row in connection.execute(wanted)]
+            return [_to_stored_movie(row) for row in connection.execute(statement)]
 
     def save_movie(self, record: MovieRecord, at: datetime) -> None:
         """Store a complete movie as fetched at a given time; it is no longer marked as gone."""
@@ -51,26 +51,25 @@ class SqlMovies:
         """Record that at a given time the stored copies of these movies were up to date."""
         with self._database.writing() as connection:
             # Skip movies that are being written: their writers have newer data.
-            free = _among(movie_ids).with_for_update(skip_locked=True, key_share=True)
-            unchanged = movies.c.id.in_(connection.scalars(free).all())
-            connection.execute(update(movies).where(unchanged).values(checked_at=at))
+            unlocked = _select_ids(movie_ids).with_for_update(skip_locked=True, key_share=True)
+            is_unchanged = movies.c.id.in_(connection.scalars(unlocked).all())
+            connection.execute(update(movies).where(is_unchanged).values(checked_at=at))
 
     def mark_gone(self, movie_id: int, at: datetime) -> None:
         """Record that at a given time upstream no longer had this movie."""
         since = func.coalesce(movies.c.gone_at, at)
-        gone = update(movies).where(movies.c.id == movie_id).values(checked_at=at, gone_at=since)
+        statement = update(movies).where(movies.c.id == movie_id)
         with self._database.writing() as connection:
-            connection.execute(gone)
+            connection.execute(statement.values(checked_at=at, gone_at=since))
 
     def drop_unkept(self, movie_ids: Iterable[int]) -> int:
         """Delete those of these movies that no user has favorited or rated; return how many."""
         with self._database.writing() as connection:
             # Lock first, so that no user can favorite a movie after the second statement has
-            # checked it; a user who tries finds it deleted. A movie that another transaction locks
-            # is skipped.
-            free = connection.scalars(_among(movie_ids).with_for_update(skip_locked=True)).all()
-            unkept = delete(movies).where(movies.c.id.in_(free), ~_is_kept())
-            return connection.execute(unkept).rowcount
+            # checked it; a user who tries finds it deleted. Skip movies that are being written.
+            unlocked = _select_ids(movie_ids).with_for_update(skip_locked=True)
+            is_dropped = movies.c.id.in_(connection.scalars(unlocked).all()) & ~_is_kept()
+            return connection.execute(delete(movies).where(is_dropped)).rowcount
 
 
 def write_movie(connection: Connection, record: MovieRecord, at: datetime) -> None:
@@ -90,9 +89,9 @@ def write_movie(connection: Connection, record: MovieRecord, at: datetime) -> No
 def _copy_sort_keys(connection: Connection, row: Mapping[str, Any]) -> None:
     """Copy a changed release date or title to the rows of all users who have the movie."""
     keys = {name: row[name] for name in ("release_date", "sort_title")}
-    is_other = [user_movies.c[name].is_distinct_from(value) for name, value in keys.items()]
+    differs = or_(*(user_movies.c[name].is_distinct_from(keys[name]) for name in keys))
     connection.execute(
-        update(user_movies).where(user_movies.c.movie_id == row["id"], or_(*is_other)).values(keys)
+        update(user_movies).where(user_movies.c.movie_id == row["id"], differs).values(keys)
     )
 
 
@@ -100,11 +99,11 @@ def _is_kept() -> ColumnElement[bool]:
     return exists().where(user_movies.c.movie_id == movies.c.id)
 
 
-def _among(movie_ids: Iterable[int]) -> Select[tuple[int]]:
+def _select_ids(movie_ids: Iterable[int]) -> Select[tuple[int]]:
     return select(movies.c.id).where(movies.c.id.in_(sorted(movie_ids))).order_by(movies.c.id)
 
 
-def _stored(row: Row[Any]) -> StoredMovie:
+def _to_stored_movie(row: Row[Any]) -> StoredMovie:
     return StoredMovie(
         row.id, row.fetched_at, row.checked_at or row.fetched_at, row.gone_at, row.is_kept
     )

@@ -1,4 +1,4 @@
-"""Why a database is unreachable, in a few words without names, addresses or secrets."""
+"""Why a database is unavailable, in a few words without names, addresses or secrets."""
 
 import re
 
@@ -17,16 +17,16 @@ _KNOWN = re.compile(
     "|unable to open database file|database is locked|attempt to write a readonly database",
     re.IGNORECASE,
 )
-"""What drivers say. Only these words are repeated, because the rest may contain anything."""
+"""Known driver messages. Only these are repeated, because the rest may contain secrets."""
 
 _QUOTED = re.compile('"[^"]*" ')
 
 
 def reason(error: BaseException) -> str | None:
-    """Return the reason that the driver gave for an error, or None if it is not a known one."""
+    """Return the driver's reason for an error, or None if it is unknown."""
     cause: BaseException | None = error
     while cause:
-        if known := _KNOWN.search(_QUOTED.sub("", str(cause))):
-            return known[0][0].lower() + known[0][1:]
+        if match := _KNOWN.search(_QUOTED.sub("", str(cause))):
+            return match[0][0].lower() + match[0][1:]
         cause = cause.__cause__
     return None

@@ -6,35 +6,35 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Column, MetaData, String, Table, inspect, select, text
 
 from butaca.adapters.sql.database import Database
-from butaca.adapters.sql.session import waiting_at_most
+from butaca.adapters.sql.session import response_timeout
 from butaca.operator_error import OperatorError
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
-CURRENT = "0002"
+CURRENT_REVISION = "0002"
 """The latest migration, which this release requires."""
 
-_VERSION = Table("alembic_version", MetaData(), Column("version_num", String(32)))
+_VERSION_TABLE = Table("alembic_version", MetaData(), Column("version_num", String(32)))
 _MIGRATIONS = Path(__file__).parent / "migrations"
-_LOCK = 0x6275_7461_6361
+_LOCK_ID = 0x6275_7461_6361
 """The number of the PostgreSQL advisory lock that is held while migrating."""
 
 
 def migrate(database: Database) -> None:
-    """Migrate the schema to the latest version. Of concurrent calls, one does and the rest wait.
+    """Migrate the schema to the latest version. Of concurrent calls, one migrates, the others wait.
 
-    Only this creates the file of an SQLite database. Raises LibraryUnavailable.
+    Nothing else creates the file of an SQLite database. Raises LibraryUnavailable.
     """
-    # Importing it takes a tenth of the start of a pod, which does not need it.
+    # Imported late: it takes 10% of the startup time of a pod, which does not need it.
     from alembic import command
 
     database.create()
-    # Without a limit, to wait for concurrent migrations and long statements.
-    with database.writing() as connection, waiting_at_most(None):
+    # No timeouts: concurrent migrations and long statements may take any time.
+    with database.writing() as connection, response_timeout(None):
         if connection.dialect.name == "postgresql":
             connection.execute(text("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0"))
-            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK_ID})
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
@@ -43,9 +43,9 @@ def migrate(database: Database) -> None:
 def is_current(database: Database) -> bool:
     """Return whether the schema is the one that this release requires."""
     with database.reading() as connection:
-        if not inspect(connection).has_table(_VERSION.name):
+        if not inspect(connection).has_table(_VERSION_TABLE.name):
             return False
-        return list(connection.scalars(select(_VERSION.c.version_num))) == [CURRENT]
+        return list(connection.scalars(select(_VERSION_TABLE.c.version_num))) == [CURRENT_REVISION]
 
 
 def check(database: Database) -> None:

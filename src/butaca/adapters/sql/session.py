@@ -13,24 +13,24 @@ from psycopg.pq import TransactionStatus
 
 T = TypeVar("T")
 
-_longest: ContextVar[float | None] = ContextVar("longest", default=None)
+_response_timeout: ContextVar[float | None] = ContextVar("response_timeout", default=None)
 
 
 class ServerSilent(psycopg.OperationalError):
     """The server did not respond in time, and the session is closed.
 
-    Its last statement may be executed nevertheless.
+    Its last statement may have been executed nevertheless.
     """
 
 
 @contextmanager
-def waiting_at_most(seconds: float | None) -> Iterator[None]:
-    """Limit each wait for an answer in the enclosed code; None means no limit."""
-    reset = _longest.set(seconds)
+def response_timeout(seconds: float | None) -> Iterator[None]:
+    """Limit each wait for a response in the enclosed code; None means no limit."""
+    token = _response_timeout.set(seconds)
     try:
         yield
     finally:
-        _longest.reset(reset)
+        _response_timeout.reset(token)
 
 
 class Session(psycopg.Connection[Any]):
@@ -41,23 +41,24 @@ class Session(psycopg.Connection[Any]):
     itself.
     """
 
-    heard_at = -math.inf
-    """The time of the server's last answer, on the clock of `time.monotonic`."""
+    last_response_at = -math.inf
+    """The time of the server's last response, on the clock of `time.monotonic`."""
 
     def ping(self) -> None:
         """Check that the server responds. Raises ServerSilent; OperationalError if it is gone."""
         self.execute("")
 
     def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
-        """Return the server's answer. Raises ServerSilent."""
+        """Return the server's response. Raises ServerSilent."""
         try:
-            answer = super().wait(gen, interval, _longest.get() if timeout is None else timeout)
+            limit = _response_timeout.get() if timeout is None else timeout
+            response = super().wait(gen, interval, limit)
         except psycopg.OperationalError as error:
-            # psycopg has no public error for a wait that timed out. Only that leaves a statement
-            # active, and a session in this state must not be used again.
+            # psycopg has no public error for a wait that timed out. Only a timeout leaves a
+            # statement active, and a session in this state must not be reused.
             if self.info.transaction_status is not TransactionStatus.ACTIVE:
                 raise
             self.close()
             raise ServerSilent("The server did not answer in time.") from error
-        self.heard_at = time.monotonic()
-        return answer
+        self.last_response_at = time.monotonic()
+        return response

@@ -32,22 +32,22 @@ def insert_new(connection: Connection, table: Table, row: Mapping[str, Any]) -> 
     return connection.scalar(insert.returning(literal(1))) is not None
 
 
-def insert_or_set(
-    connection: Connection, table: Table, row: Select[Any], names: Sequence[str]
+def insert_or_set_if_null(
+    connection: Connection, table: Table, row: Select[Any], columns: Sequence[str]
 ) -> bool:
     """Insert a selected row, or set these columns of the row with its primary key.
 
-    They are set only if the first of them is null. In either case, the row is locked. Return
-    whether a row was inserted or updated.
+    They are set only if the first of them is null. The row is locked in any case. Return whether
+    a row was inserted or updated.
     """
     insert = _INSERTS[connection.dialect.name](table)
     insert = insert.from_select(row.selected_columns.keys(), row)
-    put = insert.on_conflict_do_update(
+    statement = insert.on_conflict_do_update(
         index_elements=table.primary_key,
-        set_={name: insert.excluded[name] for name in names},
-        where=table.c[names[0]].is_(None),
+        set_={name: insert.excluded[name] for name in columns},
+        where=table.c[columns[0]].is_(None),
     )
-    return connection.scalar(put.returning(literal(1))) is not None
+    return connection.scalar(statement.returning(literal(1))) is not None
 
 
 def upsert(connection: Connection, table: Table, row: Mapping[str, Any]) -> None:
@@ -56,19 +56,19 @@ def upsert(connection: Connection, table: Table, row: Mapping[str, Any]) -> None
     connection.execute(insert.on_conflict_do_update(index_elements=table.primary_key, set_=row))
 
 
-def among(column: ColumnElement[int], dialect: str) -> ColumnElement[bool]:
-    """Return the condition that a column is one of `these`, the parameter built by `as_these`.
+def in_ids(column: ColumnElement[int], dialect: str) -> ColumnElement[bool]:
+    """Return the condition that a column is in `ids`, the parameter built by `ids_parameter`.
 
-    It is a single text parameter for any number of values: psycopg takes longer to write an array
-    than PostgreSQL takes to parse one.
+    It is a single text parameter for any number of IDs, because psycopg takes longer to serialize
+    an array than PostgreSQL takes to parse one.
     """
-    these = bindparam("these", type_=Text)
+    ids = bindparam("ids", type_=Text)
     if dialect == "postgresql":
-        return column == any_(cast(these, ARRAY(Integer)))
-    return column.in_(select(func.json_each(these).table_valued("value").c.value))
+        return column == any_(cast(ids, ARRAY(Integer)))
+    return column.in_(select(func.json_each(ids).table_valued("value").c.value))
 
 
-def as_these(numbers: Iterable[int], dialect: str) -> dict[str, str]:
-    """Return numbers as the parameter of `among`."""
-    listed = ",".join(map(str, numbers))
-    return {"these": f"{{{listed}}}" if dialect == "postgresql" else f"[{listed}]"}
+def ids_parameter(ids: Iterable[int], dialect: str) -> dict[str, str]:
+    """Return the parameter of `in_ids`: an array literal for PostgreSQL, JSON for SQLite."""
+    joined = ",".join(map(str, ids))
+    return {"ids": f"{{{joined}}}" if dialect == "postgresql" else f"[{joined}]"}

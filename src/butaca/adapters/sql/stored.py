@@ -1,4 +1,4 @@
-"""The conversion between movies and their rows."""
+"""Conversion between movies and their rows."""
 
 from datetime import datetime
 from functools import lru_cache
@@ -10,21 +10,18 @@ from butaca.core.listing import without_case_and_accents
 from butaca.core.models import MovieDetails, MovieRecord, Stars, Translation
 from butaca.core.translations import localized
 
-LONGEST_TITLE = 200
-"""The length to which titles are cut for sorting and searching.
-
-The size of an index entry is limited.
-"""
+MAX_TITLE_LENGTH = 200
+"""The length to which titles are truncated for sorting and searching, to fit into an index."""
 
 _DETAILS = TypeAdapter(MovieDetails)
 _TRANSLATION = TypeAdapter(Translation)
 
 
 def movie_row(record: MovieRecord, at: datetime) -> dict[str, Any]:
-    """Return the row of a movie: the complete details, and the columns to sort by."""
+    """Return the row of a movie: the details as JSON, and the columns to filter and sort by."""
     return {
         "id": record.details.id,
-        "sort_title": folded(record.details.title),
+        "sort_title": fold_title(record.details.title),
         "release_date": record.details.release_date,
         "language": record.language,
         "details": _DETAILS.dump_json(record.details).decode(),
@@ -36,16 +33,16 @@ def movie_row(record: MovieRecord, at: datetime) -> dict[str, Any]:
 
 def translation_rows(record: MovieRecord) -> list[dict[str, Any]]:
     """Return the rows of a movie's translations, one for each language and region."""
-    each_once = {(each.language, each.region): each for each in record.translations}
+    unique = {(each.language, each.region): each for each in record.translations}
     return [
         {
             "movie_id": record.details.id,
             "language": each.language,
             "region": each.region,
-            "sort_title": folded(each.title) if each.title else None,
+            "sort_title": fold_title(each.title) if each.title else None,
             "texts": _TRANSLATION.dump_json(each, exclude_none=True).decode(),
         }
-        for each in each_once.values()
+        for each in unique.values()
     ]
 
 
@@ -63,7 +60,7 @@ def to_details(text: str) -> MovieDetails:
 
 @lru_cache(maxsize=1024)
 def to_localized(
-    details: str, texts: str | None, stored_in: str, language: str | None
+    details: str, texts: str | None, stored_language: str, language: str | None
 ) -> tuple[MovieDetails, str]:
     """Return a movie with its texts in a language, and the language of those texts.
 
@@ -71,12 +68,12 @@ def to_localized(
     have the same movies.
     """
     translations = map(to_translation, texts.split("\n")) if texts else ()
-    record = MovieRecord(to_details(details), tuple(translations), stored_in)
+    record = MovieRecord(to_details(details), tuple(translations), stored_language)
     return localized(record, language)
 
 
 def to_stars(half_stars: int | None) -> Stars | None:
-    """Convert half stars, if there are any."""
+    """Convert a nullable number of half stars."""
     return None if half_stars is None else Stars(half_stars)
 
 
@@ -85,7 +82,7 @@ def to_translation(text: str) -> Translation:
     return _TRANSLATION.validate_json(text)
 
 
-def folded(title: str) -> str:
-    """Return a title as it is stored for sorting and searching."""
-    # PostgreSQL does not allow NUL in texts.
-    return without_case_and_accents(title).replace("\0", "")[:LONGEST_TITLE]
+def fold_title(title: str) -> str:
+    """Normalize a title for sorting and searching: fold case and accents, and truncate it."""
+    # PostgreSQL does not allow NUL in text.
+    return without_case_and_accents(title).replace("\0", "")[:MAX_TITLE_LENGTH]

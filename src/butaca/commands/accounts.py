@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from butaca.commands.database import chosen_database
+from butaca.commands.database import open_database
 from butaca.commands.durations import Duration
-from butaca.commands.one_line import one_line
-from butaca.commands.tables import Row, moment, show
+from butaca.commands.one_line import one_line_errors
+from butaca.commands.tables import Row, format_time, print_rows
 from butaca.core.errors import TokenNotFound
 from butaca.core.models import Role, Token, User
 from butaca.operator_error import OperatorError
@@ -56,7 +56,7 @@ def list_users(as_json: bool) -> None:
     """List all users, by ID."""
     with _people() as people:
         everybody = people.everybody()
-    show(map(_user_row, everybody), ("id", "role", "name"), as_json=as_json)
+    print_rows(map(_user_row, everybody), ("id", "role", "name"), as_json=as_json)
 
 
 @users.command(short_help="Change the role of a user.")
@@ -117,7 +117,7 @@ def issue(user: str, expires_in: timedelta | None) -> None:
         token, secret = people.issue(people.who(user), expires_in)
     click.echo(secret)
     click.echo(
-        f"Token {token.id} of {token.owner.name} cannot be shown again; {_until(token)}.", err=True
+        f"Token {token.id} of {token.owner.name} cannot be shown again; {_expiry(token)}.", err=True
     )
 
 
@@ -130,7 +130,7 @@ def list_tokens(user: str | None, as_json: bool) -> None:
         found = people.tokens(None if user is None else people.who(user))
         rows = [_token_row(token, people.now()) for token in found]
     columns = ("id", "user_id", "state", "created_at", "expires_at", "revoked_at", "name")
-    show(rows, columns, as_json=as_json)
+    print_rows(rows, columns, as_json=as_json)
 
 
 @tokens.command(short_help="Revoke one token, or all of a user.")
@@ -141,8 +141,8 @@ def revoke(token_id: str | None, user: str | None) -> None:
     if (token_id is None) == (user is None):
         raise click.UsageError("Give either the ID of a token or --user.")
     with _people() as people:
-        done = _revoke_all(people, user) if user is not None else _revoke(people, token_id or "")
-    click.echo(done, err=True)
+        message = _revoke_all(people, user) if user is not None else _revoke(people, token_id or "")
+    click.echo(message, err=True)
 
 
 @contextmanager
@@ -151,7 +151,7 @@ def _people() -> Iterator["People"]:
     from butaca.adapters.sql import SqlAccounts, schema
     from butaca.core.people import People
 
-    with one_line(), chosen_database() as database:
+    with one_line_errors(), open_database() as database:
         schema.check(database)
         yield People(SqlAccounts(database))
 
@@ -164,7 +164,7 @@ def _confirm(question: str) -> None:
 
 
 def _revoke(people: "People", token_id: str) -> str:
-    token = people.revoke(_number(token_id))
+    token = people.revoke(_parse_id(token_id))
     return (
         f"Token {token.id} of {token.owner.name} is revoked; all pods refuse it within 5 seconds."
     )
@@ -178,15 +178,17 @@ def _revoke_all(people: "People", user: str) -> str:
     return f"Revoked tokens of {owner.name}: {count}; all pods refuse them within 5 seconds."
 
 
-def _number(token_id: str) -> int:
+def _parse_id(token_id: str) -> int:
     # The text is not repeated in the error, because it may be the token itself.
     if not re.fullmatch("[0-9]{1,10}", token_id):
         raise TokenNotFound
     return int(token_id)
 
 
-def _until(token: Token) -> str:
-    return f"it expires at {moment(token.expires_at)}" if token.expires_at else "it never expires"
+def _expiry(token: Token) -> str:
+    return (
+        f"it expires at {format_time(token.expires_at)}" if token.expires_at else "it never expires"
+    )
 
 
 def _user_row(user: User) -> Row:
