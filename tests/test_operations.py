@@ -26,7 +26,7 @@ from butaca.adapters.sql.tables import metadata
 from butaca.core.clock import utc_now
 from butaca.core.errors import LibraryUnavailable
 from butaca.core.models import Role, Stars, User
-from butaca.core.people import People
+from butaca.core.users import UserManager
 from butaca.sandbox import Sandbox
 from tests.builders import make_record, make_translation
 from tests.deploy.test_guide import SECRET
@@ -261,7 +261,7 @@ def contents(database: Database) -> Contents:
 
 def with_ana(database: Database) -> tuple[User, str]:
     """Let somebody in who keeps and rates the movie 550."""
-    people, library = People(SqlAccounts(database)), SqlLibrary(database)
+    people, library = UserManager(SqlAccounts(database)), SqlLibrary(database)
     ana = people.add("ana", Role.USER)
     keep(library, ana, 550)
     library.rate(ana.id, 550, Stars(9), at=utc_now())
@@ -344,7 +344,7 @@ def status(pod: Pod, token: str) -> int:
 
 def test_a_user_changes_their_token_without_a_refusal(library: Database, town: Town) -> None:
     ana, old = with_ana(library)
-    (token,) = People(SqlAccounts(library)).tokens(ana)
+    (token,) = UserManager(SqlAccounts(library)).tokens(ana)
     issue, revoke = commands("A user's token").split("\n\n")
     environment, pod = {"DATABASE_URL": town.database_url}, town.pod()
     with Caller(pod, old) as caller:

@@ -59,13 +59,13 @@ def complaint(result: Result) -> str:
 
 def test_adding_somebody_prints_their_id(butaca: Butaca, accounts: Accounts) -> None:
     assert printed(butaca("users", "add", "ana")) == "1001"
-    assert accounts.person(1001) == User(1001, "ana", Role.USER)
+    assert accounts.user(1001) == User(1001, "ana", Role.USER)
 
 
 @pytest.mark.parametrize("role", ["admin", "ADMIN"])
 def test_somebody_is_added_with_a_role(butaca: Butaca, accounts: Accounts, role: str) -> None:
     user_id = int(printed(butaca("users", "add", "oscar", "--role", role)))
-    assert accounts.person(user_id).role is Role.ADMIN
+    assert accounts.user(user_id).role is Role.ADMIN
 
 
 def test_a_name_that_is_taken_is_refused(butaca: Butaca) -> None:
@@ -110,7 +110,7 @@ def test_somebody_is_given_another_role(
     assert (changed.exit_code, changed.stdout) == (0, "")
     assert json.loads(audit)["event"] == "user.role_set"
     assert told == "ana now has the role ADMIN; all pods apply it within 5 seconds."
-    assert accounts.person(1001).role is Role.ADMIN
+    assert accounts.user(1001).role is Role.ADMIN
 
 
 def test_the_role_of_a_demo_user_stays_as_it_is(butaca: Butaca, accounts: Accounts) -> None:
@@ -141,7 +141,7 @@ def test_on_a_terminal_somebody_is_removed_after_a_yes(butaca: Butaca, accounts:
     assert (removed.exit_code, removed.stdout) == (0, "")
     assert removed.stderr.startswith(question)
     with pytest.raises(UserNotFound):
-        accounts.person(1001)
+        accounts.user(1001)
 
 
 @pytest.mark.parametrize("typed", [b"n\n", b"\n", b""])
@@ -150,7 +150,7 @@ def test_on_a_terminal_nobody_is_removed_without_a_yes(
 ) -> None:
     butaca("users", "add", "ana")
     assert butaca("users", "remove", "ana", stdin=Terminal(typed)).exit_code == 1
-    assert accounts.person(1001).name == "ana"
+    assert accounts.user(1001).name == "ana"
 
 
 def test_without_a_terminal_nobody_is_removed_unless_it_is_said_so(
@@ -159,7 +159,7 @@ def test_without_a_terminal_nobody_is_removed_unless_it_is_said_so(
     butaca("users", "add", "ana")
     told = complaint(butaca("users", "remove", "ana"))
     assert told == "There is no terminal on which to ask for confirmation; pass --yes."
-    assert accounts.person(1001).name == "ana"
+    assert accounts.user(1001).name == "ana"
 
 
 def test_of_a_demo_user_it_is_told_how_they_would_come_back(

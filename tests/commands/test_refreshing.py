@@ -288,7 +288,7 @@ def chunks(terminal: int) -> Iterator[bytes]:
 
 def test_lines_tell_how_far_a_long_refresh_is(capsys: pytest.CaptureFixture[str]) -> None:
     report = Report()
-    report.began(2 * EVERY + 5)
+    report.started(2 * EVERY + 5)
     report.done(Outcome.DROPPED, EVERY)
     report.done(Outcome.UNCHANGED, EVERY - 1)
     report.done(Outcome.REFRESHED)

@@ -269,34 +269,34 @@ def test_rating_again_with_the_same_stars_corrects_nothing(store: LibraryStore) 
 
 def test_correcting_replaces_the_stars(store: LibraryStore) -> None:
     rate(store, make_record(550))
-    assert store.correct_rating(ME, 550, Stars.of(0), LATER)
+    assert store.update_rating(ME, 550, Stars.of(0), LATER)
     rating = my_rating(store, 550)
     assert (rating.stars, rating.rated_at, rating.corrected_at) == (Stars.of(0), NOON, LATER)
 
 
 def test_correcting_to_the_same_stars_keeps_the_last_correction(store: LibraryStore) -> None:
     rate(store, make_record(550))
-    store.correct_rating(ME, 550, Stars.of(2), LATER)
-    assert store.correct_rating(ME, 550, Stars.of(2), MUCH_LATER)
+    store.update_rating(ME, 550, Stars.of(2), LATER)
+    assert store.update_rating(ME, 550, Stars.of(2), MUCH_LATER)
     assert my_rating(store, 550).corrected_at == LATER
 
 
 def test_a_rating_can_be_corrected_more_than_once(store: LibraryStore) -> None:
     rate(store, make_record(550))
-    store.correct_rating(ME, 550, Stars.of(2), LATER)
-    store.correct_rating(ME, 550, Stars.of(3), MUCH_LATER)
+    store.update_rating(ME, 550, Stars.of(2), LATER)
+    store.update_rating(ME, 550, Stars.of(3), MUCH_LATER)
     assert my_rating(store, 550).corrected_at == MUCH_LATER
 
 
 def test_there_is_nothing_to_correct_before_rating(store: LibraryStore) -> None:
     save(store, make_record(550))
-    assert not store.correct_rating(ME, 550, Stars.of(2), NOON)
+    assert not store.update_rating(ME, 550, Stars.of(2), NOON)
     assert store.find_rating(ME, 550) is None
 
 
 def test_nobody_corrects_the_rating_of_another(store: LibraryStore) -> None:
     rate(store, make_record(550))
-    assert not store.correct_rating(SOMEBODY, 550, Stars.of(1), LATER)
+    assert not store.update_rating(SOMEBODY, 550, Stars.of(1), LATER)
     assert my_rating(store, 550).stars == Stars.of(4)
 
 
@@ -326,7 +326,7 @@ def test_nobody_takes_back_the_rating_of_another(store: LibraryStore) -> None:
 
 def test_a_movie_can_be_rated_anew_after_taking_its_rating_back(store: LibraryStore) -> None:
     rate(store, make_record(550))
-    store.correct_rating(ME, 550, Stars.of(2), LATER)
+    store.update_rating(ME, 550, Stars.of(2), LATER)
     store.remove_rating(ME, 550)
     assert store.rate(ME, 550, Stars.of(3), MUCH_LATER)[1]
     rating = my_rating(store, 550)
@@ -359,7 +359,7 @@ def test_a_moment_told_elsewhere_stays_the_same_moment(store: LibraryStore) -> N
     save(store, make_record(550))
     store.add_favorite(ME, 550, NOON.astimezone(elsewhere))
     store.rate(ME, 550, Stars.of(3), NOON.astimezone(elsewhere))
-    store.correct_rating(ME, 550, Stars.of(4), LATER.astimezone(elsewhere))
+    store.update_rating(ME, 550, Stars.of(4), LATER.astimezone(elsewhere))
     rating = my_rating(store, 550)
     assert my_favorite(store, 550).favorited_at == NOON
     assert (rating.rated_at, rating.corrected_at) == (NOON, LATER)
@@ -726,7 +726,7 @@ class Step:
             case "rate":
                 return store.rate(self.user_id, self.movie_id, self.stars, self.at)
             case "correct":
-                return store.correct_rating(self.user_id, self.movie_id, self.stars, self.at)
+                return store.update_rating(self.user_id, self.movie_id, self.stars, self.at)
         return store.remove_rating(self.user_id, self.movie_id)
 
 
@@ -904,7 +904,7 @@ def test_an_entry_is_all_that_a_movie_is_to_me(store: LibraryStore) -> None:
     record = make_record(550, make_translation())
     keep(store, record)
     store.rate(ME, 550, Stars.of(3), LATER)
-    store.correct_rating(ME, 550, Stars.of(4), MUCH_LATER)
+    store.update_rating(ME, 550, Stars.of(4), MUCH_LATER)
     assert store.entries(ME, -1, 1) == (
         Entry(record.details, NOON, Stars.of(4), rated_at=LATER, corrected_at=MUCH_LATER),
     )

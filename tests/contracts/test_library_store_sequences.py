@@ -93,7 +93,7 @@ class Sequences(RuleBasedStateMachine):
 
     @rule(user=PEOPLE, movie=MOVIES, stars=STARS)
     def correct(self, user: int, movie: int, stars: Stars) -> None:
-        self.both("correct_rating", user, movie, stars, self.now())
+        self.both("update_rating", user, movie, stars, self.now())
 
     @rule(user=PEOPLE, movie=MOVIES)
     def unrate(self, user: int, movie: int) -> None:

@@ -67,7 +67,7 @@ def test_where_nothing_is_stored_there_are_no_movies(stores: Stores) -> None:
 
 def test_a_movie_that_was_just_fetched_is_checked_and_not_gone(stores: Stores) -> None:
     stores.save(550)
-    assert stores.one() == StoredMovie(550, NOON, NOON, gone_at=None, is_kept=False)
+    assert stores.one() == StoredMovie(550, NOON, NOON, gone_at=None, is_referenced=False)
 
 
 def test_movies_come_by_id_and_by_the_page(stores: Stores) -> None:
@@ -83,7 +83,7 @@ def test_a_movie_is_kept_that_somebody_keeps_or_rates(
 ) -> None:
     stores.save(550, 551)
     keep(stores.library)
-    assert [each.is_kept for each in stores.all()] == [True, False]
+    assert [each.is_referenced for each in stores.all()] == [True, False]
 
 
 def test_saving_a_movie_again_makes_it_younger(stores: Stores) -> None:
@@ -148,7 +148,7 @@ def test_a_movie_that_returns_is_not_gone(stores: Stores) -> None:
 
 def test_what_nobody_keeps_is_dropped(stores: Stores) -> None:
     stores.movies.save_movie(make_record(550, make_translation("es", "ES")), NOON)
-    assert stores.movies.drop_unkept([550]) == 1
+    assert stores.movies.drop_unreferenced([550]) == 1
     assert stores.ids() == []
 
 
@@ -158,7 +158,7 @@ def test_what_somebody_keeps_or_rates_is_not_dropped(
 ) -> None:
     stores.save(550)
     keep(stores.library)
-    assert stores.movies.drop_unkept([550]) == 0
+    assert stores.movies.drop_unreferenced([550]) == 0
     assert stores.ids() == [550]
 
 
@@ -166,16 +166,16 @@ def test_what_was_forgotten_is_dropped(stores: Stores) -> None:
     stores.save(550)
     stores.library.add_favorite(ME, 550, NOON)
     stores.library.remove_favorite(ME, 550)
-    assert stores.movies.drop_unkept([550]) == 1
+    assert stores.movies.drop_unreferenced([550]) == 1
 
 
 def test_only_what_is_named_is_dropped(stores: Stores) -> None:
     stores.save(550, 551, 552)
-    assert stores.movies.drop_unkept([551, 404]) == 1
+    assert stores.movies.drop_unreferenced([551, 404]) == 1
     assert stores.ids() == [550, 552]
 
 
 def test_nothing_is_dropped_where_nothing_is_named(stores: Stores) -> None:
     stores.save(550)
-    assert stores.movies.drop_unkept([]) == 0
+    assert stores.movies.drop_unreferenced([]) == 0
     assert stores.ids() == [550]

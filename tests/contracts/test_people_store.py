@@ -33,12 +33,12 @@ def test_somebody_added_is_found_by_id_and_by_name(store: Store) -> None:
     oscar = store.add_user("Óscar", Role.ADMIN, NOON)
     assert oscar == User(oscar.id, "Óscar", Role.ADMIN)
     assert store.find_user(oscar.id) == oscar
-    assert store.find_user_named("Óscar") == oscar
+    assert store.find_user_by_name("Óscar") == oscar
 
 
 @pytest.mark.parametrize("name", ["ANA", "an", "ana ", "%", "' OR '1'='1"])
 def test_a_name_is_compared_exactly(store: Store, ana: User, name: str) -> None:
-    assert store.find_user_named(name) is None
+    assert store.find_user_by_name(name) is None
 
 
 def test_the_longest_name_fits(store: Store) -> None:
@@ -65,7 +65,7 @@ def test_the_demo_users_still_find_their_ids_free(store: Store, ana: User) -> No
 def test_a_name_that_is_taken_is_not_given_again(store: Store, ana: User) -> None:
     with pytest.raises(NameTaken):
         store.add_user("ana", Role.ADMIN, LATER)
-    assert store.everybody() == (ana,)
+    assert store.all_users() == (ana,)
 
 
 def test_a_name_that_was_refused_costs_nobody_else_theirs(store: Store, ana: User) -> None:
@@ -75,10 +75,10 @@ def test_a_name_that_was_refused_costs_nobody_else_theirs(store: Store, ana: Use
 
 
 def test_everybody_is_told_in_the_order_of_their_ids(store: Store) -> None:
-    assert store.everybody() == ()
+    assert store.all_users() == ()
     zoe, ana = (store.add_user(name, Role.USER, NOON) for name in ("zoe", "ana"))
     store.grant_token(CONSUMER, ONE, NOON)
-    assert store.everybody() == (CONSUMER, zoe, ana)
+    assert store.all_users() == (CONSUMER, zoe, ana)
 
 
 def test_a_token_added_lets_its_owner_in(store: Store, ana: User) -> None:
@@ -187,12 +187,12 @@ def test_changing_a_role_leaves_the_others(store: Store, ana: User) -> None:
 
 def test_nobodys_role_is_not_changed(store: Store, ana: User) -> None:
     assert not store.set_role(ana.id + 1, Role.ADMIN)
-    assert store.everybody() == (ana,)
+    assert store.all_users() == (ana,)
 
 
 def test_somebody_removed_is_not_found(store: Store, ana: User) -> None:
     assert store.remove_user(ana.id)
-    assert store.everybody() == ()
+    assert store.all_users() == ()
 
 
 def test_the_tokens_of_somebody_removed_are_unknown(store: Store, ana: User) -> None:
@@ -210,7 +210,7 @@ def test_somebody_is_removed_once(store: Store, ana: User) -> None:
 def test_removing_somebody_leaves_the_others(store: Store, ana: User) -> None:
     store.grant_token(CONSUMER, OTHER, NOON)
     store.remove_user(ana.id)
-    assert store.everybody() == (CONSUMER,)
+    assert store.all_users() == (CONSUMER,)
     assert store.find_bearer(OTHER) == Bearer(CONSUMER, OTHER)
 
 

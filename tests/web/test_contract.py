@@ -323,7 +323,7 @@ APP = create_web(WORLD.services(), WebOptions())
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
     """Answer each request in a world that is furnished render: what one wrote, no other sees."""
-    WORLD.store.kept.clear()
+    WORLD.store.favorited.clear()
     WORLD.store.rated.clear()
     furnish(WORLD)
     return APP(environ, start_response)

@@ -61,7 +61,7 @@ REFUSALS = [
         {"WWW-Authenticate": 'Bearer realm="butaca", error="invalid_token"'},
     ),
     (
-        errors.RoleMissing(),
+        errors.PermissionDenied(),
         403,
         "forbidden",
         {"WWW-Authenticate": 'Bearer realm="butaca", error="insufficient_scope"'},
@@ -111,13 +111,13 @@ def test_every_refusal_has_its_status_its_code_and_its_headers(
 # operators, and the rest are mere families.
 FOR_OPERATORS = {
     errors.NameTaken,
-    errors.NameUnacceptable,
+    errors.InvalidName,
     errors.TokenNotFound,
-    errors.TokenRevokedAlready,
-    errors.LifetimeUnacceptable,
+    errors.TokenAlreadyRevoked,
+    errors.InvalidLifetime,
     errors.DemoRoleFixed,
 }
-NEVER_MET = {Refusal, errors.CatalogueFailed, errors.StarsOutOfRange, errors.SortUnknown}
+NEVER_MET = {Refusal, errors.CatalogueFailed, errors.StarsOutOfRange, errors.InvalidSortOrder}
 
 
 @pytest.mark.parametrize(

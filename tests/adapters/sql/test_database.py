@@ -399,7 +399,7 @@ def test_a_naive_correction_is_refused(database: Database) -> None:
     store = stocked_library(database)
     store.rate(CONSUMER.id, 550, Stars.of(3), NOON)
     with pytest.raises(StatementError, match="the datetime must have a time zone"):
-        store.correct_rating(CONSUMER.id, 550, Stars.of(4), NOON.replace(tzinfo=None))
+        store.update_rating(CONSUMER.id, 550, Stars.of(4), NOON.replace(tzinfo=None))
 
 
 # Who is gone

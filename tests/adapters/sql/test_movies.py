@@ -74,7 +74,7 @@ def test_what_somebody_is_adding_just_now_is_not_dropped(
 ) -> None:
     with postgresql.writing() as connection:
         connection.execute(user_movies.insert(), A_RATING)
-        assert SqlMovies(postgresql).drop_unkept([550]) == 0
+        assert SqlMovies(postgresql).drop_unreferenced([550]) == 0
     assert SqlMovies(postgresql).movies(0, 1)
 
 
@@ -94,7 +94,7 @@ def test_what_somebody_is_saving_just_now_is_left_to_them(
     with postgresql.writing() as connection:
         connection.execute(one)
         SqlMovies(postgresql).mark_unchanged([550], LATER)
-        assert SqlMovies(postgresql).drop_unkept([550]) == 0
+        assert SqlMovies(postgresql).drop_unreferenced([550]) == 0
     assert SqlMovies(postgresql).movies(0, 1)[0].checked_at == NOON
 
 
@@ -106,7 +106,7 @@ def test_keeping_and_dropping_at_once_never_fails(
     people = Library(library, catalogue)
     with ThreadPoolExecutor(1) as threads:
         for stars in [Stars(3), Stars(7)] * 75:
-            dropping = threads.submit(stored.drop_unkept, [550])
+            dropping = threads.submit(stored.drop_unreferenced, [550])
             people.add_favorite(CONSUMER, 550)
             people.rate(CONSUMER, 550, stars)
             dropping.result(timeout=10)
@@ -128,7 +128,7 @@ def test_two_refreshes_at_once_do_no_harm(postgresql: Database, library: SqlLibr
             stored.save_movie(make_record(movie_id), LATER)
             stored.mark_unchanged(order, LATER)
             stored.mark_gone(movie_id, LATER)
-            stored.drop_unkept(order)
+            stored.drop_unreferenced(order)
 
     with ThreadPoolExecutor(2) as threads:
         for each in [threads.submit(refresh, order) for order in ([*ids], [*reversed(ids)])]:

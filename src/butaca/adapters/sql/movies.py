@@ -34,7 +34,7 @@ class SqlMovies:
         """Return up to `limit` stored movies with IDs above `after`, ordered by ID."""
         moments = movies.c.fetched_at, movies.c.checked_at, movies.c.gone_at
         wanted = (
-            select(movies.c.id, *moments, _is_kept().label("is_kept"))
+            select(movies.c.id, *moments, _is_referenced().label("is_referenced"))
             .where(movies.c.id > after)
             .order_by(movies.c.id)
             .limit(limit)
@@ -62,15 +62,15 @@ class SqlMovies:
         with self._database.writing() as connection:
             connection.execute(gone)
 
-    def drop_unkept(self, movie_ids: Iterable[int]) -> int:
+    def drop_unreferenced(self, movie_ids: Iterable[int]) -> int:
         """Delete those of these movies that no user has favorited or rated; return how many."""
         with self._database.writing() as connection:
             # Lock first, so that no user can favorite a movie after the second statement has
             # checked it; a user who tries finds it deleted. A movie that another transaction locks
             # is skipped.
             free = connection.scalars(_among(movie_ids).with_for_update(skip_locked=True)).all()
-            unkept = delete(movies).where(movies.c.id.in_(free), ~_is_kept())
-            return connection.execute(unkept).rowcount
+            unreferenced = delete(movies).where(movies.c.id.in_(free), ~_is_referenced())
+            return connection.execute(unreferenced).rowcount
 
 
 def write_movie(connection: Connection, record: MovieRecord, at: datetime) -> None:
@@ -96,7 +96,7 @@ def _copy_sort_keys(connection: Connection, row: Mapping[str, Any]) -> None:
     )
 
 
-def _is_kept() -> ColumnElement[bool]:
+def _is_referenced() -> ColumnElement[bool]:
     return exists().where(user_movies.c.movie_id == movies.c.id)
 
 
@@ -106,5 +106,5 @@ def _among(movie_ids: Iterable[int]) -> Select[tuple[int]]:
 
 def _stored(row: Row[Any]) -> StoredMovie:
     return StoredMovie(
-        row.id, row.fetched_at, row.checked_at or row.fetched_at, row.gone_at, row.is_kept
+        row.id, row.fetched_at, row.checked_at or row.fetched_at, row.gone_at, row.is_referenced
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from butaca.core.listing import without_case_and_accents
+from butaca.core.listing import fold_title
 from butaca.core.models import MovieDetails, MovieRecord, Stars, Translation
 from butaca.core.translations import localized
 
@@ -88,4 +88,4 @@ def to_translation(text: str) -> Translation:
 def folded(title: str) -> str:
     """Return a title as it is stored for sorting and searching."""
     # PostgreSQL does not allow NUL in texts.
-    return without_case_and_accents(title).replace("\0", "")[:LONGEST_TITLE]
+    return fold_title(title).replace("\0", "")[:LONGEST_TITLE]
