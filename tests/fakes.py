@@ -69,30 +69,30 @@ class FakeCatalogue:
         self.records |= {record.details.id: record for record in records}
 
     def popular(self, query: PopularQuery) -> Fetched[Page[Movie]]:
-        self._record_call(query)
+        self._called(query)
         return Fetched(self.pages.get(query.page) or _empty_page(query.page), self.freshness)
 
     def search(self, query: SearchQuery) -> Fetched[Page[Movie]]:
-        self._record_call(query)
+        self._called(query)
         movies = [movie for page in self.pages.values() for movie in page.results]
         matches = tuple(movie for movie in movies if query.text.lower() in movie.title.lower())
         return Fetched(replace(_empty_page(query.page), results=matches), self.freshness)
 
     def details(self, movie_id: int, language: str) -> Fetched[MovieDetails]:
-        self._record_call((movie_id, language))
+        self._called((movie_id, language))
         record = self._record(movie_id)
         movie, _ = localized(record, language)
         return Fetched(movie, self.freshness)
 
     def record(self, movie_id: int) -> Fetched[MovieRecord]:
-        self._record_call(movie_id)
+        self._called(movie_id)
         return Fetched(self._record(movie_id), self.freshness)
 
     def genres(self, language: str) -> Fetched[tuple[Genre, ...]]:
-        self._record_call(language)
+        self._called(language)
         return Fetched(self.genres_in.get(language, ()), self.freshness)
 
-    def _record_call(self, call: object) -> None:
+    def _called(self, call: object) -> None:
         self.calls.append(call)
         if self.failure:
             raise self.failure

@@ -31,7 +31,7 @@ def require_role(user: User, role: Role) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """Authenticates users. Every method may raise LibraryUnavailable."""
+    """Authenticates users and provides the demo users. May raise LibraryUnavailable."""
 
     store: AccountStore
     now: Callable[[], datetime] = utc_now

@@ -4,7 +4,7 @@ A movie is **due** when its last check is at least as old as requested, or when 
 least 180 days ago. There are two ways to check it: fetch it again, or find that TMDB's lists do not
 contain any change since the day before its last check. In the second case it is **unchanged**, and
 only the time of the check is updated. Only a fetch resets its age. To keep every movie within
-TMDB's six months, a movie is always fetched once it is older than 180 days minus twice the
+TMDB's six months, a due movie is always fetched once it is older than 180 days minus twice the
 requested age: refreshing at least that often always stays within the limit.
 
 A movie that upstream no longer has is **gone**: it is marked, stays available to the users who

@@ -713,8 +713,8 @@ def test_retries_are_counted_and_logged(
         metered_client.get("/movie/550", {})
 
     assert registry.get_sample_value("butaca_tmdb_retries_total") == 1
-    (record,) = (vars(record) for record in caplog.records)
-    assert (record["msg"], record["failure"], record["upstream_status"], record["tries"]) == (
+    (fields,) = map(vars, caplog.records)
+    assert (fields["msg"], fields["failure"], fields["upstream_status"], fields["tries"]) == (
         "tmdb.tries_again",
         "CatalogueUnavailable",
         503,
