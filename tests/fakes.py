@@ -135,10 +135,10 @@ class FakeLibrary:
         return self.favorited.pop((user_id, movie_id), None) is not None
 
     def clear_favorites(self, user_id: int) -> int:
-        mine = [key for key in self.favorited if key[0] == user_id]
-        for key in mine:
+        keys = [key for key in self.favorited if key[0] == user_id]
+        for key in keys:
             del self.favorited[key]
-        return len(mine)
+        return len(keys)
 
     def find_favorite(
         self, user_id: int, movie_id: int, language: str | None = None
@@ -219,12 +219,12 @@ class FakeLibrary:
         }
 
     def entries(self, user_id: int, after: int, limit: int) -> tuple[Entry, ...]:
-        mine = sorted(
+        movie_ids = sorted(
             movie
             for user, movie in {*self.favorited, *self.rated}
             if user == user_id and movie > after
         )
-        return tuple(self._entry(user_id, movie) for movie in mine[:limit])
+        return tuple(self._entry(user_id, movie) for movie in movie_ids[:limit])
 
     def _entry(self, user_id: int, movie_id: int) -> Entry:
         rated = self.rated.get((user_id, movie_id))
@@ -455,8 +455,8 @@ class FakeAccounts:
         )
 
     def revoke_tokens(self, user_id: int, at: datetime) -> tuple[int, ...]:
-        theirs = [token.id for token in self.tokens(user_id)]
-        return tuple(token_id for token_id in theirs if self.revoke_token(token_id, at))
+        token_ids = [token.id for token in self.tokens(user_id)]
+        return tuple(token_id for token_id in token_ids if self.revoke_token(token_id, at))
 
 
 @dataclass

@@ -28,8 +28,8 @@ def accounts(store: FakeAccounts) -> Accounts:
     return accounts
 
 
-def add_token(store: FakeAccounts, token: str, **lifetime: datetime) -> None:
-    store.bearers[digest(token)] = Bearer(CONSUMER, digest(token), **lifetime)
+def add_token(store: FakeAccounts, token: str, **fields: datetime) -> None:
+    store.bearers[digest(token)] = Bearer(CONSUMER, digest(token), **fields)
 
 
 @pytest.mark.parametrize(("token", "user"), [(ADMIN_TOKEN, ADMIN), (CONSUMER_TOKEN, CONSUMER)])

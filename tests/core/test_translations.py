@@ -58,7 +58,7 @@ def test_other_fields_are_not_translated() -> None:
         ("zh", ["TW", "CN"], "CN"),
     ],
 )
-def test_fallback_region_is_the_main_one_or_the_first_in_alphabetical_order(
+def test_fallback_is_the_main_region_or_the_first_alphabetically(
     language: str, regions: list[str], chosen: str
 ) -> None:
     code = language[:2]

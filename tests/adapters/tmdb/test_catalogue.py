@@ -81,7 +81,7 @@ def test_details_send_the_language_only(sandbox: Sandbox, catalogue: TmdbCatalog
     assert sent_request(sandbox) == ("/3/movie/550", {"language": "es-ES"})
 
 
-def test_record_sends_one_request_with_translations_in_the_default_language(
+def test_record_is_one_request_including_translations(
     sandbox: Sandbox, catalogue: TmdbCatalogue
 ) -> None:
     catalogue.record(550)
