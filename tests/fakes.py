@@ -1,4 +1,4 @@
-"""In-memory fakes of every port that behave as the ports specify."""
+"""In-memory fakes of every port, which behave as the ports specify."""
 
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -35,7 +35,7 @@ from butaca.core.translations import localized
 
 @dataclass
 class FakeClock:
-    """A clock that only tests advance, with wall-clock time and seconds since its start."""
+    """A clock that tests advance, with the wall-clock time and the seconds since its start."""
 
     moment: datetime = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
     seconds: float = 0.0
@@ -70,13 +70,13 @@ class FakeCatalogue:
 
     def popular(self, query: PopularQuery) -> Fetched[Page[Movie]]:
         self._called(query)
-        return Fetched(self.pages.get(query.page) or _no_movies(query.page), self.freshness)
+        return Fetched(self.pages.get(query.page) or _empty_page(query.page), self.freshness)
 
     def search(self, query: SearchQuery) -> Fetched[Page[Movie]]:
         self._called(query)
-        everywhere = [movie for page in self.pages.values() for movie in page.results]
-        found = tuple(movie for movie in everywhere if query.text.lower() in movie.title.lower())
-        return Fetched(replace(_no_movies(query.page), results=found), self.freshness)
+        movies = [movie for page in self.pages.values() for movie in page.results]
+        matches = tuple(movie for movie in movies if query.text.lower() in movie.title.lower())
+        return Fetched(replace(_empty_page(query.page), results=matches), self.freshness)
 
     def details(self, movie_id: int, language: str) -> Fetched[MovieDetails]:
         self._called((movie_id, language))
@@ -92,8 +92,8 @@ class FakeCatalogue:
         self._called(language)
         return Fetched(self.genres_in.get(language, ()), self.freshness)
 
-    def _called(self, what: object) -> None:
-        self.calls.append(what)
+    def _called(self, call: object) -> None:
+        self.calls.append(call)
         if self.failure:
             raise self.failure
 
@@ -103,7 +103,7 @@ class FakeCatalogue:
         return self.records[movie_id]
 
 
-def _no_movies(page: int) -> Page[Movie]:
+def _empty_page(page: int) -> Page[Movie]:
     return Page(results=(), page=page, page_size=20, total_results=0, total_pages=1)
 
 
@@ -119,63 +119,65 @@ class FakeLibrary:
     """Favorites and ratings in dicts, the reference model for the tests of the real stores."""
 
     movies: dict[int, MovieRecord] = field(default_factory=dict)
-    kept: dict[tuple[int, int], datetime] = field(default_factory=dict)
+    favorited: dict[tuple[int, int], datetime] = field(default_factory=dict)
     rated: dict[tuple[int, int], _Rated] = field(default_factory=dict)
 
     def save_movie(self, record: MovieRecord, at: datetime) -> None:
         self.movies[record.details.id] = record
 
     def add_favorite(self, user_id: int, movie_id: int, at: datetime) -> tuple[Favorite, bool]:
-        self._need(movie_id)
-        is_new = (user_id, movie_id) not in self.kept
-        self.kept.setdefault((user_id, movie_id), at)
+        self._require_movie(movie_id)
+        is_new = (user_id, movie_id) not in self.favorited
+        self.favorited.setdefault((user_id, movie_id), at)
         return self._favorite(user_id, movie_id, None), is_new
 
     def remove_favorite(self, user_id: int, movie_id: int) -> bool:
-        return self.kept.pop((user_id, movie_id), None) is not None
+        return self.favorited.pop((user_id, movie_id), None) is not None
 
     def clear_favorites(self, user_id: int) -> int:
-        mine = [key for key in self.kept if key[0] == user_id]
-        for key in mine:
-            del self.kept[key]
-        return len(mine)
+        keys = [key for key in self.favorited if key[0] == user_id]
+        for key in keys:
+            del self.favorited[key]
+        return len(keys)
 
     def find_favorite(
         self, user_id: int, movie_id: int, language: str | None = None
     ) -> Favorite | None:
-        if (user_id, movie_id) not in self.kept:
+        if (user_id, movie_id) not in self.favorited:
             return None
         return self._favorite(user_id, movie_id, language)
 
     def _favorite(self, user_id: int, movie_id: int, language: str | None) -> Favorite:
         rated = self.rated.get((user_id, movie_id))
-        movie, read_in = localized(self.movies[movie_id], language)
+        movie, text_language = localized(self.movies[movie_id], language)
         return Favorite(
             movie=movie,
             rating=rated.stars if rated else None,
-            favorited_at=self.kept[user_id, movie_id],
-            language=read_in,
+            favorited_at=self.favorited[user_id, movie_id],
+            language=text_language,
         )
 
     def favorites(self, user_id: int, query: ListQuery) -> Page[Favorite]:
-        ids = self._ordered((movie for user, movie in self.kept if user == user_id), user_id, query)
+        ids = self._ordered(
+            (movie for user, movie in self.favorited if user == user_id), user_id, query
+        )
         found = (self.find_favorite(user_id, movie, query.language) for movie in ids)
-        return _cut([each for each in found if each], query)
+        return _paginate([each for each in found if each], query)
 
     def rate(self, user_id: int, movie_id: int, stars: Stars, at: datetime) -> tuple[Rating, bool]:
-        self._need(movie_id)
+        self._require_movie(movie_id)
         is_new = (user_id, movie_id) not in self.rated
         self.rated.setdefault((user_id, movie_id), _Rated(stars, at))
-        return self._corrected(user_id, movie_id, stars, at), is_new
+        return self._replace_stars(user_id, movie_id, stars, at), is_new
 
-    def correct_rating(
+    def update_rating(
         self, user_id: int, movie_id: int, stars: Stars, at: datetime
     ) -> Rating | None:
         if (user_id, movie_id) not in self.rated:
             return None
-        return self._corrected(user_id, movie_id, stars, at)
+        return self._replace_stars(user_id, movie_id, stars, at)
 
-    def _corrected(self, user_id: int, movie_id: int, stars: Stars, at: datetime) -> Rating:
+    def _replace_stars(self, user_id: int, movie_id: int, stars: Stars, at: datetime) -> Rating:
         rated = self.rated[user_id, movie_id]
         if rated.stars != stars:
             self.rated[user_id, movie_id] = replace(rated, stars=stars, corrected_at=at)
@@ -193,13 +195,13 @@ class FakeLibrary:
 
     def _rating(self, user_id: int, movie_id: int, language: str | None) -> Rating:
         rated = self.rated[user_id, movie_id]
-        movie, read_in = localized(self.movies[movie_id], language)
+        movie, text_language = localized(self.movies[movie_id], language)
         return Rating(
             movie=movie,
             stars=rated.stars,
             rated_at=rated.rated_at,
             corrected_at=rated.corrected_at,
-            language=read_in,
+            language=text_language,
         )
 
     def ratings(self, user_id: int, query: ListQuery) -> Page[Rating]:
@@ -207,36 +209,38 @@ class FakeLibrary:
             (movie for user, movie in self.rated if user == user_id), user_id, query
         )
         found = (self.find_rating(user_id, movie, query.language) for movie in ids)
-        return _cut([each for each in found if each], query)
+        return _paginate([each for each in found if each], query)
 
     def marks(self, user_id: int, movie_ids: Iterable[int]) -> Mapping[int, Mark]:
         rated = {movie: self.rated.get((user_id, movie)) for movie in movie_ids}
         return {
-            movie: Mark((user_id, movie) in self.kept, each.stars if each else None)
+            movie: Mark((user_id, movie) in self.favorited, each.stars if each else None)
             for movie, each in rated.items()
         }
 
     def entries(self, user_id: int, after: int, limit: int) -> tuple[Entry, ...]:
-        mine = sorted(
-            movie for user, movie in {*self.kept, *self.rated} if user == user_id and movie > after
+        movie_ids = sorted(
+            movie
+            for user, movie in {*self.favorited, *self.rated}
+            if user == user_id and movie > after
         )
-        return tuple(self._entry(user_id, movie) for movie in mine[:limit])
+        return tuple(self._entry(user_id, movie) for movie in movie_ids[:limit])
 
     def _entry(self, user_id: int, movie_id: int) -> Entry:
         rated = self.rated.get((user_id, movie_id))
         return Entry(
             movie=self.movies[movie_id].details,
-            favorited_at=self.kept.get((user_id, movie_id)),
+            favorited_at=self.favorited.get((user_id, movie_id)),
             stars=rated.stars if rated else None,
             rated_at=rated.rated_at if rated else None,
             corrected_at=rated.corrected_at if rated else None,
         )
 
-    def _need(self, movie_id: int) -> None:
+    def _require_movie(self, movie_id: int) -> None:
         if movie_id not in self.movies:
             raise MovieNotStored
 
-    def _passes(self, movie_id: int, user_id: int, query: ListQuery) -> bool:
+    def _matches(self, movie_id: int, user_id: int, query: ListQuery) -> bool:
         wanted, record = query.filter, self.movies[movie_id]
         rated = self.rated.get((user_id, movie_id))
         released = record.details.release_date
@@ -248,7 +252,8 @@ class FakeLibrary:
         return all(
             (
                 wanted.rated is None or wanted.rated == (rated is not None),
-                wanted.favorite is None or wanted.favorite == ((user_id, movie_id) in self.kept),
+                wanted.favorite is None
+                or wanted.favorite == ((user_id, movie_id) in self.favorited),
                 wanted.min_rating is None or (rated and rated.stars >= wanted.min_rating),
                 wanted.genre is None or wanted.genre in {g.id for g in record.details.genres},
                 wanted.year_from is None or (released and released.year >= wanted.year_from),
@@ -258,16 +263,16 @@ class FakeLibrary:
         )
 
     def _ordered(self, movie_ids: Iterable[int], user_id: int, query: ListQuery) -> list[int]:
-        ids = sorted(movie for movie in movie_ids if self._passes(movie, user_id, query))
+        ids = sorted(movie for movie in movie_ids if self._matches(movie, user_id, query))
         for by in reversed(query.sort):  # Sorting is stable, so the first key comes last.
             ids = self._ordered_by(ids, user_id, by)
         return ids
 
     def _ordered_by(self, ids: list[int], user_id: int, by: SortBy) -> list[int]:
         keys = {movie: self._key(movie, user_id, by.key) for movie in ids}
-        there = [movie for movie in ids if keys[movie] is not None]
+        present = [movie for movie in ids if keys[movie] is not None]
         missing = [movie for movie in ids if keys[movie] is None]
-        return sorted(there, key=lambda movie: keys[movie], reverse=by.descending) + missing
+        return sorted(present, key=lambda movie: keys[movie], reverse=by.descending) + missing
 
     def _key(self, movie_id: int, user_id: int, key: SortKey) -> Any:
         details = self.movies[movie_id].details
@@ -282,7 +287,7 @@ class FakeLibrary:
             case SortKey.RATED_AT:
                 return rated and rated.rated_at
             case SortKey.FAVORITED_AT:
-                return self.kept.get((user_id, movie_id))
+                return self.favorited.get((user_id, movie_id))
 
 
 def _folded(title: str) -> bytes:
@@ -290,7 +295,7 @@ def _folded(title: str) -> bytes:
     return "".join(c for c in folded if not unicodedata.combining(c)).encode()
 
 
-def _cut(entries: list[Any], query: ListQuery) -> Page[Any]:
+def _paginate(entries: list[Any], query: ListQuery) -> Page[Any]:
     start = (query.page - 1) * query.page_size
     return Page(
         results=tuple(entries[start : start + query.page_size]),
@@ -303,14 +308,14 @@ def _cut(entries: list[Any], query: ListQuery) -> Page[Any]:
 
 @dataclass
 class FakeMovies:
-    """The stored movies of a library, with when they were fetched and checked, in dicts."""
+    """The stored movies of a library and the times of their fetches and checks, in dicts."""
 
     library: FakeLibrary = field(default_factory=FakeLibrary)
     stored: dict[int, StoredMovie] = field(default_factory=dict)
 
     def movies(self, after: int, limit: int) -> Sequence[StoredMovie]:
         ids = sorted(movie_id for movie_id in self.stored if movie_id > after)[:limit]
-        return [replace(self.stored[each], is_kept=self._is_kept(each)) for each in ids]
+        return [replace(self.stored[each], is_referenced=self._is_referenced(each)) for each in ids]
 
     def save_movie(self, record: MovieRecord, at: datetime) -> None:
         self.library.save_movie(record, at)
@@ -326,14 +331,16 @@ class FakeMovies:
             gone_at = movie.gone_at or at
             self.stored[movie_id] = replace(movie, checked_at=at, gone_at=gone_at)
 
-    def drop_unkept(self, movie_ids: Iterable[int]) -> int:
-        unkept = [each for each in self.stored.keys() & set(movie_ids) if not self._is_kept(each)]
-        for movie_id in unkept:
+    def drop_unreferenced(self, movie_ids: Iterable[int]) -> int:
+        unreferenced = [
+            each for each in self.stored.keys() & set(movie_ids) if not self._is_referenced(each)
+        ]
+        for movie_id in unreferenced:
             del self.stored[movie_id], self.library.movies[movie_id]
-        return len(unkept)
+        return len(unreferenced)
 
-    def _is_kept(self, movie_id: int) -> bool:
-        marks = [*self.library.kept, *self.library.rated]
+    def _is_referenced(self, movie_id: int) -> bool:
+        marks = [*self.library.favorited, *self.library.rated]
         return any(each == movie_id for _user_id, each in marks)
 
 
@@ -377,8 +384,8 @@ class FakeAccounts:
         return self.users.get(user_id)
 
     def grant_token(self, user: User, token_sha256: str, at: datetime) -> bool:
-        is_named = any(each.name == user.name for each in self.users.values() if each != user)
-        if is_named or self.users.setdefault(user.id, user) != user:
+        is_name_taken = any(each.name == user.name for each in self.users.values() if each != user)
+        if is_name_taken or self.users.setdefault(user.id, user) != user:
             return False
         self.bearers.setdefault(token_sha256, Bearer(user, token_sha256))
         self.created.setdefault(token_sha256, at)
@@ -394,13 +401,13 @@ class FakeAccounts:
         return True
 
     def add_user(self, name: str, role: Role, at: datetime) -> User:
-        if self.find_user_named(name):
+        if self.find_user_by_name(name):
             raise NameTaken
         user = User(max([self.last_id, *self.users]) + 1, name, role)
         self.users[user.id] = user
         return user
 
-    def find_user_named(self, name: str) -> User | None:
+    def find_user_by_name(self, name: str) -> User | None:
         return next((user for user in self.users.values() if user.name == name), None)
 
     def set_role(self, user_id: int, role: Role) -> bool:
@@ -420,7 +427,7 @@ class FakeAccounts:
             del self.bearers[sha256], self.created[sha256]
         return user is not None
 
-    def everybody(self) -> tuple[User, ...]:
+    def all_users(self) -> tuple[User, ...]:
         return tuple(self.users[user_id] for user_id in sorted(self.users))
 
     def add_token(
@@ -434,11 +441,11 @@ class FakeAccounts:
         return next((token for token in self.tokens() if token.id == token_id), None)
 
     def tokens(self, user_id: int | None = None) -> tuple[Token, ...]:
-        everybodys = (
+        tokens = (
             Token(number, each.user, self.created[sha256], each.expires_at, each.revoked_at)
             for number, (sha256, each) in enumerate(self.bearers.items(), start=1)
         )
-        return tuple(each for each in everybodys if user_id in {None, each.owner.id})
+        return tuple(each for each in tokens if user_id in {None, each.owner.id})
 
     def revoke_token(self, token_id: int, at: datetime) -> bool:
         return any(
@@ -448,8 +455,8 @@ class FakeAccounts:
         )
 
     def revoke_tokens(self, user_id: int, at: datetime) -> tuple[int, ...]:
-        theirs = [token.id for token in self.tokens(user_id)]
-        return tuple(token_id for token_id in theirs if self.revoke_token(token_id, at))
+        token_ids = [token.id for token in self.tokens(user_id)]
+        return tuple(token_id for token_id in token_ids if self.revoke_token(token_id, at))
 
 
 @dataclass

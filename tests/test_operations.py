@@ -26,7 +26,7 @@ from butaca.adapters.sql.tables import metadata
 from butaca.core.clock import utc_now
 from butaca.core.errors import LibraryUnavailable
 from butaca.core.models import Role, Stars, User
-from butaca.core.people import People
+from butaca.core.users import UserManager
 from butaca.sandbox import Sandbox
 from tests.builders import make_record, make_translation
 from tests.deploy.butaca_facts import settings_from
@@ -261,7 +261,7 @@ def contents(database: Database) -> Contents:
 
 def add_ana(database: Database) -> tuple[User, str]:
     """Add a user with a favorite and a rating of the movie 550; return the user and a token."""
-    users, library = People(SqlAccounts(database)), SqlLibrary(database)
+    users, library = UserManager(SqlAccounts(database)), SqlLibrary(database)
     ana = users.add("ana", Role.USER)
     add_favorite(library, ana, 550)
     library.rate(ana.id, 550, Stars(9), at=utc_now())
@@ -342,7 +342,7 @@ def status(pod: Pod, token: str) -> int:
 
 def test_token_rotation_causes_no_rejected_request(library: Database, stack: Town) -> None:
     ana, old = add_ana(library)
-    (token,) = People(SqlAccounts(library)).tokens(ana)
+    (token,) = UserManager(SqlAccounts(library)).tokens(ana)
     issue, revoke = commands("A user's token").split("\n\n")
     environment, pod = {"DATABASE_URL": stack.database_url}, stack.pod()
     with Caller(pod, old) as caller:

@@ -59,13 +59,13 @@ def error_line(result: Result) -> str:
 
 def test_add_user_prints_the_id(butaca: Butaca, accounts: Accounts) -> None:
     assert printed(butaca("users", "add", "ana")) == "1001"
-    assert accounts.person(1001) == User(1001, "ana", Role.USER)
+    assert accounts.user(1001) == User(1001, "ana", Role.USER)
 
 
 @pytest.mark.parametrize("role", ["admin", "ADMIN"])
 def test_add_user_with_a_role(butaca: Butaca, accounts: Accounts, role: str) -> None:
     user_id = int(printed(butaca("users", "add", "oscar", "--role", role)))
-    assert accounts.person(user_id).role is Role.ADMIN
+    assert accounts.user(user_id).role is Role.ADMIN
 
 
 def test_duplicate_name_is_rejected(butaca: Butaca) -> None:
@@ -110,7 +110,7 @@ def test_set_role_changes_the_role(
     assert (changed.exit_code, changed.stdout) == (0, "")
     assert json.loads(audit)["event"] == "user.role_set"
     assert message == "ana now has the role ADMIN; all pods apply it within 5 seconds."
-    assert accounts.person(1001).role is Role.ADMIN
+    assert accounts.user(1001).role is Role.ADMIN
 
 
 def test_role_of_a_demo_user_cannot_be_changed(butaca: Butaca, accounts: Accounts) -> None:
@@ -141,7 +141,7 @@ def test_user_is_removed_after_confirmation_on_a_terminal(
     assert (removed.exit_code, removed.stdout) == (0, "")
     assert removed.stderr.startswith(question)
     with pytest.raises(UserNotFound):
-        accounts.person(1001)
+        accounts.user(1001)
 
 
 @pytest.mark.parametrize("answer", [b"n\n", b"\n", b""])
@@ -150,14 +150,14 @@ def test_user_is_not_removed_without_confirmation_on_a_terminal(
 ) -> None:
     butaca("users", "add", "ana")
     assert butaca("users", "remove", "ana", stdin=Terminal(answer)).exit_code == 1
-    assert accounts.person(1001).name == "ana"
+    assert accounts.user(1001).name == "ana"
 
 
 def test_removal_without_a_terminal_requires_yes(butaca: Butaca, accounts: Accounts) -> None:
     butaca("users", "add", "ana")
     message = error_line(butaca("users", "remove", "ana"))
     assert message == "There is no terminal on which to ask for confirmation; pass --yes."
-    assert accounts.person(1001).name == "ana"
+    assert accounts.user(1001).name == "ana"
 
 
 def test_removing_a_demo_user_prints_how_it_is_added_again(

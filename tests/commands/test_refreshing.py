@@ -293,7 +293,7 @@ def read_chunks(terminal: int) -> Iterator[bytes]:
 
 def test_report_prints_progress_lines(capsys: pytest.CaptureFixture[str]) -> None:
     report = Report()
-    report.began(2 * PROGRESS_INTERVAL + 5)
+    report.started(2 * PROGRESS_INTERVAL + 5)
     report.done(Outcome.DROPPED, PROGRESS_INTERVAL)
     report.done(Outcome.UNCHANGED, PROGRESS_INTERVAL - 1)
     report.done(Outcome.REFRESHED)

@@ -1,4 +1,4 @@
-"""The contract of every catalogue: the fake, TMDB's, and the cached one over each."""
+"""The contract of every catalogue: the fake, that of TMDB, and the cache over each of them."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ from butaca.sandbox.server import OPEN_SESAME
 from tests.builders import make_movie, make_page, make_record, make_translation
 from tests.fakes import FakeCache, FakeCatalogue, FakeHealth
 
-NOBODY = 2**31 - 1
+UNKNOWN_ID = 2**31 - 1
 """An ID that no movie has."""
 
 
@@ -56,9 +56,9 @@ def tmdb(sandbox: Sandbox) -> Iterator[TmdbCatalogue]:
 
 @pytest.fixture(params=["fake", "tmdb", "cached fake", "cached tmdb"])
 def catalogue(request: pytest.FixtureRequest) -> MovieCatalogue:
-    kept, _, name = request.param.rpartition(" ")
+    is_cached, _, name = request.param.rpartition(" ")
     found: MovieCatalogue = request.getfixturevalue(name)
-    return cached(found) if kept else found
+    return cached(found) if is_cached else found
 
 
 def cached(catalogue: MovieCatalogue) -> CachedCatalogue:
@@ -69,7 +69,7 @@ def cached(catalogue: MovieCatalogue) -> CachedCatalogue:
     return CachedCatalogue(catalogue, layers, health, bulkhead, SingleFlight(6.0, clock), clock)
 
 
-def test_a_popular_page_is_the_one_asked_for(catalogue: MovieCatalogue) -> None:
+def test_popular_returns_the_requested_page(catalogue: MovieCatalogue) -> None:
     page = catalogue.popular(PopularQuery("en-US", page=2)).value
 
     assert page.page == 2
@@ -78,57 +78,57 @@ def test_a_popular_page_is_the_one_asked_for(catalogue: MovieCatalogue) -> None:
     assert page.results
 
 
-def test_no_movie_stands_twice_on_a_page(catalogue: MovieCatalogue) -> None:
+def test_page_has_no_duplicate_movies(catalogue: MovieCatalogue) -> None:
     for number in (1, 2, 3):
         page = catalogue.popular(PopularQuery("en-US", page=number)).value
 
         assert len({movie.id for movie in page.results}) == len(page.results)
 
 
-def test_a_page_behind_the_last_movie_is_empty(catalogue: MovieCatalogue) -> None:
+def test_page_after_the_last_movie_is_empty(catalogue: MovieCatalogue) -> None:
     page = catalogue.popular(PopularQuery("en-US", page=500)).value
 
     assert page.results == ()
     assert page.page == 500
 
 
-def test_the_same_page_is_the_same_again(catalogue: MovieCatalogue) -> None:
+def test_repeated_page_request_returns_the_same_page(catalogue: MovieCatalogue) -> None:
     query = PopularQuery("es-ES", region="ES")
 
     assert catalogue.popular(query).value == catalogue.popular(query).value
 
 
-def test_search_finds_by_title_in_any_case(catalogue: MovieCatalogue) -> None:
+def test_search_by_title_ignores_case(catalogue: MovieCatalogue) -> None:
     page = catalogue.search(SearchQuery("fight CLUB", "en-US")).value
 
     assert 550 in [movie.id for movie in page.results]
     assert all("Fight Club" in movie.title for movie in page.results)
 
 
-def test_a_search_that_finds_nothing_is_an_empty_page(catalogue: MovieCatalogue) -> None:
+def test_search_without_matches_returns_an_empty_page(catalogue: MovieCatalogue) -> None:
     page = catalogue.search(SearchQuery("qwertyuiop", "en-US", year=1999, region="US")).value
 
     assert page.results == ()
     assert page.page == 1
 
 
-def test_details_are_of_the_movie_asked_for(catalogue: MovieCatalogue) -> None:
+def test_details_are_of_the_requested_movie(catalogue: MovieCatalogue) -> None:
     details = catalogue.details(550, "en-US").value
 
     assert details.id == 550
     assert details.title == "Fight Club"
 
 
-def test_details_are_in_the_language_asked_for(catalogue: MovieCatalogue) -> None:
+def test_details_are_in_the_requested_language(catalogue: MovieCatalogue) -> None:
     assert catalogue.details(550, "es-ES").value.title == "El club de la lucha"
     assert catalogue.details(550, "es-MX").value.title == "El club de la pelea"
 
 
-def test_details_are_the_same_again(catalogue: MovieCatalogue) -> None:
+def test_repeated_details_request_returns_the_same_details(catalogue: MovieCatalogue) -> None:
     assert catalogue.details(550, "es-ES").value == catalogue.details(550, "es-ES").value
 
 
-def test_a_record_has_its_translations(catalogue: MovieCatalogue) -> None:
+def test_record_includes_its_translations(catalogue: MovieCatalogue) -> None:
     record = catalogue.record(550).value
 
     titles = {(each.language, each.region): each.title for each in record.translations}
@@ -137,26 +137,26 @@ def test_a_record_has_its_translations(catalogue: MovieCatalogue) -> None:
     assert titles["es", "MX"] == "El club de la pelea"
 
 
-def test_a_record_is_the_same_again(catalogue: MovieCatalogue) -> None:
+def test_repeated_record_request_returns_the_same_record(catalogue: MovieCatalogue) -> None:
     assert catalogue.record(550).value == catalogue.record(550).value
 
 
 def test_details_of_an_unknown_movie_are_not_found(catalogue: MovieCatalogue) -> None:
     for _ in range(2):
         with pytest.raises(MovieNotFound):
-            catalogue.details(NOBODY, "en-US")
+            catalogue.details(UNKNOWN_ID, "en-US")
 
 
-def test_a_record_of_an_unknown_movie_is_not_found(catalogue: MovieCatalogue) -> None:
+def test_record_of_an_unknown_movie_is_not_found(catalogue: MovieCatalogue) -> None:
     for _ in range(2):
         with pytest.raises(MovieNotFound):
-            catalogue.record(NOBODY)
+            catalogue.record(UNKNOWN_ID)
 
 
 @pytest.mark.parametrize(
     ("language", "name"), [("en-US", "Action"), ("es-ES", "Acción"), ("fr-FR", "Action")]
 )
-def test_genres_are_named_in_the_language_asked_for_or_in_english(
+def test_genres_are_in_the_requested_language_or_in_english(
     catalogue: MovieCatalogue, language: str, name: str
 ) -> None:
     genres = catalogue.genres(language).value
@@ -166,11 +166,11 @@ def test_genres_are_named_in_the_language_asked_for_or_in_english(
     assert len({genre.id for genre in genres}) == len(genres)
 
 
-def test_genres_are_the_same_again(catalogue: MovieCatalogue) -> None:
+def test_repeated_genres_request_returns_the_same_genres(catalogue: MovieCatalogue) -> None:
     assert catalogue.genres("es-ES").value == catalogue.genres("es-ES").value
 
 
-def test_a_failure_is_one_that_the_core_knows(
+def test_upstream_failure_is_catalogue_unavailable(
     catalogue: MovieCatalogue, fake: FakeCatalogue, sandbox: Sandbox
 ) -> None:
     fake.failure = CatalogueUnavailable()

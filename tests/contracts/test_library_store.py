@@ -271,34 +271,34 @@ def test_rating_again_with_the_same_stars_changes_nothing(store: LibraryStore) -
 
 def test_correction_replaces_the_stars(store: LibraryStore) -> None:
     add_ratings(store, make_record(550))
-    assert store.correct_rating(ME, 550, Stars.of(0), LATER)
+    assert store.update_rating(ME, 550, Stars.of(0), LATER)
     rating = my_rating(store, 550)
     assert (rating.stars, rating.rated_at, rating.corrected_at) == (Stars.of(0), NOON, LATER)
 
 
 def test_correction_to_the_same_stars_keeps_the_last_correction_time(store: LibraryStore) -> None:
     add_ratings(store, make_record(550))
-    store.correct_rating(ME, 550, Stars.of(2), LATER)
-    assert store.correct_rating(ME, 550, Stars.of(2), MUCH_LATER)
+    store.update_rating(ME, 550, Stars.of(2), LATER)
+    assert store.update_rating(ME, 550, Stars.of(2), MUCH_LATER)
     assert my_rating(store, 550).corrected_at == LATER
 
 
 def test_rating_can_be_corrected_more_than_once(store: LibraryStore) -> None:
     add_ratings(store, make_record(550))
-    store.correct_rating(ME, 550, Stars.of(2), LATER)
-    store.correct_rating(ME, 550, Stars.of(3), MUCH_LATER)
+    store.update_rating(ME, 550, Stars.of(2), LATER)
+    store.update_rating(ME, 550, Stars.of(3), MUCH_LATER)
     assert my_rating(store, 550).corrected_at == MUCH_LATER
 
 
 def test_correction_without_a_rating_changes_nothing(store: LibraryStore) -> None:
     save_movies(store, make_record(550))
-    assert not store.correct_rating(ME, 550, Stars.of(2), NOON)
+    assert not store.update_rating(ME, 550, Stars.of(2), NOON)
     assert store.find_rating(ME, 550) is None
 
 
 def test_rating_of_another_user_cannot_be_corrected(store: LibraryStore) -> None:
     add_ratings(store, make_record(550))
-    assert not store.correct_rating(OTHER_USER, 550, Stars.of(1), LATER)
+    assert not store.update_rating(OTHER_USER, 550, Stars.of(1), LATER)
     assert my_rating(store, 550).stars == Stars.of(4)
 
 
@@ -328,7 +328,7 @@ def test_rating_of_another_user_cannot_be_removed(store: LibraryStore) -> None:
 
 def test_removed_rating_can_be_added_again(store: LibraryStore) -> None:
     add_ratings(store, make_record(550))
-    store.correct_rating(ME, 550, Stars.of(2), LATER)
+    store.update_rating(ME, 550, Stars.of(2), LATER)
     store.remove_rating(ME, 550)
     assert store.rate(ME, 550, Stars.of(3), MUCH_LATER)[1]
     rating = my_rating(store, 550)
@@ -361,7 +361,7 @@ def test_times_in_other_time_zones_round_trip(store: LibraryStore) -> None:
     save_movies(store, make_record(550))
     store.add_favorite(ME, 550, NOON.astimezone(other_zone))
     store.rate(ME, 550, Stars.of(3), NOON.astimezone(other_zone))
-    store.correct_rating(ME, 550, Stars.of(4), LATER.astimezone(other_zone))
+    store.update_rating(ME, 550, Stars.of(4), LATER.astimezone(other_zone))
     rating = my_rating(store, 550)
     assert my_favorite(store, 550).favorited_at == NOON
     assert (rating.rated_at, rating.corrected_at) == (NOON, LATER)
@@ -730,7 +730,7 @@ class Operation:
             case "rate":
                 return store.rate(self.user_id, self.movie_id, self.stars, self.at)
             case "correct":
-                return store.correct_rating(self.user_id, self.movie_id, self.stars, self.at)
+                return store.update_rating(self.user_id, self.movie_id, self.stars, self.at)
         return store.remove_rating(self.user_id, self.movie_id)
 
 
@@ -911,7 +911,7 @@ def test_entry_contains_favorite_and_rating(store: LibraryStore) -> None:
     record = make_record(550, make_translation())
     add_favorites(store, record)
     store.rate(ME, 550, Stars.of(3), LATER)
-    store.correct_rating(ME, 550, Stars.of(4), MUCH_LATER)
+    store.update_rating(ME, 550, Stars.of(4), MUCH_LATER)
     assert store.entries(ME, -1, 1) == (
         Entry(record.details, NOON, Stars.of(4), rated_at=LATER, corrected_at=MUCH_LATER),
     )

@@ -92,7 +92,7 @@ class Sequences(RuleBasedStateMachine):
 
     @rule(user=USER_IDS, movie=MOVIE_IDS, stars=STARS)
     def correct(self, user: int, movie: int, stars: Stars) -> None:
-        self.run_on_both("correct_rating", user, movie, stars, self.now())
+        self.run_on_both("update_rating", user, movie, stars, self.now())
 
     @rule(user=USER_IDS, movie=MOVIE_IDS)
     def remove_rating(self, user: int, movie: int) -> None:

@@ -67,7 +67,7 @@ def test_empty_store_has_no_movies(stores: Stores) -> None:
 
 def test_saved_movie_is_checked_and_not_gone(stores: Stores) -> None:
     stores.save(550)
-    assert stores.one() == StoredMovie(550, NOON, NOON, gone_at=None, is_kept=False)
+    assert stores.one() == StoredMovie(550, NOON, NOON, gone_at=None, is_referenced=False)
 
 
 def test_movies_are_paginated_by_id(stores: Stores) -> None:
@@ -83,7 +83,7 @@ def test_favorited_or_rated_movie_is_kept(
 ) -> None:
     stores.save(550, 551)
     keep(stores.library)
-    assert [each.is_kept for each in stores.all()] == [True, False]
+    assert [each.is_referenced for each in stores.all()] == [True, False]
 
 
 def test_saving_a_movie_again_updates_both_times(stores: Stores) -> None:
@@ -148,7 +148,7 @@ def test_saving_a_gone_movie_clears_gone_at(stores: Stores) -> None:
 
 def test_unused_movie_is_dropped(stores: Stores) -> None:
     stores.movies.save_movie(make_record(550, make_translation("es", "ES")), NOON)
-    assert stores.movies.drop_unkept([550]) == 1
+    assert stores.movies.drop_unreferenced([550]) == 1
     assert stores.ids() == []
 
 
@@ -158,7 +158,7 @@ def test_favorited_or_rated_movie_is_not_dropped(
 ) -> None:
     stores.save(550)
     keep(stores.library)
-    assert stores.movies.drop_unkept([550]) == 0
+    assert stores.movies.drop_unreferenced([550]) == 0
     assert stores.ids() == [550]
 
 
@@ -166,16 +166,16 @@ def test_movie_is_dropped_after_its_favorite_is_removed(stores: Stores) -> None:
     stores.save(550)
     stores.library.add_favorite(ME, 550, NOON)
     stores.library.remove_favorite(ME, 550)
-    assert stores.movies.drop_unkept([550]) == 1
+    assert stores.movies.drop_unreferenced([550]) == 1
 
 
 def test_only_the_given_movies_are_dropped(stores: Stores) -> None:
     stores.save(550, 551, 552)
-    assert stores.movies.drop_unkept([551, 404]) == 1
+    assert stores.movies.drop_unreferenced([551, 404]) == 1
     assert stores.ids() == [550, 552]
 
 
 def test_dropping_no_ids_drops_nothing(stores: Stores) -> None:
     stores.save(550)
-    assert stores.movies.drop_unkept([]) == 0
+    assert stores.movies.drop_unreferenced([]) == 0
     assert stores.ids() == [550]

@@ -33,12 +33,12 @@ def test_added_user_is_found_by_id_and_by_name(store: Store) -> None:
     oscar = store.add_user("Óscar", Role.ADMIN, NOON)
     assert oscar == User(oscar.id, "Óscar", Role.ADMIN)
     assert store.find_user(oscar.id) == oscar
-    assert store.find_user_named("Óscar") == oscar
+    assert store.find_user_by_name("Óscar") == oscar
 
 
 @pytest.mark.parametrize("name", ["ANA", "an", "ana ", "%", "' OR '1'='1"])
 def test_name_lookup_is_exact(store: Store, ana: User, name: str) -> None:
-    assert store.find_user_named(name) is None
+    assert store.find_user_by_name(name) is None
 
 
 def test_name_of_maximum_length_is_stored(store: Store) -> None:
@@ -65,7 +65,7 @@ def test_adding_users_leaves_the_demo_ids_free(store: Store, ana: User) -> None:
 def test_duplicate_name_is_rejected(store: Store, ana: User) -> None:
     with pytest.raises(NameTaken):
         store.add_user("ana", Role.ADMIN, LATER)
-    assert store.everybody() == (ana,)
+    assert store.all_users() == (ana,)
 
 
 def test_user_can_be_added_after_a_rejected_name(store: Store, ana: User) -> None:
@@ -75,10 +75,10 @@ def test_user_can_be_added_after_a_rejected_name(store: Store, ana: User) -> Non
 
 
 def test_users_are_ordered_by_id(store: Store) -> None:
-    assert store.everybody() == ()
+    assert store.all_users() == ()
     zoe, ana = (store.add_user(name, Role.USER, NOON) for name in ("zoe", "ana"))
     store.grant_token(CONSUMER, ONE, NOON)
-    assert store.everybody() == (CONSUMER, zoe, ana)
+    assert store.all_users() == (CONSUMER, zoe, ana)
 
 
 def test_added_token_identifies_its_owner(store: Store, ana: User) -> None:
@@ -185,12 +185,12 @@ def test_changing_a_role_preserves_other_users(store: Store, ana: User) -> None:
 
 def test_role_of_an_unknown_user_is_not_changed(store: Store, ana: User) -> None:
     assert not store.set_role(ana.id + 1, Role.ADMIN)
-    assert store.everybody() == (ana,)
+    assert store.all_users() == (ana,)
 
 
 def test_removed_user_is_not_found(store: Store, ana: User) -> None:
     assert store.remove_user(ana.id)
-    assert store.everybody() == ()
+    assert store.all_users() == ()
 
 
 def test_removing_a_user_deletes_their_tokens(store: Store, ana: User) -> None:
@@ -208,7 +208,7 @@ def test_user_cannot_be_removed_twice(store: Store, ana: User) -> None:
 def test_removing_a_user_preserves_other_users(store: Store, ana: User) -> None:
     store.grant_token(CONSUMER, OTHER, NOON)
     store.remove_user(ana.id)
-    assert store.everybody() == (CONSUMER,)
+    assert store.all_users() == (CONSUMER,)
     assert store.find_bearer(OTHER) == Bearer(CONSUMER, OTHER)
 
 

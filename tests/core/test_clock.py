@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from butaca.core.clock import utc_now
 
 
-def test_now_is_this_moment_in_utc() -> None:
+def test_utc_now_is_the_current_time_in_utc() -> None:
     before = datetime.now(UTC)
     now = utc_now()
     assert before <= now <= datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""Every refusal has a reason in one sentence that is safe to show."""
+"""Every expected error has a message of one sentence that is safe to show to clients."""
 
 from collections.abc import Iterator
 
@@ -7,29 +7,29 @@ import pytest
 from butaca.core.errors import CatalogueFailed, CatalogueTimedOut, LibraryUnavailable, Refusal
 
 
-def tree(kind: type[Refusal]) -> Iterator[type[Refusal]]:
+def subclass_tree(kind: type[Refusal]) -> Iterator[type[Refusal]]:
     yield kind
     for each in kind.__subclasses__():
-        yield from tree(each)
+        yield from subclass_tree(each)
 
 
-@pytest.mark.parametrize("kind", [*tree(Refusal)])
-def test_a_refusal_says_why_in_one_sentence(kind: type[Refusal]) -> None:
-    sentence = str(kind())
-    assert sentence[0].isupper()
-    assert sentence.endswith(".")
-    assert sentence.count(". ") == 0
+@pytest.mark.parametrize("kind", [*subclass_tree(Refusal)])
+def test_message_of_an_error_is_one_sentence(kind: type[Refusal]) -> None:
+    message = str(kind())
+    assert message[0].isupper()
+    assert message.endswith(".")
+    assert message.count(". ") == 0
 
 
-def test_a_refusal_may_say_it_in_other_words() -> None:
+def test_message_of_an_error_can_be_overridden() -> None:
     assert str(LibraryUnavailable("The library is being moved.")) == "The library is being moved."
 
 
-def test_a_failure_of_the_catalogue_tells_what_upstream_told() -> None:
+def test_catalogue_failure_has_the_status_and_retry_after_of_upstream() -> None:
     failure = CatalogueTimedOut(upstream_status=504, retry_after=30)
     assert (failure.upstream_status, failure.retry_after, failure.tries) == (504, 30, 1)
 
 
-def test_a_failure_of_the_catalogue_may_know_nothing_more() -> None:
+def test_catalogue_failure_has_defaults() -> None:
     failure = CatalogueFailed()
     assert (failure.upstream_status, failure.retry_after, failure.tries) == (None, 5, 1)

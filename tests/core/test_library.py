@@ -26,8 +26,8 @@ FOUR = Stars.of(4)
 
 
 @dataclass
-class Shelf:
-    """A library, and the fakes that it stands on."""
+class Environment:
+    """A library and its fakes."""
 
     catalogue: FakeCatalogue = field(default_factory=FakeCatalogue)
     store: FakeLibrary = field(default_factory=FakeLibrary)
@@ -37,64 +37,64 @@ class Shelf:
         self.catalogue.add(RECORD)
         self.library = Library(self.store, self.catalogue, self.clock.now)
 
-    def lose_the_catalogue(self) -> None:
+    def take_catalogue_down(self) -> None:
         self.catalogue.failure = CatalogueUnavailable()
         self.catalogue.calls.clear()
 
 
 @pytest.fixture
-def shelf() -> Shelf:
-    return Shelf()
+def env() -> Environment:
+    return Environment()
 
 
-def test_a_movie_that_is_kept_is_whole_and_new(shelf: Shelf) -> None:
-    kept, is_new = shelf.library.add_favorite(CONSUMER, 550)
+def test_new_favorite_contains_the_details_of_the_movie(env: Environment) -> None:
+    favorite, is_new = env.library.add_favorite(CONSUMER, 550)
     assert is_new
-    assert kept == Favorite(RECORD.details, rating=None, favorited_at=shelf.clock.moment)
+    assert favorite == Favorite(RECORD.details, rating=None, favorited_at=env.clock.moment)
 
 
-def test_a_movie_that_is_kept_is_among_the_favorites(shelf: Shelf) -> None:
-    kept, _ = shelf.library.add_favorite(CONSUMER, 550)
-    assert shelf.library.favorite(CONSUMER, 550) == kept
+def test_added_favorite_is_found(env: Environment) -> None:
+    favorite, _ = env.library.add_favorite(CONSUMER, 550)
+    assert env.library.favorite(CONSUMER, 550) == favorite
 
 
-def test_keeping_again_changes_nothing(shelf: Shelf) -> None:
-    first, _ = shelf.library.add_favorite(CONSUMER, 550)
-    shelf.clock.move(60)
-    again, is_new = shelf.library.add_favorite(CONSUMER, 550)
+def test_adding_a_favorite_again_changes_nothing(env: Environment) -> None:
+    first, _ = env.library.add_favorite(CONSUMER, 550)
+    env.clock.move(60)
+    second, is_new = env.library.add_favorite(CONSUMER, 550)
     assert not is_new
-    assert again == first
+    assert second == first
 
 
-def test_keeping_again_needs_no_catalogue(shelf: Shelf) -> None:
-    first, _ = shelf.library.add_favorite(CONSUMER, 550)
-    shelf.lose_the_catalogue()
-    assert shelf.library.add_favorite(CONSUMER, 550) == (first, False)
-    assert shelf.catalogue.calls == []
+def test_adding_a_favorite_again_does_not_call_the_catalogue(env: Environment) -> None:
+    first, _ = env.library.add_favorite(CONSUMER, 550)
+    env.take_catalogue_down()
+    assert env.library.add_favorite(CONSUMER, 550) == (first, False)
+    assert env.catalogue.calls == []
 
 
-def test_a_movie_is_asked_of_the_catalogue_once_for_everybody(shelf: Shelf) -> None:
-    shelf.library.add_favorite(CONSUMER, 550)
-    shelf.library.add_favorite(ADMIN, 550)
-    shelf.library.rate(ADMIN, 550, FOUR)
-    assert shelf.catalogue.calls == [550]
+def test_movie_is_fetched_once_for_all_users(env: Environment) -> None:
+    env.library.add_favorite(CONSUMER, 550)
+    env.library.add_favorite(ADMIN, 550)
+    env.library.rate(ADMIN, 550, FOUR)
+    assert env.catalogue.calls == [550]
 
 
-def test_keeping_an_unknown_movie_writes_nothing(shelf: Shelf) -> None:
+def test_adding_an_unknown_movie_writes_nothing(env: Environment) -> None:
     with pytest.raises(MovieNotFound):
-        shelf.library.add_favorite(CONSUMER, 404)
-    assert shelf.store == FakeLibrary()
+        env.library.add_favorite(CONSUMER, 404)
+    assert env.store == FakeLibrary()
 
 
-def test_keeping_while_the_catalogue_is_down_writes_nothing(shelf: Shelf) -> None:
-    shelf.lose_the_catalogue()
+def test_adding_a_favorite_while_the_catalogue_is_down_writes_nothing(env: Environment) -> None:
+    env.take_catalogue_down()
     with pytest.raises(CatalogueUnavailable):
-        shelf.library.add_favorite(CONSUMER, 550)
-    assert shelf.store == FakeLibrary()
+        env.library.add_favorite(CONSUMER, 550)
+    assert env.store == FakeLibrary()
 
 
-class DoubleClickCatalogue(FakeCatalogue):
-    """A catalogue so slow that the same request is answered elsewhere in the meantime."""
+class RacingCatalogue(FakeCatalogue):
+    """A catalogue so slow that an identical request completes in the meantime."""
 
     def __init__(self, store: FakeLibrary, clock: FakeClock) -> None:
         super().__init__(records={550: RECORD})
@@ -109,25 +109,25 @@ class DoubleClickCatalogue(FakeCatalogue):
         return fetched
 
 
-def test_of_two_who_keep_at_once_one_is_new() -> None:
+def test_concurrent_requests_add_one_new_favorite() -> None:
     store, clock = FakeLibrary(), FakeClock()
-    library = Library(store, DoubleClickCatalogue(store, clock), clock.now)
+    library = Library(store, RacingCatalogue(store, clock), clock.now)
     start = clock.moment
-    kept, is_new = library.add_favorite(CONSUMER, 550)
+    favorite, is_new = library.add_favorite(CONSUMER, 550)
     assert not is_new
-    assert kept.favorited_at == start
+    assert favorite.favorited_at == start
 
 
-def test_of_two_who_rate_at_once_one_is_new() -> None:
+def test_concurrent_requests_add_one_new_rating() -> None:
     store, clock = FakeLibrary(), FakeClock()
-    library = Library(store, DoubleClickCatalogue(store, clock), clock.now)
+    library = Library(store, RacingCatalogue(store, clock), clock.now)
     rating, is_new = library.rate(CONSUMER, 550, FOUR)
     assert not is_new
     assert rating.corrected_at is None
 
 
 class DroppingLibrary(FakeLibrary):
-    """A library in which a refresh drops what was just brought home, so many times."""
+    """A library in which a refresh drops a movie just after it was stored, `times` times."""
 
     def __init__(self, times: int) -> None:
         super().__init__()
@@ -148,200 +148,200 @@ class DroppingLibrary(FakeLibrary):
 
 
 @pytest.mark.parametrize("times", [1, 2])
-def test_a_movie_that_is_dropped_before_it_is_kept_is_brought_home_again(times: int) -> None:
-    shelf = Shelf(store=DroppingLibrary(times))
-    _, is_new = shelf.library.add_favorite(CONSUMER, 550)
+def test_movie_dropped_before_it_is_favorited_is_fetched_again(times: int) -> None:
+    env = Environment(store=DroppingLibrary(times))
+    _, is_new = env.library.add_favorite(CONSUMER, 550)
     assert is_new
-    assert shelf.catalogue.calls == [550] * (times + 1)
+    assert env.catalogue.calls == [550] * (times + 1)
 
 
 @pytest.mark.parametrize("times", [1, 2])
-def test_a_movie_that_is_dropped_before_it_is_rated_is_brought_home_again(times: int) -> None:
-    shelf = Shelf(store=DroppingLibrary(times))
-    _, is_new = shelf.library.rate(CONSUMER, 550, FOUR)
+def test_movie_dropped_before_it_is_rated_is_fetched_again(times: int) -> None:
+    env = Environment(store=DroppingLibrary(times))
+    _, is_new = env.library.rate(CONSUMER, 550, FOUR)
     assert is_new
-    assert shelf.library.rating(CONSUMER, 550).stars == FOUR
+    assert env.library.rating(CONSUMER, 550).stars == FOUR
 
 
-def test_a_movie_that_is_dropped_again_and_again_is_given_up_in_order() -> None:
-    shelf = Shelf(store=DroppingLibrary(99))
+def test_library_is_busy_if_the_movie_is_dropped_on_every_attempt() -> None:
+    env = Environment(store=DroppingLibrary(99))
     with pytest.raises(LibraryBusy):
-        shelf.library.add_favorite(CONSUMER, 550)
-    assert len(shelf.catalogue.calls) == 4
+        env.library.add_favorite(CONSUMER, 550)
+    assert len(env.catalogue.calls) == 4
 
 
-def test_a_favorite_is_told_in_a_language(shelf: Shelf) -> None:
-    shelf.library.add_favorite(CONSUMER, 550)
-    favorite = shelf.library.favorite(CONSUMER, 550, language="es-ES")
+def test_favorite_is_returned_in_the_requested_language(env: Environment) -> None:
+    env.library.add_favorite(CONSUMER, 550)
+    favorite = env.library.favorite(CONSUMER, 550, language="es-ES")
     assert favorite.movie.title == "Título es-ES"
 
 
-def test_a_movie_that_is_not_kept_is_no_favorite(shelf: Shelf) -> None:
+def test_movie_that_was_not_added_is_not_a_favorite(env: Environment) -> None:
     with pytest.raises(FavoriteNotFound):
-        shelf.library.favorite(CONSUMER, 550)
+        env.library.favorite(CONSUMER, 550)
 
 
-def test_favorites_are_listed_as_asked_for(shelf: Shelf) -> None:
-    shelf.library.add_favorite(CONSUMER, 550)
+def test_favorites_are_listed_according_to_the_query(env: Environment) -> None:
+    env.library.add_favorite(CONSUMER, 550)
     query = ListQuery(sort_order("title", FAVORITE_KEYS), page_size=7, language="es-ES")
-    page = shelf.library.favorites(CONSUMER, query)
-    assert page == shelf.store.favorites(CONSUMER.id, query)
+    page = env.library.favorites(CONSUMER, query)
+    assert page == env.store.favorites(CONSUMER.id, query)
     assert [each.movie.title for each in page.results] == ["Título es-ES"]
 
 
-def test_a_forgotten_movie_is_no_favorite(shelf: Shelf) -> None:
-    shelf.library.add_favorite(CONSUMER, 550)
-    shelf.library.remove_favorite(CONSUMER, 550)
+def test_removed_movie_is_not_a_favorite(env: Environment) -> None:
+    env.library.add_favorite(CONSUMER, 550)
+    env.library.remove_favorite(CONSUMER, 550)
     with pytest.raises(FavoriteNotFound):
-        shelf.library.favorite(CONSUMER, 550)
+        env.library.favorite(CONSUMER, 550)
 
 
-def test_forgetting_keeps_the_rating(shelf: Shelf) -> None:
-    shelf.library.add_favorite(CONSUMER, 550)
-    shelf.library.rate(CONSUMER, 550, FOUR)
-    shelf.library.remove_favorite(CONSUMER, 550)
-    assert shelf.library.rating(CONSUMER, 550).stars == FOUR
+def test_removing_a_favorite_does_not_delete_its_rating(env: Environment) -> None:
+    env.library.add_favorite(CONSUMER, 550)
+    env.library.rate(CONSUMER, 550, FOUR)
+    env.library.remove_favorite(CONSUMER, 550)
+    assert env.library.rating(CONSUMER, 550).stars == FOUR
 
 
-def test_what_is_not_kept_cannot_be_forgotten(shelf: Shelf) -> None:
-    shelf.library.add_favorite(ADMIN, 550)
+def test_favorite_of_another_user_cannot_be_removed(env: Environment) -> None:
+    env.library.add_favorite(ADMIN, 550)
     with pytest.raises(FavoriteNotFound):
-        shelf.library.remove_favorite(CONSUMER, 550)
+        env.library.remove_favorite(CONSUMER, 550)
 
 
-def test_clearing_tells_how_many_favorites_are_gone(shelf: Shelf) -> None:
-    shelf.catalogue.add(make_record(551))
-    shelf.library.add_favorite(CONSUMER, 550)
-    shelf.library.add_favorite(CONSUMER, 551)
-    shelf.library.add_favorite(ADMIN, 550)
-    assert shelf.library.clear(CONSUMER, by=ADMIN) == 2
-    assert shelf.library.favorite(ADMIN, 550).movie == RECORD.details
+def test_clearing_returns_the_number_of_removed_favorites(env: Environment) -> None:
+    env.catalogue.add(make_record(551))
+    env.library.add_favorite(CONSUMER, 550)
+    env.library.add_favorite(CONSUMER, 551)
+    env.library.add_favorite(ADMIN, 550)
+    assert env.library.clear_favorites(CONSUMER, by=ADMIN) == 2
+    assert env.library.favorite(ADMIN, 550).movie == RECORD.details
 
 
-def test_clearing_leaves_an_audit_line(shelf: Shelf, caplog: pytest.LogCaptureFixture) -> None:
-    shelf.library.add_favorite(CONSUMER, 550)
+def test_clearing_favorites_is_audited(env: Environment, caplog: pytest.LogCaptureFixture) -> None:
+    env.library.add_favorite(CONSUMER, 550)
     with caplog.at_level(logging.INFO, logger="butaca.audit"):
-        shelf.library.clear(CONSUMER, by=ADMIN)
-    (line,) = caplog.records
-    assert (line.name, line.levelname, line.message) == (
+        env.library.clear_favorites(CONSUMER, by=ADMIN)
+    (record,) = caplog.records
+    assert (record.name, record.levelname, record.message) == (
         "butaca.audit",
         "INFO",
         "favorites.cleared",
     )
-    told = {"actor_id": ADMIN.id, "owner_id": CONSUMER.id, "deleted": 1}
-    assert told.items() <= vars(line).items()
+    expected = {"actor_id": ADMIN.id, "owner_id": CONSUMER.id, "deleted": 1}
+    assert expected.items() <= vars(record).items()
 
 
-def test_a_rated_movie_is_whole_and_new(shelf: Shelf) -> None:
-    rating, is_new = shelf.library.rate(CONSUMER, 550, FOUR)
+def test_new_rating_contains_the_details_of_the_movie(env: Environment) -> None:
+    rating, is_new = env.library.rate(CONSUMER, 550, FOUR)
     assert is_new
-    assert rating == Rating(RECORD.details, FOUR, rated_at=shelf.clock.moment)
+    assert rating == Rating(RECORD.details, FOUR, rated_at=env.clock.moment)
 
 
-def test_rating_does_not_keep(shelf: Shelf) -> None:
-    shelf.library.rate(CONSUMER, 550, FOUR)
+def test_rating_a_movie_does_not_make_it_a_favorite(env: Environment) -> None:
+    env.library.rate(CONSUMER, 550, FOUR)
     with pytest.raises(FavoriteNotFound):
-        shelf.library.favorite(CONSUMER, 550)
+        env.library.favorite(CONSUMER, 550)
 
 
-def test_rating_again_replaces_the_stars(shelf: Shelf) -> None:
-    first, _ = shelf.library.rate(CONSUMER, 550, FOUR)
-    shelf.clock.move(60)
-    again, is_new = shelf.library.rate(CONSUMER, 550, Stars.of(2))
+def test_rating_again_replaces_the_stars(env: Environment) -> None:
+    first, _ = env.library.rate(CONSUMER, 550, FOUR)
+    env.clock.move(60)
+    second, is_new = env.library.rate(CONSUMER, 550, Stars.of(2))
     assert not is_new
-    assert again == replace(first, stars=Stars.of(2), corrected_at=shelf.clock.moment)
+    assert second == replace(first, stars=Stars.of(2), corrected_at=env.clock.moment)
 
 
-def test_rating_a_movie_that_is_at_home_needs_no_catalogue(shelf: Shelf) -> None:
-    shelf.library.add_favorite(ADMIN, 550)
-    shelf.lose_the_catalogue()
-    _, is_new = shelf.library.rate(CONSUMER, 550, FOUR)
+def test_rating_a_stored_movie_does_not_call_the_catalogue(env: Environment) -> None:
+    env.library.add_favorite(ADMIN, 550)
+    env.take_catalogue_down()
+    _, is_new = env.library.rate(CONSUMER, 550, FOUR)
     assert is_new
-    assert shelf.catalogue.calls == []
+    assert env.catalogue.calls == []
 
 
-def test_rating_an_unknown_movie_writes_nothing(shelf: Shelf) -> None:
+def test_rating_an_unknown_movie_writes_nothing(env: Environment) -> None:
     with pytest.raises(MovieNotFound):
-        shelf.library.rate(CONSUMER, 404, FOUR)
-    assert shelf.store == FakeLibrary()
+        env.library.rate(CONSUMER, 404, FOUR)
+    assert env.store == FakeLibrary()
 
 
-def test_correcting_replaces_the_stars(shelf: Shelf) -> None:
-    first, _ = shelf.library.rate(CONSUMER, 550, FOUR)
-    shelf.clock.move(60)
-    corrected = shelf.library.update_rating(CONSUMER, 550, Stars.of(0))
-    assert corrected == replace(first, stars=Stars.of(0), corrected_at=shelf.clock.moment)
+def test_updating_a_rating_replaces_the_stars(env: Environment) -> None:
+    first, _ = env.library.rate(CONSUMER, 550, FOUR)
+    env.clock.move(60)
+    updated = env.library.update_rating(CONSUMER, 550, Stars.of(0))
+    assert updated == replace(first, stars=Stars.of(0), corrected_at=env.clock.moment)
 
 
-def test_correcting_needs_no_catalogue(shelf: Shelf) -> None:
-    shelf.library.rate(CONSUMER, 550, FOUR)
-    shelf.lose_the_catalogue()
-    shelf.library.update_rating(CONSUMER, 550, Stars.of(1))
-    assert shelf.catalogue.calls == []
+def test_updating_a_rating_does_not_call_the_catalogue(env: Environment) -> None:
+    env.library.rate(CONSUMER, 550, FOUR)
+    env.take_catalogue_down()
+    env.library.update_rating(CONSUMER, 550, Stars.of(1))
+    assert env.catalogue.calls == []
 
 
-def test_what_is_not_rated_cannot_be_corrected(shelf: Shelf) -> None:
-    shelf.library.rate(ADMIN, 550, FOUR)
+def test_rating_of_another_user_cannot_be_updated(env: Environment) -> None:
+    env.library.rate(ADMIN, 550, FOUR)
     with pytest.raises(RatingNotFound):
-        shelf.library.update_rating(CONSUMER, 550, Stars.of(1))
-    assert shelf.library.rating(ADMIN, 550).stars == FOUR
+        env.library.update_rating(CONSUMER, 550, Stars.of(1))
+    assert env.library.rating(ADMIN, 550).stars == FOUR
 
 
-def test_a_rating_is_told_in_a_language(shelf: Shelf) -> None:
-    shelf.library.rate(CONSUMER, 550, FOUR)
-    rating = shelf.library.rating(CONSUMER, 550, language="es-ES")
+def test_rating_is_returned_in_the_requested_language(env: Environment) -> None:
+    env.library.rate(CONSUMER, 550, FOUR)
+    rating = env.library.rating(CONSUMER, 550, language="es-ES")
     assert rating.movie.title == "Título es-ES"
 
 
-def test_a_movie_that_is_not_rated_has_no_rating(shelf: Shelf) -> None:
-    shelf.library.add_favorite(CONSUMER, 550)
+def test_favorite_without_a_rating_has_no_rating(env: Environment) -> None:
+    env.library.add_favorite(CONSUMER, 550)
     with pytest.raises(RatingNotFound):
-        shelf.library.rating(CONSUMER, 550)
+        env.library.rating(CONSUMER, 550)
 
 
-def test_ratings_are_listed_as_asked_for(shelf: Shelf) -> None:
-    shelf.library.rate(CONSUMER, 550, FOUR)
+def test_ratings_are_listed_according_to_the_query(env: Environment) -> None:
+    env.library.rate(CONSUMER, 550, FOUR)
     query = ListQuery(sort_order("-rated_at", RATING_KEYS), page_size=7, language="es-ES")
-    page = shelf.library.ratings(CONSUMER, query)
-    assert page == shelf.store.ratings(CONSUMER.id, query)
+    page = env.library.ratings(CONSUMER, query)
+    assert page == env.store.ratings(CONSUMER.id, query)
     assert [each.movie.title for each in page.results] == ["Título es-ES"]
 
 
-def test_a_rating_can_be_taken_back(shelf: Shelf) -> None:
-    shelf.library.add_favorite(CONSUMER, 550)
-    shelf.library.rate(CONSUMER, 550, FOUR)
-    shelf.library.delete_rating(CONSUMER, 550)
-    assert shelf.library.favorite(CONSUMER, 550).rating is None
+def test_rating_can_be_deleted(env: Environment) -> None:
+    env.library.add_favorite(CONSUMER, 550)
+    env.library.rate(CONSUMER, 550, FOUR)
+    env.library.delete_rating(CONSUMER, 550)
+    assert env.library.favorite(CONSUMER, 550).rating is None
 
 
-def test_what_is_not_rated_cannot_be_taken_back(shelf: Shelf) -> None:
-    shelf.library.rate(ADMIN, 550, FOUR)
+def test_rating_of_another_user_cannot_be_deleted(env: Environment) -> None:
+    env.library.rate(ADMIN, 550, FOUR)
     with pytest.raises(RatingNotFound):
-        shelf.library.delete_rating(CONSUMER, 550)
+        env.library.delete_rating(CONSUMER, 550)
 
 
-def test_marks_tell_what_movies_are_to_somebody(shelf: Shelf) -> None:
-    shelf.library.add_favorite(CONSUMER, 550)
-    shelf.library.rate(CONSUMER, 550, FOUR)
-    assert shelf.library.marks(CONSUMER, [550])[550] == Mark(favorite=True, rating=FOUR)
-    assert shelf.library.marks(ADMIN, [550]).get(550, Mark()) == Mark()
+def test_marks_show_the_favorites_and_ratings_of_one_user(env: Environment) -> None:
+    env.library.add_favorite(CONSUMER, 550)
+    env.library.rate(CONSUMER, 550, FOUR)
+    assert env.library.marks(CONSUMER, [550])[550] == Mark(favorite=True, rating=FOUR)
+    assert env.library.marks(ADMIN, [550]).get(550, Mark()) == Mark()
 
 
 @dataclass
-class LongLibrary(FakeLibrary):
-    """A library of so many entries, each made when it is asked for."""
+class GeneratedLibrary(FakeLibrary):
+    """A library of `length` entries, which are created on request."""
 
     length: int = 0
-    asked_after: list[int] = field(default_factory=list)
+    requested_after: list[int] = field(default_factory=list)
 
     def entries(self, user_id: int, after: int, limit: int) -> tuple[Entry, ...]:
-        self.asked_after.append(after)
+        self.requested_after.append(after)
         numbers = range(after + 1, min(after + 1 + limit, self.length))
         return tuple(Entry(make_details(number), favorited_at=NOON) for number in numbers)
 
 
 def exported(store: FakeLibrary) -> Iterator[int]:
-    """Yield the IDs of an export, and hold no page for longer than it takes."""
+    """Yield the IDs of an export; release each page as soon as its IDs are extracted."""
     export = Library(store, FakeCatalogue()).export(CONSUMER)
     for ids in map(ids_of, export.pages):
         yield from ids
@@ -351,20 +351,20 @@ def ids_of(page: tuple[Entry, ...]) -> list[int]:
     return [entry.movie.id for entry in page]
 
 
-def test_an_export_has_all_that_is_mine_and_nothing_else(shelf: Shelf) -> None:
-    shelf.library.add_favorite(CONSUMER, 550)
-    shelf.library.rate(CONSUMER, 550, FOUR)
-    shelf.catalogue.add(make_record(551))
-    shelf.library.add_favorite(ADMIN, 551)
-    export = shelf.library.export(CONSUMER)
-    assert (export.user, export.exported_at) == (CONSUMER, shelf.clock.moment)
+def test_export_contains_only_the_entries_of_its_user(env: Environment) -> None:
+    env.library.add_favorite(CONSUMER, 550)
+    env.library.rate(CONSUMER, 550, FOUR)
+    env.catalogue.add(make_record(551))
+    env.library.add_favorite(ADMIN, 551)
+    export = env.library.export(CONSUMER)
+    assert (export.user, export.exported_at) == (CONSUMER, env.clock.moment)
     assert list(export.pages) == [
-        (Entry(RECORD.details, shelf.clock.moment, FOUR, shelf.clock.moment),)
+        (Entry(RECORD.details, env.clock.moment, FOUR, env.clock.moment),)
     ]
 
 
-def test_whoever_has_nothing_has_an_export_without_pages(shelf: Shelf) -> None:
-    assert list(shelf.library.export(CONSUMER).pages) == []
+def test_export_of_an_empty_library_has_no_pages(env: Environment) -> None:
+    assert list(env.library.export(CONSUMER).pages) == []
 
 
 @pytest.mark.parametrize(
@@ -377,37 +377,37 @@ def test_whoever_has_nothing_has_an_export_without_pages(shelf: Shelf) -> None:
         (2 * EXPORT_PAGE + 1, 3),
     ],
 )
-def test_an_export_is_whole_whatever_its_length(length: int, pages: int) -> None:
-    store = LongLibrary(length=length)
+def test_export_is_complete_for_any_length(length: int, pages: int) -> None:
+    store = GeneratedLibrary(length=length)
     assert list(exported(store)) == list(range(length))
-    assert store.asked_after == [-1 + EXPORT_PAGE * number for number in range(pages)]
+    assert store.requested_after == [-1 + EXPORT_PAGE * number for number in range(pages)]
 
 
-def test_an_export_has_no_empty_page() -> None:
-    export = Library(LongLibrary(length=EXPORT_PAGE), FakeCatalogue()).export(CONSUMER)
+def test_export_has_no_empty_page() -> None:
+    export = Library(GeneratedLibrary(length=EXPORT_PAGE), FakeCatalogue()).export(CONSUMER)
     assert [len(page) for page in export.pages] == [EXPORT_PAGE]
 
 
-def test_the_first_page_of_an_export_is_there_before_it_is_asked_for() -> None:
-    store = LongLibrary(length=EXPORT_PAGE)
+def test_first_page_of_an_export_is_fetched_eagerly() -> None:
+    store = GeneratedLibrary(length=EXPORT_PAGE)
     Library(store, FakeCatalogue()).export(CONSUMER)
-    assert store.asked_after == [-1]
+    assert store.requested_after == [-1]
 
 
-def test_no_page_of_an_export_is_fetched_before_the_one_before_it_is_read() -> None:
-    store = LongLibrary(length=3 * EXPORT_PAGE)
+def test_page_of_an_export_is_fetched_after_the_previous_one_was_read() -> None:
+    store = GeneratedLibrary(length=3 * EXPORT_PAGE)
     reader = exported(store)
     for _ in range(EXPORT_PAGE):
         next(reader)
-    assert store.asked_after == [-1]
+    assert store.requested_after == [-1]
     next(reader)
-    assert store.asked_after == [-1, EXPORT_PAGE - 1]
+    assert store.requested_after == [-1, EXPORT_PAGE - 1]
 
 
-def test_an_export_of_100_000_movies_holds_one_page_at_a_time() -> None:
+def test_export_of_100_000_movies_holds_one_page_in_memory() -> None:
     def peak(length: int) -> int:
         tracemalloc.start()
-        assert sum(1 for _ in exported(LongLibrary(length=length))) == length
+        assert sum(1 for _ in exported(GeneratedLibrary(length=length))) == length
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         return peak

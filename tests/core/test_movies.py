@@ -1,4 +1,4 @@
-"""Browsing requests exactly what the reader asked for, in the reader's language."""
+"""Queries are passed to the catalogue unchanged, with a default language."""
 
 import pytest
 
@@ -26,67 +26,67 @@ def movies(catalogue: FakeCatalogue) -> Movies:
     return Movies(catalogue, default_language="es-AR")
 
 
-def test_popular_movies_come_with_their_freshness(movies: Movies) -> None:
+def test_popular_movies_include_their_freshness(movies: Movies) -> None:
     assert movies.popular() == Fetched(make_page(make_movie(550, title="Fight Club")), STALE)
 
 
-def test_popular_movies_are_asked_for_in_the_default_language(
+def test_popular_movies_are_requested_in_the_default_language(
     movies: Movies, catalogue: FakeCatalogue
 ) -> None:
     movies.popular()
     assert catalogue.calls == [PopularQuery("es-AR", page=1, region=None)]
 
 
-def test_popular_movies_are_asked_for_as_the_reader_does(
+def test_popular_movies_are_requested_with_the_given_parameters(
     movies: Movies, catalogue: FakeCatalogue
 ) -> None:
     movies.popular(page=3, language="fr-FR", region="FR")
     assert catalogue.calls == [PopularQuery("fr-FR", page=3, region="FR")]
 
 
-def test_found_movies_come_with_their_freshness(movies: Movies) -> None:
+def test_search_results_include_their_freshness(movies: Movies) -> None:
     found = movies.search("fight")
     assert [movie.id for movie in found.value.results] == [550]
     assert found.freshness == STALE
 
 
-def test_a_search_is_in_the_default_language(movies: Movies, catalogue: FakeCatalogue) -> None:
+def test_search_uses_the_default_language(movies: Movies, catalogue: FakeCatalogue) -> None:
     movies.search("fight")
     assert catalogue.calls == [SearchQuery("fight", "es-AR", page=1, region=None, year=None)]
 
 
-def test_a_search_is_as_the_reader_asks(movies: Movies, catalogue: FakeCatalogue) -> None:
+def test_search_uses_the_given_parameters(movies: Movies, catalogue: FakeCatalogue) -> None:
     movies.search("club", page=2, language="fr", region="FR", year=1999)
     assert catalogue.calls == [SearchQuery("club", "fr", page=2, region="FR", year=1999)]
 
 
-def test_details_are_told_in_the_default_language(movies: Movies) -> None:
+def test_details_are_in_the_default_language(movies: Movies) -> None:
     details = movies.details(550)
     assert details.value.title == "Título es-AR"
     assert details.freshness == STALE
 
 
-def test_details_are_told_in_the_language_asked_for(movies: Movies) -> None:
+def test_details_are_in_the_requested_language(movies: Movies) -> None:
     assert movies.details(550, language="en-US").value.title == "Movie 550"
 
 
-def test_an_unknown_movie_has_no_details(movies: Movies) -> None:
+def test_details_of_an_unknown_movie_are_not_found(movies: Movies) -> None:
     with pytest.raises(MovieNotFound):
         movies.details(404)
 
 
-def test_genres_come_with_their_freshness(movies: Movies, catalogue: FakeCatalogue) -> None:
+def test_genres_include_their_freshness(movies: Movies, catalogue: FakeCatalogue) -> None:
     catalogue.genres_in = {"es-AR": (Genre(28, "Acción"),)}
     assert movies.genres() == Fetched((Genre(28, "Acción"),), STALE)
 
 
-def test_genres_are_named_in_the_language_asked_for(
+def test_genres_are_requested_in_the_given_language(
     movies: Movies, catalogue: FakeCatalogue
 ) -> None:
     movies.genres(language="fr")
     assert catalogue.calls == ["fr"]
 
 
-def test_the_default_language_is_english_unless_said_otherwise(catalogue: FakeCatalogue) -> None:
+def test_default_language_is_english_unless_configured(catalogue: FakeCatalogue) -> None:
     Movies(catalogue).popular()
     assert catalogue.calls == [PopularQuery("en-US")]

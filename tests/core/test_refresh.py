@@ -1,4 +1,4 @@
-"""Old movies are checked, deleted ones marked, and those without favorites or ratings dropped."""
+"""Old movies are checked, deleted ones are marked, and unreferenced ones are dropped."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from butaca.core.changes import Changes
+from butaca.core.changes import ChangeReader
 from butaca.core.errors import (
     CatalogueAnsweredNonsense,
     CatalogueFailed,
@@ -15,7 +15,13 @@ from butaca.core.errors import (
     LibraryUnavailable,
 )
 from butaca.core.models import Fetched, MovieRecord, StoredMovie
-from butaca.core.refresh import GONE_FOR, PATIENCE, TERMS, Outcome, Refresh
+from butaca.core.refresh import (
+    GONE_RECHECK_INTERVAL,
+    MAX_AGE,
+    MAX_CONSECUTIVE_FAILURES,
+    Outcome,
+    Refresh,
+)
 from tests.builders import CONSUMER, make_record
 from tests.fakes import FakeCatalogue, FakeChanges, FakeClock, FakeMovies
 
@@ -25,233 +31,237 @@ REFRESHED, UNCHANGED, GONE, DROPPED, FAILED = Outcome
 
 
 @dataclass
-class Heard:
-    """What a refresh told."""
+class ProgressRecorder:
+    """Records the progress of a refresh."""
 
     due: int | None = None
-    told: list[tuple[Outcome, int]] = field(default_factory=list)
+    outcomes: list[tuple[Outcome, int]] = field(default_factory=list)
     failures: list[tuple[int, CatalogueFailed]] = field(default_factory=list)
 
-    def began(self, due: int) -> None:
+    def started(self, due: int) -> None:
         self.due = due
 
     def done(self, outcome: Outcome, movies: int = 1) -> None:
-        self.told.append((outcome, movies))
+        self.outcomes.append((outcome, movies))
 
     def failed(self, movie_id: int, failure: CatalogueFailed) -> None:
         self.failures.append((movie_id, failure))
 
 
 @dataclass
-class Night:
-    """A refresh in the middle of fakes."""
+class Environment:
+    """A refresh and its fakes."""
 
     store: FakeMovies = field(default_factory=FakeMovies)
     catalogue: FakeCatalogue = field(default_factory=FakeCatalogue)
     lists: FakeChanges = field(default_factory=FakeChanges)
     clock: FakeClock = field(default_factory=FakeClock)
-    turns: int = 0
+    throttled: int = 0
 
-    def take_turn(self) -> None:
-        self.turns += 1
+    def throttle(self) -> None:
+        self.throttled += 1
 
-    def stock(self, *movie_ids: int, age: timedelta = MONTH, **changes: object) -> None:
-        """Store movies that somebody keeps, fetched so long ago; upstream has them anew."""
+    def add_favorites(self, *movie_ids: int, age: timedelta = MONTH, **changes: object) -> None:
+        """Store favorites that were fetched some time ago; upstream has newer versions."""
         for movie_id in movie_ids:
             at = self.clock.moment - age
             self.store.save_movie(make_record(movie_id, title="Before"), at)
             self.store.library.add_favorite(CONSUMER.id, movie_id, at)
             self.catalogue.add(make_record(movie_id, title="After", **changes))
 
-    def change(self, *movie_ids: int) -> None:
+    def mark_changed(self, *movie_ids: int) -> None:
         self.lists.changed |= dict.fromkeys(movie_ids, (self.clock.moment - DAY).date())
 
-    def refresh(self, older_than: timedelta = MONTH) -> Heard:
-        heard = Heard()
-        self.refreshing().run(older_than, heard)
-        return heard
+    def refresh(self, older_than: timedelta = MONTH) -> ProgressRecorder:
+        progress = ProgressRecorder()
+        self.make_refresh().run(older_than, progress)
+        return progress
 
-    def refreshing(self) -> Refresh:
-        changes = Changes(self.lists, self.take_turn)
-        return Refresh(self.store, self.catalogue, changes, self.take_turn, self.clock.now)
+    def make_refresh(self) -> Refresh:
+        reader = ChangeReader(self.lists, self.throttle)
+        return Refresh(self.store, self.catalogue, reader, self.throttle, self.clock.now)
 
     def titles(self) -> list[str]:
         return [record.details.title for record in self.store.library.movies.values()]
 
 
 @pytest.fixture
-def night() -> Night:
-    return Night()
+def env() -> Environment:
+    return Environment()
 
 
-# What is due
+# --- due movies
 
 
-def test_what_is_old_and_changed_is_fetched_again(night: Night) -> None:
-    night.stock(550)
-    night.change(550)
-    heard = night.refresh()
-    assert (heard.due, heard.told) == (1, [(REFRESHED, 1)])
-    assert night.titles() == ["After"]
-    assert night.store.stored[550].fetched_at == night.clock.moment
+def test_old_changed_movie_is_fetched(env: Environment) -> None:
+    env.add_favorites(550)
+    env.mark_changed(550)
+    progress = env.refresh()
+    assert (progress.due, progress.outcomes) == (1, [(REFRESHED, 1)])
+    assert env.titles() == ["After"]
+    assert env.store.stored[550].fetched_at == env.clock.moment
 
 
-def test_what_is_old_and_unchanged_is_not_fetched(night: Night) -> None:
-    night.stock(550, 551)
-    before = night.store.stored[550]
-    heard = night.refresh()
-    assert (heard.due, heard.told) == (2, [(UNCHANGED, 2)])
-    assert night.catalogue.calls == []
-    assert night.store.stored[550] == StoredMovie(550, before.fetched_at, night.clock.moment)
+def test_old_unchanged_movie_is_not_fetched(env: Environment) -> None:
+    env.add_favorites(550, 551)
+    before = env.store.stored[550]
+    progress = env.refresh()
+    assert (progress.due, progress.outcomes) == (2, [(UNCHANGED, 2)])
+    assert env.catalogue.calls == []
+    assert env.store.stored[550] == StoredMovie(550, before.fetched_at, env.clock.moment)
 
 
-def test_what_is_not_old_is_not_asked_for(night: Night) -> None:
-    night.stock(550, age=MONTH - DAY)
-    night.change(550)
-    heard = night.refresh()
-    assert (heard.due, heard.told) == (0, [])
-    assert night.turns == 0
+def test_recent_movie_is_not_due(env: Environment) -> None:
+    env.add_favorites(550, age=MONTH - DAY)
+    env.mark_changed(550)
+    progress = env.refresh()
+    assert (progress.due, progress.outcomes) == (0, [])
+    assert env.throttled == 0
 
 
-def test_what_was_found_unchanged_is_not_due_for_as_long(night: Night) -> None:
-    night.stock(550)
-    night.refresh()
-    night.clock.move((MONTH - DAY).total_seconds())
-    assert night.refresh().due == 0
+def test_unchanged_movie_is_not_due_until_it_is_old_again(env: Environment) -> None:
+    env.add_favorites(550)
+    env.refresh()
+    env.clock.move((MONTH - DAY).total_seconds())
+    assert env.refresh().due == 0
 
 
-def test_what_is_unchanged_for_long_is_checked_since_its_last_check(night: Night) -> None:
-    night.stock(550)
-    night.refresh()
-    night.lists.calls.clear()
-    night.clock.move(MONTH.total_seconds())
-    assert night.refresh().told == [(UNCHANGED, 1)]
-    oldest = min(first for first, _, _ in night.lists.calls)
-    assert oldest > (night.clock.moment - MONTH - 15 * DAY).date()
+def test_lists_are_read_back_to_the_last_check_only(env: Environment) -> None:
+    env.add_favorites(550)
+    env.refresh()
+    env.lists.calls.clear()
+    env.clock.move(MONTH.total_seconds())
+    assert env.refresh().outcomes == [(UNCHANGED, 1)]
+    oldest = min(first for first, _, _ in env.lists.calls)
+    assert oldest > (env.clock.moment - MONTH - 15 * DAY).date()
 
 
-def test_all_is_due_where_no_age_is_asked_for(night: Night) -> None:
-    night.stock(550, age=timedelta())
-    assert night.refresh(timedelta()).due == 1
+def test_every_movie_is_due_at_age_zero(env: Environment) -> None:
+    env.add_favorites(550, age=timedelta())
+    assert env.refresh(timedelta()).due == 1
 
 
-# TMDB's terms
+# --- the age limit of TMDB's terms of use
 
 
-def test_what_is_older_than_180_days_is_fetched_even_if_unchanged(night: Night) -> None:
-    night.stock(550, age=TERMS)
-    night.store.mark_unchanged([550], night.clock.moment - MONTH)
-    assert night.refresh().told == [(REFRESHED, 1)]
+def test_movie_of_180_days_is_fetched_even_if_unchanged(env: Environment) -> None:
+    env.add_favorites(550, age=MAX_AGE)
+    env.store.mark_unchanged([550], env.clock.moment - MONTH)
+    assert env.refresh().outcomes == [(REFRESHED, 1)]
 
 
-def test_what_is_older_than_180_days_is_fetched_even_if_checked_just_now(night: Night) -> None:
-    night.stock(550, age=TERMS)
-    night.store.mark_unchanged([550], night.clock.moment)
-    assert night.refresh().told == [(REFRESHED, 1)]
+def test_movie_of_180_days_is_fetched_even_if_just_checked(env: Environment) -> None:
+    env.add_favorites(550, age=MAX_AGE)
+    env.store.mark_unchanged([550], env.clock.moment)
+    assert env.refresh().outcomes == [(REFRESHED, 1)]
 
 
-def test_what_is_older_than_180_days_is_fetched_whatever_is_asked_for(night: Night) -> None:
-    night.stock(550, age=TERMS)
-    assert night.refresh(timedelta.max).told == [(REFRESHED, 1)]
+def test_movie_of_180_days_is_fetched_at_any_requested_age(env: Environment) -> None:
+    env.add_favorites(550, age=MAX_AGE)
+    assert env.refresh(timedelta.max).outcomes == [(REFRESHED, 1)]
 
 
 @pytest.mark.parametrize(("age", "outcome"), [(119, UNCHANGED), (120, REFRESHED)])
-def test_what_could_come_to_be_late_is_not_spared(night: Night, age: int, outcome: Outcome) -> None:
-    night.stock(550, age=age * DAY)
-    night.store.mark_unchanged([550], night.clock.moment - MONTH)
-    assert night.refresh().told == [(outcome, 1)]
+def test_movie_that_may_exceed_180_days_before_the_next_run_is_fetched(
+    env: Environment, age: int, outcome: Outcome
+) -> None:
+    env.add_favorites(550, age=age * DAY)
+    env.store.mark_unchanged([550], env.clock.moment - MONTH)
+    assert env.refresh().outcomes == [(outcome, 1)]
 
 
 @pytest.mark.parametrize("days", [1, 7, 29, 30])
-def test_nothing_is_ever_late_where_one_refreshes_in_time(night: Night, days: int) -> None:
-    night.stock(550, age=timedelta())
+def test_no_movie_exceeds_180_days_with_regular_refreshes(env: Environment, days: int) -> None:
+    env.add_favorites(550, age=timedelta())
     for _ in range(1000 // days):
-        night.clock.move((days * DAY).total_seconds())
-        assert night.clock.moment - night.store.stored[550].fetched_at <= TERMS
-        night.refresh()
-    assert 5 <= len(night.catalogue.calls) <= 10
+        env.clock.move((days * DAY).total_seconds())
+        assert env.clock.moment - env.store.stored[550].fetched_at <= MAX_AGE
+        env.refresh()
+    assert 5 <= len(env.catalogue.calls) <= 10
 
 
-# What is gone
+# --- gone movies
 
 
-def test_what_upstream_does_not_have_is_gone(night: Night) -> None:
-    night.stock(550)
-    night.change(550)
-    night.catalogue.records.clear()
-    assert night.refresh().told == [(GONE, 1)]
-    assert night.store.stored[550].gone_at == night.clock.moment
+def test_movie_that_upstream_no_longer_has_is_marked_gone(env: Environment) -> None:
+    env.add_favorites(550)
+    env.mark_changed(550)
+    env.catalogue.records.clear()
+    assert env.refresh().outcomes == [(GONE, 1)]
+    assert env.store.stored[550].gone_at == env.clock.moment
 
 
-def test_what_is_gone_stays_as_it_was(night: Night) -> None:
-    night.stock(550)
-    night.change(550)
-    night.catalogue.records.clear()
-    night.refresh()
-    favorite = night.store.library.find_favorite(CONSUMER.id, 550)
+def test_gone_movie_keeps_its_details(env: Environment) -> None:
+    env.add_favorites(550)
+    env.mark_changed(550)
+    env.catalogue.records.clear()
+    env.refresh()
+    favorite = env.store.library.find_favorite(CONSUMER.id, 550)
     assert favorite
     assert favorite.movie.title == "Before"
 
 
-@pytest.mark.parametrize(("days", "asked"), [(29, 0), (30, 1)])
-def test_what_is_gone_is_asked_for_again_after_a_month(night: Night, days: int, asked: int) -> None:
-    night.stock(550, age=TERMS)
-    night.store.mark_gone(550, night.clock.moment)
-    night.clock.move((days * DAY).total_seconds())
-    night.refresh(DAY)
-    assert len(night.catalogue.calls) == asked
+@pytest.mark.parametrize(("days", "requests"), [(29, 0), (30, 1)])
+def test_gone_movie_is_requested_again_after_30_days(
+    env: Environment, days: int, requests: int
+) -> None:
+    env.add_favorites(550, age=MAX_AGE)
+    env.store.mark_gone(550, env.clock.moment)
+    env.clock.move((days * DAY).total_seconds())
+    env.refresh(DAY)
+    assert len(env.catalogue.calls) == requests
 
 
-def test_what_is_still_gone_is_gone_since_the_first_time(night: Night) -> None:
-    night.stock(550)
-    since = night.clock.moment
-    night.store.mark_gone(550, since)
-    night.catalogue.records.clear()
-    night.clock.move(GONE_FOR.total_seconds())
-    assert night.refresh().told == [(GONE, 1)]
-    assert night.store.stored[550].gone_at == since
-    assert night.store.stored[550].checked_at == night.clock.moment
+def test_gone_movie_keeps_its_first_gone_time(env: Environment) -> None:
+    env.add_favorites(550)
+    since = env.clock.moment
+    env.store.mark_gone(550, since)
+    env.catalogue.records.clear()
+    env.clock.move(GONE_RECHECK_INTERVAL.total_seconds())
+    assert env.refresh().outcomes == [(GONE, 1)]
+    assert env.store.stored[550].gone_at == since
+    assert env.store.stored[550].checked_at == env.clock.moment
 
 
-def test_what_returns_is_as_any_other(night: Night) -> None:
-    night.stock(550)
-    night.store.mark_gone(550, night.clock.moment)
-    night.clock.move(GONE_FOR.total_seconds())
-    assert night.refresh().told == [(REFRESHED, 1)]
-    assert night.store.stored[550].gone_at is None
+def test_movie_that_returns_is_no_longer_gone(env: Environment) -> None:
+    env.add_favorites(550)
+    env.store.mark_gone(550, env.clock.moment)
+    env.clock.move(GONE_RECHECK_INTERVAL.total_seconds())
+    assert env.refresh().outcomes == [(REFRESHED, 1)]
+    assert env.store.stored[550].gone_at is None
 
 
-# What nobody keeps
+# --- unreferenced movies
 
 
-def test_what_nobody_keeps_is_dropped_however_new(night: Night) -> None:
-    night.stock(550)
-    night.store.save_movie(make_record(551), night.clock.moment)
-    heard = night.refresh()
-    assert heard.told == [(DROPPED, 1), (UNCHANGED, 1)]
-    assert heard.due == 1
-    assert night.store.stored.keys() == {550}
+def test_unreferenced_movie_is_dropped_at_any_age(env: Environment) -> None:
+    env.add_favorites(550)
+    env.store.save_movie(make_record(551), env.clock.moment)
+    progress = env.refresh()
+    assert progress.outcomes == [(DROPPED, 1), (UNCHANGED, 1)]
+    assert progress.due == 1
+    assert env.store.stored.keys() == {550}
 
 
-def test_what_is_forgotten_meanwhile_is_not_asked_for(night: Night) -> None:
-    night.stock(550)
-    night.change(550)
+def test_favorite_removed_during_the_refresh_is_not_fetched(env: Environment) -> None:
+    env.add_favorites(550)
+    env.mark_changed(550)
 
-    class Forgetting(FakeChanges):
+    class ClearingChanges(FakeChanges):
         def changes(self, *args: object) -> object:  # type: ignore[override]
-            night.store.library.clear_favorites(CONSUMER.id)
+            env.store.library.clear_favorites(CONSUMER.id)
             return FakeChanges.changes(self, *args)  # type: ignore[arg-type]
 
-    night.lists = Forgetting()
-    assert night.refresh().told == []
-    assert night.catalogue.calls == []
+    env.lists = ClearingChanges()
+    assert env.refresh().outcomes == []
+    assert env.catalogue.calls == []
 
 
-# What fails
+# --- failures
 
 
-class Flawed(FakeCatalogue):
-    """A catalogue in which some movies fail."""
+class FailingCatalogue(FakeCatalogue):
+    """A catalogue that raises an error for some movies."""
 
     def __init__(self, records: dict[int, MovieRecord], failures: dict[int, Exception]) -> None:
         super().__init__(records=records)
@@ -264,111 +274,113 @@ class Flawed(FakeCatalogue):
         return super().record(movie_id)
 
 
-def fail(night: Night, *movie_ids: int, by: Callable[[], Exception]) -> None:
-    night.change(*night.store.stored)
-    night.catalogue = Flawed(night.catalogue.records, {each: by() for each in movie_ids})
+def fail_movies(env: Environment, *movie_ids: int, error: Callable[[], Exception]) -> None:
+    env.mark_changed(*env.store.stored)
+    env.catalogue = FailingCatalogue(env.catalogue.records, {each: error() for each in movie_ids})
 
 
-def test_a_movie_that_makes_no_sense_is_told_and_passed_over(night: Night) -> None:
-    night.stock(550, 551)
-    fail(night, 550, by=CatalogueAnsweredNonsense)
-    heard = night.refresh()
-    assert heard.told == [(FAILED, 1), (REFRESHED, 1)]
-    ((movie_id, failure),) = heard.failures
+def test_invalid_response_is_reported_and_skipped(env: Environment) -> None:
+    env.add_favorites(550, 551)
+    fail_movies(env, 550, error=CatalogueAnsweredNonsense)
+    progress = env.refresh()
+    assert progress.outcomes == [(FAILED, 1), (REFRESHED, 1)]
+    ((movie_id, failure),) = progress.failures
     assert (movie_id, type(failure)) == (550, CatalogueAnsweredNonsense)
 
 
-def test_what_failed_is_still_due(night: Night) -> None:
-    night.stock(550)
-    fail(night, 550, by=CatalogueAnsweredNonsense)
-    night.refresh()
-    assert night.refresh().due == 1
+def test_failed_movie_stays_due(env: Environment) -> None:
+    env.add_favorites(550)
+    fail_movies(env, 550, error=CatalogueAnsweredNonsense)
+    env.refresh()
+    assert env.refresh().due == 1
 
 
-def test_ten_failures_in_a_row_are_enough(night: Night) -> None:
-    night.stock(*range(1, 100))
-    fail(night, *range(1, 100), by=CatalogueUnavailable)
+def test_refresh_stops_after_10_consecutive_failures(env: Environment) -> None:
+    env.add_favorites(*range(1, 100))
+    fail_movies(env, *range(1, 100), error=CatalogueUnavailable)
     with pytest.raises(CatalogueUnavailable):
-        night.refresh()
-    assert night.catalogue.calls == list(range(1, PATIENCE + 1))
+        env.refresh()
+    assert env.catalogue.calls == list(range(1, MAX_CONSECUTIVE_FAILURES + 1))
 
 
-def test_failures_that_are_not_in_a_row_stop_nothing(night: Night) -> None:
-    night.stock(*range(1, 100))
-    fail(night, *range(1, 100, 2), by=CatalogueUnavailable)
-    heard = night.refresh()
-    assert (len(heard.failures), heard.told.count((REFRESHED, 1))) == (50, 49)
+def test_nonconsecutive_failures_do_not_stop_the_refresh(env: Environment) -> None:
+    env.add_favorites(*range(1, 100))
+    fail_movies(env, *range(1, 100, 2), error=CatalogueUnavailable)
+    progress = env.refresh()
+    assert (len(progress.failures), progress.outcomes.count((REFRESHED, 1))) == (50, 49)
 
 
-def test_a_key_that_is_refused_stops_at_once(night: Night) -> None:
-    night.stock(550, 551)
-    fail(night, 550, 551, by=CatalogueRefusedUs)
+def test_rejected_api_key_stops_the_refresh_immediately(env: Environment) -> None:
+    env.add_favorites(550, 551)
+    fail_movies(env, 550, 551, error=CatalogueRefusedUs)
     with pytest.raises(CatalogueRefusedUs):
-        night.refresh()
-    assert night.catalogue.calls == [550]
+        env.refresh()
+    assert env.catalogue.calls == [550]
 
 
-def test_a_list_that_cannot_be_read_stops_before_anything_is_marked(night: Night) -> None:
-    night.stock(550, age=TERMS)
-    before = dict(night.store.stored)
-    night.lists.failure = CatalogueAnsweredNonsense(upstream_status=404)
+def test_unreadable_list_stops_the_refresh_before_any_write(env: Environment) -> None:
+    env.add_favorites(550, age=MAX_AGE)
+    before = dict(env.store.stored)
+    env.lists.failure = CatalogueAnsweredNonsense(upstream_status=404)
     with pytest.raises(CatalogueAnsweredNonsense):
-        night.refresh()
-    assert night.store.stored == before
+        env.refresh()
+    assert env.store.stored == before
 
 
-def test_what_was_done_before_a_stop_is_not_done_again(night: Night) -> None:
-    night.stock(*range(1, 21))
-    fail(night, *range(6, 21), by=CatalogueUnavailable)
+def test_stopped_refresh_is_resumed_without_repetition(env: Environment) -> None:
+    env.add_favorites(*range(1, 21))
+    fail_movies(env, *range(6, 21), error=CatalogueUnavailable)
     with pytest.raises(CatalogueUnavailable):
-        night.refresh()
-    fail(night, by=CatalogueUnavailable)
-    night.refresh()
-    assert night.catalogue.calls == list(range(6, 21))
+        env.refresh()
+    fail_movies(env, error=CatalogueUnavailable)
+    env.refresh()
+    assert env.catalogue.calls == list(range(6, 21))
 
 
-def test_a_database_that_goes_away_stops_it(night: Night) -> None:
-    class Away(FakeMovies):
+def test_database_failure_stops_the_refresh(env: Environment) -> None:
+    class UnavailableStore(FakeMovies):
         def save_movie(self, *_: object) -> None:
             raise LibraryUnavailable
 
-    night.stock(550, 551)
-    night.change(550, 551)
-    night.store = Away(night.store.library, night.store.stored)
+    env.add_favorites(550, 551)
+    env.mark_changed(550, 551)
+    env.store = UnavailableStore(env.store.library, env.store.stored)
     with pytest.raises(LibraryUnavailable):
-        night.refresh()
-    assert night.catalogue.calls == [550]
+        env.refresh()
+    assert env.catalogue.calls == [550]
 
 
-# Together
+# --- whole runs
 
 
-def test_every_call_waits_for_its_turn(night: Night) -> None:
-    night.stock(*range(1, 30))
-    night.change(*range(1, 20))
-    night.refresh()
-    assert night.turns == len(night.catalogue.calls) + len(night.lists.calls)
-    assert len(night.catalogue.calls) == 19
+def test_every_request_is_throttled(env: Environment) -> None:
+    env.add_favorites(*range(1, 30))
+    env.mark_changed(*range(1, 20))
+    env.refresh()
+    assert env.throttled == len(env.catalogue.calls) + len(env.lists.calls)
+    assert len(env.catalogue.calls) == 19
 
 
-def test_a_large_library_is_read_by_the_page(night: Night) -> None:
-    night.stock(*range(1, 2502))
-    night.change(*range(1, 2502, 2))
-    heard = night.refresh()
-    outcomes = {each: sum(n for told, n in heard.told if told is each) for each in Outcome}
-    assert heard.due == 2501
-    assert (outcomes[REFRESHED], outcomes[UNCHANGED]) == (1251, 1250)
+def test_large_library_is_processed_in_batches(env: Environment) -> None:
+    env.add_favorites(*range(1, 2502))
+    env.mark_changed(*range(1, 2502, 2))
+    progress = env.refresh()
+    totals = {
+        each: sum(n for outcome, n in progress.outcomes if outcome is each) for each in Outcome
+    }
+    assert progress.due == 2501
+    assert (totals[REFRESHED], totals[UNCHANGED]) == (1251, 1250)
 
 
-def test_what_another_refresh_did_meanwhile_is_not_done_again(night: Night) -> None:
-    night.stock(550, 551)
-    night.change(550, 551)
+def test_movie_refreshed_concurrently_is_not_fetched_again(env: Environment) -> None:
+    env.add_favorites(550, 551)
+    env.mark_changed(550, 551)
 
-    class Overtaken(FakeChanges):
+    class RacingChanges(FakeChanges):
         def changes(self, *args: object) -> object:  # type: ignore[override]
-            night.store.save_movie(make_record(550), night.clock.moment)
+            env.store.save_movie(make_record(550), env.clock.moment)
             return FakeChanges.changes(self, *args)  # type: ignore[arg-type]
 
-    night.lists = Overtaken(night.lists.changed)
-    assert night.refresh().told == [(REFRESHED, 1)]
-    assert night.catalogue.calls == [551]
+    env.lists = RacingChanges(env.lists.changed)
+    assert env.refresh().outcomes == [(REFRESHED, 1)]
+    assert env.catalogue.calls == [551]

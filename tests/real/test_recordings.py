@@ -1,4 +1,4 @@
-"""Recorded TMDB responses through the whole service: nothing lost, nothing invented."""
+"""Recorded TMDB responses pass through the whole service without losses or additions."""
 
 import json
 import shutil
@@ -20,7 +20,7 @@ IMAGES = "https://image.tmdb.org/t/p"
 OFTEN_EMPTY = ("overview", "release_date", "tagline", "homepage", "imdb_id")
 
 pytestmark = pytest.mark.skipif(
-    not RECORDINGS.is_dir(), reason="TMDB's recorded answers are not beside this checkout"
+    not RECORDINGS.is_dir(), reason="TMDB's recorded responses are not next to this checkout"
 )
 
 
@@ -49,13 +49,13 @@ def client(
         yield client
 
 
-def expected(recorded: dict[str, Any]) -> dict[str, Any]:
-    """What TMDB said of a movie, in the words of our contract."""
-    absent = {name: None for name in OFTEN_EMPTY if recorded.get(name) == ""}
+def expected_movie(recorded: dict[str, Any]) -> dict[str, Any]:
+    """Return a recorded movie in the format of our API."""
+    missing = {name: None for name in OFTEN_EMPTY if recorded.get(name) == ""}
     poster, backdrop = recorded["poster_path"], recorded["backdrop_path"]
     movie = {
         **recorded,
-        **absent,
+        **missing,
         "poster_url": poster and f"{IMAGES}/w500{poster}",
         "backdrop_url": backdrop and f"{IMAGES}/w1280{backdrop}",
     }
@@ -65,38 +65,38 @@ def expected(recorded: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("page", range(1, 21))
-def test_a_recorded_page_is_served_whole_and_in_order(client: FlaskClient, page: int) -> None:
+def test_recorded_page_is_served_completely_and_in_order(client: FlaskClient, page: int) -> None:
     recorded = json.loads((RECORDINGS / "popular" / f"page-{page}.json").read_text())
-    answer = client.get(f"/api/v1/movies/popular?page={page}").json
-    assert answer == {
+    response = client.get(f"/api/v1/movies/popular?page={page}").json
+    assert response == {
         "page": page,
         "page_size": 20,
         "total_pages": min(recorded["total_pages"], 500),
         "total_results": recorded["total_results"],
-        "results": [expected(movie) for movie in recorded["results"]],
+        "results": [expected_movie(movie) for movie in recorded["results"]],
     }
 
 
-def test_every_recorded_movie_is_served_whole(client: FlaskClient) -> None:
+def test_every_recorded_movie_is_served_completely(client: FlaskClient) -> None:
     files = sorted((RECORDINGS / "movie").glob("*.json"))
     assert len(files) > 400
     for file in files:
-        answer = client.get(f"/api/v1/movies/{file.stem}").json
-        assert answer == expected(json.loads(file.read_text())), file.name
+        response = client.get(f"/api/v1/movies/{file.stem}").json
+        assert response == expected_movie(json.loads(file.read_text())), file.name
 
 
-def test_the_genres_are_named_as_in_every_recorded_movie(client: FlaskClient) -> None:
+def test_genre_names_match_those_of_every_recorded_movie(client: FlaskClient) -> None:
     movies = [json.loads(file.read_text()) for file in (RECORDINGS / "movie").glob("*.json")]
     recorded = {genre["id"]: genre["name"] for movie in movies for genre in movie["genres"]}
-    answer = client.get("/api/v1/movies/genres").json
-    assert answer is not None
-    genres = {genre["id"]: genre["name"] for genre in answer["genres"]}
+    response = client.get("/api/v1/movies/genres").json
+    assert response is not None
+    genres = {genre["id"]: genre["name"] for genre in response["genres"]}
     assert len(genres) == 19
     assert recorded.items() <= genres.items()
 
 
-def test_every_recorded_movie_can_be_kept_and_is_kept_whole(client: FlaskClient) -> None:
+def test_recorded_movie_is_stored_completely_as_a_favorite(client: FlaskClient) -> None:
     for file in sorted((RECORDINGS / "movie").glob("*.json"))[::5]:
-        answer = client.post("/api/v1/me/favorites", json={"movie_id": int(file.stem)})
-        assert answer.json is not None
-        assert answer.json["movie"] == expected(json.loads(file.read_text())), file.name
+        response = client.post("/api/v1/me/favorites", json={"movie_id": int(file.stem)})
+        assert response.json is not None
+        assert response.json["movie"] == expected_movie(json.loads(file.read_text())), file.name

@@ -80,7 +80,7 @@ def test_clearing_deletes_all_the_favorites_of_one_user(
 
     assert answer.status_code == 200
     assert answer.json == {"user_id": CONSUMER.id, "deleted": 3}
-    assert set(world.store.kept) == {(ADMIN.id, 1)}
+    assert set(world.store.favorited) == {(ADMIN.id, 1)}
 
 
 def test_clearing_leaves_the_ratings(world: World, admin: ContractClient) -> None:
@@ -90,7 +90,7 @@ def test_clearing_leaves_the_ratings(world: World, admin: ContractClient) -> Non
 
     admin.delete(favorites_of(CONSUMER.id))
 
-    assert world.store.kept == {}
+    assert world.store.favorited == {}
     assert world.store.rated == rated
 
 

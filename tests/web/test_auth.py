@@ -116,7 +116,7 @@ def test_user_may_not_clear_their_own_favorites_by_user_id(
     response = consumer.delete(f"{API}/users/{CONSUMER.id}/favorites")
 
     assert response.status_code == 403
-    assert (CONSUMER.id, 550) in world.store.kept
+    assert (CONSUMER.id, 550) in world.store.favorited
 
 
 @pytest.mark.parametrize(

@@ -323,7 +323,7 @@ APP = create_web(WORLD.services(), WebOptions())
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
     """Reset the world before each request, so that no request sees the writes of another."""
-    WORLD.store.kept.clear()
+    WORLD.store.favorited.clear()
     WORLD.store.rated.clear()
     furnish(WORLD)
     return APP(environ, start_response)

@@ -61,7 +61,7 @@ REFUSALS = [
         {"WWW-Authenticate": 'Bearer realm="butaca", error="invalid_token"'},
     ),
     (
-        errors.RoleMissing(),
+        errors.PermissionDenied(),
         403,
         "forbidden",
         {"WWW-Authenticate": 'Bearer realm="butaca", error="insufficient_scope"'},
@@ -111,13 +111,13 @@ def test_every_refusal_has_its_status_code_and_headers(
 # operators, and the rest are base classes.
 FOR_OPERATORS = {
     errors.NameTaken,
-    errors.NameUnacceptable,
+    errors.InvalidName,
     errors.TokenNotFound,
-    errors.TokenRevokedAlready,
-    errors.LifetimeUnacceptable,
+    errors.TokenAlreadyRevoked,
+    errors.InvalidLifetime,
     errors.DemoRoleFixed,
 }
-NOT_IN_THE_API = {Refusal, errors.CatalogueFailed, errors.StarsOutOfRange, errors.SortUnknown}
+NOT_IN_THE_API = {Refusal, errors.CatalogueFailed, errors.StarsOutOfRange, errors.InvalidSortOrder}
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def test_keeping_a_movie_makes_it_a_favorite(world: World, consumer: ContractCli
     assert answer.status_code == 201
     assert answer.headers["Location"] == f"{FAVORITES}/550"
     assert shown(answer) == shown(consumer.get(answer.headers["Location"]))
-    assert world.store.kept == {(ME, 550): world.clock.now()}
+    assert world.store.favorited == {(ME, 550): world.clock.now()}
 
 
 def test_a_favorite_is_the_whole_movie_and_when_it_was_kept(
@@ -165,7 +165,7 @@ def test_forgetting_a_movie_leaves_its_rating(world: World, consumer: ContractCl
 
     assert answer.status_code == 204
     assert answer.data == b""
-    assert set(world.store.kept) == {(ME, 13)}
+    assert set(world.store.favorited) == {(ME, 13)}
     assert set(world.store.rated) == {(ME, 550)}
 
 
@@ -182,7 +182,7 @@ def test_forgetting_leaves_what_somebody_else_keeps(world: World, consumer: Cont
 
     consumer.delete(f"{FAVORITES}/550")
 
-    assert set(world.store.kept) == {(ADMIN.id, 550)}
+    assert set(world.store.favorited) == {(ADMIN.id, 550)}
 
 
 def test_an_empty_list_is_a_page_of_nothing(consumer: ContractClient) -> None:
@@ -539,7 +539,7 @@ def test_rating_a_movie_does_not_keep_it(world: World, consumer: ContractClient)
 
     consumer.put(f"{RATINGS}/550", json={"stars": 5})
 
-    assert world.store.kept == {}
+    assert world.store.favorited == {}
 
 
 def test_there_is_nothing_to_correct_where_there_is_no_rating(

@@ -18,7 +18,7 @@ from butaca.core.models import Role, Token, User
 from butaca.operator_error import OperatorError
 
 if TYPE_CHECKING:
-    from butaca.core.people import People
+    from butaca.core.users import UserManager
 
 Roles = click.Choice([role.lower() for role in Role], case_sensitive=False)
 
@@ -55,7 +55,7 @@ def add(name: str, role: str) -> None:
 def list_users(as_json: bool) -> None:
     """List all users, by ID."""
     with _people() as people:
-        everybody = people.everybody()
+        everybody = people.all_users()
     print_rows(map(_user_row, everybody), ("id", "role", "name"), as_json=as_json)
 
 
@@ -68,7 +68,7 @@ def set_role(user: str, role: str) -> None:
     The role of a demo user cannot be changed.
     """
     with _people() as people:
-        found = people.who(user)
+        found = people.resolve(user)
         people.set_role(found, Role(role.upper()))
     click.echo(
         f"{found.name} now has the role {role.upper()}; all pods apply it within 5 seconds.",
@@ -84,15 +84,15 @@ def remove(user: str, yes: bool) -> None:
 
     This cannot be undone. It asks for confirmation on a terminal, and needs --yes elsewhere.
     """
-    from butaca.core.people import is_demo
+    from butaca.core.users import is_demo_user
 
     with _people() as people:
-        found = people.who(user)
+        found = people.resolve(user)
         if not yes:
             _confirm(f"Remove {found.name} ({found.id}) with all tokens, favorites and ratings?")
         people.remove(found)
     click.echo(f"{found.name} is removed; all pods refuse the tokens within 5 seconds.", err=True)
-    if is_demo(found):
+    if is_demo_user(found):
         click.echo("The next start with DEMO_USERS=true adds this demo user again.", err=True)
 
 
@@ -114,7 +114,7 @@ def issue(user: str, expires_in: timedelta | None) -> None:
     The token cannot be shown again, because only its SHA-256 is stored.
     """
     with _people() as people:
-        token, secret = people.issue(people.who(user), expires_in)
+        token, secret = people.issue(people.resolve(user), expires_in)
     click.echo(secret)
     click.echo(
         f"Token {token.id} of {token.owner.name} cannot be shown again; {_expiry(token)}.", err=True
@@ -127,7 +127,7 @@ def issue(user: str, expires_in: timedelta | None) -> None:
 def list_tokens(user: str | None, as_json: bool) -> None:
     """List the tokens of USER, given by ID or name, or of all users."""
     with _people() as people:
-        found = people.tokens(None if user is None else people.who(user))
+        found = people.tokens(None if user is None else people.resolve(user))
         rows = [_token_row(token, people.now()) for token in found]
     columns = ("id", "user_id", "state", "created_at", "expires_at", "revoked_at", "name")
     print_rows(rows, columns, as_json=as_json)
@@ -146,14 +146,14 @@ def revoke(token_id: str | None, user: str | None) -> None:
 
 
 @contextmanager
-def _people() -> Iterator["People"]:
+def _people() -> Iterator["UserManager"]:
     """Open the user management at DATABASE_URL; report errors in one line."""
     from butaca.adapters.sql import SqlAccounts, schema
-    from butaca.core.people import People
+    from butaca.core.users import UserManager
 
     with one_line_errors(), open_database() as database:
         schema.check(database)
-        yield People(SqlAccounts(database))
+        yield UserManager(SqlAccounts(database))
 
 
 def _confirm(question: str) -> None:
@@ -163,15 +163,15 @@ def _confirm(question: str) -> None:
     click.confirm(question, abort=True, err=True)
 
 
-def _revoke(people: "People", token_id: str) -> str:
+def _revoke(people: "UserManager", token_id: str) -> str:
     token = people.revoke(_parse_id(token_id))
     return (
         f"Token {token.id} of {token.owner.name} is revoked; all pods refuse it within 5 seconds."
     )
 
 
-def _revoke_all(people: "People", user: str) -> str:
-    owner = people.who(user)
+def _revoke_all(people: "UserManager", user: str) -> str:
+    owner = people.resolve(user)
     count = people.revoke_all(owner)
     if not count:
         return f"{owner.name} has no tokens left to revoke."

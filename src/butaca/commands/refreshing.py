@@ -14,10 +14,10 @@ import click
 from butaca import resources
 from butaca.adapters.sql import SqlMovies, schema
 from butaca.adapters.tmdb import TmdbCatalogue
-from butaca.core.changes import Changes
+from butaca.core.changes import ChangeReader
 from butaca.core.errors import CatalogueFailed
-from butaca.core.pace import Pace
 from butaca.core.refresh import Outcome, Refresh
+from butaca.core.throttle import Throttle
 from butaca.operator_error import OperatorError
 from butaca.settings import RefreshSettings
 
@@ -45,8 +45,8 @@ def create(settings: RefreshSettings, rate: float) -> Refresh:
     database = resources.database(settings, connections=1)
     schema.check(database)
     tmdb = TmdbCatalogue(resources.tmdb(settings, connections=1), settings.default_language)
-    wait_turn = Pace(rate).wait_turn
-    return Refresh(SqlMovies(database), tmdb, Changes(tmdb, wait_turn), wait_turn)
+    throttle = Throttle(rate).wait
+    return Refresh(SqlMovies(database), tmdb, ChangeReader(tmdb, throttle), throttle)
 
 
 def run(refresh: Refresh, older_than: timedelta) -> int:
@@ -79,7 +79,7 @@ class Report:
         self._due = self._checked = 0
         self._bar: ProgressBar[int] | None = None
 
-    def began(self, due: int) -> None:
+    def started(self, due: int) -> None:
         """Report the number of movies that are due."""
         self._due = due
         if due and sys.stderr.isatty():

@@ -7,7 +7,7 @@ from datetime import datetime
 from hashlib import sha256
 
 from butaca.core.clock import utc_now
-from butaca.core.errors import RoleMissing, TokenRejected, UserNotFound
+from butaca.core.errors import PermissionDenied, TokenRejected, UserNotFound
 from butaca.core.models import Role, User
 from butaca.core.ports import AccountStore, Bearer
 
@@ -19,41 +19,41 @@ DEMO_USERS = (
 
 
 def digest(token: str) -> str:
-    """Return the form in which a token is stored: its SHA-256 digest, in hexadecimal."""
+    """Return the SHA-256 digest of a token in hexadecimal, which is stored instead of the token."""
     return sha256(token.encode()).hexdigest()
 
 
-def permit(user: User, role: Role) -> None:
-    """Check that a user has the permissions of `role`. Raises RoleMissing."""
+def require_role(user: User, role: Role) -> None:
+    """Check that a user has the permissions of a role. Raises PermissionDenied."""
     if not user.role.includes(role):
-        raise RoleMissing
+        raise PermissionDenied
 
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """The users of the API. Every method may raise LibraryUnavailable."""
+    """Authenticates users and provides the demo users. May raise LibraryUnavailable."""
 
     store: AccountStore
     now: Callable[[], datetime] = utc_now
 
     def identify(self, token: str) -> User:
-        """Return the user whom this token authenticates. Raises TokenRejected."""
+        """Return the owner of a valid token. Raises TokenRejected."""
         bearer = self.store.find_bearer(digest(token))
-        if bearer is None or not self._accepts(bearer, token):
+        if bearer is None or not self._is_valid(bearer, token):
             raise TokenRejected
         return bearer.user
 
-    def person(self, user_id: int) -> User:
+    def user(self, user_id: int) -> User:
         """Return a user by ID. Raises UserNotFound."""
         if (user := self.store.find_user(user_id)) is None:
             raise UserNotFound
         return user
 
     def enable_demo_users(self) -> bool:
-        """Create the demo users or make their tokens valid again.
+        """Create the demo users, or make their tokens valid again; return whether this succeeded.
 
-        Return False if the ID or the name of one is taken by another user. No demo token is valid
-        then.
+        It fails if another user has the ID or the name of a demo user. Then both demo tokens are
+        revoked.
         """
         now = self.now()
         if all(self.store.grant_token(user, digest(token), now) for user, token in DEMO_USERS):
@@ -62,11 +62,11 @@ class Accounts:
         return False
 
     def disable_demo_users(self) -> bool:
-        """Revoke the tokens of the demo users; return whether any was valid."""
+        """Revoke the tokens of the demo users; return whether any of them was valid."""
         revoked = [self.store.revoke(digest(token), self.now()) for _, token in DEMO_USERS]
         return any(revoked)
 
-    def _accepts(self, bearer: Bearer, token: str) -> bool:
+    def _is_valid(self, bearer: Bearer, token: str) -> bool:
         matches = hmac.compare_digest(bearer.token_sha256, digest(token))
-        is_current = bearer.expires_at is None or self.now() < bearer.expires_at
-        return matches and is_current and bearer.revoked_at is None
+        is_unexpired = bearer.expires_at is None or self.now() < bearer.expires_at
+        return matches and is_unexpired and bearer.revoked_at is None

@@ -8,32 +8,32 @@ from math import inf
 from butaca.core.models import MAX_PAGE, Page, StoredMovie
 from butaca.core.ports import ChangeLists
 
-LONGEST = timedelta(days=14)
-"""The longest period for which TMDB lists changes in one request."""
+MAX_PERIOD = timedelta(days=14)
+"""The maximum period of one list of changes."""
 
 MARGIN = timedelta(days=1)
 """Safety margin around the dates of a list.
 
-TMDB responds from caches that are hours old, and it is not known whether it includes the last day.
+TMDB's caches are hours old, and it is not documented whether a list includes its last day.
 """
 
 
 @dataclass(frozen=True, slots=True)
-class Unchanged:
-    """The result of reading the lists: the IDs of the movies that changed since a date."""
+class KnownChanges:
+    """The IDs of the movies that changed since a date, as far as the lists have been read."""
 
     since: date = date.max
     changed: frozenset[int] = frozenset()
 
-    def includes(self, movie: StoredMovie) -> bool:
+    def is_unchanged(self, movie: StoredMovie) -> bool:
         """Return whether a movie has certainly not changed since its last check."""
-        reaches_back = self.since <= movie.checked_at.date() - MARGIN
-        return reaches_back and movie.id not in self.changed
+        is_covered = self.since <= movie.checked_at.date() - MARGIN
+        return is_covered and movie.id not in self.changed
 
 
 @dataclass(frozen=True, slots=True)
-class _List:
-    """The list of changes between two dates, of which only the first page has been read."""
+class _ChangeList:
+    """A list of the changes between two dates, of which only the first page has been read."""
 
     first: date
     last: date
@@ -44,66 +44,70 @@ class _List:
         return self.page.total_pages <= MAX_PAGE
 
     @property
-    def calls(self) -> float:
-        """The number of requests to read the remaining pages; infinite if that is impossible."""
+    def remaining_requests(self) -> float:
+        """The number of requests for the remaining pages; infinite if not all can be read."""
         return self.page.total_pages - 1 if self.is_readable else inf
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
-    """Reads TMDB's lists of changes, at a limited rate."""
+class ChangeReader:
+    """Reads TMDB's lists of changed movies.
+
+    `throttle` blocks until the next request to TMDB is allowed.
+    """
 
     lists: ChangeLists
-    wait_turn: Callable[[], None]
+    throttle: Callable[[], None]
 
-    def read(self, checked: Mapping[date, int], today: date) -> Unchanged:
+    def read(self, checked: Mapping[date, int], today: date) -> KnownChanges:
         """Read the lists as far back as this saves requests.
 
-        `checked` gives, for each date, the number of movies that were last checked on it and that
-        need no fetch if they are unchanged. The first page of each list tells how many pages there
-        are. The lists are read back to the date at which they save the most requests beyond those
-        that they cost, so that a small library does not read the changes of all of TMDB. At least
-        one page is always read, because it also shows that TMDB is reachable. Raises
-        CatalogueFailed.
+        `checked` maps the date of the last check to the number of movies that need no fetch if they
+        are unchanged. The first page of each list contains the number of pages. The lists are read
+        back to the date that saves the most requests in total, so a small library does not read
+        the changes of all of TMDB. At least one page is always read, because this also shows that
+        TMDB is reachable. Raises CatalogueFailed.
         """
-        read = _worthwhile(self._first_pages(checked, today), checked)
-        if not read:
-            return Unchanged()
-        return Unchanged(read[-1].first, frozenset(self._ids(read)))
+        lists = _most_efficient(self._first_pages(checked, today), checked)
+        if not lists:
+            return KnownChanges()
+        return KnownChanges(lists[-1].first, frozenset(self._ids(lists)))
 
-    def _first_pages(self, checked: Mapping[date, int], today: date) -> list[_List]:
+    def _first_pages(self, checked: Mapping[date, int], today: date) -> list[_ChangeList]:
         oldest = min(checked, default=today) - MARGIN
-        found = self._split(today - LONGEST, today)
-        while found[-1].first > oldest:
-            found += self._split(found[-1].first - LONGEST, found[-1].first)
-        return found
+        lists = self._readable_lists(today - MAX_PERIOD, today)
+        while lists[-1].first > oldest:
+            lists += self._readable_lists(lists[-1].first - MAX_PERIOD, lists[-1].first)
+        return lists
 
-    def _split(self, first: date, last: date) -> list[_List]:
-        """Return the changes as lists that are short enough to be read completely, newest first."""
-        found = _List(first, last, self._page(first, last))
-        if found.is_readable or last - first <= timedelta(days=1):
-            return [found]
+    def _readable_lists(self, first: date, last: date) -> list[_ChangeList]:
+        """Split a period into lists that are short enough to be read completely, newest first."""
+        changes = _ChangeList(first, last, self._page(first, last))
+        if changes.is_readable or last - first <= timedelta(days=1):
+            return [changes]
         # The halves share a day, because it is not known in which of them TMDB includes it.
         middle = first + (last - first) // 2
-        return [*self._split(middle, last), *self._split(first, middle)]
+        return [*self._readable_lists(middle, last), *self._readable_lists(first, middle)]
 
-    def _ids(self, lists: Iterable[_List]) -> Iterable[int]:
+    def _ids(self, lists: Iterable[_ChangeList]) -> Iterable[int]:
         for each in lists:
             yield from each.page.results
             for number in range(2, each.page.total_pages + 1):
                 yield from self._page(each.first, each.last, number).results
 
     def _page(self, first: date, last: date, number: int = 1) -> Page[int]:
-        self.wait_turn()
+        self.throttle()
         return self.lists.changes(first, last, number)
 
 
-def _worthwhile(found: list[_List], checked: Mapping[date, int]) -> list[_List]:
-    def saves(number: int) -> float:
-        if not number:
-            return 0
-        oldest = found[number - 1].first + MARGIN
-        spared = sum(movies for day, movies in checked.items() if day >= oldest)
-        return spared - sum(each.calls for each in found[:number])
+def _most_efficient(lists: list[_ChangeList], checked: Mapping[date, int]) -> list[_ChangeList]:
+    """Return the newest lists, as many as save the most requests in total."""
 
-    return found[: max(range(len(found) + 1), key=saves)]
+    def saved_requests(count: int) -> float:
+        if not count:
+            return 0
+        oldest = lists[count - 1].first + MARGIN
+        saved_fetches = sum(movies for day, movies in checked.items() if day >= oldest)
+        return saved_fetches - sum(each.remaining_requests for each in lists[:count])
+
+    return lists[: max(range(len(lists) + 1), key=saved_requests)]

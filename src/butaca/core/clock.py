@@ -1,4 +1,4 @@
-"""The system clock, for code that is not given another one."""
+"""The system clock, which is the default clock of the core."""
 
 from datetime import UTC, datetime
 

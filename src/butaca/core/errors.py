@@ -2,10 +2,10 @@
 
     Refusal
     ├── MovieNotFound, FavoriteNotFound, RatingNotFound, UserNotFound
-    ├── TokenRejected, RoleMissing
-    ├── NameTaken, NameUnacceptable, DemoRoleFixed
-    ├── TokenNotFound, TokenRevokedAlready, LifetimeUnacceptable
-    ├── StarsOutOfRange, SortUnknown
+    ├── TokenRejected, PermissionDenied
+    ├── NameTaken, InvalidName, DemoRoleFixed
+    ├── TokenNotFound, TokenAlreadyRevoked, InvalidLifetime
+    ├── StarsOutOfRange, InvalidSortOrder
     ├── LibraryUnavailable           The database is unreachable.
     │   └── LibraryBusy              The limit of concurrent requests to it is reached.
     └── CatalogueFailed              TMDB returned nothing usable:
@@ -61,7 +61,7 @@ class TokenRejected(Refusal):
     message = "A valid bearer token is needed."
 
 
-class RoleMissing(Refusal):
+class PermissionDenied(Refusal):
     """The token is valid, but its owner lacks the required role."""
 
     message = "Your role does not permit this."
@@ -73,14 +73,14 @@ class NameTaken(Refusal):
     message = "That name is already taken."
 
 
-class NameUnacceptable(Refusal):
+class InvalidName(Refusal):
     """The name is empty, too long, not printable, or could be mistaken for an ID."""
 
     message = "A name must be 1 to 100 printable characters, and not digits alone."
 
 
 class DemoRoleFixed(Refusal):
-    """The user is a demo user, whose role a start with DEMO_USERS=true relies on."""
+    """The user is a demo user, whose role is fixed because DEMO_USERS=true relies on it."""
 
     message = "The role of a demo user cannot be changed."
 
@@ -91,13 +91,13 @@ class TokenNotFound(Refusal):
     message = "There is no token with that ID."
 
 
-class TokenRevokedAlready(Refusal):
+class TokenAlreadyRevoked(Refusal):
     """The token had been revoked before."""
 
     message = "That token has already been revoked."
 
 
-class LifetimeUnacceptable(Refusal):
+class InvalidLifetime(Refusal):
     """The lifetime of a token is not positive, or longer than the maximum."""
 
     message = "The lifetime of a token must be longer than zero and at most 100 years."
@@ -109,7 +109,7 @@ class StarsOutOfRange(Refusal):
     message = "Stars are a number from 0 to 5 in steps of 0.5."
 
 
-class SortUnknown(Refusal):
+class InvalidSortOrder(Refusal):
     """The sort order names an unknown key, or the same key twice."""
 
 

@@ -19,8 +19,8 @@ EXPORT_PAGE = 500
 
 audit = logging.getLogger("butaca.audit")
 
-TRIES = 4
-"""The number of attempts to write to a movie that refreshes keep dropping."""
+MAX_ATTEMPTS = 4
+"""The maximum number of attempts to favorite or rate a movie that refreshes drop concurrently."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Library:
         if not self.store.remove_favorite(user.id, movie_id):
             raise FavoriteNotFound
 
-    def clear(self, owner: User, *, by: User) -> int:
+    def clear_favorites(self, owner: User, *, by: User) -> int:
         """Remove all favorites of a user; return how many there were. Ratings stay."""
         deleted = self.store.clear_favorites(owner.id)
         audit.info(
@@ -75,7 +75,7 @@ class Library:
 
     def update_rating(self, user: User, movie_id: int, stars: Stars) -> Rating:
         """Replace the stars of an existing rating. Raises RatingNotFound."""
-        rating = self.store.correct_rating(user.id, movie_id, stars, self.now())
+        rating = self.store.update_rating(user.id, movie_id, stars, self.now())
         if rating is None:
             raise RatingNotFound
         return rating
@@ -122,7 +122,7 @@ class Library:
 
         A movie that is already stored can be favorited and rated even while the catalogue is down.
         """
-        for _ in range(TRIES):
+        for _ in range(MAX_ATTEMPTS):
             with suppress(MovieNotStored):
                 return write()
             # A refresh may drop the movie again before the write, because no user has it yet.

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
-from butaca.core.errors import SortUnknown
+from butaca.core.errors import InvalidSortOrder
 from butaca.core.models import Stars
 
 
@@ -25,7 +25,7 @@ RATING_KEYS = (SortKey.RELEASE_DATE, SortKey.RATING, SortKey.TITLE, SortKey.RATE
 
 @dataclass(frozen=True, slots=True)
 class SortBy:
-    """One key of a sort order. Movies without a value come last in either direction."""
+    """One key of a sort order. Movies without a value come last in both directions."""
 
     key: SortKey
     descending: bool = False
@@ -35,24 +35,26 @@ SortOrder = tuple[SortBy, ...]
 
 
 def sort_order(text: str, keys: Collection[SortKey]) -> SortOrder:
-    """Parse a sort order such as `-release_date,rating`. Raises SortUnknown."""
+    """Parse a sort order such as `-release_date,rating`. Raises InvalidSortOrder."""
     order = tuple(
-        SortBy(_key(word.removeprefix("-"), keys), word.startswith("-")) for word in text.split(",")
+        SortBy(_key(name.removeprefix("-"), keys), name.startswith("-")) for name in text.split(",")
     )
     if len({by.key for by in order}) < len(order):
-        raise SortUnknown("A sort key may be named once.")
+        raise InvalidSortOrder("A sort key may be named once.")
     return order
 
 
-def _key(word: str, keys: Collection[SortKey]) -> SortKey:
-    if word not in keys:
-        raise SortUnknown(f"Sort by {', '.join(keys)}, each with an optional '-' for descending.")
-    return SortKey(word)
+def _key(name: str, keys: Collection[SortKey]) -> SortKey:
+    if name not in keys:
+        raise InvalidSortOrder(
+            f"Sort by {', '.join(keys)}, each with an optional '-' for descending."
+        )
+    return SortKey(name)
 
 
-def without_case_and_accents(text: str) -> str:
-    """Return a text as titles are compared with it."""
-    # Fold case last: decomposing "№" and "™" reveals capitals.
+def fold_title(text: str) -> str:
+    """Remove case and accents from a title or a search text, for sorting and searching."""
+    # Fold case last: decomposing "№" and "™" yields capitals.
     letters = unicodedata.normalize("NFKD", text).casefold()
     return "".join(each for each in letters if not unicodedata.combining(each))
 

@@ -144,16 +144,16 @@ class MovieRecord:
 class StoredMovie:
     """A stored movie, and how current it is.
 
-    `fetched_at` is when it was last fetched; `checked_at`, when it was last fetched, found
-    unchanged, or found gone; `gone_at`, since when upstream does not have it; `is_kept`, whether it
-    is anybody's favorite or rated.
+    `fetched_at` is the time of the last fetch; `checked_at`, that of the last fetch or check;
+    `gone_at`, the time since when upstream no longer has it; `is_referenced`, whether any user has
+    favorited or rated it.
     """
 
     id: int
     fetched_at: datetime
     checked_at: datetime
     gone_at: datetime | None = None
-    is_kept: bool = True
+    is_referenced: bool = True
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
@@ -168,7 +168,7 @@ class Page(Generic[T]):
 
 
 class Source(Enum):
-    """How the catalogue obtained an answer."""
+    """How the catalogue obtained a response."""
 
     HIT = "hit"
     MISS = "miss"
@@ -177,16 +177,16 @@ class Source(Enum):
     STALE = "stale"
     COOLDOWN = "cooldown"
     UPDATING = "updating"
-    """From the cache, stale, while a fresh answer is being fetched."""
+    """From the cache, stale, while a fresh response is being fetched."""
     BUSY = "busy"
 
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """Where an answer comes from, and how old it is. `age` and `ttl` are in seconds.
+    """Where a response comes from, and how old it is. `age` and `ttl` are in seconds.
 
     `ttl` is the time left during which the same call is not sent upstream again; it is negative for
-    a stale answer. `upstream_status` is the HTTP status with which upstream failed.
+    a stale response. `upstream_status` is the HTTP status with which upstream failed.
     """
 
     source: Source = Source.MISS
@@ -198,7 +198,7 @@ class Freshness:
 
 @dataclass(frozen=True, slots=True)
 class Fetched(Generic[T]):
-    """An answer of the catalogue, with its freshness."""
+    """A response of the catalogue, with its freshness."""
 
     value: T
     freshness: Freshness = Freshness()
@@ -246,8 +246,8 @@ class Token:
         """Return the state at a given time. At `expires_at` itself the token has expired."""
         if self.revoked_at is not None:
             return TokenState.REVOKED
-        is_over = self.expires_at is not None and at >= self.expires_at
-        return TokenState.EXPIRED if is_over else TokenState.VALID
+        is_expired = self.expires_at is not None and at >= self.expires_at
+        return TokenState.EXPIRED if is_expired else TokenState.VALID
 
 
 @dataclass(frozen=True, slots=True, order=True)

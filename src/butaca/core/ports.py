@@ -71,7 +71,7 @@ class MovieNotStored(Exception):
 class LibraryStore(Protocol):
     """Storage for favorites and ratings. Every method may raise LibraryUnavailable.
 
-    Each method is one short transaction. Repeating a write changes nothing, and the result says so.
+    Each method is one short transaction. Repeating a write changes nothing, as its result shows.
     """
 
     def save_movie(self, record: MovieRecord, at: datetime) -> None:
@@ -101,15 +101,15 @@ class LibraryStore(Protocol):
         """
 
     def rate(self, user_id: int, movie_id: int, stars: Stars, at: datetime) -> tuple[Rating, bool]:
-        """Rate a movie, or correct its rating; return the rating, and whether it is new.
+        """Rate a movie, or replace its stars; return the rating, and whether it is new.
 
         Raises MovieNotStored.
         """
 
-    def correct_rating(
+    def update_rating(
         self, user_id: int, movie_id: int, stars: Stars, at: datetime
     ) -> Rating | None:
-        """Replace the stars of a rating and return it, or return None if there is none."""
+        """Replace the stars of a rating; return it, or None if the user has not rated the movie."""
 
     def remove_rating(self, user_id: int, movie_id: int) -> bool:
         """Remove a rating; return whether there was one."""
@@ -134,7 +134,7 @@ class LibraryStore(Protocol):
     def entries(self, user_id: int, after: int, limit: int) -> tuple[Entry, ...]:
         """Return the favorited and rated movies with IDs above `after`, ordered by movie ID.
 
-        Fewer than `limit` entries are the last ones. The texts are as stored.
+        If there are fewer than `limit`, they are the last ones. The texts are as stored.
         """
 
 
@@ -162,12 +162,12 @@ class MovieStore(Protocol):
         """Store a complete movie as fetched at a given time; it is no longer marked as gone."""
 
     def mark_unchanged(self, movie_ids: Iterable[int], at: datetime) -> None:
-        """Record that at a given time the stored copies of these movies were up to date."""
+        """Record that the stored copies of these movies were up to date at a given time."""
 
     def mark_gone(self, movie_id: int, at: datetime) -> None:
-        """Record that at a given time upstream no longer had this movie."""
+        """Record that upstream no longer had this movie at a given time."""
 
-    def drop_unkept(self, movie_ids: Iterable[int]) -> int:
+    def drop_unreferenced(self, movie_ids: Iterable[int]) -> int:
         """Delete those of these movies that no user has favorited or rated; return how many."""
 
 
@@ -197,10 +197,10 @@ class AccountStore(Protocol):
         """
 
     def revoke(self, token_sha256: str, at: datetime) -> bool:
-        """Revoke a token; return whether there was a valid one."""
+        """Revoke a token; return whether it existed and was not revoked before."""
 
 
-class PeopleStore(Protocol):
+class UserStore(Protocol):
     """Storage for the management of users and tokens. Every method may raise LibraryUnavailable."""
 
     def add_user(self, name: str, role: Role, at: datetime) -> User:
@@ -209,25 +209,25 @@ class PeopleStore(Protocol):
     def find_user(self, user_id: int) -> User | None:
         """Return a user by ID."""
 
-    def find_user_named(self, name: str) -> User | None:
+    def find_user_by_name(self, name: str) -> User | None:
         """Return the user with exactly this name."""
 
-    def everybody(self) -> tuple[User, ...]:
+    def all_users(self) -> tuple[User, ...]:
         """Return all users, ordered by ID."""
 
     def set_role(self, user_id: int, role: Role) -> bool:
-        """Change the role of a user; return whether there is one."""
+        """Change the role of a user; return whether the user exists."""
 
     def remove_user(self, user_id: int) -> bool:
-        """Delete a user with all tokens, favorites and ratings; return whether there was one.
+        """Delete a user with all tokens, favorites and ratings; return whether the user existed.
 
-        No other user ever gets the ID.
+        The ID is never assigned again.
         """
 
     def add_token(
         self, owner: User, token_sha256: str, at: datetime, expires_at: datetime | None
     ) -> Token:
-        """Store a token of a user, created at `at`, that expires at `expires_at` or never."""
+        """Store a token of a user, created at `at`; without `expires_at`, it never expires."""
 
     def find_token(self, token_id: int) -> Token | None:
         """Return a token by ID, even if it is revoked or expired."""
@@ -236,7 +236,7 @@ class PeopleStore(Protocol):
         """Return the tokens of one user or of all users, ordered by ID."""
 
     def revoke_token(self, token_id: int, at: datetime) -> bool:
-        """Revoke a token; return False if there is none, or it was revoked before."""
+        """Revoke a token; return whether it existed and was not revoked before."""
 
     def revoke_tokens(self, user_id: int, at: datetime) -> tuple[int, ...]:
         """Revoke all tokens of a user; return the IDs of those not revoked before, in order."""

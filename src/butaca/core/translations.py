@@ -1,4 +1,4 @@
-"""The choice of texts: the requested language, else another region of it, else as stored."""
+"""Selects texts: the requested language, else another region of it, else the stored texts."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -8,7 +8,6 @@ from butaca.core.models import MovieDetails, MovieRecord, Translation
 
 T = TypeVar("T")
 D = TypeVar("D")
-
 
 LANGUAGE = r"^[a-z]{2}(-[A-Z]{2})?$"
 """The format of a language: `xx` (ISO 639-1) or `xx-YY` (with ISO 3166-1)."""
@@ -26,9 +25,9 @@ def localized(record: MovieRecord, language: str | None) -> tuple[MovieDetails, 
         return record.details, record.language
     code, _, region = language.partition("-")
     ranked = _ranked(record, code, region)
-    told = filter(_tells_something, ranked)
-    read = next((f"{each.language}-{each.region}" for each in told), record.language)
-    return _translated(record.details, ranked, code), read
+    with_text = filter(_has_text, ranked)
+    used = next((f"{each.language}-{each.region}" for each in with_text), record.language)
+    return _translated(record.details, ranked, code), used
 
 
 def _translated(details: MovieDetails, ranked: Sequence[Translation], code: str) -> MovieDetails:
@@ -46,8 +45,8 @@ def _translated(details: MovieDetails, ranked: Sequence[Translation], code: str)
     )
 
 
-def _tells_something(texts: Translation) -> bool:
-    return any((texts.title, texts.overview, texts.tagline))
+def _has_text(translation: Translation) -> bool:
+    return any((translation.title, translation.overview, translation.tagline))
 
 
 def _ranked(record: MovieRecord, code: str, region: str) -> list[Translation]:
@@ -57,12 +56,12 @@ def _ranked(record: MovieRecord, code: str, region: str) -> list[Translation]:
     of their own language: en-US serves en-NZ.
     """
     is_stored = record.language.partition("-")[0] == code
-    spoken = (each for each in record.translations if each.language == code)
+    candidates = (each for each in record.translations if each.language == code)
     return sorted(
-        (each for each in spoken if each.region == region or not is_stored),
+        (each for each in candidates if each.region == region or not is_stored),
         key=lambda each: (each.region != region, each.region.lower() != code, each.region),
     )
 
 
-def _first(candidates: Iterable[T | None], otherwise: D) -> T | D:
-    return next(filter(None, candidates), otherwise)
+def _first(values: Iterable[T | None], default: D) -> T | D:
+    return next(filter(None, values), default)

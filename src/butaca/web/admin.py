@@ -28,7 +28,7 @@ def list_user_favorites(user_id: int, query: inputs.FavoritesQuery) -> Response:
     Requires the `ADMIN` role. Returns each favorite with the full movie details and that user's
     rating. Sorting, filters and `language` work as for your own favorites.
     """
-    owner = services().accounts.person(user_id)
+    owner = services().accounts.user(user_id)
     page = services().library.favorites(owner, query.to_core())
     return own_page(outputs.FavoritePage, page)
 
@@ -47,6 +47,6 @@ def clear_user_favorites(user_id: int) -> Response:
     favorites, which is 0 if you repeat the request. A successful request is recorded in the audit
     log.
     """
-    owner = services().accounts.person(user_id)
-    deleted = services().library.clear(owner, by=current_user())
+    owner = services().accounts.user(user_id)
+    deleted = services().library.clear_favorites(owner, by=current_user())
     return answer(outputs.Cleared(user_id=owner.id, deleted=deleted))

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from butaca.core.accounts import permit
+from butaca.core.accounts import require_role
 from butaca.core.errors import TokenRejected
 from butaca.core.models import Role
 from butaca.web.context import current_request, current_user, services, set_current_user
@@ -45,5 +45,5 @@ def required_role(route: Callable[..., Any]) -> Role:
 
 
 def authorize(route: Callable[..., Any]) -> None:
-    """Check that the current user may call a route. Raises RoleMissing."""
-    permit(current_user(), required_role(route))
+    """Check that the current user may call a route. Raises PermissionDenied."""
+    require_role(current_user(), required_role(route))

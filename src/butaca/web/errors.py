@@ -49,7 +49,7 @@ def _headers(refusal: errors.Refusal) -> dict[str, str]:
             return {"WWW-Authenticate": _CHALLENGE}
         case errors.TokenRejected():
             return {"WWW-Authenticate": f'{_CHALLENGE}, error="invalid_token"'}
-        case errors.RoleMissing():
+        case errors.PermissionDenied():
             return {"WWW-Authenticate": f'{_CHALLENGE}, error="insufficient_scope"'}
         case (
             errors.CatalogueUnavailable(retry_after=seconds)

@@ -18,7 +18,7 @@ from cachetools import LRUCache
 from werkzeug.exceptions import ServiceUnavailable
 
 from butaca import admission
-from butaca.core.accounts import permit
+from butaca.core.accounts import require_role
 from butaca.core.errors import Refusal
 from butaca.core.models import Role, User
 from butaca.web.answers import FAILURE, REPLAY, Replay, cache_status
@@ -89,7 +89,7 @@ class Express:
         try:
             token = bearer_token(environ.get("HTTP_AUTHORIZATION", ""))
             user = self._services.accounts.identify(token)
-            permit(user, role)
+            require_role(user, role)
         except Refusal:
             return None
         return None if seconds_to_wait(self._services.rate_limiter, user, environ) else user

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from butaca.core.errors import SortUnknown, StarsOutOfRange
+from butaca.core.errors import InvalidSortOrder, StarsOutOfRange
 from butaca.core.listing import (
     FAVORITE_KEYS,
     RATING_KEYS,
@@ -14,8 +14,8 @@ from butaca.core.listing import (
     ListQuery,
     SortKey,
     SortOrder,
+    fold_title,
     sort_order,
-    without_case_and_accents,
 )
 from butaca.core.models import MAX_ID, MAX_PAGE, Stars
 from butaca.core.translations import LANGUAGE
@@ -66,7 +66,7 @@ def _stars(value: Any) -> Stars:
 
 def _with_letters(text: str) -> str:
     """Reject a text of spaces and accents. Searches ignore accents, so it would not filter."""
-    if not without_case_and_accents(text).strip():
+    if not fold_title(text).strip():
         raise ValueError(text)
     return text
 
@@ -285,7 +285,7 @@ def _sort_by(default: str, keys: tuple[SortKey, ...]) -> Any:
 def _sort_order(text: Any, keys: tuple[SortKey, ...]) -> SortOrder:
     try:
         return sort_order(text, keys)
-    except SortUnknown as error:
+    except InvalidSortOrder as error:
         raise ValueError(str(error)) from error
 
 

@@ -49,7 +49,7 @@ _BY_REFUSAL: Mapping[type[errors.Refusal], ProblemType] = {
         (errors.RatingNotFound, _NOT_FOUND, "rating-not-found", "Rating not found"),
         (errors.UserNotFound, _NOT_FOUND, "user-not-found", "User not found"),
         (errors.TokenRejected, HTTPStatus.UNAUTHORIZED, "unauthorized", "Authentication required"),
-        (errors.RoleMissing, HTTPStatus.FORBIDDEN, "forbidden", "Permission denied"),
+        (errors.PermissionDenied, HTTPStatus.FORBIDDEN, "forbidden", "Permission denied"),
         (errors.LibraryUnavailable, _UNAVAILABLE, "library-unavailable", "Library unavailable"),
         (errors.LibraryBusy, _UNAVAILABLE, "library-busy", "Library busy"),
         (

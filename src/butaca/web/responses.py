@@ -53,7 +53,7 @@ UNAUTHORIZED = ErrorResponse(
 FORBIDDEN = ErrorResponse(
     "Forbidden",
     "The token is valid, but its owner does not have the required role.",
-    _types_for(errors.RoleMissing),
+    _types_for(errors.PermissionDenied),
     ("WWW-Authenticate",),
 )
 MOVIE_NOT_FOUND = _not_found("MovieNotFound", errors.MovieNotFound)

@@ -401,7 +401,7 @@ def test_naive_correction_time_is_rejected(database: Database) -> None:
     store = library_with_movie(database)
     store.rate(CONSUMER.id, 550, Stars.of(3), NOON)
     with pytest.raises(StatementError, match="the datetime must have a time zone"):
-        store.correct_rating(CONSUMER.id, 550, Stars.of(4), NOON.replace(tzinfo=None))
+        store.update_rating(CONSUMER.id, 550, Stars.of(4), NOON.replace(tzinfo=None))
 
 
 # Deleted users

@@ -72,7 +72,7 @@ def test_adding_a_movie_during_its_drop_raises_not_stored(
 def test_movie_being_rated_is_not_dropped(postgresql: Database, library: SqlLibrary) -> None:
     with postgresql.writing() as connection:
         connection.execute(user_movies.insert(), RATING_ROW)
-        assert SqlMovies(postgresql).drop_unkept([550]) == 0
+        assert SqlMovies(postgresql).drop_unreferenced([550]) == 0
     assert SqlMovies(postgresql).movies(0, 1)
 
 
@@ -92,7 +92,7 @@ def test_movie_being_saved_is_neither_marked_nor_dropped(
     with postgresql.writing() as connection:
         connection.execute(lock)
         SqlMovies(postgresql).mark_unchanged([550], LATER)
-        assert SqlMovies(postgresql).drop_unkept([550]) == 0
+        assert SqlMovies(postgresql).drop_unreferenced([550]) == 0
     assert SqlMovies(postgresql).movies(0, 1)[0].checked_at == NOON
 
 
@@ -102,7 +102,7 @@ def test_concurrent_adds_and_drops_never_fail(postgresql: Database, library: Sql
     service = Library(library, catalogue)
     with ThreadPoolExecutor(1) as pool:
         for stars in [Stars(3), Stars(7)] * 75:
-            dropping = pool.submit(stored.drop_unkept, [550])
+            dropping = pool.submit(stored.drop_unreferenced, [550])
             service.add_favorite(CONSUMER, 550)
             service.rate(CONSUMER, 550, stars)
             dropping.result(timeout=10)
@@ -126,7 +126,7 @@ def test_concurrent_refreshes_succeed_and_drop_no_rated_movie(
             stored.save_movie(make_record(movie_id), LATER)
             stored.mark_unchanged(order, LATER)
             stored.mark_gone(movie_id, LATER)
-            stored.drop_unkept(order)
+            stored.drop_unreferenced(order)
 
     with ThreadPoolExecutor(2) as pool:
         for each in [pool.submit(refresh, order) for order in ([*ids], [*reversed(ids)])]:

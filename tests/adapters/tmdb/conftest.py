@@ -1,4 +1,4 @@
-"""A sandbox, a raw server, and sessions with either that try twice and do not sleep."""
+"""A sandbox, a raw server, and clients of both with one retry and without sleeping."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -8,9 +8,9 @@ import pytest
 from butaca.adapters.tmdb import Limits, TmdbHttp
 from butaca.sandbox import Sandbox
 from butaca.sandbox.server import OPEN_SESAME
-from tests.adapters.tmdb.wire import Wire
+from tests.adapters.tmdb.raw_server import RawServer
 
-Connect = Callable[..., TmdbHttp]
+MakeClient = Callable[..., TmdbHttp]
 
 
 @pytest.fixture
@@ -20,41 +20,42 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def wire() -> Iterator[Wire]:
-    running = Wire()
+def raw_server() -> Iterator[RawServer]:
+    running = RawServer()
     yield running
     running.close()
 
 
 @pytest.fixture
 def pauses() -> list[float]:
-    """The seconds that sessions made by `connect` would have slept."""
+    """The pauses, in seconds, that clients of `make_client` requested instead of sleeping."""
     return []
 
 
 @pytest.fixture
-def connect(pauses: list[float]) -> Iterator[Connect]:
-    """Return a function that creates a session with a base URL and, optionally, other limits."""
-    opened: list[TmdbHttp] = []
+def make_client(pauses: list[float]) -> Iterator[MakeClient]:
+    """Return a factory of clients from a base URL and, optionally, other limits."""
+    clients: list[TmdbHttp] = []
 
-    def connect(url: str, **limits: Any) -> TmdbHttp:
-        usual = {"connect_timeout": 5.0, "read_timeout": 5.0, "retries": 1, "backoff": 0.01}
-        http = TmdbHttp(url, OPEN_SESAME, Limits(**{**usual, **limits}), sleep=pauses.append)
-        opened.append(http)
-        return http
+    def make_client(url: str, **limits: Any) -> TmdbHttp:
+        defaults = {"connect_timeout": 5.0, "read_timeout": 5.0, "retries": 1, "backoff": 0.01}
+        limits = {**defaults, **limits}
+        client = TmdbHttp(url, OPEN_SESAME, Limits(**limits), sleep=pauses.append)
+        clients.append(client)
+        return client
 
-    yield connect
-    for http in opened:
-        http._session.close()
-
-
-@pytest.fixture
-def tmdb(sandbox: Sandbox, connect: Connect) -> TmdbHttp:
-    """A session with the sandbox that tries twice."""
-    return connect(sandbox.url)
+    yield make_client
+    for client in clients:
+        client._session.close()
 
 
 @pytest.fixture
-def bare(wire: Wire, connect: Connect) -> TmdbHttp:
-    """A session with the raw server that tries twice."""
-    return connect(wire.url)
+def client(sandbox: Sandbox, make_client: MakeClient) -> TmdbHttp:
+    """A client of the sandbox with one retry."""
+    return make_client(sandbox.url)
+
+
+@pytest.fixture
+def raw_client(raw_server: RawServer, make_client: MakeClient) -> TmdbHttp:
+    """A client of the raw server with one retry."""
+    return make_client(raw_server.url)

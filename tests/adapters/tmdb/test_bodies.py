@@ -1,4 +1,4 @@
-"""TMDB's JSON as models: absent values, unknown values and invalid ones."""
+"""Parsing TMDB's JSON: complete, missing, unknown and invalid values."""
 
 import json
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from sqlalchemy import Column, String
 
 from butaca.adapters.sql.tables import translations
 from butaca.adapters.tmdb.bodies import (
-    LONGEST_CODE,
+    MAX_CODE_LENGTH,
     changes_page,
     genre_names,
     movie_details,
@@ -33,7 +33,7 @@ from butaca.core.models import (
 
 RECORDINGS = Path(__file__).parents[3].parent / "shared" / "tmdb"
 recorded = pytest.mark.skipif(
-    not RECORDINGS.is_dir(), reason="TMDB's recorded answers are not beside the project"
+    not RECORDINGS.is_dir(), reason="TMDB's recorded responses are not next to this checkout"
 )
 
 ITEM: dict[str, Any] = {
@@ -89,58 +89,60 @@ TRANSLATION: dict[str, Any] = {
 GENRES: dict[str, Any] = {"genres": [{"id": 18, "name": "Drama"}]}
 
 
-def page_of(*items: object, **changes: object) -> dict[str, Any]:
+def make_page_body(*items: object, **changes: object) -> dict[str, Any]:
     page = {"page": 1, "results": list(items), "total_pages": 1, "total_results": len(items)}
     return {**page, **changes}
 
 
-def record_of(*translations: object) -> dict[str, Any]:
+def make_record_body(*translations: object) -> dict[str, Any]:
     return {**DETAILS, "translations": {"translations": list(translations)}}
 
 
 # --- pages ---------------------------------------------------------------------------------
 
 
-def test_a_page_says_where_it_stands() -> None:
-    page = movie_page(page_of(ITEM, page=3, total_pages=7, total_results=137))
+def test_page_has_its_number_and_totals() -> None:
+    page = movie_page(make_page_body(ITEM, page=3, total_pages=7, total_results=137))
 
     assert (page.page, page.page_size, page.total_pages, page.total_results) == (3, 20, 7, 137)
 
 
-def test_an_item_is_read_whole() -> None:
-    (movie,) = movie_page(page_of(ITEM)).results
+def test_all_fields_of_a_movie_are_parsed() -> None:
+    (movie,) = movie_page(make_page_body(ITEM)).results
 
-    read = {name: getattr(movie, name) for name in ITEM if name != "softcore"}
+    parse = {name: getattr(movie, name) for name in ITEM if name != "softcore"}
     written = {name: value for name, value in ITEM.items() if name != "softcore"}
-    assert read == {**written, "genre_ids": (18, 53), "release_date": date(1999, 10, 15)}
+    assert parse == {**written, "genre_ids": (18, 53), "release_date": date(1999, 10, 15)}
 
 
-@pytest.mark.parametrize(("told", "shown"), [(0, 0), (499, 499), (500, 500), (58_321, 500)])
-def test_there_are_never_more_than_500_pages(told: int, shown: int) -> None:
-    assert movie_page(page_of(total_pages=told)).total_pages == shown
+@pytest.mark.parametrize(
+    ("total_pages", "expected"), [(0, 0), (499, 499), (500, 500), (58_321, 500)]
+)
+def test_total_pages_is_limited_to_500(total_pages: int, expected: int) -> None:
+    assert movie_page(make_page_body(total_pages=total_pages)).total_pages == expected
 
 
-def test_a_repeated_movie_is_dropped_and_the_order_stays() -> None:
+def test_duplicate_movies_are_removed_and_the_order_is_preserved() -> None:
     items = [{**ITEM, "id": movie_id} for movie_id in (3, 1, 3, 2, 1)]
 
-    assert [movie.id for movie in movie_page(page_of(*items)).results] == [3, 1, 2]
+    assert [movie.id for movie in movie_page(make_page_body(*items)).results] == [3, 1, 2]
 
 
-def test_of_a_repeated_movie_the_first_one_counts() -> None:
-    page = movie_page(page_of(ITEM, {**ITEM, "title": "Again"}))
+def test_first_of_duplicate_movies_is_used() -> None:
+    page = movie_page(make_page_body(ITEM, {**ITEM, "title": "Again"}))
 
     assert page.results[0].title == "Fight Club"
 
 
 @pytest.mark.parametrize("field", ["overview", "poster_path", "backdrop_path", "release_date"])
-@pytest.mark.parametrize("nothing", ["", None])
-def test_nothing_in_an_item_is_none(field: str, nothing: str | None) -> None:
-    (movie,) = movie_page(page_of({**ITEM, field: nothing})).results
+@pytest.mark.parametrize("empty", ["", None])
+def test_empty_field_of_a_movie_is_none(field: str, empty: str | None) -> None:
+    (movie,) = movie_page(make_page_body({**ITEM, field: empty})).results
 
     assert getattr(movie, field) is None
 
 
-def test_a_body_of_2013_has_no_overview_and_is_read() -> None:
+def test_movie_in_the_format_of_2013_is_parsed() -> None:
     old = {
         "backdrop_path": "/back.jpg",
         "id": 550,
@@ -153,21 +155,21 @@ def test_a_body_of_2013_has_no_overview_and_is_read() -> None:
         "vote_average": 7.3,
         "vote_count": 2413,
     }
-    (movie,) = movie_page(page_of(old)).results
+    (movie,) = movie_page(make_page_body(old)).results
 
     assert movie.overview is None
     assert movie.genre_ids == ()
 
 
 @pytest.mark.parametrize("text", ["1999", "1999-13-01", "tomorrow", "0000-00-00"])
-def test_a_date_that_is_none_is_absent(text: str) -> None:
-    (movie,) = movie_page(page_of({**ITEM, "release_date": text})).results
+def test_invalid_date_is_none(text: str) -> None:
+    (movie,) = movie_page(make_page_body({**ITEM, "release_date": text})).results
 
     assert movie.release_date is None
 
 
-def test_unknown_fields_are_let_go() -> None:
-    (movie,) = movie_page(page_of({**ITEM, "smell": "soap"}, dates={"minimum": "x"})).results
+def test_unknown_fields_are_ignored() -> None:
+    (movie,) = movie_page(make_page_body({**ITEM, "smell": "soap"}, dates={"minimum": "x"})).results
 
     assert not hasattr(movie, "smell")
 
@@ -196,14 +198,14 @@ def test_unknown_fields_are_let_go() -> None:
     ],
     ids=str,
 )
-def test_a_page_of_another_shape_is_nonsense(changes: dict[str, object]) -> None:
+def test_page_of_another_shape_is_nonsense(changes: dict[str, object]) -> None:
     with pytest.raises(CatalogueAnsweredNonsense):
-        movie_page(page_of(ITEM, **changes))
+        movie_page(make_page_body(ITEM, **changes))
 
 
 @pytest.mark.parametrize("missing", ["page", "results", "total_pages", "total_results"])
-def test_a_page_without_one_of_its_fields_is_nonsense(missing: str) -> None:
-    page = page_of(ITEM)
+def test_page_with_a_missing_field_is_nonsense(missing: str) -> None:
+    page = make_page_body(ITEM)
     del page[missing]
 
     with pytest.raises(CatalogueAnsweredNonsense):
@@ -213,7 +215,7 @@ def test_a_page_without_one_of_its_fields_is_nonsense(missing: str) -> None:
 # --- details and records -------------------------------------------------------------------
 
 
-def test_details_are_read_whole() -> None:
+def test_all_fields_of_details_are_parsed() -> None:
     details = movie_details(DETAILS)
 
     changed = {
@@ -230,7 +232,7 @@ def test_details_are_read_whole() -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "nothing"),
+    ("field", "empty"),
     [
         *[(name, "") for name in ("overview", "tagline", "homepage", "imdb_id", "status")],
         *[(name, "") for name in ("poster_path", "backdrop_path", "release_date")],
@@ -238,30 +240,30 @@ def test_details_are_read_whole() -> None:
         ("runtime", 0),
     ],
 )
-def test_nothing_in_details_is_none(field: str, nothing: object) -> None:
-    assert getattr(movie_details({**DETAILS, field: nothing}), field) is None
+def test_empty_field_of_details_is_none(field: str, empty: object) -> None:
+    assert getattr(movie_details({**DETAILS, field: empty}), field) is None
 
 
-def test_details_before_2024_have_no_origin_country() -> None:
+def test_details_in_the_format_before_2024_are_parsed() -> None:
     old = {name: value for name, value in DETAILS.items() if name != "origin_country"}
 
     assert movie_details(old).origin_country == ()
 
 
 @pytest.mark.parametrize("missing", ["id", "title", "original_title", "original_language"])
-def test_details_without_a_name_are_nonsense(missing: str) -> None:
+def test_details_without_a_required_field_are_nonsense(missing: str) -> None:
     with pytest.raises(CatalogueAnsweredNonsense):
         movie_details({name: value for name, value in DETAILS.items() if name != missing})
 
 
 @pytest.mark.parametrize("field", ["popularity", "vote_average", "runtime", "budget"])
-def test_details_with_an_endless_number_are_nonsense(field: str) -> None:
+def test_details_with_an_infinite_number_are_nonsense(field: str) -> None:
     with pytest.raises(CatalogueAnsweredNonsense):
         movie_details({**DETAILS, field: float("inf")})
 
 
-def test_a_record_has_its_details_and_its_translations() -> None:
-    record = movie_record(record_of(TRANSLATION))
+def test_record_has_details_and_translations() -> None:
+    record = movie_record(make_record_body(TRANSLATION))
 
     assert record.details == movie_details(DETAILS)
     assert record.translations == (
@@ -271,9 +273,9 @@ def test_a_record_has_its_details_and_its_translations() -> None:
     )
 
 
-def test_a_translation_of_nothing_is_read() -> None:
+def test_empty_translation_is_parsed() -> None:
     data = {"homepage": "", "overview": "", "runtime": 0, "tagline": "", "title": ""}
-    (translation,) = movie_record(record_of({**TRANSLATION, "data": data})).translations
+    (translation,) = movie_record(make_record_body({**TRANSLATION, "data": data})).translations
 
     assert translation == Translation("es", "ES")
 
@@ -283,59 +285,59 @@ def test_a_translation_of_nothing_is_read() -> None:
     [None, [], {}, {"translations": None}, {"translations": [{}]}, {"translations": ["es"]}],
     ids=str,
 )
-def test_a_record_without_translations_is_nonsense(translations: object) -> None:
+def test_record_without_translations_is_nonsense(translations: object) -> None:
     with pytest.raises(CatalogueAnsweredNonsense):
         movie_record({**DETAILS, "translations": translations})
 
 
 @pytest.mark.parametrize("missing", ["iso_639_1", "iso_3166_1", "data"])
-def test_a_translation_into_nowhere_is_nonsense(missing: str) -> None:
+def test_translation_without_language_region_or_data_is_nonsense(missing: str) -> None:
     translation = {name: value for name, value in TRANSLATION.items() if name != missing}
 
     with pytest.raises(CatalogueAnsweredNonsense):
-        movie_record(record_of(translation))
+        movie_record(make_record_body(translation))
 
 
-# --- what no store can hold ----------------------------------------------------------------
+# --- values that no store can hold ---------------------------------------------------------
 
-NO_IDS = (MAX_ID + 1, 10**30, 0, -1)
+INVALID_IDS = (MAX_ID + 1, 10**30, 0, -1)
 
 
-@pytest.mark.parametrize("movie_id", NO_IDS)
-def test_a_page_with_an_id_out_of_range_is_nonsense(movie_id: int) -> None:
+@pytest.mark.parametrize("movie_id", INVALID_IDS)
+def test_page_with_a_movie_id_out_of_range_is_nonsense(movie_id: int) -> None:
     with pytest.raises(CatalogueAnsweredNonsense):
-        movie_page(page_of(ITEM, {**ITEM, "id": movie_id}))
+        movie_page(make_page_body(ITEM, {**ITEM, "id": movie_id}))
 
 
-@pytest.mark.parametrize("movie_id", NO_IDS)
-def test_details_with_an_id_out_of_range_are_nonsense(movie_id: int) -> None:
+@pytest.mark.parametrize("movie_id", INVALID_IDS)
+def test_details_with_a_movie_id_out_of_range_are_nonsense(movie_id: int) -> None:
     with pytest.raises(CatalogueAnsweredNonsense):
         movie_details({**DETAILS, "id": movie_id})
 
 
-@pytest.mark.parametrize("genre_id", NO_IDS)
-def test_details_with_a_genre_out_of_range_are_nonsense(genre_id: int) -> None:
+@pytest.mark.parametrize("genre_id", INVALID_IDS)
+def test_details_with_a_genre_id_out_of_range_are_nonsense(genre_id: int) -> None:
     with pytest.raises(CatalogueAnsweredNonsense):
         movie_details({**DETAILS, "genres": [{"id": genre_id, "name": "Drama"}]})
 
 
 @pytest.mark.parametrize("field", ["iso_639_1", "iso_3166_1"])
-@pytest.mark.parametrize("code", ["x" * (LONGEST_CODE + 1), "e\0s"], ids=repr)
-def test_a_translation_whose_code_cannot_be_stored_is_nonsense(field: str, code: str) -> None:
+@pytest.mark.parametrize("code", ["x" * (MAX_CODE_LENGTH + 1), "e\0s"], ids=repr)
+def test_translation_with_a_code_that_cannot_be_stored_is_nonsense(field: str, code: str) -> None:
     with pytest.raises(CatalogueAnsweredNonsense):
-        movie_record(record_of({**TRANSLATION, field: code}))
+        movie_record(make_record_body({**TRANSLATION, field: code}))
 
 
 @pytest.mark.parametrize("column", [translations.c.language, translations.c.region], ids=str)
-def test_the_longest_code_fits_its_column(column: Column[str]) -> None:
+def test_maximum_code_length_is_that_of_the_column(column: Column[str]) -> None:
     assert isinstance(column.type, String)
-    assert column.type.length == LONGEST_CODE
+    assert column.type.length == MAX_CODE_LENGTH
 
 
-# --- whatever may come ---------------------------------------------------------------------
+# --- any JSON ------------------------------------------------------------------------------
 
-READERS: list[Callable[[Any], object]] = [movie_page, movie_details, movie_record, genre_names]
-# 1e999 is read as infinity, so that infinity is among what JSON may say.
+PARSERS: list[Callable[[Any], object]] = [movie_page, movie_details, movie_record, genre_names]
+# Includes infinity, because 1e999 is valid JSON and is parsed as infinity.
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
 JSON = st.recursive(
     SCALARS,
@@ -345,31 +347,35 @@ JSON = st.recursive(
 
 
 @st.composite
-def bent(draw: st.DrawFn, body: Any) -> Any:
-    """Return a good body with any JSON at one place of it, however deep."""
+def corrupted(draw: st.DrawFn, body: Any) -> Any:
+    """Return a valid body with arbitrary JSON at one place, at any depth."""
     if not isinstance(body, dict | list) or not body or draw(st.integers(0, 3)) == 0:
         return draw(JSON)
     if isinstance(body, list):
-        return [draw(bent(body[0])), *body[1:]]
+        return [draw(corrupted(body[0])), *body[1:]]
     name = draw(st.sampled_from(sorted(body)))
-    return {**body, name: draw(bent(body[name]))}
+    return {**body, name: draw(corrupted(body[name]))}
 
 
-@pytest.mark.parametrize("read", READERS)
+@pytest.mark.parametrize("parse", PARSERS)
 @given(body=JSON)
-def test_any_json_is_read_or_nonsense(read: Callable[[Any], object], body: Any) -> None:
-    _is_read_or_nonsense(read, body)
+def test_any_json_is_parsed_or_nonsense(parse: Callable[[Any], object], body: Any) -> None:
+    _assert_parsed_or_nonsense(parse, body)
 
 
-@pytest.mark.parametrize("read", READERS)
-@given(body=bent(page_of(ITEM)) | bent(record_of(TRANSLATION)) | bent(GENRES))
-def test_a_bent_body_is_read_or_nonsense(read: Callable[[Any], object], body: Any) -> None:
-    _is_read_or_nonsense(read, body)
+@pytest.mark.parametrize("parse", PARSERS)
+@given(
+    body=corrupted(make_page_body(ITEM))
+    | corrupted(make_record_body(TRANSLATION))
+    | corrupted(GENRES)
+)
+def test_corrupted_body_is_parsed_or_nonsense(parse: Callable[[Any], object], body: Any) -> None:
+    _assert_parsed_or_nonsense(parse, body)
 
 
-def _is_read_or_nonsense(read: Callable[[Any], object], body: Any) -> None:
+def _assert_parsed_or_nonsense(parse: Callable[[Any], object], body: Any) -> None:
     try:
-        value = read(body)
+        value = parse(body)
     except CatalogueAnsweredNonsense:
         return
     assert value is not None
@@ -400,13 +406,13 @@ ITEMS = st.fixed_dictionaries(
 
 
 @given(st.lists(ITEMS, max_size=20), st.integers(1, 500), st.integers(0, 60_000))
-def test_every_good_page_is_read(items: list[dict[str, Any]], number: int, total: int) -> None:
-    page = movie_page(page_of(*items, page=number, total_pages=total))
+def test_any_valid_page_is_parsed(items: list[dict[str, Any]], number: int, total: int) -> None:
+    page = movie_page(make_page_body(*items, page=number, total_pages=total))
 
-    firsts = {item["id"]: item for item in reversed(items)}
+    items_by_id = {item["id"]: item for item in reversed(items)}
     assert [movie.id for movie in page.results] == list(dict.fromkeys(i["id"] for i in items))
     for movie in page.results:
-        item = firsts[movie.id]
+        item = items_by_id[movie.id]
         assert (movie.title, movie.vote_count) == (item["title"], item["vote_count"])
         assert movie.overview == (item.get("overview") or None)
         assert movie.poster_path == (item["poster_path"] or None)
@@ -415,17 +421,17 @@ def test_every_good_page_is_read(items: list[dict[str, Any]], number: int, total
         )
 
 
-# --- what TMDB really answered -------------------------------------------------------------
+# --- recorded responses --------------------------------------------------------------------
 
 
-def loaded(path: Path) -> Any:
+def load(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
 @recorded
 @pytest.mark.parametrize("pattern", ["popular/*.json", "recorded/*popular*e-?*.json"])
-def test_recorded_pages_are_read(pattern: str) -> None:
-    bodies = [loaded(path) for path in RECORDINGS.glob(pattern) if ".meta" not in path.name]
+def test_recorded_pages_are_parsed(pattern: str) -> None:
+    bodies = [load(path) for path in RECORDINGS.glob(pattern) if ".meta" not in path.name]
 
     pages = [movie_page(body) for body in bodies]
 
@@ -436,18 +442,18 @@ def test_recorded_pages_are_read(pattern: str) -> None:
 
 
 @recorded
-def test_recorded_searches_are_read() -> None:
+def test_recorded_searches_are_parsed() -> None:
     paths = [path for path in RECORDINGS.glob("recorded/search*") if ".meta" not in path.name]
 
-    pages = [movie_page(loaded(path)) for path in paths]
+    pages = [movie_page(load(path)) for path in paths]
 
     assert len(pages) == 2
     assert all(page.results for page in pages)
 
 
 @recorded
-def test_recorded_details_are_read() -> None:
-    bodies = [loaded(path) for path in RECORDINGS.glob("movie/*.json")]
+def test_recorded_details_are_parsed() -> None:
+    bodies = [load(path) for path in RECORDINGS.glob("movie/*.json")]
 
     movies = [movie_details(body) for body in bodies]
 
@@ -459,11 +465,11 @@ def test_recorded_details_are_read() -> None:
 
 
 @recorded
-def test_a_recorded_movie_with_its_recorded_translations_is_read() -> None:
+def test_recorded_translations_are_parsed() -> None:
     folder = RECORDINGS / "recorded"
-    translations = loaded(folder / "movie_47964_translations.json")
+    translations = load(folder / "movie_47964_translations.json")
 
-    record = movie_record({**loaded(folder / "movie_47964.json"), "translations": {**translations}})
+    record = movie_record({**load(folder / "movie_47964.json"), "translations": {**translations}})
 
     assert len(record.translations) == len(translations["translations"]) > 20
     assert {each.title for each in record.translations if each.language == "de"} >= {
@@ -471,10 +477,10 @@ def test_a_recorded_movie_with_its_recorded_translations_is_read() -> None:
     }
 
 
-def test_a_movie_without_a_title_has_its_original_one() -> None:
+def test_movie_without_a_title_has_its_original_title() -> None:
     untitled = {**ITEM, "title": "", "original_title": "Relatos salvajes"}
 
-    (movie,) = movie_page(page_of(untitled)).results
+    (movie,) = movie_page(make_page_body(untitled)).results
 
     assert movie.title == "Relatos salvajes"
 
@@ -482,34 +488,36 @@ def test_a_movie_without_a_title_has_its_original_one() -> None:
 # --- changes -------------------------------------------------------------------------------
 
 
-def test_changes_are_ids_whatever_else_is_said_of_them() -> None:
-    body = page_of({"id": 7, "adult": False, "softcore": True}, {"id": 5, "adult": None}, {"id": 6})
+def test_changes_are_parsed_as_ids() -> None:
+    body = make_page_body(
+        {"id": 7, "adult": False, "softcore": True}, {"id": 5, "adult": None}, {"id": 6}
+    )
 
     assert changes_page(body).results == (7, 5, 6)
 
 
-@pytest.mark.parametrize("told", [1, 500, 733])
-def test_a_list_of_changes_tells_of_all_its_pages(told: int) -> None:
-    assert changes_page(page_of(total_pages=told)).total_pages == told
+@pytest.mark.parametrize("total_pages", [1, 500, 733])
+def test_total_pages_of_changes_is_not_limited(total_pages: int) -> None:
+    assert changes_page(make_page_body(total_pages=total_pages)).total_pages == total_pages
 
 
 @pytest.mark.parametrize("item", [{}, {"id": None}, {"id": "many"}])
-def test_a_change_without_an_id_is_nonsense(item: dict[str, Any]) -> None:
+def test_change_without_an_id_is_nonsense(item: dict[str, Any]) -> None:
     with pytest.raises(CatalogueAnsweredNonsense):
-        changes_page(page_of(item))
+        changes_page(make_page_body(item))
 
 
-def test_genres_are_names_by_id_in_their_order() -> None:
+def test_genres_are_names_by_id_in_order() -> None:
     body = {"genres": [{"id": 28, "name": "Acció"}, {"id": 18, "name": "Drama", "x": 1}]}
     assert list(genre_names(body).items()) == [(28, "Acció"), (18, "Drama")]
 
 
-@pytest.mark.parametrize("nothing", [None, ""])
-def test_a_genre_without_a_name_is_known_by_its_id(nothing: str | None) -> None:
-    assert genre_names({"genres": [{"id": 18, "name": nothing}]}) == {18: None}
+@pytest.mark.parametrize("empty", [None, ""])
+def test_genre_without_a_name_is_none(empty: str | None) -> None:
+    assert genre_names({"genres": [{"id": 18, "name": empty}]}) == {18: None}
 
 
 @pytest.mark.parametrize("item", [{}, {"id": 18}, {"name": "Drama"}, {"id": "x", "name": "Drama"}])
-def test_a_genre_of_another_shape_is_nonsense(item: dict[str, Any]) -> None:
+def test_genre_of_another_shape_is_nonsense(item: dict[str, Any]) -> None:
     with pytest.raises(CatalogueAnsweredNonsense):
         genre_names({"genres": [item]})

@@ -16,83 +16,85 @@ from butaca.adapters.deadline import deadline_in, seconds_left
 from butaca.adapters.tmdb import deadline
 from butaca.adapters.tmdb.deadline import DeadlineAdapter
 from butaca.sandbox import Fault, Sandbox
-from tests.adapters.tmdb.wire import OK, Wire
+from tests.adapters.tmdb.raw_server import OK, RawServer
 from tests.black_hole import black_hole
 
 HOST = "tmdb.test"
-RECORD = b"\x16\x03\x03\x40\x00"
-"""The head of a TLS record of 16 KiB that belongs to a handshake."""
+TLS_HANDSHAKE_RECORD = b"\x16\x03\x03\x40\x00"
+"""The header of a 16 KiB TLS handshake record."""
 
 
 @pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    """Somebody who vouches for 127.0.0.1."""
+def ca() -> trustme.CA:
+    """A certificate authority for 127.0.0.1."""
     return trustme.CA()
 
 
 @pytest.fixture
-def session(authority: trustme.CA, tmp_path: Path) -> Iterator[requests.Session]:
-    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+def session(ca: trustme.CA, tmp_path: Path) -> Iterator[requests.Session]:
+    ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     with requests.Session() as session:
         session.trust_env = False
-        session.verify = str(tmp_path / "authority.pem")
+        session.verify = str(tmp_path / "ca.pem")
         session.mount("http://", DeadlineAdapter())
         session.mount("https://", DeadlineAdapter())
         yield session
 
 
 @pytest.fixture
-def secure_wire(authority: trustme.CA) -> Iterator[Wire]:
+def tls_server(ca: trustme.CA) -> Iterator[RawServer]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    running = Wire(context)
-    yield running
-    running.close()
+    ca.issue_cert("127.0.0.1").configure_cert(context)
+    server = RawServer(context)
+    yield server
+    server.close()
 
 
 @pytest.fixture
-def known(resolve: Callable[..., None]) -> Callable[..., None]:
-    """Return what gives HOST its addresses."""
+def set_addresses(set_lookup: Callable[..., None]) -> Callable[..., None]:
+    """Return a function that sets the addresses of HOST."""
 
-    def known(*addresses: str) -> None:
-        resolve(lambda: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (a, 0)) for a in addresses])
+    def set_addresses(*addresses: str) -> None:
+        set_lookup(lambda: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (a, 0)) for a in addresses])
 
-    return known
+    return set_addresses
 
 
 @pytest.fixture
-def resolve(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Return what sets how HOST is looked up; other hosts are what they are."""
-    others = socket.getaddrinfo
+def set_lookup(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Return a function that replaces the lookup of HOST; other hosts are resolved as usual."""
+    real_getaddrinfo = socket.getaddrinfo
 
-    def resolve(look_up: Callable[[], list[Any]]) -> None:
+    def set_lookup(look_up: Callable[[], list[Any]]) -> None:
         monkeypatch.setattr(
             "socket.getaddrinfo",
-            lambda host, *args: look_up() if host == HOST else others(host, *args),
+            lambda host, *args: look_up() if host == HOST else real_getaddrinfo(host, *args),
         )
 
-    return resolve
+    return set_lookup
 
 
 @pytest.fixture
-def late() -> Iterator[Event]:
-    """Something that does not happen before the test is over."""
+def never_set() -> Iterator[Event]:
+    """An event that is not set before the end of the test."""
     event = Event()
     yield event
     event.set()
 
 
-def at_host(url: str) -> str:
+def at_test_host(url: str) -> str:
     return url.replace("127.0.0.1", HOST)
 
 
-def test_without_any_limit_an_answer_is_read(session: requests.Session, wire: Wire) -> None:
-    wire.answer = OK + b"\r\n{}"
+def test_response_is_read_without_timeout_and_deadline(
+    session: requests.Session, raw_server: RawServer
+) -> None:
+    raw_server.response = OK + b"\r\n{}"
 
-    assert session.get(wire.url, timeout=None).content == b"{}"
+    assert session.get(raw_server.url, timeout=None).content == b"{}"
 
 
-def test_the_read_timeout_holds_without_a_deadline(
+def test_read_timeout_applies_without_a_deadline(
     session: requests.Session, sandbox: Sandbox
 ) -> None:
     sandbox.break_with(Fault("hang"))
@@ -101,21 +103,23 @@ def test_the_read_timeout_holds_without_a_deadline(
         session.get(sandbox.url, timeout=0.05)
 
 
-def test_nothing_is_read_after_the_deadline(session: requests.Session, sandbox: Sandbox) -> None:
+def test_read_after_the_deadline_times_out(session: requests.Session, sandbox: Sandbox) -> None:
     session.get(sandbox.url, timeout=30)
 
     with deadline_in(0), pytest.raises(requests.ReadTimeout):
         session.get(sandbox.url, timeout=30)
 
 
-def test_nobody_is_met_after_the_deadline(session: requests.Session, wire: Wire) -> None:
+def test_connect_after_the_deadline_times_out(
+    session: requests.Session, raw_server: RawServer
+) -> None:
     with deadline_in(0), pytest.raises(requests.ConnectTimeout):
-        session.get(wire.url, timeout=30)
+        session.get(raw_server.url, timeout=30)
 
-    assert wire.requests == []
+    assert raw_server.requests == []
 
 
-def test_a_connection_forgets_the_deadline_of_the_call_before(
+def test_reused_connection_ignores_the_previous_deadline(
     session: requests.Session, sandbox: Sandbox
 ) -> None:
     with deadline_in(0.15):
@@ -125,54 +129,54 @@ def test_a_connection_forgets_the_deadline_of_the_call_before(
     assert session.get(sandbox.url, timeout=30).status_code == 401
 
 
-def test_an_answer_is_read_over_tls(session: requests.Session, secure_wire: Wire) -> None:
-    secure_wire.answer = OK + b"\r\n{}"
+def test_response_is_read_over_tls(session: requests.Session, tls_server: RawServer) -> None:
+    tls_server.response = OK + b"\r\n{}"
 
     with deadline_in(30):
-        assert session.get(secure_wire.url, timeout=30).content == b"{}"
+        assert session.get(tls_server.url, timeout=30).content == b"{}"
 
 
 @pytest.mark.parametrize("head", [b"", OK + b"Content-Length: 1000\r\n\r\n"], ids=["head", "body"])
-def test_dripping_over_tls_ends_at_the_deadline(
-    session: requests.Session, secure_wire: Wire, head: bytes
+def test_slow_response_over_tls_ends_at_the_deadline(
+    session: requests.Session, tls_server: RawServer, head: bytes
 ) -> None:
-    secure_wire.answer = head + OK * 20
-    secure_wire.drip = 0.005
+    tls_server.response = head + OK * 20
+    tls_server.byte_delay = 0.005
     started = time.monotonic()
 
     with deadline_in(0.3), pytest.raises((requests.ReadTimeout, requests.ConnectionError)):
-        session.get(secure_wire.url, timeout=30)
+        session.get(tls_server.url, timeout=30)
 
     assert 0.29 <= time.monotonic() - started < 1.2
 
 
-# --- meeting -------------------------------------------------------------------------------
+# --- connect -------------------------------------------------------------------------------
 
 
-def test_an_address_that_refuses_gives_its_turn_to_the_next(
-    session: requests.Session, wire: Wire, known: Callable[..., None]
+def test_next_address_is_tried_if_one_refuses_connections(
+    session: requests.Session, raw_server: RawServer, set_addresses: Callable[..., None]
 ) -> None:
-    known("127.0.0.2", "127.0.0.1")
-    wire.answer = OK + b"\r\n{}"
+    set_addresses("127.0.0.2", "127.0.0.1")
+    raw_server.response = OK + b"\r\n{}"
 
-    assert session.get(at_host(wire.url), timeout=30).content == b"{}"
+    assert session.get(at_test_host(raw_server.url), timeout=30).content == b"{}"
 
 
-def test_an_address_that_never_answers_leaves_time_for_the_next(
-    session: requests.Session, wire: Wire, known: Callable[..., None]
+def test_unresponsive_address_leaves_time_for_the_next(
+    session: requests.Session, raw_server: RawServer, set_addresses: Callable[..., None]
 ) -> None:
-    known("127.0.0.2", "127.0.0.1")
-    wire.answer = OK + b"\r\n{}"
+    set_addresses("127.0.0.2", "127.0.0.1")
+    raw_server.response = OK + b"\r\n{}"
 
-    with deadline_in(1.0), black_hole("127.0.0.2", int(wire.url.rpartition(":")[2])):
-        assert session.get(at_host(wire.url), timeout=30).content == b"{}"
+    with deadline_in(1.0), black_hole("127.0.0.2", int(raw_server.url.rpartition(":")[2])):
+        assert session.get(at_test_host(raw_server.url), timeout=30).content == b"{}"
         assert 0 < seconds_left() <= 0.5
 
 
-def test_each_address_has_the_connect_timeout(
-    session: requests.Session, known: Callable[..., None]
+def test_connect_timeout_applies_to_each_address(
+    session: requests.Session, set_addresses: Callable[..., None]
 ) -> None:
-    known("127.0.0.1", "127.0.0.1", "127.0.0.1")
+    set_addresses("127.0.0.1", "127.0.0.1", "127.0.0.1")
     started = time.monotonic()
 
     with deadline_in(30), black_hole() as port, pytest.raises(requests.ConnectTimeout):
@@ -181,10 +185,10 @@ def test_each_address_has_the_connect_timeout(
     assert 0.3 <= time.monotonic() - started < 1.3
 
 
-def test_many_addresses_that_never_answer_end_at_the_deadline(
-    session: requests.Session, known: Callable[..., None]
+def test_many_unresponsive_addresses_end_at_the_deadline(
+    session: requests.Session, set_addresses: Callable[..., None]
 ) -> None:
-    known(*["127.0.0.1"] * 8)
+    set_addresses(*["127.0.0.1"] * 8)
     with black_hole() as port:
         started = time.monotonic()
         with deadline_in(0.6), pytest.raises(requests.ConnectTimeout):
@@ -193,78 +197,87 @@ def test_many_addresses_that_never_answer_end_at_the_deadline(
     assert 0.6 <= time.monotonic() - started < 1.5
 
 
-def test_a_host_that_is_not_known_cannot_be_met(
-    session: requests.Session, resolve: Callable[..., None]
+def test_unknown_host_is_a_connection_error(
+    session: requests.Session, set_lookup: Callable[..., None]
 ) -> None:
     def fail() -> list[Any]:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-    resolve(fail)
+    set_lookup(fail)
 
     with pytest.raises(requests.ConnectionError, match="not known"):
         session.get(f"http://{HOST}", timeout=30)
 
 
-def test_a_host_without_addresses_cannot_be_met(
-    session: requests.Session, known: Callable[..., None]
+def test_host_without_addresses_is_a_connection_error(
+    session: requests.Session, set_addresses: Callable[..., None]
 ) -> None:
-    known()
+    set_addresses()
 
     with pytest.raises(requests.ConnectionError, match="has no addresses"):
         session.get(f"http://{HOST}", timeout=30)
 
 
-def test_a_socket_that_comes_too_late_is_closed(
-    session: requests.Session, wire: Wire, late: Event, monkeypatch: pytest.MonkeyPatch
+def test_socket_connected_too_late_is_closed(
+    session: requests.Session,
+    raw_server: RawServer,
+    never_set: Event,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     opened: list[socket.socket] = []
 
     def connect(address: tuple[str, int], *_: Any) -> socket.socket:
         opened.append(socket.create_connection(address))
-        late.wait(seconds_left())
+        never_set.wait(seconds_left())
         return opened[0]
 
     monkeypatch.setattr(deadline, "create_connection", connect)
     with deadline_in(0.05), pytest.raises(requests.ConnectTimeout):
-        session.get(wire.url, timeout=30)
+        session.get(raw_server.url, timeout=30)
 
     assert opened[0].fileno() == -1
 
 
-# --- shaking hands -------------------------------------------------------------------------
+# --- TLS handshake -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("timeout", "seconds"), [(30, 0.3), (0.3, 30)], ids=["deadline", "timeout"]
 )
-@pytest.mark.parametrize("answer", [RECORD + bytes(1000), b""], ids=["drips", "is silent"])
-def test_a_handshake_without_end_ends(
-    session: requests.Session, wire: Wire, answer: bytes, timeout: float, seconds: float
+@pytest.mark.parametrize(
+    "response", [TLS_HANDSHAKE_RECORD + bytes(1000), b""], ids=["slow", "silent"]
+)
+def test_endless_handshake_ends_at_the_timeout_or_deadline(
+    session: requests.Session,
+    raw_server: RawServer,
+    response: bytes,
+    timeout: float,
+    seconds: float,
 ) -> None:
-    wire.answer = answer or b"\0"
-    wire.drip = 0.005 if answer else 600
+    raw_server.response = response or b"\0"
+    raw_server.byte_delay = 0.005 if response else 600
     started = time.monotonic()
 
     with deadline_in(seconds), pytest.raises(requests.ReadTimeout):
-        session.get(wire.url.replace("http", "https"), timeout=timeout)
+        session.get(raw_server.url.replace("http", "https"), timeout=timeout)
 
     assert 0.29 <= time.monotonic() - started < 1.2
 
 
-# --- finding -------------------------------------------------------------------------------
+# --- lookup --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("timeout", "seconds"), [(30, 0.1), (0.1, 30)], ids=["deadline", "timeout"]
 )
-def test_a_lookup_without_end_ends(
+def test_endless_lookup_ends_at_the_timeout_or_deadline(
     session: requests.Session,
-    resolve: Callable[..., None],
-    late: Event,
+    set_lookup: Callable[..., None],
+    never_set: Event,
     timeout: float,
     seconds: float,
 ) -> None:
-    resolve(late.wait)
+    set_lookup(never_set.wait)
     started = time.monotonic()
 
     with deadline_in(seconds), pytest.raises(requests.ConnectTimeout):

@@ -1,4 +1,4 @@
-"""A GET to TMDB: the request, the retries and the errors."""
+"""GET requests to TMDB: requests, retries, errors, deadline and metrics."""
 
 import gzip
 import logging
@@ -21,7 +21,7 @@ from prometheus_client import CollectorRegistry
 from butaca import trace
 from butaca.adapters.deadline import seconds_left
 from butaca.adapters.tmdb import Limits, TmdbHttp
-from butaca.adapters.tmdb.http import MOST_BYTES, OUTCOMES
+from butaca.adapters.tmdb.http import MAX_BODY_SIZE, OUTCOMES
 from butaca.core.errors import (
     CatalogueAnsweredNonsense,
     CatalogueFailed,
@@ -32,103 +32,110 @@ from butaca.core.errors import (
 )
 from butaca.sandbox import Fault, Sandbox
 from butaca.sandbox.server import OPEN_SESAME
-from tests.adapters.tmdb.wire import OK, STATUS_503, Wire
+from tests.adapters.tmdb.raw_server import OK, STATUS_503, RawServer
 from tests.faults.pods import until
 
-Connect = Callable[..., TmdbHttp]
+MakeClient = Callable[..., TmdbHttp]
 
 MOVIE = "/3/movie/550"
-PASSING = ["429", "500", "502", "502-html", "503", "503-maintenance", "504", "504-html"]
-NOWHERE = ["http://[", "http://[::1%zz]/", "\xff\xfe", "http://host:99999999/", "gopher://", ""]
+TRANSIENT_FAULTS = ["429", "500", "502", "502-html", "503", "503-maintenance", "504", "504-html"]
+INVALID_URLS = [
+    "http://[",
+    "http://[::1%zz]/",
+    "\xff\xfe",
+    "http://host:99999999/",
+    "gopher://",
+    "",
+]
 
 
 @pytest.fixture
 def closed_url() -> Iterator[str]:
-    """The URL of a port that is taken, and where nobody listens."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        yield f"http://127.0.0.1:{taken.getsockname()[1]}"
+    """The URL of a bound port on which no server listens."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
 
 
-# --- what goes out -------------------------------------------------------------------------
+# --- requests ------------------------------------------------------------------------------
 
 
-def test_the_token_is_in_the_header_and_nowhere_else(wire: Wire, bare: TmdbHttp) -> None:
-    wire.answer = OK + b"\r\n{}"
+def test_token_is_sent_in_the_header_only(raw_server: RawServer, raw_client: TmdbHttp) -> None:
+    raw_server.response = OK + b"\r\n{}"
 
-    bare.get("/movie/550", {"language": "es-ES"})
+    raw_client.get("/movie/550", {"language": "es-ES"})
 
-    head, *headers = wire.requests[0].decode().split("\r\n")
+    head, *headers = raw_server.requests[0].decode().split("\r\n")
     assert head == "GET /movie/550?language=es-ES HTTP/1.1"
     assert [line for line in headers if OPEN_SESAME in line] == [
         f"Authorization: Bearer {OPEN_SESAME}"
     ]
 
 
-def test_no_cookie_goes_back(wire: Wire, bare: TmdbHttp) -> None:
-    wire.answer = OK + b"Set-Cookie: known=1\r\n\r\n{}"
+def test_cookies_are_not_sent_back(raw_server: RawServer, raw_client: TmdbHttp) -> None:
+    raw_server.response = OK + b"Set-Cookie: known=1\r\n\r\n{}"
 
     for _ in range(2):
-        bare.get("/movie/550", {})
+        raw_client.get("/movie/550", {})
 
-    assert b"cookie" not in wire.requests[1].lower()
+    assert b"cookie" not in raw_server.requests[1].lower()
 
 
 @pytest.mark.parametrize("url", ["http://", "http://host:port/3", "http://[::1/3", "http://a b/3"])
-def test_a_url_that_is_none_is_unavailable(connect: Connect, url: str) -> None:
+def test_invalid_base_url_is_unavailable(make_client: MakeClient, url: str) -> None:
     with pytest.raises(CatalogueUnavailable):
-        connect(url, retries=0).get("/movie/550", {})
+        make_client(url, retries=0).get("/movie/550", {})
 
 
-def test_json_is_asked_for(wire: Wire, bare: TmdbHttp) -> None:
-    wire.answer = OK + b"\r\n{}"
+def test_request_accepts_json(raw_server: RawServer, raw_client: TmdbHttp) -> None:
+    raw_server.response = OK + b"\r\n{}"
 
-    bare.get("/movie/550", {})
+    raw_client.get("/movie/550", {})
 
-    assert b"\r\nAccept: application/json\r\n" in wire.requests[0]
+    assert b"\r\nAccept: application/json\r\n" in raw_server.requests[0]
 
 
-def test_a_netrc_does_not_replace_the_token(
-    wire: Wire, bare: TmdbHttp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_netrc_does_not_replace_the_token(
+    raw_server: RawServer, raw_client: TmdbHttp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     netrc = tmp_path / ".netrc"
     netrc.write_text("machine 127.0.0.1 login somebody password else\n")
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
-    wire.answer = OK + b"\r\n{}"
+    raw_server.response = OK + b"\r\n{}"
 
-    bare.get("/movie/550", {})
+    raw_client.get("/movie/550", {})
 
-    assert f"Authorization: Bearer {OPEN_SESAME}\r\n".encode() in wire.requests[0]
+    assert f"Authorization: Bearer {OPEN_SESAME}\r\n".encode() in raw_server.requests[0]
 
 
-def test_a_slash_at_the_end_of_the_base_url_changes_nothing(
-    sandbox: Sandbox, connect: Connect
+def test_trailing_slash_of_the_base_url_is_ignored(
+    sandbox: Sandbox, make_client: MakeClient
 ) -> None:
-    connect(f"{sandbox.url}/").get("/movie/550", {})
+    make_client(f"{sandbox.url}/").get("/movie/550", {})
 
     assert sandbox.calls.targets == {MOVIE: 1}
 
 
-def test_threads_share_a_session(sandbox: Sandbox, tmdb: TmdbHttp) -> None:
+def test_client_is_thread_safe(sandbox: Sandbox, client: TmdbHttp) -> None:
     with ThreadPoolExecutor(8) as pool:
-        bodies = list(pool.map(lambda _: tmdb.get("/movie/550", {}), range(32)))
+        bodies = list(pool.map(lambda _: client.get("/movie/550", {}), range(32)))
 
     assert [body["id"] for body in bodies if body] == [550] * 32
     assert sandbox.calls[MOVIE] == 32
 
 
-# --- what is tried again -------------------------------------------------------------------
+# --- retries -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", PASSING)
-def test_a_passing_status_is_tried_as_often_as_allowed(
-    sandbox: Sandbox, connect: Connect, kind: str
+@pytest.mark.parametrize("kind", TRANSIENT_FAULTS)
+def test_transient_status_is_retried_up_to_the_limit(
+    sandbox: Sandbox, make_client: MakeClient, kind: str
 ) -> None:
     sandbox.break_with(Fault(kind))
 
     with pytest.raises(CatalogueUnavailable) as caught:
-        connect(sandbox.url, retries=3).get("/movie/550", {})
+        make_client(sandbox.url, retries=3).get("/movie/550", {})
 
     assert sandbox.calls[MOVIE] == 4
     assert caught.value.tries == 4
@@ -136,75 +143,79 @@ def test_a_passing_status_is_tried_as_often_as_allowed(
 
 
 @pytest.mark.parametrize("status", [204, 301, 304, 400, 403, 410, 413, 422])
-def test_another_status_is_nonsense_and_final(wire: Wire, bare: TmdbHttp, status: int) -> None:
-    # With a Retry-After, which makes urllib3 try a 413 again unless it is told not to.
-    wire.answer = b"HTTP/1.1 %d X\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n" % status
+def test_unexpected_status_is_not_retried(
+    raw_server: RawServer, raw_client: TmdbHttp, status: int
+) -> None:
+    # Retry-After makes urllib3 retry a 413 by default.
+    raw_server.response = b"HTTP/1.1 %d X\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n" % status
 
     with pytest.raises(CatalogueAnsweredNonsense) as caught:
-        bare.get("/movie/550", {})
+        raw_client.get("/movie/550", {})
 
-    assert len(wire.requests) == 1
+    assert len(raw_server.requests) == 1
     assert caught.value.upstream_status == status
 
 
 @pytest.mark.parametrize("status", [501, 505, 520, 522, 530, 599])
-def test_a_status_of_whatever_stands_before_tmdb_is_tried_again(
-    wire: Wire, bare: TmdbHttp, status: int
+def test_status_of_a_cdn_is_retried(
+    raw_server: RawServer, raw_client: TmdbHttp, status: int
 ) -> None:
-    wire.answer = b"HTTP/1.1 %d X\r\nConnection: close\r\nContent-Length: 0\r\n\r\n" % status
+    raw_server.response = (
+        b"HTTP/1.1 %d X\r\nConnection: close\r\nContent-Length: 0\r\n\r\n" % status
+    )
 
     with pytest.raises(CatalogueUnavailable) as caught:
-        bare.get("/movie/550", {})
+        raw_client.get("/movie/550", {})
 
-    assert caught.value.tries == len(wire.requests) == 2
+    assert caught.value.tries == len(raw_server.requests) == 2
     assert caught.value.upstream_status == status
 
 
-def test_a_bad_key_is_final(wire: Wire, bare: TmdbHttp) -> None:
-    wire.answer = b"HTTP/1.1 401 X\r\nContent-Length: 0\r\n\r\n"
+def test_rejected_api_key_is_not_retried(raw_server: RawServer, raw_client: TmdbHttp) -> None:
+    raw_server.response = b"HTTP/1.1 401 X\r\nContent-Length: 0\r\n\r\n"
 
     with pytest.raises(CatalogueRefusedUs) as caught:
-        bare.get("/movie/550", {})
+        raw_client.get("/movie/550", {})
 
-    assert len(wire.requests) == 1
+    assert len(raw_server.requests) == 1
     assert caught.value.upstream_status == 401
     assert caught.value.tries == 1
 
 
-def test_what_is_not_there_is_none_at_the_first_try(sandbox: Sandbox, tmdb: TmdbHttp) -> None:
-    assert tmdb.get("/movie/1", {}) is None
+def test_404_is_none_and_not_retried(sandbox: Sandbox, client: TmdbHttp) -> None:
+    assert client.get("/movie/1", {}) is None
     assert sandbox.calls.total == 1
 
 
 @pytest.mark.parametrize(
-    "kind", [*PASSING, "refuse", "reset", "cut", "truncated", "list", "null", "hang"]
+    "kind", [*TRANSIENT_FAULTS, "refuse", "reset", "cut", "truncated", "list", "null", "hang"]
 )
-def test_what_fails_twice_and_then_answers_is_an_answer(
-    sandbox: Sandbox, connect: Connect, kind: str
+def test_request_succeeds_after_two_failed_attempts(
+    sandbox: Sandbox, make_client: MakeClient, kind: str
 ) -> None:
     sandbox.break_with(Fault(kind, times=2))
 
-    body = connect(sandbox.url, retries=2, read_timeout=0.1).get("/movie/550", {})
+    body = make_client(sandbox.url, retries=2, read_timeout=0.1).get("/movie/550", {})
 
     assert body is not None
     assert body["id"] == 550
     assert sandbox.calls[MOVIE] == 3
 
 
-def test_no_retries_means_one_try(sandbox: Sandbox, connect: Connect) -> None:
+def test_without_retries_one_attempt_is_made(sandbox: Sandbox, make_client: MakeClient) -> None:
     sandbox.break_with(Fault("503"))
 
     with pytest.raises(CatalogueUnavailable):
-        connect(sandbox.url, retries=0).get("/movie/550", {})
+        make_client(sandbox.url, retries=0).get("/movie/550", {})
 
     assert sandbox.calls[MOVIE] == 1
 
 
-def test_a_final_answer_counts_the_tries_before_it(sandbox: Sandbox, tmdb: TmdbHttp) -> None:
+def test_final_failure_counts_all_attempts(sandbox: Sandbox, client: TmdbHttp) -> None:
     sandbox.break_with(Fault("503", times=1), Fault("401"))
 
     with pytest.raises(CatalogueRefusedUs) as caught:
-        tmdb.get("/movie/550", {})
+        client.get("/movie/550", {})
 
     assert caught.value.tries == 2
 
@@ -212,83 +223,87 @@ def test_a_final_answer_counts_the_tries_before_it(sandbox: Sandbox, tmdb: TmdbH
 # --- pauses --------------------------------------------------------------------------------
 
 
-def test_pauses_double_within_their_bounds(
-    sandbox: Sandbox, connect: Connect, pauses: list[float]
+def test_backoff_doubles_within_its_bounds(
+    sandbox: Sandbox, make_client: MakeClient, pauses: list[float]
 ) -> None:
     sandbox.break_with(Fault("503"))
 
     with pytest.raises(CatalogueUnavailable):
-        connect(sandbox.url, retries=4, backoff=0.2, deadline=60.0).get("/movie/550", {})
+        make_client(sandbox.url, retries=4, backoff=0.2, deadline=60.0).get("/movie/550", {})
 
-    longest = [0.2, 0.4, 0.8, 1.6]
-    assert len(pauses) == len(longest)
-    assert all(most / 2 <= pause <= most for pause, most in zip(pauses, longest, strict=True))
+    maxima = [0.2, 0.4, 0.8, 1.6]
+    assert len(pauses) == len(maxima)
+    assert all(most / 2 <= pause <= most for pause, most in zip(pauses, maxima, strict=True))
 
 
-def test_pauses_are_jittered(sandbox: Sandbox, connect: Connect, pauses: list[float]) -> None:
+def test_backoff_is_jittered(
+    sandbox: Sandbox, make_client: MakeClient, pauses: list[float]
+) -> None:
     sandbox.break_with(Fault("503"))
-    http = connect(sandbox.url, retries=1, backoff=0.2)
+    client = make_client(sandbox.url, retries=1, backoff=0.2)
 
     for _ in range(5):
         with pytest.raises(CatalogueUnavailable):
-            http.get("/movie/550", {})
+            client.get("/movie/550", {})
 
     assert len(set(pauses)) == 5
 
 
-def test_a_pause_beyond_the_deadline_is_not_taken(
-    sandbox: Sandbox, connect: Connect, pauses: list[float]
+def test_no_retry_follows_if_the_pause_exceeds_the_deadline(
+    sandbox: Sandbox, make_client: MakeClient, pauses: list[float]
 ) -> None:
     sandbox.break_with(Fault("503"))
 
     with pytest.raises(CatalogueUnavailable) as caught:
-        connect(sandbox.url, retries=5, backoff=100.0, deadline=5.0).get("/movie/550", {})
+        make_client(sandbox.url, retries=5, backoff=100.0, deadline=5.0).get("/movie/550", {})
 
     assert pauses == []
     assert caught.value.tries == 1
 
 
 @pytest.mark.parametrize("kind", ["429", "503"])
-def test_retry_after_is_honored(
-    sandbox: Sandbox, connect: Connect, pauses: list[float], kind: str
+def test_retry_waits_as_long_as_retry_after(
+    sandbox: Sandbox, make_client: MakeClient, pauses: list[float], kind: str
 ) -> None:
     sandbox.break_with(Fault(kind, retry_after=2, times=1))
 
-    body = connect(sandbox.url, deadline=60.0).get("/movie/550", {})
+    body = make_client(sandbox.url, deadline=60.0).get("/movie/550", {})
 
     assert body is not None
     assert pauses == [2.0]
 
 
-def test_retry_after_may_be_a_date(sandbox: Sandbox, connect: Connect, pauses: list[float]) -> None:
-    moment = formatdate(time.time() + 30, usegmt=True)
-    sandbox.break_with(Fault("429", retry_after=moment, times=1))
+def test_retry_after_can_be_a_date(
+    sandbox: Sandbox, make_client: MakeClient, pauses: list[float]
+) -> None:
+    date = formatdate(time.time() + 30, usegmt=True)
+    sandbox.break_with(Fault("429", retry_after=date, times=1))
 
-    connect(sandbox.url, deadline=60.0).get("/movie/550", {})
+    make_client(sandbox.url, deadline=60.0).get("/movie/550", {})
 
     assert len(pauses) == 1
     assert 20 < pauses[0] <= 30
 
 
-def test_a_shorter_retry_after_does_not_shorten_the_backoff(
-    sandbox: Sandbox, connect: Connect, pauses: list[float]
+def test_short_retry_after_does_not_shorten_the_backoff(
+    sandbox: Sandbox, make_client: MakeClient, pauses: list[float]
 ) -> None:
     sandbox.break_with(Fault("429", retry_after=1, times=1))
 
-    connect(sandbox.url, backoff=10.0, deadline=60.0).get("/movie/550", {})
+    make_client(sandbox.url, backoff=10.0, deadline=60.0).get("/movie/550", {})
 
     assert len(pauses) == 1
     assert 5 <= pauses[0] <= 10
 
 
 @pytest.mark.parametrize("wait", [7, 86_400, "Wed, 21 Oct 2099 07:28:00 GMT"])
-def test_a_retry_after_beyond_the_deadline_ends_the_tries_at_once(
-    sandbox: Sandbox, connect: Connect, pauses: list[float], wait: int | str
+def test_no_retry_follows_if_retry_after_exceeds_the_deadline(
+    sandbox: Sandbox, make_client: MakeClient, pauses: list[float], wait: int | str
 ) -> None:
     sandbox.break_with(Fault("429", retry_after=wait))
 
     with pytest.raises(CatalogueUnavailable) as caught:
-        connect(sandbox.url, deadline=6.0).get("/movie/550", {})
+        make_client(sandbox.url, deadline=6.0).get("/movie/550", {})
 
     assert pauses == []
     assert sandbox.calls[MOVIE] == 1
@@ -298,55 +313,57 @@ def test_a_retry_after_beyond_the_deadline_ends_the_tries_at_once(
 @pytest.mark.parametrize(
     "wait", ["", "soon", "-1", "1.5", "9" * 5000, "Wed, 21 Oct 10000 07:28:00 GMT"]
 )
-def test_an_unreadable_retry_after_is_as_good_as_none(
-    wire: Wire, bare: TmdbHttp, pauses: list[float], wait: str
+def test_malformed_retry_after_is_ignored(
+    raw_server: RawServer, raw_client: TmdbHttp, pauses: list[float], wait: str
 ) -> None:
-    wire.answer = STATUS_503 + f"Retry-After: {wait}\r\n\r\n".encode()
+    raw_server.response = STATUS_503 + f"Retry-After: {wait}\r\n\r\n".encode()
 
     with pytest.raises(CatalogueUnavailable):
-        bare.get("/movie/550", {})
+        raw_client.get("/movie/550", {})
 
-    assert len(wire.requests) == 2
+    assert len(raw_server.requests) == 2
     assert pauses[0] <= 0.01
 
 
-# --- what a failure is called --------------------------------------------------------------
+# --- errors --------------------------------------------------------------------------------
 
 
-def test_refused_connections_are_unavailable(closed_url: str, connect: Connect) -> None:
+def test_refused_connection_is_unavailable(closed_url: str, make_client: MakeClient) -> None:
     with pytest.raises(CatalogueUnavailable) as caught:
-        connect(closed_url).get("/movie/550", {})
+        make_client(closed_url).get("/movie/550", {})
 
     assert caught.value.tries == 2
     assert caught.value.upstream_status is None
 
 
-def test_hanging_up_without_a_word_is_unavailable(sandbox: Sandbox, tmdb: TmdbHttp) -> None:
+def test_connection_closed_without_a_response_is_unavailable(
+    sandbox: Sandbox, client: TmdbHttp
+) -> None:
     sandbox.break_with(Fault("refuse"))
 
     with pytest.raises(CatalogueUnavailable) as caught:
-        tmdb.get("/movie/550", {})
+        client.get("/movie/550", {})
 
     assert caught.value.tries == sandbox.calls[MOVIE] == 2
 
 
 @pytest.mark.parametrize("fault", [Fault("hang"), Fault("drip", seconds=600)])
-def test_silence_times_out(sandbox: Sandbox, connect: Connect, fault: Fault) -> None:
+def test_silent_server_times_out(sandbox: Sandbox, make_client: MakeClient, fault: Fault) -> None:
     sandbox.break_with(fault)
 
     with pytest.raises(CatalogueTimedOut) as caught:
-        connect(sandbox.url, read_timeout=0.05).get("/movie/550", {})
+        make_client(sandbox.url, read_timeout=0.05).get("/movie/550", {})
 
     assert caught.value.tries == 2
-    until(lambda: sandbox.calls[MOVIE] == 2)  # It may read late what nobody waits for.
+    until(lambda: sandbox.calls[MOVIE] == 2)  # The sandbox may read the last request late.
 
 
 @pytest.mark.parametrize("kind", ["cut", "reset", "truncated", "list", "null"])
-def test_a_broken_body_is_garbled(sandbox: Sandbox, tmdb: TmdbHttp, kind: str) -> None:
+def test_broken_body_is_garbled(sandbox: Sandbox, client: TmdbHttp, kind: str) -> None:
     sandbox.break_with(Fault(kind))
 
     with pytest.raises(CatalogueGarbled) as caught:
-        tmdb.get("/movie/550", {})
+        client.get("/movie/550", {})
 
     assert caught.value.tries == sandbox.calls[MOVIE] == 2
 
@@ -373,18 +390,20 @@ def test_a_broken_body_is_garbled(sandbox: Sandbox, tmdb: TmdbHttp, kind: str) -
     ],
     ids=lambda body: str(body[:12]),
 )
-def test_an_unreadable_body_is_garbled(wire: Wire, bare: TmdbHttp, body: bytes) -> None:
-    wire.answer = OK + b"\r\n" + body
+def test_unparsable_body_is_garbled(
+    raw_server: RawServer, raw_client: TmdbHttp, body: bytes
+) -> None:
+    raw_server.response = OK + b"\r\n" + body
 
     with pytest.raises(CatalogueGarbled) as caught:
-        bare.get("/movie/550", {})
+        raw_client.get("/movie/550", {})
 
-    assert caught.value.tries == len(wire.requests) == 2
+    assert caught.value.tries == len(raw_server.requests) == 2
     assert caught.value.upstream_status == 200
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         OK + b"Content-Encoding: gzip\r\n\r\n{}",
         OK + b"Transfer-Encoding: chunked\r\n\r\n-5\r\n{}\r\n0\r\n\r\n",
@@ -394,88 +413,108 @@ def test_an_unreadable_body_is_garbled(wire: Wire, bare: TmdbHttp, body: bytes) 
     ],
     ids=["not gzip", "negative chunk", "no chunk", "no last chunk", "too short"],
 )
-def test_a_body_in_broken_wrapping_is_garbled(wire: Wire, bare: TmdbHttp, answer: bytes) -> None:
-    wire.answer = answer
+def test_body_with_broken_encoding_is_garbled(
+    raw_server: RawServer, raw_client: TmdbHttp, response: bytes
+) -> None:
+    raw_server.response = response
 
     with pytest.raises(CatalogueGarbled) as caught:
-        bare.get("/movie/550", {})
+        raw_client.get("/movie/550", {})
 
-    assert caught.value.tries == len(wire.requests) == 2
-
-
-@pytest.mark.parametrize("head", [b"", b"Content-Encoding: gzip\r\n"], ids=["secret", "announced"])
-def test_gzip_is_read(wire: Wire, bare: TmdbHttp, head: bytes) -> None:
-    wire.answer = OK + head + b"\r\n" + gzip.compress(b'{"id": 550}')
-
-    assert bare.get("/movie/550", {}) == {"id": 550}
-
-
-LONG = b"{}" + b" " * (MOST_BYTES - 2)
-GZIPPED = OK + b"Content-Encoding: gzip\r\n\r\n"
+    assert caught.value.tries == len(raw_server.requests) == 2
 
 
 @pytest.mark.parametrize(
-    "answer",
-    [OK + b"\r\n" + LONG, OK + b"\r\n" + gzip.compress(LONG), GZIPPED + gzip.compress(LONG)],
-    ids=["plain", "secret gzip", "announced gzip"],
+    "head", [b"", b"Content-Encoding: gzip\r\n"], ids=["undeclared", "declared"]
 )
-def test_a_long_body_is_read(wire: Wire, bare: TmdbHttp, answer: bytes) -> None:
-    wire.answer = answer
+def test_gzip_body_is_decompressed(
+    raw_server: RawServer, raw_client: TmdbHttp, head: bytes
+) -> None:
+    raw_server.response = OK + head + b"\r\n" + gzip.compress(b'{"id": 550}')
 
-    assert bare.get("/movie/550", {}) == {}
+    assert raw_client.get("/movie/550", {}) == {"id": 550}
+
+
+LONGEST_BODY = b"{}" + b" " * (MAX_BODY_SIZE - 2)
+GZIP_HEAD = OK + b"Content-Encoding: gzip\r\n\r\n"
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
-        OK + b"\r\n" + LONG + b" ",
-        OK + b"\r\n" + gzip.compress(LONG + b" "),
-        GZIPPED + gzip.compress(LONG + b" "),
+        OK + b"\r\n" + LONGEST_BODY,
+        OK + b"\r\n" + gzip.compress(LONGEST_BODY),
+        GZIP_HEAD + gzip.compress(LONGEST_BODY),
     ],
-    ids=["plain", "secret gzip", "announced gzip"],
+    ids=["plain", "undeclared gzip", "declared gzip"],
 )
-def test_a_longer_body_is_garbled(wire: Wire, bare: TmdbHttp, answer: bytes) -> None:
-    wire.answer = answer
+def test_body_of_the_maximum_size_is_read(
+    raw_server: RawServer, raw_client: TmdbHttp, response: bytes
+) -> None:
+    raw_server.response = response
+
+    assert raw_client.get("/movie/550", {}) == {}
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        OK + b"\r\n" + LONGEST_BODY + b" ",
+        OK + b"\r\n" + gzip.compress(LONGEST_BODY + b" "),
+        GZIP_HEAD + gzip.compress(LONGEST_BODY + b" "),
+    ],
+    ids=["plain", "undeclared gzip", "declared gzip"],
+)
+def test_body_above_the_maximum_size_is_garbled(
+    raw_server: RawServer, raw_client: TmdbHttp, response: bytes
+) -> None:
+    raw_server.response = response
 
     with pytest.raises(CatalogueGarbled) as caught:
-        bare.get("/movie/550", {})
+        raw_client.get("/movie/550", {})
 
-    assert caught.value.tries == len(wire.requests) == 2
+    assert caught.value.tries == len(raw_server.requests) == 2
     assert caught.value.upstream_status == 200
 
 
-@pytest.mark.parametrize("head", [b"", b"Content-Encoding: gzip\r\n"], ids=["secret", "announced"])
-def test_gzip_that_grows_without_end_is_not_unpacked_to_its_end(
-    wire: Wire, connect: Connect, head: bytes
+@pytest.mark.parametrize(
+    "head", [b"", b"Content-Encoding: gzip\r\n"], ids=["undeclared", "declared"]
+)
+def test_gzip_bomb_is_not_decompressed_completely(
+    raw_server: RawServer, make_client: MakeClient, head: bytes
 ) -> None:
-    wire.answer = OK + head + b"\r\n" + gzip.compress(bytes(2**26))
-    http = connect(wire.url, retries=0)
+    raw_server.response = OK + head + b"\r\n" + gzip.compress(bytes(2**26))
+    client = make_client(raw_server.url, retries=0)
     tracemalloc.start()
 
     with pytest.raises(CatalogueGarbled):
-        http.get("/movie/550", {})
+        client.get("/movie/550", {})
 
-    _, most = tracemalloc.get_traced_memory()
+    _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert most < 2**25
+    assert peak < 2**25
 
 
-def test_redirects_are_not_followed(wire: Wire, bare: TmdbHttp) -> None:
-    wire.answer = b"HTTP/1.1 302 Found\r\nLocation: %s/there\r\n\r\n" % wire.url.encode()
+def test_redirects_are_not_followed(raw_server: RawServer, raw_client: TmdbHttp) -> None:
+    raw_server.response = (
+        b"HTTP/1.1 302 Found\r\nLocation: %s/there\r\n\r\n" % raw_server.url.encode()
+    )
 
     with pytest.raises(CatalogueAnsweredNonsense) as caught:
-        bare.get("/movie/550", {})
+        raw_client.get("/movie/550", {})
 
     assert caught.value.upstream_status == 302
-    assert len(wire.requests) == 1
+    assert len(raw_server.requests) == 1
 
 
-@pytest.mark.parametrize("location", NOWHERE)
-def test_a_redirect_to_nowhere_is_nonsense(wire: Wire, bare: TmdbHttp, location: str) -> None:
-    wire.answer = f"HTTP/1.1 302 Found\r\nLocation: {location}\r\n\r\n".encode("latin-1")
+@pytest.mark.parametrize("location", INVALID_URLS)
+def test_redirect_to_an_invalid_url_is_nonsense(
+    raw_server: RawServer, raw_client: TmdbHttp, location: str
+) -> None:
+    raw_server.response = f"HTTP/1.1 302 Found\r\nLocation: {location}\r\n\r\n".encode("latin-1")
 
     with pytest.raises(CatalogueAnsweredNonsense):
-        bare.get("/movie/550", {})
+        raw_client.get("/movie/550", {})
 
 
 HEADS = [OK, OK + b"Transfer-Encoding: chunked\r\n", OK + b"Content-Encoding: gzip\r\n"]
@@ -483,7 +522,7 @@ FIELDS = ["Location", "Retry-After", "Content-Length", "Set-Cookie", "Content-Ty
 
 
 @given(
-    answer=st.one_of(
+    response=st.one_of(
         st.binary(max_size=100),
         st.builds(lambda head, body: head + b"\r\n" + body, st.sampled_from(HEADS), st.binary()),
         st.builds(
@@ -497,25 +536,25 @@ FIELDS = ["Location", "Retry-After", "Content-Length", "Set-Cookie", "Content-Ty
     )
 )
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whatever_comes_is_an_answer_or_a_failure_that_we_know(
-    wire: Wire, bare: TmdbHttp, answer: bytes
+def test_any_response_is_parsed_or_raises_an_expected_error(
+    raw_server: RawServer, raw_client: TmdbHttp, response: bytes
 ) -> None:
-    wire.answer = answer
+    raw_server.response = response
 
     with suppress(CatalogueFailed):
-        body = bare.get("/movie/550", {})
+        body = raw_client.get("/movie/550", {})
         assert body is None or isinstance(body, dict)
 
 
 @pytest.mark.parametrize("kind", ["refuse", "hang", "drip", "503", "truncated", "cut", "401"])
-def test_a_failure_tells_no_secret_and_no_address(
-    sandbox: Sandbox, connect: Connect, caplog: pytest.LogCaptureFixture, kind: str
+def test_error_contains_no_secret_and_no_address(
+    sandbox: Sandbox, make_client: MakeClient, caplog: pytest.LogCaptureFixture, kind: str
 ) -> None:
     caplog.set_level("DEBUG")
     sandbox.break_with(Fault(kind, seconds=600))
 
     with pytest.raises(CatalogueFailed) as caught:
-        connect(sandbox.url, read_timeout=0.05).get("/movie/550", {})
+        make_client(sandbox.url, read_timeout=0.05).get("/movie/550", {})
 
     assert OPEN_SESAME not in str(caught.value) + caplog.text
     assert "127.0.0.1" not in str(caught.value)
@@ -526,61 +565,63 @@ def test_a_failure_tells_no_secret_and_no_address(
 
 
 @pytest.mark.parametrize("kind", ["drip", "drip-headers", "hang", "delay"])
-def test_the_deadline_ends_a_try_however_patient_its_read_timeout(
-    sandbox: Sandbox, connect: Connect, kind: str
+def test_deadline_ends_an_attempt_before_its_read_timeout(
+    sandbox: Sandbox, make_client: MakeClient, kind: str
 ) -> None:
     sandbox.break_with(Fault(kind, seconds=600 if kind == "delay" else 0.02))
     started = time.monotonic()
 
     with pytest.raises(CatalogueTimedOut) as caught:
-        connect(sandbox.url, read_timeout=30.0, deadline=0.3).get("/movie/550", {})
+        make_client(sandbox.url, read_timeout=30.0, deadline=0.3).get("/movie/550", {})
 
     assert 0.29 <= time.monotonic() - started < 1.5
     assert caught.value.tries == 1
 
 
-def test_the_deadline_ends_the_tries(sandbox: Sandbox, connect: Connect) -> None:
+def test_deadline_ends_the_retries(sandbox: Sandbox, make_client: MakeClient) -> None:
     sandbox.break_with(Fault("hang"))
     started = time.monotonic()
 
     with pytest.raises(CatalogueTimedOut) as caught:
-        connect(sandbox.url, read_timeout=0.1, retries=100, deadline=0.35).get("/movie/550", {})
+        make_client(sandbox.url, read_timeout=0.1, retries=100, deadline=0.35).get("/movie/550", {})
 
     assert 0.3 <= time.monotonic() - started < 1.5
     assert 2 <= caught.value.tries <= 4
 
 
-def test_a_try_without_time_to_connect_tells_nothing_new(
-    sandbox: Sandbox, connect: Connect
+def test_attempt_without_time_to_connect_reports_the_previous_error(
+    sandbox: Sandbox, make_client: MakeClient
 ) -> None:
     def pause(_: float) -> None:
         Event().wait(seconds_left())
 
     sandbox.break_with(Fault("hang"))
-    http = connect(sandbox.url, read_timeout=0.05, deadline=1.0)
-    http._sleep = pause
+    client = make_client(sandbox.url, read_timeout=0.05, deadline=1.0)
+    client._sleep = pause
 
     with pytest.raises(CatalogueTimedOut) as caught:
-        http.get("/movie/550", {})
+        client.get("/movie/550", {})
 
     assert caught.value.tries == 2
 
 
-def test_slow_bytes_within_the_deadline_are_an_answer(sandbox: Sandbox, connect: Connect) -> None:
+def test_slow_response_within_the_deadline_is_read(
+    sandbox: Sandbox, make_client: MakeClient
+) -> None:
     sandbox.break_with(Fault("drip-headers", seconds=0.0001))
 
-    body = connect(sandbox.url, read_timeout=0.3, deadline=30.0).get("/authentication", {})
+    body = make_client(sandbox.url, read_timeout=0.3, deadline=30.0).get("/authentication", {})
 
     assert body == {"success": True, "status_code": 1, "status_message": "Success."}
 
 
-def test_a_call_leaves_no_deadline_behind(tmdb: TmdbHttp) -> None:
-    tmdb.get("/movie/550", {})
+def test_deadline_is_reset_after_a_call(client: TmdbHttp) -> None:
+    client.get("/movie/550", {})
 
     assert seconds_left() == float("inf")
 
 
-# --- what the operator sees ----------------------------------------------------------------
+# --- metrics, logs and traces --------------------------------------------------------------
 
 
 @pytest.fixture
@@ -589,21 +630,21 @@ def registry() -> CollectorRegistry:
 
 
 @pytest.fixture
-def counted(wire: Wire, registry: CollectorRegistry) -> Iterator[TmdbHttp]:
-    """A session with the wire, which tries twice and counts."""
-    tmdb = TmdbHttp(wire.url, OPEN_SESAME, Limits(retries=1, backoff=0), registry=registry)
-    yield tmdb
-    tmdb._session.close()
+def metered_client(raw_server: RawServer, registry: CollectorRegistry) -> Iterator[TmdbHttp]:
+    """A client of the raw server with one retry and metrics."""
+    client = TmdbHttp(raw_server.url, OPEN_SESAME, Limits(retries=1, backoff=0), registry=registry)
+    yield client
+    client._session.close()
 
 
-def test_calls_are_timed_by_outcome(
-    wire: Wire, counted: TmdbHttp, registry: CollectorRegistry
+def test_call_duration_is_recorded_by_outcome(
+    raw_server: RawServer, metered_client: TmdbHttp, registry: CollectorRegistry
 ) -> None:
-    wire.answer = OK + b"Connection: close\r\n\r\n{}"
-    counted.get("/movie/550", {})
-    wire.answer = b"HTTP/1.1 401 X\r\n\r\n"
+    raw_server.response = OK + b"Connection: close\r\n\r\n{}"
+    metered_client.get("/movie/550", {})
+    raw_server.response = b"HTTP/1.1 401 X\r\n\r\n"
     with pytest.raises(CatalogueRefusedUs):
-        counted.get("/movie/550", {})
+        metered_client.get("/movie/550", {})
 
     calls = {
         outcome: registry.get_sample_value(
@@ -614,14 +655,14 @@ def test_calls_are_timed_by_outcome(
     assert calls == {**dict.fromkeys(OUTCOMES, 0), "answered": 1, "CatalogueRefusedUs": 1}
 
 
-def test_tries_are_timed_by_outcome(
-    wire: Wire, counted: TmdbHttp, registry: CollectorRegistry
+def test_attempt_duration_is_recorded_by_outcome(
+    raw_server: RawServer, metered_client: TmdbHttp, registry: CollectorRegistry
 ) -> None:
-    wire.answer = STATUS_503 + b"Connection: close\r\n\r\n"
+    raw_server.response = STATUS_503 + b"Connection: close\r\n\r\n"
     with pytest.raises(CatalogueUnavailable):
-        counted.get("/movie/550", {})
-    wire.answer = OK + b"Connection: close\r\n\r\n{}"
-    counted.get("/movie/550", {})
+        metered_client.get("/movie/550", {})
+    raw_server.response = OK + b"Connection: close\r\n\r\n{}"
+    metered_client.get("/movie/550", {})
 
     tries = {
         outcome: registry.get_sample_value(
@@ -632,41 +673,48 @@ def test_tries_are_timed_by_outcome(
     assert tries == {**dict.fromkeys(OUTCOMES, 0), "answered": 1, "CatalogueUnavailable": 2}
 
 
-def test_each_try_goes_on_with_the_trace_as_a_span_of_its_own(wire: Wire, bare: TmdbHttp) -> None:
-    wire.answer = STATUS_503 + b"Connection: close\r\n\r\n"
+def test_each_attempt_propagates_the_trace_with_a_new_span(
+    raw_server: RawServer, raw_client: TmdbHttp
+) -> None:
+    raw_server.response = STATUS_503 + b"Connection: close\r\n\r\n"
     trace.begin("mine", f"00-{'a' * 32}-{'b' * 16}-01")
 
     with pytest.raises(CatalogueUnavailable):
-        bare.get("/movie/550", {})
+        raw_client.get("/movie/550", {})
 
     sent = [
         re.findall(rf"\r\ntraceparent: 00-{'a' * 32}-([0-9a-f]{{16}})-01\r\n", request.decode())
-        for request in wire.requests
+        for request in raw_server.requests
     ]
     assert [len(spans) for spans in sent] == [1, 1]
     assert len({"b" * 16, *(span for (span,) in sent)}) == 3
 
 
-def test_what_is_done_for_nobody_goes_on_with_no_trace(wire: Wire, bare: TmdbHttp) -> None:
-    wire.answer = OK + b"\r\n{}"
+def test_no_traceparent_is_sent_without_a_trace(
+    raw_server: RawServer, raw_client: TmdbHttp
+) -> None:
+    raw_server.response = OK + b"\r\n{}"
 
-    bare.get("/movie/550", {})
+    raw_client.get("/movie/550", {})
 
-    assert b"traceparent" not in wire.requests[0].lower()
+    assert b"traceparent" not in raw_server.requests[0].lower()
 
 
-def test_further_tries_are_counted_and_told(
-    wire: Wire, counted: TmdbHttp, registry: CollectorRegistry, caplog: pytest.LogCaptureFixture
+def test_retries_are_counted_and_logged(
+    raw_server: RawServer,
+    metered_client: TmdbHttp,
+    registry: CollectorRegistry,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO, "butaca.tmdb")
-    wire.answer = STATUS_503 + b"Connection: close\r\n\r\n"
+    raw_server.response = STATUS_503 + b"Connection: close\r\n\r\n"
 
     with pytest.raises(CatalogueUnavailable):
-        counted.get("/movie/550", {})
+        metered_client.get("/movie/550", {})
 
     assert registry.get_sample_value("butaca_tmdb_retries_total") == 1
-    (line,) = (vars(record) for record in caplog.records)
-    assert (line["msg"], line["failure"], line["upstream_status"], line["tries"]) == (
+    (fields,) = map(vars, caplog.records)
+    assert (fields["msg"], fields["failure"], fields["upstream_status"], fields["tries"]) == (
         "tmdb.tries_again",
         "CatalogueUnavailable",
         503,

@@ -1,4 +1,4 @@
-"""DNS lookups: in time or not at all, and with a limited number of threads."""
+"""DNS lookups with a timeout, a deadline and a limited number of threads."""
 
 import socket
 from collections.abc import Iterator
@@ -11,19 +11,19 @@ import pytest
 from butaca.adapters.deadline import deadline_in
 from butaca.adapters.tmdb.lookup import Resolver
 
-NOW = 0.05
-"""Seconds to wait for what does not come."""
+SHORT_TIMEOUT = 0.05
+"""The timeout, in seconds, of lookups that hang."""
 
 
 @pytest.fixture
 def resolver() -> Resolver:
     """A resolver with one thread."""
-    return Resolver(most=1)
+    return Resolver(max_threads=1)
 
 
 @pytest.fixture
-def stuck(monkeypatch: pytest.MonkeyPatch) -> Iterator[Event]:
-    """Let every lookup hang until this is set."""
+def unblock_lookups(monkeypatch: pytest.MonkeyPatch) -> Iterator[Event]:
+    """Make every lookup hang until this event is set."""
     event = Event()
     look_up = socket.getaddrinfo
 
@@ -36,11 +36,11 @@ def stuck(monkeypatch: pytest.MonkeyPatch) -> Iterator[Event]:
     event.set()
 
 
-def test_an_address_is_its_own() -> None:
+def test_ip_address_resolves_to_itself() -> None:
     assert Resolver().addresses("127.0.0.1", 80, None) == ["127.0.0.1"]
 
 
-def test_a_host_may_have_none(resolver: Resolver, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_host_raises_gaierror(resolver: Resolver, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
@@ -50,56 +50,54 @@ def test_a_host_may_have_none(resolver: Resolver, monkeypatch: pytest.MonkeyPatc
         resolver.addresses("tmdb.test", 80, 30)
 
 
-def test_a_name_that_cannot_be_one_is_told_to_who_asked(resolver: Resolver) -> None:
+def test_invalid_host_name_raises_unicode_error(resolver: Resolver) -> None:
     with pytest.raises(UnicodeError):
         resolver.addresses("x" * 64, 80, 30)
 
 
-def test_a_lookup_ends_at_its_timeout(resolver: Resolver, stuck: Event) -> None:
+def test_lookup_ends_at_its_timeout(resolver: Resolver, unblock_lookups: Event) -> None:
     with pytest.raises(TimeoutError):
-        resolver.addresses("127.0.0.1", 80, NOW)
+        resolver.addresses("127.0.0.1", 80, SHORT_TIMEOUT)
 
 
-def test_a_lookup_ends_at_the_deadline(resolver: Resolver, stuck: Event) -> None:
-    with deadline_in(NOW), pytest.raises(TimeoutError):
+def test_lookup_ends_at_the_deadline(resolver: Resolver, unblock_lookups: Event) -> None:
+    with deadline_in(SHORT_TIMEOUT), pytest.raises(TimeoutError):
         resolver.addresses("127.0.0.1", 80, 30)
 
 
-def test_nothing_is_looked_up_after_the_deadline(resolver: Resolver) -> None:
+def test_lookup_after_the_deadline_times_out(resolver: Resolver) -> None:
     with deadline_in(0), pytest.raises(TimeoutError, match="deadline"):
         resolver.addresses("127.0.0.1", 80, 30)
 
 
-def test_lookups_that_hang_do_not_pile_up(resolver: Resolver, stuck: Event) -> None:
+def test_hanging_lookups_do_not_exceed_the_thread_limit(
+    resolver: Resolver, unblock_lookups: Event
+) -> None:
     before = set(threads())
     for _ in range(3):
         with pytest.raises(TimeoutError):
-            resolver.addresses("127.0.0.1", 80, NOW)
+            resolver.addresses("127.0.0.1", 80, SHORT_TIMEOUT)
 
     assert len(set(threads()) - before) == 1
 
 
-def test_the_end_of_the_process_does_not_wait_for_a_lookup(
-    resolver: Resolver, stuck: Event
-) -> None:
+def test_lookup_threads_are_daemons(resolver: Resolver, unblock_lookups: Event) -> None:
     before = set(threads())
     with pytest.raises(TimeoutError):
-        resolver.addresses("127.0.0.1", 80, NOW)
+        resolver.addresses("127.0.0.1", 80, SHORT_TIMEOUT)
 
     assert [thread.daemon for thread in set(threads()) - before] == [True]
 
 
-def test_a_lookup_that_ends_at_last_makes_room_for_the_next(
-    resolver: Resolver, stuck: Event
-) -> None:
+def test_late_lookup_frees_its_thread(resolver: Resolver, unblock_lookups: Event) -> None:
     with pytest.raises(TimeoutError):
-        resolver.addresses("127.0.0.1", 80, NOW)
-    stuck.set()
+        resolver.addresses("127.0.0.1", 80, SHORT_TIMEOUT)
+    unblock_lookups.set()
 
     assert resolver.addresses("127.0.0.1", 80, 30) == ["127.0.0.1"]
 
 
-def test_a_thread_that_cannot_be_started_takes_nobodys_place(
+def test_thread_that_cannot_start_frees_its_slot(
     resolver: Resolver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(_: Thread) -> None:

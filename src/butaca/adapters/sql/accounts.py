@@ -43,12 +43,12 @@ class SqlAccounts:
         with self._database.reading() as connection:
             return _find_user(connection, users.c.id == user_id)
 
-    def find_user_named(self, name: str) -> User | None:
+    def find_user_by_name(self, name: str) -> User | None:
         """Return the user with exactly this name."""
         with self._database.reading() as connection:
             return _find_user(connection, users.c.name == name)
 
-    def everybody(self) -> tuple[User, ...]:
+    def all_users(self) -> tuple[User, ...]:
         """Return all users, ordered by ID."""
         with self._database.reading() as connection:
             return tuple(map(_to_user, connection.execute(select(users).order_by(users.c.id))))

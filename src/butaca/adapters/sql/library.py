@@ -86,7 +86,7 @@ class SqlLibrary:
                 return rating, is_new
         raise MovieNotStored
 
-    def correct_rating(
+    def update_rating(
         self, user_id: int, movie_id: int, stars: Stars, at: datetime
     ) -> Rating | None:
         """Replace the stars of a rating and return it, or return None if there is none."""

@@ -34,7 +34,7 @@ class SqlMovies:
         """Return up to `limit` stored movies with IDs above `after`, ordered by ID."""
         timestamps = movies.c.fetched_at, movies.c.checked_at, movies.c.gone_at
         statement = (
-            select(movies.c.id, *timestamps, _is_kept().label("is_kept"))
+            select(movies.c.id, *timestamps, _is_referenced().label("is_referenced"))
             .where(movies.c.id > after)
             .order_by(movies.c.id)
             .limit(limit)
@@ -62,13 +62,13 @@ class SqlMovies:
         with self._database.writing() as connection:
             connection.execute(statement.values(checked_at=at, gone_at=since))
 
-    def drop_unkept(self, movie_ids: Iterable[int]) -> int:
+    def drop_unreferenced(self, movie_ids: Iterable[int]) -> int:
         """Delete those of these movies that no user has favorited or rated; return how many."""
         with self._database.writing() as connection:
             # Lock first, so that no user can favorite a movie after the second statement has
             # checked it; a user who tries finds it deleted. Skip movies that are being written.
             unlocked = _select_ids(movie_ids).with_for_update(skip_locked=True)
-            is_dropped = movies.c.id.in_(connection.scalars(unlocked).all()) & ~_is_kept()
+            is_dropped = movies.c.id.in_(connection.scalars(unlocked).all()) & ~_is_referenced()
             return connection.execute(delete(movies).where(is_dropped)).rowcount
 
 
@@ -95,7 +95,7 @@ def _copy_sort_keys(connection: Connection, row: Mapping[str, Any]) -> None:
     )
 
 
-def _is_kept() -> ColumnElement[bool]:
+def _is_referenced() -> ColumnElement[bool]:
     return exists().where(user_movies.c.movie_id == movies.c.id)
 
 
@@ -105,5 +105,5 @@ def _select_ids(movie_ids: Iterable[int]) -> Select[tuple[int]]:
 
 def _to_stored_movie(row: Row[Any]) -> StoredMovie:
     return StoredMovie(
-        row.id, row.fetched_at, row.checked_at or row.fetched_at, row.gone_at, row.is_kept
+        row.id, row.fetched_at, row.checked_at or row.fetched_at, row.gone_at, row.is_referenced
     )

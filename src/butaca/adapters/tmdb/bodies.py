@@ -24,7 +24,7 @@ M = TypeVar("M", Movie, MovieDetails)
 PAGE_SIZE, CHANGES_PAGE_SIZE = 20, 100
 """The fixed page sizes of TMDB: for movies, and for changes."""
 
-LONGEST_CODE = 10
+MAX_CODE_LENGTH = 10
 """The length of the longest language or region code that every store can hold."""
 
 # TMDB sends "" for these if the value is unknown, and 0 for a runtime.
@@ -52,14 +52,14 @@ class _Envelope:
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """A movie that changed. If `adult` is null, it was deleted, and fetching it returns 404."""
+    """A movie that changed. If `adult` is null, the movie was deleted, and a fetch returns 404."""
 
     id: int
 
 
 @dataclass(frozen=True, slots=True)
 class _Genre:
-    """A genre. Its name is null if TMDB does not have one in the language."""
+    """A genre. Its name is null if TMDB has none in the language."""
 
     id: int
     name: str | None
@@ -70,28 +70,30 @@ def _check_id(number: int) -> None:
         raise ValueError("the ID is out of range")
 
 
-def _identified(movie: M) -> M:
+def _with_valid_id(movie: M) -> M:
     _check_id(movie.id)
     return movie
 
 
-def _with_genres(details: MovieDetails) -> MovieDetails:
+def _with_valid_genres(details: MovieDetails) -> MovieDetails:
     for genre in details.genres:
         _check_id(genre.id)
     return details
 
 
-def _coded(translation: Translation) -> Translation:
+def _with_valid_codes(translation: Translation) -> Translation:
     for code in (translation.language, translation.region):
-        if len(code) > LONGEST_CODE or "\0" in code:
+        if len(code) > MAX_CODE_LENGTH or "\0" in code:
             raise ValueError("the code is too long or contains NUL")
     return translation
 
 
-# What no store can hold is rejected here, so that it counts as a failure of TMDB, not of the store.
-_Movie = Annotated[Movie, AfterValidator(_identified)]
-_Details = Annotated[MovieDetails, AfterValidator(_identified), AfterValidator(_with_genres)]
-_Translation = Annotated[Translation, AfterValidator(_coded)]
+# Values that no store can hold are rejected here, so that they count as failures of TMDB.
+_Movie = Annotated[Movie, AfterValidator(_with_valid_id)]
+_Details = Annotated[
+    MovieDetails, AfterValidator(_with_valid_id), AfterValidator(_with_valid_genres)
+]
+_Translation = Annotated[Translation, AfterValidator(_with_valid_codes)]
 
 # 1e999 is valid JSON, and is parsed as infinity.
 _FINITE = ConfigDict(allow_inf_nan=False)
@@ -109,10 +111,10 @@ def movie_page(body: Json) -> Page[Movie]:
     """Parse a page of movies. Raises CatalogueAnsweredNonsense."""
     try:
         page = _ENVELOPE.validate_python(body)
-        movies = _MOVIES.validate_python([_titled(item) for item in page.results])
+        movies = _MOVIES.validate_python([_with_title(item) for item in page.results])
     except (ValidationError, LookupError, TypeError) as error:
         raise CatalogueAnsweredNonsense from error
-    return _page(page, _each_once(movies), PAGE_SIZE, min(page.total_pages, MAX_PAGE))
+    return _page(page, _unique(movies), PAGE_SIZE, min(page.total_pages, MAX_PAGE))
 
 
 def changes_page(body: Json) -> Page[int]:
@@ -138,7 +140,7 @@ def _page(envelope: _Envelope, results: Iterable[T], page_size: int, total_pages
 def movie_details(body: Json) -> MovieDetails:
     """Parse the details of a movie. Raises CatalogueAnsweredNonsense."""
     try:
-        (details,) = _DETAILS.validate_python([_titled(body)])
+        (details,) = _DETAILS.validate_python([_with_title(body)])
     except (ValidationError, LookupError, TypeError) as error:
         raise CatalogueAnsweredNonsense from error
     return details
@@ -148,7 +150,7 @@ def movie_record(body: Json, language: str = "en-US") -> MovieRecord:
     """Parse a movie in a language with all translations. Raises CatalogueAnsweredNonsense."""
     details = movie_details(body)
     try:
-        translations = [_flat(each) for each in body["translations"]["translations"]]
+        translations = [_flattened(each) for each in body["translations"]["translations"]]
         return MovieRecord(details, tuple(_TRANSLATIONS.validate_python(translations)), language)
     except (ValidationError, LookupError, TypeError) as error:
         raise CatalogueAnsweredNonsense from error
@@ -163,32 +165,32 @@ def genre_names(body: Json) -> dict[int, str | None]:
     return {each.id: each.name or None for each in genres}
 
 
-def _filled(item: Json) -> dict[str, Any]:
-    absent = {key: None for key in _OFTEN_EMPTY if key in item and not item[key]}
-    return {**item, **absent, "release_date": _date(item.get("release_date"))}
+def _normalized(item: Json) -> dict[str, Any]:
+    missing = {key: None for key in _OFTEN_EMPTY if key in item and not item[key]}
+    return {**item, **missing, "release_date": _parsed_date(item.get("release_date"))}
 
 
-def _titled(item: Json) -> dict[str, Any]:
-    return {**_filled(item), "title": item["title"] or item["original_title"]}
+def _with_title(item: Json) -> dict[str, Any]:
+    return {**_normalized(item), "title": item["title"] or item["original_title"]}
 
 
-def _date(text: str | None) -> date | None:
+def _parsed_date(text: str | None) -> date | None:
     try:
         return date.fromisoformat(text or "")
     except ValueError:
         return None
 
 
-def _flat(translation: Json) -> dict[str, Any]:
+def _flattened(translation: Json) -> dict[str, Any]:
     return {
-        **_filled(translation["data"]),
+        **_normalized(translation["data"]),
         "title": translation["data"].get("title") or None,
         "language": translation["iso_639_1"],
         "region": translation["iso_3166_1"],
     }
 
 
-def _each_once(movies: Iterable[Movie]) -> Iterator[Movie]:
+def _unique(movies: Iterable[Movie]) -> Iterator[Movie]:
     seen: set[int] = set()
     for movie in movies:
         if movie.id not in seen:

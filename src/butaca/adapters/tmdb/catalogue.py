@@ -15,12 +15,12 @@ from butaca.core.errors import CatalogueAnsweredNonsense, MovieNotFound
 from butaca.core.models import Fetched, Genre, Movie, MovieDetails, MovieRecord, Page
 from butaca.core.ports import PopularQuery, SearchQuery
 
-_ENGLISH = "en-US"
-"""The language of the names that TMDB uses in the details of a movie if it has no others."""
+_FALLBACK_LANGUAGE = "en-US"
+"""The language in which TMDB names genres that have no name in the requested language."""
 
 
 class TmdbCatalogue:
-    """A catalogue that sends every call to TMDB."""
+    """A catalogue that sends every request to TMDB."""
 
     def __init__(self, http: TmdbHttp, default_language: str = "en-US") -> None:
         self._http = http
@@ -28,14 +28,14 @@ class TmdbCatalogue:
 
     def popular(self, query: PopularQuery) -> Fetched[Page[Movie]]:
         """Return one page of the popular movies."""
-        body = self._list(
+        body = self._get_list(
             "/movie/popular", language=query.language, page=query.page, region=query.region
         )
         return Fetched(movie_page(body))
 
     def search(self, query: SearchQuery) -> Fetched[Page[Movie]]:
         """Return one page of the matches."""
-        body = self._list(
+        body = self._get_list(
             "/search/movie",
             query=query.text,
             include_adult="false",
@@ -48,42 +48,42 @@ class TmdbCatalogue:
 
     def details(self, movie_id: int, language: str) -> Fetched[MovieDetails]:
         """Return the details of a movie in a language."""
-        return Fetched(movie_details(self._movie(movie_id, language=language)))
+        return Fetched(movie_details(self._get_movie(movie_id, language=language)))
 
     def record(self, movie_id: int) -> Fetched[MovieRecord]:
         """Return a movie with all its translations."""
-        body = self._movie(
+        body = self._get_movie(
             movie_id, language=self._default_language, append_to_response="translations"
         )
         return Fetched(movie_record(body, self._default_language))
 
     def genres(self, language: str) -> Fetched[tuple[Genre, ...]]:
-        """Return all genres of movies. If names are missing, a second call gets the English ones.
+        """Return all genres of movies. If names are missing, a second request fetches English ones.
 
-        TMDB replaces missing names in the details of a movie, but not in the list of genres.
+        TMDB itself replaces missing names in the details of a movie, but not in this list.
         Source: https://github.com/sct/overseerr/pull/1352.
         """
         names = self._genre_names(language)
         if None in names.values():
-            known = {genre_id: name for genre_id, name in names.items() if name}
-            names = {**self._genre_names(_ENGLISH), **known}
+            translated = {genre_id: name for genre_id, name in names.items() if name}
+            names = {**self._genre_names(_FALLBACK_LANGUAGE), **translated}
         return Fetched(tuple(Genre(genre_id, name) for genre_id, name in names.items() if name))
 
     def changes(self, first: date, last: date, page: int = 1) -> Page[int]:
         """Return one page of the IDs of the movies that changed between two dates (UTC)."""
-        days = {"start_date": first.isoformat(), "end_date": last.isoformat()}
-        return changes_page(self._list("/movie/changes", **days, page=page))
+        period = {"start_date": first.isoformat(), "end_date": last.isoformat()}
+        return changes_page(self._get_list("/movie/changes", **period, page=page))
 
     def _genre_names(self, language: str) -> dict[int, str | None]:
-        return genre_names(self._list("/genre/movie/list", language=language))
+        return genre_names(self._get_list("/genre/movie/list", language=language))
 
-    def _list(self, path: str, **params: str | int | None) -> dict[str, Any]:
-        given = {name: value for name, value in params.items() if value is not None}
-        if (body := self._http.get(path, given)) is None:
+    def _get_list(self, path: str, **params: str | int | None) -> dict[str, Any]:
+        query = {name: value for name, value in params.items() if value is not None}
+        if (body := self._http.get(path, query)) is None:
             raise CatalogueAnsweredNonsense(upstream_status=404)
         return body
 
-    def _movie(self, movie_id: int, **params: str) -> dict[str, Any]:
+    def _get_movie(self, movie_id: int, **params: str) -> dict[str, Any]:
         if (body := self._http.get(f"/movie/{movie_id}", params)) is None:
             raise MovieNotFound
         if body.get("id") != movie_id:

@@ -20,25 +20,25 @@ from urllib3.util.connection import create_connection
 from butaca.adapters.deadline import cap_timeout, seconds_left
 from butaca.adapters.tmdb.lookup import Resolver
 
-LEAST_TURN = 0.25
-"""The minimum time per address, in seconds, as in RFC 8305, section 5."""
+MIN_ADDRESS_TIMEOUT = 0.25
+"""The minimum timeout per address, in seconds, as in RFC 8305, section 5."""
 
 _resolver = Resolver()
 
 
-class _Reader(io.RawIOBase):
-    """A stream over a socket that is read until the deadline. Raises TimeoutError then."""
+class _DeadlineReader(io.RawIOBase):
+    """A stream over a socket. Reads raise TimeoutError at the deadline."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._bytes = sock.makefile("rb", buffering=0)
-        self._longest_wait = sock.gettimeout()
+        self._timeout = sock.gettimeout()
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        self._sock.settimeout(cap_timeout(self._longest_wait))
+        self._sock.settimeout(cap_timeout(self._timeout))
         return self._bytes.readinto(buffer)
 
     def close(self) -> None:
@@ -50,20 +50,20 @@ class _Response(http.client.HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
         self.fp.close()
-        self.fp = io.BufferedReader(_Reader(sock))
+        self.fp = io.BufferedReader(_DeadlineReader(sock))
 
 
 class _Connection(HTTPConnection):
     response_class = _Response
 
-    # Private, but also the extension point of urllib3's own SOCKS connections. `connect` would be
-    # too late: it goes on to TLS, and has a single timeout for any number of addresses.
+    # Private, but also the extension point of urllib3's own SOCKS connections. Overriding `connect`
+    # would not help: it includes TLS, and has one timeout for all addresses.
     def _new_conn(self) -> socket.socket:
-        """Return a socket with a timeout for the TLS handshake, or raise the errors of urllib3."""
+        """Return a connected socket with a timeout for a TLS handshake. Raises urllib3's errors."""
         try:
-            # Keeps the trailing dot, which skips the search list, and which `host` lacks.
+            # Unlike `host`, `_dns_host` keeps a trailing dot, which skips the search list.
             addresses = _resolver.addresses(self._dns_host, self.port, self.timeout)
-            return _hurried(self._first_to_answer(addresses), self.timeout)
+            return _with_handshake_timeout(self._connect_to_any(addresses), self.timeout)
         except socket.gaierror as error:
             raise NameResolutionError(self.host, self, error) from error
         except TimeoutError as error:
@@ -71,16 +71,16 @@ class _Connection(HTTPConnection):
         except OSError as error:
             raise NewConnectionError(self, str(error)) from error
 
-    def _first_to_answer(self, addresses: list[str]) -> socket.socket:
-        for others, address in zip(reversed(range(len(addresses))), addresses, strict=True):
+    def _connect_to_any(self, addresses: list[str]) -> socket.socket:
+        for remaining, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
             try:
-                return self._meet(address, _turn(self.timeout, 1 + others))
+                return self._connect(address, _address_timeout(self.timeout, remaining))
             except OSError:
-                if not others:
+                if remaining == 1:
                     raise
         raise OSError("the host has no addresses")
 
-    def _meet(self, address: str, timeout: float) -> socket.socket:
+    def _connect(self, address: str, timeout: float) -> socket.socket:
         return create_connection(
             (address, self.port), timeout, self.source_address, self.socket_options
         )
@@ -90,13 +90,13 @@ class _SecureConnection(_Connection, HTTPSConnection):
     pass
 
 
-def _turn(timeout: float | None, turns: int) -> float:
-    """Return the timeout for one address, in seconds, leaving time for the remaining ones."""
-    return min(cap_timeout(timeout), max(seconds_left() / turns, LEAST_TURN))
+def _address_timeout(timeout: float | None, addresses: int) -> float:
+    """Return the timeout for the next address, in seconds, which leaves time for the others."""
+    return min(cap_timeout(timeout), max(seconds_left() / addresses, MIN_ADDRESS_TIMEOUT))
 
 
-def _hurried(sock: socket.socket, timeout: float | None) -> socket.socket:
-    """Limit a handshake to the time left: `ssl` applies a timeout to all of it, not per read."""
+def _with_handshake_timeout(sock: socket.socket, timeout: float | None) -> socket.socket:
+    """Limit the TLS handshake to the time left: `ssl` applies the timeout to all of its reads."""
     try:
         sock.settimeout(cap_timeout(timeout))
     except TimeoutError:

@@ -34,10 +34,10 @@ from butaca.core.errors import (
 
 log = logging.getLogger("butaca.tmdb")
 
-MOST_BYTES = 4 * 2**20
-"""The maximum size of a body, uncompressed: many times that of TMDB's largest."""
+MAX_BODY_SIZE = 4 * 2**20
+"""The maximum uncompressed size of a body in bytes: many times that of TMDB's largest."""
 
-CHUNK = 64 * 2**10
+CHUNK_SIZE = 64 * 2**10
 
 ANSWERED = "answered"
 FAILURES = (
@@ -64,17 +64,17 @@ class Limits:
 
 
 class _TransientFailure(Exception):
-    """A transient failure, and the number of seconds that TMDB asked us to wait."""
+    """A failure that may be retried, after `retry_after` seconds at the earliest."""
 
-    def __init__(self, meaning: CatalogueFailed, retry_after: float = 0.0) -> None:
-        super().__init__(meaning)
-        self.meaning = meaning
+    def __init__(self, error: CatalogueFailed, retry_after: float = 0.0) -> None:
+        super().__init__(error)
+        self.error = error
         self.retry_after = retry_after
 
 
 class _Session(requests.Session):
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """Ignore redirects without parsing the Location, which may be malformed."""
+        """Ignore redirects; do not parse the Location header, which may be malformed."""
 
 
 class _Metrics:
@@ -134,17 +134,19 @@ class TmdbHttp:
         Raises CatalogueFailed if no attempt succeeds before the deadline.
         """
         with _timed(self._metrics.seconds), deadline_in(self._limits.deadline):
-            return self._try_often(path, params)
+            return self._get_with_retries(path, params)
 
-    def _try_often(self, path: str, params: Mapping[str, str | int]) -> dict[str, Any] | None:
-        tries, earlier = 0, None
+    def _get_with_retries(
+        self, path: str, params: Mapping[str, str | int]
+    ) -> dict[str, Any] | None:
+        tries, previous = 0, None
         while True:
             tries += 1
             try:
-                return self._try_once(path, params)
+                return self._attempt(path, params)
             except _TransientFailure as failure:
-                earlier = failure.meaning = _most_telling(failure, earlier)
-                earlier.tries = tries
+                previous = failure.error = _error_to_report(failure, previous)
+                previous.tries = tries
                 self._pause_or_give_up(failure, tries)
             except CatalogueFailed as failure:
                 failure.tries = tries
@@ -153,20 +155,20 @@ class TmdbHttp:
     def _pause_or_give_up(self, failure: _TransientFailure, tries: int) -> None:
         pause = max(failure.retry_after, self._backoff(tries))
         if tries > self._limits.retries or pause >= seconds_left():
-            raise failure.meaning from failure.__cause__
+            raise failure.error from failure.__cause__
         self._metrics.retries.inc()
-        log.info("tmdb.tries_again", extra=_error_fields(failure.meaning, tries, pause))
+        log.info("tmdb.tries_again", extra=_log_fields(failure.error, tries, pause))
         self._sleep(pause)
 
     def _backoff(self, tries: int) -> float:
         """Return the exponential backoff in seconds, with jitter to spread the retries of pods."""
         return self._limits.backoff * 2.0 ** (tries - 1) * random.uniform(0.5, 1.0)  # noqa: S311
 
-    def _try_once(self, path: str, params: Mapping[str, str | int]) -> dict[str, Any] | None:
+    def _attempt(self, path: str, params: Mapping[str, str | int]) -> dict[str, Any] | None:
         with _timed(self._metrics.try_seconds):
-            return self._ask(path, params)
+            return self._get_once(path, params)
 
-    def _ask(self, path: str, params: Mapping[str, str | int]) -> dict[str, Any] | None:
+    def _get_once(self, path: str, params: Mapping[str, str | int]) -> dict[str, Any] | None:
         response, body = self._send(path, params)
         match response.status_code:
             case HTTPStatus.OK:
@@ -175,9 +177,9 @@ class TmdbHttp:
                 return None
             case HTTPStatus.UNAUTHORIZED as status:
                 raise CatalogueRefusedUs(upstream_status=status)
-            case status if _is_passing(status):
+            case status if _is_transient(status):
                 raise _TransientFailure(
-                    CatalogueUnavailable(upstream_status=status), _wait_asked(response)
+                    CatalogueUnavailable(upstream_status=status), _retry_after(response)
                 )
             case status:
                 raise CatalogueAnsweredNonsense(upstream_status=status)
@@ -191,18 +193,18 @@ class TmdbHttp:
                 return response, _body(response)
         # For a chunk of negative size, requests raises a plain ValueError.
         except (requests.RequestException, ValueError) as error:
-            _explain(error)
+            _raise_transient_failure(error)
 
     @cached_property
-    def _blank(self) -> requests.PreparedRequest:
+    def _request_template(self) -> requests.PreparedRequest:
         return self._session.prepare_request(requests.Request("GET", self._base_url))
 
     def _request(self, path: str, params: Mapping[str, str | int]) -> requests.PreparedRequest:
-        """Copy a prepared request and set its URL; preparing each one took 0.2 ms.
+        """Copy a prepared request and set its URL; preparing each request would take 0.2 ms.
 
-        Cookies that TMDB sets are not returned to it: the token identifies us.
+        Cookies that TMDB sets are not sent back: the token identifies us.
         """
-        request = self._blank.copy()
+        request = self._request_template.copy()
         request.url = f"{str(request.url).rstrip('/')}{path}?{urlencode(params)}"
         if current := trace.current():
             request.headers["traceparent"] = current.new_traceparent()
@@ -216,14 +218,14 @@ def _timed(histogram: Histogram) -> Iterator[None]:
     try:
         yield
     except (CatalogueFailed, _TransientFailure) as failure:
-        meaning = failure.meaning if isinstance(failure, _TransientFailure) else failure
-        outcome = type(meaning).__name__
+        error = failure.error if isinstance(failure, _TransientFailure) else failure
+        outcome = type(error).__name__
         raise
     finally:
         histogram.labels(outcome).observe(time.perf_counter() - started)
 
 
-def _error_fields(failure: CatalogueFailed, tries: int, pause: float) -> dict[str, object]:
+def _log_fields(failure: CatalogueFailed, tries: int, pause: float) -> dict[str, object]:
     return {
         "failure": type(failure).__name__,
         "upstream_status": failure.upstream_status,
@@ -232,40 +234,42 @@ def _error_fields(failure: CatalogueFailed, tries: int, pause: float) -> dict[st
     }
 
 
-def _is_passing(status: int) -> bool:
-    """Return whether a retry may well succeed; some statuses come from CDNs in front of TMDB."""
+def _is_transient(status: int) -> bool:
+    """Return whether a retry may succeed. Some 5xx statuses come from CDNs in front of TMDB."""
     return status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
-def _explain(error: requests.RequestException | ValueError) -> NoReturn:
+def _raise_transient_failure(cause: requests.RequestException | ValueError) -> NoReturn:
     """Translate an error of requests. Raises _TransientFailure."""
-    match error:
+    match cause:
         case requests.ReadTimeout():
-            meaning: CatalogueFailed = CatalogueTimedOut()
+            error: CatalogueFailed = CatalogueTimedOut()
         case (
             requests.exceptions.ChunkedEncodingError() | requests.exceptions.ContentDecodingError()
         ):
-            meaning = CatalogueGarbled()
-        case requests.ConnectionError() if _has_timed_out_in_its_body(error):
-            meaning = CatalogueTimedOut()
+            error = CatalogueGarbled()
+        case requests.ConnectionError() if _is_body_timeout(cause):
+            error = CatalogueTimedOut()
         case requests.RequestException():
-            meaning = CatalogueUnavailable()
+            error = CatalogueUnavailable()
         case _:
-            meaning = CatalogueGarbled()
-    raise _TransientFailure(meaning) from error
+            error = CatalogueGarbled()
+    raise _TransientFailure(error) from cause
 
 
-def _most_telling(failure: _TransientFailure, earlier: CatalogueFailed | None) -> CatalogueFailed:
-    """Return the meaning of a failure, or the earlier one if no time was left to connect."""
-    was_late = isinstance(failure.__cause__, requests.ConnectTimeout) and seconds_left() <= 0
-    return earlier if earlier and was_late else failure.meaning
+def _error_to_report(
+    failure: _TransientFailure, previous: CatalogueFailed | None
+) -> CatalogueFailed:
+    """Return the error of an attempt, or the previous one if no time was left to connect."""
+    was_too_late = isinstance(failure.__cause__, requests.ConnectTimeout) and seconds_left() <= 0
+    return previous if previous and was_too_late else failure.error
 
 
-def _has_timed_out_in_its_body(error: requests.ConnectionError) -> bool:
+def _is_body_timeout(error: requests.ConnectionError) -> bool:
     return bool(error.args) and isinstance(error.args[0], ReadTimeoutError)
 
 
-def _wait_asked(response: requests.Response) -> float:
+def _retry_after(response: requests.Response) -> float:
     """Return `Retry-After` in seconds; 0 if missing or malformed (RFC 9110, section 10.2.3)."""
     try:
         return float(Retry().get_retry_after(response.raw) or 0)
@@ -274,25 +278,25 @@ def _wait_asked(response: requests.Response) -> float:
 
 
 def _body(response: requests.Response) -> bytes:
-    """Read a body; stop if it is too long. Raises _TransientFailure."""
+    """Read a body of at most MAX_BODY_SIZE bytes. Raises _TransientFailure."""
     body = bytearray()
-    for chunk in response.iter_content(CHUNK):
+    for chunk in response.iter_content(CHUNK_SIZE):
         body += chunk
-        _check_length(response, body)
+        _check_size(response, body)
     return bytes(body)
 
 
-def _check_length(response: requests.Response, body: bytes | bytearray) -> None:
-    if len(body) > MOST_BYTES:
+def _check_size(response: requests.Response, body: bytes | bytearray) -> None:
+    if len(body) > MAX_BODY_SIZE:
         raise _TransientFailure(_garbled(response))
 
 
 def _json_object(response: requests.Response, body: bytes) -> dict[str, Any]:
     """Parse a body as a JSON object. Raises _TransientFailure if that fails."""
     try:
-        unpacked = _unpacked(body)
-        _check_length(response, unpacked)
-        content = from_json(unpacked, allow_inf_nan=False)
+        text = _decompressed(body)
+        _check_size(response, text)
+        content = from_json(text, allow_inf_nan=False)
     except (ValueError, OSError, EOFError, ZlibError) as error:
         raise _TransientFailure(_garbled(response)) from error
     if not isinstance(content, dict):
@@ -300,15 +304,15 @@ def _json_object(response: requests.Response, body: bytes) -> dict[str, Any]:
     return content
 
 
-def _unpacked(body: bytes) -> bytes:
+def _decompressed(body: bytes) -> bytes:
     """Decompress a gzip body without Content-Encoding, such as TMDB sent for hours on 2026-05-20.
 
-    A megabyte may decompress to a gigabyte, so decompression stops just beyond the limit.
+    A megabyte may decompress to a gigabyte, so decompression stops just above the size limit.
     """
     if not body.startswith(b"\x1f\x8b"):
         return body
-    with gzip.open(io.BytesIO(body)) as packed:
-        return packed.read(MOST_BYTES + 1)
+    with gzip.open(io.BytesIO(body)) as stream:
+        return stream.read(MAX_BODY_SIZE + 1)
 
 
 def _garbled(response: requests.Response) -> CatalogueFailed:

@@ -1,4 +1,4 @@
-"""The management of users and their tokens by operators."""
+"""User and token management for operators."""
 
 import logging
 import secrets
@@ -11,28 +11,28 @@ from butaca.core.accounts import DEMO_USERS, digest
 from butaca.core.clock import utc_now
 from butaca.core.errors import (
     DemoRoleFixed,
-    LifetimeUnacceptable,
-    NameUnacceptable,
+    InvalidLifetime,
+    InvalidName,
+    TokenAlreadyRevoked,
     TokenNotFound,
-    TokenRevokedAlready,
     UserNotFound,
 )
 from butaca.core.models import MAX_ID, Role, Token, User
-from butaca.core.ports import PeopleStore
+from butaca.core.ports import UserStore
 
 PREFIX = "butaca_"
 """The prefix of every token, by which secret scanners recognize it."""
 
-LONGEST_NAME = 100
-LONGEST_LIFETIME = timedelta(days=36_500)
+MAX_NAME_LENGTH = 100
+MAX_LIFETIME = timedelta(days=36_500)
 
 _DEMO_IDS = frozenset(user.id for user, _ in DEMO_USERS)
 
 audit = logging.getLogger("butaca.audit")
 
 
-def is_demo(user: User) -> bool:
-    """Return whether this is a demo user, which a start with DEMO_USERS=true adds again."""
+def is_demo_user(user: User) -> bool:
+    """Return whether this is a demo user, which the next start with DEMO_USERS=true recreates."""
     return user.id in _DEMO_IDS
 
 
@@ -41,40 +41,40 @@ def new_token() -> str:
     return PREFIX + secrets.token_urlsafe(32)
 
 
-def name_of(text: str) -> str:
-    """Return a name as it is stored: stripped, in Unicode's form NFC. Raises NameUnacceptable.
+def normalize_name(text: str) -> str:
+    """Return a name as it is stored: stripped, in Unicode NFC. Raises InvalidName.
 
-    A name of digits alone is rejected, so that it cannot be confused with an ID.
+    A name of only digits is rejected, because it could be mistaken for an ID.
     """
     name = unicodedata.normalize("NFC", text.strip())
-    if not 1 <= len(name) <= LONGEST_NAME or not name.isprintable() or name.isdecimal():
-        raise NameUnacceptable
+    if not 1 <= len(name) <= MAX_NAME_LENGTH or not name.isprintable() or name.isdecimal():
+        raise InvalidName
     return name
 
 
 @dataclass(frozen=True, slots=True)
-class People:
-    """The users of the API and their tokens. Every method may raise LibraryUnavailable."""
+class UserManager:
+    """Manages the users and their tokens. Every method may raise LibraryUnavailable."""
 
-    store: PeopleStore
+    store: UserStore
     now: Callable[[], datetime] = utc_now
     new_token: Callable[[], str] = new_token
 
     def add(self, name: str, role: Role) -> User:
-        """Add a user, who cannot call the API before a token is issued.
+        """Add a user, who needs a token to call the API.
 
-        Raises NameUnacceptable, NameTaken.
+        Raises InvalidName, NameTaken.
         """
-        user = self.store.add_user(name_of(name), role, self.now())
+        user = self.store.add_user(normalize_name(name), role, self.now())
         audit.info("user.added", extra={"user_id": user.id, "role": user.role})
         return user
 
-    def everybody(self) -> tuple[User, ...]:
+    def all_users(self) -> tuple[User, ...]:
         """Return all users, ordered by ID."""
-        return self.store.everybody()
+        return self.store.all_users()
 
-    def who(self, id_or_name: str) -> User:
-        """Return the user with this ID, if it is all digits, or this name. Raises UserNotFound."""
+    def resolve(self, id_or_name: str) -> User:
+        """Find a user by ID, if the text is all digits, or else by name. Raises UserNotFound."""
         user = self._by_id(id_or_name) if id_or_name.isdecimal() else self._by_name(id_or_name)
         if user is None:
             raise UserNotFound("There is no user with that ID or name.")
@@ -82,7 +82,7 @@ class People:
 
     def set_role(self, user: User, role: Role) -> None:
         """Change the role of a user. Raises DemoRoleFixed, UserNotFound."""
-        if is_demo(user):
+        if is_demo_user(user):
             raise DemoRoleFixed
         if not self.store.set_role(user.id, role):
             raise UserNotFound
@@ -97,13 +97,14 @@ class People:
     def issue(self, owner: User, lifetime: timedelta | None = None) -> tuple[Token, str]:
         """Issue a token that expires after `lifetime`, or never.
 
-        Return the metadata of the token, and the token itself, which is not stored. Raises
-        LifetimeUnacceptable.
+        Return the metadata and the token itself, of which only a digest is stored. Raises
+        InvalidLifetime.
         """
         now, secret = self.now(), self.new_token()
-        token = self.store.add_token(owner, digest(secret), now, _end(now, lifetime))
-        ends = token.expires_at and token.expires_at.isoformat()
-        audit.info("token.issued", extra={**_about(token.id, owner), "expires_at": ends})
+        token = self.store.add_token(owner, digest(secret), now, _expiry(now, lifetime))
+        expires_at = token.expires_at and token.expires_at.isoformat()
+        fields = {**_token_fields(token.id, owner), "expires_at": expires_at}
+        audit.info("token.issued", extra=fields)
         return token, secret
 
     def tokens(self, owner: User | None = None) -> tuple[Token, ...]:
@@ -113,42 +114,42 @@ class People:
     def revoke(self, token_id: int) -> Token:
         """Revoke a token; return it as it was before.
 
-        Raises TokenNotFound, TokenRevokedAlready.
+        Raises TokenNotFound, TokenAlreadyRevoked.
         """
         token = self.store.find_token(token_id) if 0 < token_id <= MAX_ID else None
         if token is None:
             raise TokenNotFound
         if not self.store.revoke_token(token_id, self.now()):
-            raise TokenRevokedAlready
-        audit.info("token.revoked", extra=_about(token.id, token.owner))
+            raise TokenAlreadyRevoked
+        audit.info("token.revoked", extra=_token_fields(token.id, token.owner))
         return token
 
     def revoke_all(self, owner: User) -> int:
         """Revoke all tokens of a user; return how many had not been revoked before."""
         revoked = self.store.revoke_tokens(owner.id, self.now())
         for token_id in revoked:
-            audit.info("token.revoked", extra=_about(token_id, owner))
+            audit.info("token.revoked", extra=_token_fields(token_id, owner))
         return len(revoked)
 
     def _by_id(self, digits: str) -> User | None:
-        # Check the length first: Python refuses to parse arbitrarily long numbers.
+        # Check the length first: `int` rejects very long numbers.
         is_small = len(digits) <= len(str(MAX_ID)) and int(digits) <= MAX_ID
         return self.store.find_user(int(digits)) if is_small else None
 
-    def _by_name(self, text: str) -> User | None:
+    def _by_name(self, name: str) -> User | None:
         try:
-            return self.store.find_user_named(name_of(text))
-        except NameUnacceptable:
+            return self.store.find_user_by_name(normalize_name(name))
+        except InvalidName:
             return None
 
 
-def _end(start: datetime, lifetime: timedelta | None) -> datetime | None:
+def _expiry(start: datetime, lifetime: timedelta | None) -> datetime | None:
     if lifetime is None:
         return None
-    if not timedelta(0) < lifetime <= LONGEST_LIFETIME:
-        raise LifetimeUnacceptable
+    if not timedelta(0) < lifetime <= MAX_LIFETIME:
+        raise InvalidLifetime
     return start + lifetime
 
 
-def _about(token_id: int, owner: User) -> dict[str, object]:
+def _token_fields(token_id: int, owner: User) -> dict[str, object]:
     return {"token_id": token_id, "owner_id": owner.id}

@@ -1,4 +1,4 @@
-"""A server that sends exactly the bytes of a test, including those the sandbox never sends."""
+"""A server that sends exactly the given bytes, including those that the sandbox never sends."""
 
 import socket
 from contextlib import suppress
@@ -9,10 +9,10 @@ OK = b"HTTP/1.1 200 OK\r\n"
 STATUS_503 = b"HTTP/1.1 503 Service Unavailable\r\n"
 
 
-class Wire:
-    """Sends `answer` on every connection, closes it, and records the request.
+class RawServer:
+    """Records the request, sends `response` and closes the connection, again and again.
 
-    With `drip` it waits for this many seconds after each byte.
+    With `byte_delay`, it waits for this many seconds after each byte.
     """
 
     def __init__(self, tls: SSLContext | None = None) -> None:
@@ -21,32 +21,32 @@ class Wire:
             self._listener = tls.wrap_socket(self._listener, server_side=True)
         host, port = self._listener.getsockname()
         self.url = f"{'https' if tls else 'http'}://{host}:{port}"
-        self.answer = b""
-        self.drip: float | None = None
+        self.response = b""
+        self.byte_delay: float | None = None
         self.requests: list[bytes] = []
-        self._over = Event()
+        self._stopped = Event()
         self._thread = Thread(target=self._serve)
         self._thread.start()
 
     def close(self) -> None:
-        self._over.set()
+        self._stopped.set()
         with suppress(OSError):  # Nothing else wakes up a thread that waits in accept().
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._thread.join()
 
     def _serve(self) -> None:
-        while not self._over.is_set():
+        while not self._stopped.is_set():
             with suppress(OSError):
                 connection, _ = self._listener.accept()
                 with connection:
-                    self._answer(connection)
+                    self._respond(connection)
 
-    def _answer(self, connection: socket.socket) -> None:
+    def _respond(self, connection: socket.socket) -> None:
         self.requests.append(connection.recv(65536))
-        if self.drip is None:
-            connection.sendall(self.answer)
+        if self.byte_delay is None:
+            connection.sendall(self.response)
             return
-        for byte in self.answer:
+        for byte in self.response:
             connection.sendall(bytes([byte]))
-            self._over.wait(self.drip)
+            self._stopped.wait(self.byte_delay)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(slots=True)
-class Pace:
+class Throttle:
     """Spaces calls evenly, at most `rate` per second. Not thread-safe."""
 
     rate: float
@@ -14,10 +14,10 @@ class Pace:
     sleep: Callable[[float], None] = time.sleep
     _next: float = 0.0
 
-    def wait_turn(self) -> None:
+    def wait(self) -> None:
         """Block until the next call is allowed."""
         now = self.clock()
-        turn = max(now, self._next)
-        self._next = turn + 1 / self.rate
-        if turn > now:
-            self.sleep(turn - now)
+        start = max(now, self._next)
+        self._next = start + 1 / self.rate
+        if start > now:
+            self.sleep(start - now)
