@@ -8,7 +8,7 @@ from butaca.core.models import Freshness, Source
 from tests.builders import make_movie, make_page, make_record
 from tests.conftest import World
 from tests.contract_client import ContractClient
-from tests.web.scene import API, READS, Call, furnish, keep
+from tests.web.helpers import API, READS, Call, add_favorites, add_sample_data
 
 POPULAR = f"{API}/movies/popular"
 SEARCH = f"{API}/movies/search?query=movie"
@@ -37,7 +37,7 @@ FRESHNESS = [
 
 @pytest.mark.parametrize("path", [POPULAR, SEARCH, GENRES, MOVIE])
 @pytest.mark.parametrize(("freshness", "status", "seconds"), FRESHNESS)
-def test_an_answer_of_the_catalogue_says_how_it_was_come_by(
+def test_catalogue_response_headers_describe_its_freshness(
     path: str,
     freshness: Freshness,
     status: str,
@@ -45,7 +45,7 @@ def test_an_answer_of_the_catalogue_says_how_it_was_come_by(
     world: World,
     consumer: ContractClient,
 ) -> None:
-    furnish(world)
+    add_sample_data(world)
     world.catalogue.freshness = freshness
 
     headers = consumer.get(path).headers
@@ -58,10 +58,10 @@ def test_an_answer_of_the_catalogue_says_how_it_was_come_by(
 @pytest.mark.parametrize(
     "path", [f"{POPULAR}?include=me", f"{SEARCH}&include=me", f"{MOVIE}?include=me"]
 )
-def test_what_bears_my_marks_is_to_be_asked_for_each_time(
+def test_response_with_marks_requires_revalidation(
     path: str, world: World, consumer: ContractClient
 ) -> None:
-    furnish(world)
+    add_sample_data(world)
     world.catalogue.freshness = Freshness(Source.HIT, age=18, ttl=12)
 
     headers = consumer.get(path).headers
@@ -72,26 +72,26 @@ def test_what_bears_my_marks_is_to_be_asked_for_each_time(
 
 
 @pytest.mark.parametrize("path", OWN)
-def test_what_is_my_own_is_to_be_asked_for_each_time(
+def test_response_with_user_data_requires_revalidation(
     path: str, world: World, consumer: ContractClient
 ) -> None:
-    furnish(world)
+    add_sample_data(world)
 
-    answer = consumer.get(path)
+    response = consumer.get(path)
 
-    assert answer.status_code == 200
-    assert answer.headers["Cache-Control"] == "private, no-cache"
-    assert "Cache-Status" not in answer.headers
+    assert response.status_code == 200
+    assert response.headers["Cache-Control"] == "private, no-cache"
+    assert "Cache-Status" not in response.headers
 
 
 @pytest.mark.parametrize("call", TAGGED, ids=str)
-def test_every_read_has_a_strong_tag_by_which_it_is_not_sent_again(
+def test_every_get_returns_304_for_its_strong_etag(
     call: Call, world: World, admin: ContractClient
 ) -> None:
-    furnish(world)
-    first = call.by(admin)
+    add_sample_data(world)
+    first = call.send(admin)
 
-    again = call.by(admin, headers={"If-None-Match": first.headers["ETag"]})
+    again = call.send(admin, headers={"If-None-Match": first.headers["ETag"]})
 
     assert first.status_code == 200
     assert re.fullmatch(r'"[0-9a-f]{32}"', first.headers["ETag"])
@@ -102,13 +102,13 @@ def test_every_read_has_a_strong_tag_by_which_it_is_not_sent_again(
 
 
 @pytest.mark.parametrize("call", GETS, ids=str)
-def test_every_read_answers_to_head_with_the_same_headers(
+def test_head_returns_the_same_headers_as_get(
     call: Call, world: World, admin: ContractClient
 ) -> None:
-    furnish(world)
-    whole = call.by(admin)
+    add_sample_data(world)
+    whole = call.send(admin)
 
-    head = call.by(admin, method="HEAD", json=None)
+    head = call.send(admin, method="HEAD", json=None)
 
     assert head.status_code == whole.status_code == 200
     assert head.data == b""
@@ -129,45 +129,45 @@ def test_every_read_answers_to_head_with_the_same_headers(
         ("", 200),
     ],
 )
-def test_a_condition_is_read_as_http_has_it(
+def test_if_none_match_is_evaluated_as_http_specifies(
     condition: str, status: int, world: World, consumer: ContractClient
 ) -> None:
-    furnish(world)
+    add_sample_data(world)
     tag = consumer.get(FAVORITES).headers["ETag"]
 
-    answer = consumer.get(FAVORITES, headers={"If-None-Match": condition.format(tag=tag)})
+    response = consumer.get(FAVORITES, headers={"If-None-Match": condition.format(tag=tag)})
 
-    assert answer.status_code == status
+    assert response.status_code == status
 
 
-def test_the_tag_changes_with_what_is_answered(world: World, consumer: ContractClient) -> None:
+def test_etag_changes_with_the_body(world: World, consumer: ContractClient) -> None:
     before = consumer.get(FAVORITES).headers["ETag"]
-    keep(world, make_record(550))
+    add_favorites(world, make_record(550))
 
-    answer = consumer.get(FAVORITES, headers={"If-None-Match": before})
+    response = consumer.get(FAVORITES, headers={"If-None-Match": before})
 
-    assert answer.status_code == 200
-    assert answer.headers["ETag"] != before
+    assert response.status_code == 200
+    assert response.headers["ETag"] != before
 
 
-def test_the_tag_stays_while_only_the_age_changes(world: World, consumer: ContractClient) -> None:
-    furnish(world)
+def test_etag_does_not_depend_on_the_age(world: World, consumer: ContractClient) -> None:
+    add_sample_data(world)
     world.catalogue.freshness = Freshness(Source.STALE, age=98, ttl=-68)
     before = consumer.get(POPULAR).headers["ETag"]
     world.catalogue.freshness = Freshness(Source.STALE, age=99, ttl=-69)
 
-    answer = consumer.get(POPULAR, headers={"If-None-Match": before})
+    response = consumer.get(POPULAR, headers={"If-None-Match": before})
 
-    assert answer.status_code == 304
-    assert answer.headers["Age"] == "99"
+    assert response.status_code == 304
+    assert response.headers["Age"] == "99"
 
 
-def test_a_range_is_not_cut_out_of_an_answer(world: World, consumer: ContractClient) -> None:
-    furnish(world)
+def test_range_header_is_ignored(world: World, consumer: ContractClient) -> None:
+    add_sample_data(world)
 
-    answer = consumer.get(FAVORITES, headers={"Range": "bytes=0-9"})
+    response = consumer.get(FAVORITES, headers={"Range": "bytes=0-9"})
 
-    assert answer.status_code == 200
+    assert response.status_code == 200
 
 
 def links(header: str) -> dict[str, str]:
@@ -186,21 +186,19 @@ def links(header: str) -> dict[str, str]:
         (9, {"first": 1, "last": 3}),
     ],
 )
-def test_a_page_links_to_its_neighbors(
+def test_page_links_to_its_neighbors(
     page: int, neighbors: dict[str, int], world: World, consumer: ContractClient
 ) -> None:
     world.catalogue.pages[page] = make_page(make_movie(), page=page, total_pages=3)
 
-    answer = consumer.get(f"{POPULAR}?page={page}")
+    response = consumer.get(f"{POPULAR}?page={page}")
 
-    assert links(answer.headers["Link"]) == {
+    assert links(response.headers["Link"]) == {
         rel: f"{POPULAR}?page={number}" for rel, number in neighbors.items()
     }
 
 
-def test_the_last_page_that_tmdb_gives_has_no_next_one(
-    world: World, consumer: ContractClient
-) -> None:
+def test_last_tmdb_page_has_no_next_link(world: World, consumer: ContractClient) -> None:
     world.catalogue.pages[500] = make_page(make_movie(), page=500, total_pages=500)
 
     found = links(consumer.get(f"{POPULAR}?page=500").headers["Link"])
@@ -209,10 +207,10 @@ def test_the_last_page_that_tmdb_gives_has_no_next_one(
     assert found["last"] == f"{POPULAR}?page=500"
 
 
-def test_an_empty_list_links_to_its_only_page(consumer: ContractClient) -> None:
-    answer = consumer.get(FAVORITES)
+def test_empty_list_links_to_its_only_page(consumer: ContractClient) -> None:
+    response = consumer.get(FAVORITES)
 
-    assert links(answer.headers["Link"]) == {
+    assert links(response.headers["Link"]) == {
         "first": f"{FAVORITES}?page=1",
         "last": f"{FAVORITES}?page=1",
     }
@@ -225,7 +223,7 @@ def test_an_empty_list_links_to_its_only_page(consumer: ContractClient) -> None:
         "query=%3C%3E%2C%3B%0",
     ],
 )
-def test_a_link_keeps_all_that_was_asked(query: str, consumer: ContractClient) -> None:
+def test_page_link_preserves_all_query_parameters(query: str, consumer: ContractClient) -> None:
     first = consumer.get(f"{API}/movies/search?{query}")
 
     followed = consumer.get(links(first.headers["Link"])["last"])
@@ -234,28 +232,28 @@ def test_a_link_keeps_all_that_was_asked(query: str, consumer: ContractClient) -
     assert {**followed.request.args, "page": "1"} == {**first.request.args, "page": "1"}
 
 
-def test_following_the_links_shows_every_favorite_once(
+def test_following_next_links_visits_every_favorite_once(
     world: World, consumer: ContractClient
 ) -> None:
-    keep(world, *(make_record(number) for number in range(1, 8)))
+    add_favorites(world, *(make_record(number) for number in range(1, 8)))
     path = f"{FAVORITES}?page_size=3&sort=favorited_at"
     seen = []
     while path:
-        answer = consumer.get(path)
-        assert answer.json is not None
-        seen += [favorite["movie"]["id"] for favorite in answer.json["results"]]
-        path = links(answer.headers["Link"]).get("next", "")
+        response = consumer.get(path)
+        assert response.json is not None
+        seen += [favorite["movie"]["id"] for favorite in response.json["results"]]
+        path = links(response.headers["Link"]).get("next", "")
 
     assert seen == [1, 2, 3, 4, 5, 6, 7]
 
 
-def test_an_answer_is_compact_json_in_utf_8(world: World, consumer: ContractClient) -> None:
-    keep(world, make_record(550, title="Amélie"))
+def test_response_body_is_compact_utf_8_json(world: World, consumer: ContractClient) -> None:
+    add_favorites(world, make_record(550, title="Amélie"))
 
-    answer = consumer.get(f"{FAVORITES}/550")
+    response = consumer.get(f"{FAVORITES}/550")
 
-    assert answer.content_type == "application/json"
-    assert '"title":"Amélie"'.encode() in answer.data
+    assert response.content_type == "application/json"
+    assert '"title":"Amélie"'.encode() in response.data
 
 
 @pytest.mark.parametrize(
@@ -269,12 +267,12 @@ def test_an_answer_is_compact_json_in_utf_8(world: World, consumer: ContractClie
         ("GET", "/docs", 302),
     ],
 )
-def test_an_answer_without_a_body_has_no_type(
+def test_response_without_a_body_has_no_content_type(
     method: str, path: str, status: int, world: World, consumer: ContractClient
 ) -> None:
-    furnish(world)
+    add_sample_data(world)
 
-    answer = consumer.open(path, method=method, headers={"Access-Control-Request-Method": "GET"})
+    response = consumer.open(path, method=method, headers={"Access-Control-Request-Method": "GET"})
 
-    assert (answer.status_code, answer.data) == (status, b"")
-    assert "Content-Type" not in answer.headers
+    assert (response.status_code, response.data) == (status, b"")
+    assert "Content-Type" not in response.headers
