@@ -15,7 +15,7 @@ from tests.builders import ADMIN, CONSUMER, CONSUMER_TOKEN, NOON
 from tests.conftest import World
 from tests.contract_client import ContractClient
 from tests.fakes import FakeAccounts
-from tests.web.scene import ADMINS, API, CALLS, EVERYBODYS, Call, furnish
+from tests.web.helpers import ADMIN_CALLS, API, CALLS, USER_CALLS, Call, add_sample_data
 
 ME = f"{API}/me"
 CHALLENGE = 'Bearer realm="butaca"'
@@ -30,10 +30,10 @@ def grant_token(world: World, token: str, **changes: object) -> None:
 def test_no_route_answers_without_a_token(
     call: Call, world: World, anonymous: ContractClient
 ) -> None:
-    furnish(world)
+    add_sample_data(world)
     before = deepcopy(world.store)
 
-    response = call.by(anonymous)
+    response = call.send(anonymous)
 
     assert response.status_code == 401
     assert response.headers["WWW-Authenticate"] == CHALLENGE
@@ -43,10 +43,10 @@ def test_no_route_answers_without_a_token(
 
 @pytest.mark.parametrize("call", CALLS, ids=str)
 def test_no_route_answers_to_an_unknown_token(call: Call, world: World) -> None:
-    furnish(world)
+    add_sample_data(world)
     before = deepcopy(world.store)
 
-    response = call.by(world.client(token="never-given-out"))
+    response = call.send(world.client(token="never-given-out"))
 
     assert response.status_code == 401
     assert response.headers["WWW-Authenticate"] == f'{CHALLENGE}, error="invalid_token"'
@@ -65,35 +65,35 @@ def test_the_routes_are_those_of_the_contract(anonymous: ContractClient) -> None
     assert described == {(call.method, call.rule) for call in CALLS if call.method != "HEAD"}
 
 
-@pytest.mark.parametrize("call", EVERYBODYS, ids=str)
+@pytest.mark.parametrize("call", USER_CALLS, ids=str)
 @pytest.mark.parametrize("who", ["consumer", "admin"])
 def test_both_roles_may_do_what_is_for_everybody(
     call: Call, who: str, world: World, request: pytest.FixtureRequest
 ) -> None:
-    furnish(world)
+    add_sample_data(world)
 
-    response = call.by(request.getfixturevalue(who))
+    response = call.send(request.getfixturevalue(who))
 
     assert response.status_code not in {401, 403}
 
 
-@pytest.mark.parametrize("call", ADMINS, ids=str)
+@pytest.mark.parametrize("call", ADMIN_CALLS, ids=str)
 def test_only_an_admin_may_administrate(
     call: Call, world: World, admin: ContractClient, consumer: ContractClient
 ) -> None:
-    furnish(world)
+    add_sample_data(world)
     before = deepcopy(world.store)
 
-    refused = call.by(consumer)
+    refused = call.send(consumer)
 
     assert refused.status_code == 403
     assert refused.headers["WWW-Authenticate"] == f'{CHALLENGE}, error="insufficient_scope"'
     assert world.store == before
-    assert call.by(admin).status_code == 200
+    assert call.send(admin).status_code == 200
 
 
 def test_there_are_administration_routes_to_guard() -> None:
-    assert {str(call) for call in ADMINS} == {
+    assert {str(call) for call in ADMIN_CALLS} == {
         f"{method} {API}/users/<user_id>/favorites" for method in ("GET", "HEAD", "DELETE")
     }
 
@@ -111,7 +111,7 @@ def test_a_role_is_checked_before_anything_that_was_sent(
 def test_a_user_may_not_clear_even_their_own_favorites_by_id(
     world: World, consumer: ContractClient
 ) -> None:
-    furnish(world)
+    add_sample_data(world)
 
     response = consumer.delete(f"{API}/users/{CONSUMER.id}/favorites")
 
@@ -258,10 +258,10 @@ def test_which_methods_there_are_is_told_only_to_whoever_has_a_token(
 def test_asking_for_the_options_needs_no_token_and_does_nothing(
     call: Call, world: World, anonymous: ContractClient
 ) -> None:
-    furnish(world)
+    add_sample_data(world)
     before = deepcopy(world.store)
 
-    response = call.by(anonymous, method="OPTIONS", json=None)
+    response = call.send(anonymous, method="OPTIONS", json=None)
 
     assert response.status_code == 200
     assert call.method in response.headers["Allow"]

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from butaca.web import WebOptions, create_web
-from butaca.web.answers import conditional
 from butaca.web.compression import LIVELY, ONCE, SMALLEST, Coders, Compression, choose
+from butaca.web.response_builders import conditional
 from tests.builders import ADMIN_TOKEN, CONSUMER_TOKEN, make_movie, make_page, make_record
 from tests.conftest import World
 from tests.contract_client import UNPACK, ContractClient, unpacked
-from tests.web.scene import API, READS, Call, furnish, keep
+from tests.web.helpers import API, READS, Call, add_favorites, add_sample_data
 
 POPULAR = f"{API}/movies/popular"
 FAVORITES = f"{API}/me/favorites"
@@ -31,7 +31,7 @@ def large(world: World) -> ContractClient:
     """A client of a USER in a world in which every list is long."""
     movies = [make_movie(number) for number in range(1, 21)]
     world.catalogue.pages[1] = make_page(*movies)
-    keep(world, *(make_record(number) for number in range(1, 21)))
+    add_favorites(world, *(make_record(number) for number in range(1, 21)))
     world.catalogue.add(make_record(550, overview="A long story. " * 100))
     return world.client(token=CONSUMER_TOKEN)
 
@@ -301,11 +301,11 @@ def test_a_read_knows_no_other_condition(others: dict[str, str], large: Contract
 def test_head_has_the_headers_of_get_in_every_coding(
     call: Call, takes: str, world: World, admin: ContractClient
 ) -> None:
-    furnish(world)
+    add_sample_data(world)
     wish = asking(f"{takes}, identity;q=0") if takes else {}
-    whole = call.by(admin, method="GET", **wish)
+    whole = call.send(admin, method="GET", **wish)
 
-    head = call.by(admin, **wish)
+    head = call.send(admin, **wish)
 
     assert head.data == b""
     for name in ("Content-Length", "Content-Encoding", "ETag", "Vary", "Content-Type"):

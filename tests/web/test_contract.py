@@ -19,7 +19,7 @@ from butaca.web import WebOptions, create_web, describe, outputs, problems
 from butaca.web.protection import EXPOSED
 from tests.builders import ADMIN_TOKEN, CONSUMER_TOKEN, NOON, make_details, make_movie
 from tests.conftest import World
-from tests.web.scene import furnish
+from tests.web.helpers import add_sample_data
 
 SPEC = describe().spec
 SCHEMAS = SPEC["components"]["schemas"]
@@ -310,7 +310,7 @@ def test_what_tmdb_may_leave_out_can_be_null() -> None:
     ],
 )
 def test_an_entity_is_answered_with_every_field(
-    schema: type[outputs.Answer], entity: object
+    schema: type[outputs.ResponseModel], entity: object
 ) -> None:
     shown = schema.of(entity).model_dump(exclude_unset=True)
 
@@ -325,7 +325,7 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     """Answer each request in a world that is furnished render: what one wrote, no other sees."""
     WORLD.store.kept.clear()
     WORLD.store.rated.clear()
-    furnish(WORLD)
+    add_sample_data(WORLD)
     return APP(environ, start_response)
 
 

@@ -18,7 +18,7 @@ from tests.builders import CONSUMER_TOKEN, make_record
 from tests.conftest import World
 from tests.contract_client import ContractClient
 from tests.fakes import FakeLibrary
-from tests.web.scene import API, CALLS, Call
+from tests.web.helpers import API, CALLS, Call
 
 POPULAR = f"{API}/movies/popular"
 MOVIE = f"{API}/movies/550?language=en"
@@ -164,7 +164,7 @@ NEEDING_THE_LIBRARY = [
 def test_while_the_database_is_away_a_caller_is_told_when_to_come_back(call: Call) -> None:
     admin = World(store=AwayLibrary()).client(token="abcdef1234567890")
 
-    answer = call.by(admin)
+    answer = call.send(admin)
 
     assert answer.status_code == 503
     assert answer.headers["Retry-After"] == "5"

@@ -15,7 +15,7 @@ from butaca.web import WebOptions, create_web
 from tests.builders import ADMIN_TOKEN, CONSUMER, CONSUMER_TOKEN
 from tests.conftest import World
 from tests.contract_client import ContractClient
-from tests.web.scene import API, CALLS, Call, furnish
+from tests.web.helpers import API, CALLS, Call, add_sample_data
 
 ME = f"{API}/me"
 POPULAR = f"{API}/movies/popular"
@@ -86,10 +86,10 @@ def test_no_two_requests_are_given_the_same_id(consumer: ContractClient) -> None
 def test_every_answer_and_every_line_of_the_log_bears_the_names_of_its_request(
     call: Call, who: str, world: World, ear: Ear, request: pytest.FixtureRequest
 ) -> None:
-    furnish(world)
+    add_sample_data(world)
 
     headers = {"X-Request-Id": "mine", "traceparent": f"00-{TRACE_ID}-00f067aa0ba902b7-01"}
-    answer = call.by(request.getfixturevalue(who), headers=headers)
+    answer = call.send(request.getfixturevalue(who), headers=headers)
 
     assert answer.headers["X-Request-Id"] == "mine"
     assert set(ear.request_ids) == {"mine"}
@@ -131,7 +131,7 @@ def test_one_request_does_not_speak_in_the_name_of_the_one_before(
 def test_a_request_leaves_one_line_that_says_what_came_of_it(
     world: World, consumer: ContractClient, ear: Ear
 ) -> None:
-    furnish(world)
+    add_sample_data(world)
 
     consumer.get(f"{API}/me/favorites/550?language=es")
 
@@ -178,14 +178,14 @@ def test_the_line_says_how_an_answer_was_come_by(
 def test_no_token_and_no_query_appears_in_the_log(
     world: World, anonymous: ContractClient, ear: Ear
 ) -> None:
-    furnish(world)
+    add_sample_data(world)
     clients = {
         token: world.client(token=token)
         for token in (ADMIN_TOKEN, CONSUMER_TOKEN, "unknown-but-dear")
     }
     for call in CALLS:
         for client in clients.values():
-            call.by(client)
+            call.send(client)
     for token in clients:
         for scheme in ("Basic", "Bearer Bearer", "Token", ""):
             anonymous.get(ME, headers={"Authorization": f"{scheme} {token}"})
@@ -195,7 +195,7 @@ def test_no_token_and_no_query_appears_in_the_log(
         clients[ADMIN_TOKEN].get(f"{API}/movies/{token}")
     world.catalogue.failure = CatalogueUnavailable()
     for call in CALLS:
-        call.by(clients[ADMIN_TOKEN])
+        call.send(clients[ADMIN_TOKEN])
 
     assert len(ear.lines) > len(CALLS) * 4
     assert [token for token in clients if token in ear.everything] == []

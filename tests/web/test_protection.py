@@ -15,7 +15,7 @@ from tests.builders import ADMIN, CONSUMER, CONSUMER_TOKEN
 from tests.conftest import World
 from tests.contract_client import ContractClient
 from tests.fakes import FakeRateLimiter
-from tests.web.scene import ADMINS, API, BODIES, CALLS, READS, Call, furnish
+from tests.web.helpers import ADMIN_CALLS, API, BODIES, CALLS, READS, Call, add_sample_data
 
 ME = f"{API}/me"
 RATING = f"{API}/me/ratings/550"
@@ -43,10 +43,10 @@ ALLOWED = "Access-Control-Allow-Origin"
 def test_a_body_must_be_declared_as_json(
     call: Call, content_type: str | None, world: World, consumer: ContractClient
 ) -> None:
-    furnish(world)
+    add_sample_data(world)
     before = deepcopy(world.store)
 
-    answer = call.by(consumer, json=None, data=b'{"stars": 1}', content_type=content_type)
+    answer = call.send(consumer, json=None, data=b'{"stars": 1}', content_type=content_type)
 
     assert answer.status_code == 415
     assert world.store == before
@@ -64,7 +64,7 @@ def test_a_body_must_be_declared_as_json(
 def test_json_may_be_declared_as_http_lets_it(
     content_type: str, world: World, consumer: ContractClient
 ) -> None:
-    furnish(world)
+    add_sample_data(world)
 
     answer = consumer.put(RATING, data=b'{"stars": 1}', content_type=content_type)
 
@@ -75,7 +75,7 @@ def test_json_may_be_declared_as_http_lets_it(
 def test_without_a_body_or_a_type_the_type_is_what_is_missing(
     call: Call, consumer: ContractClient
 ) -> None:
-    assert call.by(consumer, json=None).status_code == 415
+    assert call.send(consumer, json=None).status_code == 415
 
 
 def padded(size: int) -> bytes:
@@ -93,7 +93,7 @@ def chunked(body: bytes) -> dict[str, Any]:
 
 
 def test_the_largest_body_is_read(world: World, consumer: ContractClient) -> None:
-    furnish(world)
+    add_sample_data(world)
 
     declared = consumer.put(RATING, data=padded(MAX_BODY), content_type="application/json")
     undeclared = consumer.put(RATING, **chunked(padded(MAX_BODY)))
@@ -108,11 +108,11 @@ def test_the_largest_body_is_read(world: World, consumer: ContractClient) -> Non
 def test_a_larger_body_is_too_large(
     call: Call, size: int, world: World, consumer: ContractClient
 ) -> None:
-    furnish(world)
+    add_sample_data(world)
     before = deepcopy(world.store)
 
-    declared = call.by(consumer, json=None, data=padded(size), content_type="application/json")
-    undeclared = call.by(consumer, json=None, **chunked(padded(size)))
+    declared = call.send(consumer, json=None, data=padded(size), content_type="application/json")
+    undeclared = call.send(consumer, json=None, **chunked(padded(size)))
 
     assert declared.status_code == 413
     assert undeclared.status_code == 413
@@ -123,7 +123,7 @@ def test_a_larger_body_is_too_large(
 def test_a_body_of_which_not_all_came_is_not_read(
     call: Call, world: World, consumer: ContractClient
 ) -> None:
-    furnish(world)
+    add_sample_data(world)
     before = deepcopy(world.store)
     half = {
         "input_stream": io.BytesIO(b'{"movie_id": 551, "stars": 1}'),
@@ -131,7 +131,7 @@ def test_a_body_of_which_not_all_came_is_not_read(
         "environ_overrides": {"CONTENT_LENGTH": "500", "wsgi.input_terminated": True},
     }
 
-    answer = call.by(consumer, json=None, **half)
+    answer = call.send(consumer, json=None, **half)
 
     assert answer.status_code == 400
     assert world.store == before
@@ -140,7 +140,7 @@ def test_a_body_of_which_not_all_came_is_not_read(
 def test_a_body_is_not_cut_off_where_it_is_too_large(
     world: World, consumer: ContractClient
 ) -> None:
-    furnish(world)
+    add_sample_data(world)
 
     answer = consumer.put(RATING, **chunked(b'{"stars": 1}' + b" " * MAX_BODY + b"junk"))
 
@@ -171,11 +171,11 @@ def test_who_calls_is_checked_before_what_is_sent(
 def test_a_caller_who_calls_too_often_is_told_when_to_come_back(
     call: Call, world: World, admin: ContractClient
 ) -> None:
-    furnish(world)
+    add_sample_data(world)
     before = deepcopy(world.store)
     world.limiter.wait = 42
 
-    answer = call.by(admin)
+    answer = call.send(admin)
 
     assert answer.status_code == 429
     assert answer.headers["Retry-After"] == "42"
@@ -187,11 +187,11 @@ def test_a_caller_who_calls_too_often_is_told_when_to_come_back(
 def test_reads_and_writes_are_counted_apart_and_for_each_user(
     call: Call, world: World, admin: ContractClient, consumer: ContractClient
 ) -> None:
-    furnish(world)
+    add_sample_data(world)
     kind = "read" if call in READS else "write"
 
-    call.by(admin)
-    call.by(consumer)
+    call.send(admin)
+    call.send(consumer)
 
     assert world.limiter.calls == [(f"user:{ADMIN.id}", kind), (f"user:{CONSUMER.id}", kind)]
 
@@ -202,7 +202,7 @@ def test_one_caller_waits_without_the_other_waiting() -> None:
             return 42 if (caller, kind) == (f"user:{CONSUMER.id}", "write") else 0
 
     world = World(limiter=OneWaits())
-    furnish(world)
+    add_sample_data(world)
     consumer, admin = (world.client(token=token) for token in (CONSUMER_TOKEN, "abcdef1234567890"))
 
     assert consumer.put(RATING, json={"stars": 1}).status_code == 429
@@ -242,9 +242,9 @@ SECURITY = {
 def test_every_answer_of_the_api_has_the_security_headers(
     call: Call, world: World, admin: ContractClient
 ) -> None:
-    furnish(world)
+    add_sample_data(world)
 
-    headers = call.by(admin).headers
+    headers = call.send(admin).headers
 
     assert {name: headers.get(name) for name in SECURITY} == SECURITY
 
@@ -415,7 +415,7 @@ def test_every_answer_depends_on_the_origin_where_some_are_friendly(
 
 
 def test_an_answer_without_a_body_depends_on_the_origin_alone(world: World) -> None:
-    furnish(world)
+    add_sample_data(world)
 
     answer = welcoming(world, FRIEND).delete(RATING)
 
@@ -532,12 +532,12 @@ def test_a_strange_origin_may_not_send_credentials_either(world: World) -> None:
 
 @pytest.mark.parametrize("call", CALLS, ids=str)
 def test_a_browser_may_read_every_header_of_ours(call: Call, world: World) -> None:
-    furnish(world)
-    token = "abcdef1234567890" if call in ADMINS else CONSUMER_TOKEN
+    add_sample_data(world)
+    token = "abcdef1234567890" if call in ADMIN_CALLS else CONSUMER_TOKEN
     # Those that the Fetch standard lets a page read, and those that are for browsers themselves.
     not_ours = {"Cache-Control", "Content-Length", "Content-Type", "Date", "Server", "Vary"}
 
-    headers = call.by(welcoming(world, FRIEND, token=token), headers={"Origin": FRIEND}).headers
+    headers = call.send(welcoming(world, FRIEND, token=token), headers={"Origin": FRIEND}).headers
 
     ours = {name for name, _ in headers if not name.startswith("Access-Control-")}
     assert ours - not_ours - set(SECURITY) <= set(EXPOSED)

@@ -75,7 +75,7 @@ def _invalid(error: HTTPError) -> Response:
     """Return what APIFlask rejected, in our words, as a problem."""
     (location,) = error.detail
     cause = cast("ValidationError", error.__cause__)
-    return _unacceptable(Unacceptable(wording.found(_LOCATIONS[location], cause)))
+    return _unacceptable(Unacceptable(wording.field_errors(_LOCATIONS[location], cause)))
 
 
 def _http(error: HTTPException) -> Response:

@@ -69,7 +69,7 @@ def _answered(operation: str, status: int, described: Spec) -> Spec:
         shown[each.name] = {"summary": each.request, "value": each.answer}
     if content:
         described["content"] = content
-        described["links"] = {name: ref("links", name) for name in links.leading_from(operation)}
+        described["links"] = {name: ref("links", name) for name in links.names_for(operation)}
     return {key: each for key, each in described.items() if each}
 
 
@@ -83,7 +83,7 @@ class _Schemas(GenerateJsonSchema):
 def _schemas() -> Spec:
     """Return the schemas by name: responses as they are serialized, bodies as validated."""
     wanted: list[tuple[type[BaseModel], JsonSchemaMode]] = [
-        *((model, "serialization") for model in _leaves(outputs.Answer)),
+        *((model, "serialization") for model in _leaves(outputs.ResponseModel)),
         *((model, "validation") for model in _leaves(inputs.Body)),
     ]
     _, defined = models_json_schema(
