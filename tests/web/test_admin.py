@@ -28,7 +28,7 @@ def test_admin_sees_the_favorites_and_ratings_of_a_user(
     assert response.status_code == 200
     assert response.json == consumer.get(f"{API}/me/favorites").json
     assert response.json is not None
-    assert [(each["movie"]["id"], each["rating"]) for each in response.json["results"]] == [
+    assert [(entry["movie"]["id"], entry["rating"]) for entry in response.json["results"]] == [
         (1, 4.5),
         (2, None),
     ]
@@ -52,7 +52,7 @@ def test_admin_can_sort_paginate_and_translate(world: World, admin: ContractClie
     )
 
     assert response.json is not None
-    assert [each["movie"]["title"] for each in response.json["results"]] == ["Título 1"]
+    assert [entry["movie"]["title"] for entry in response.json["results"]] == ["Título 1"]
     assert response.headers["Link"].startswith(f"<{favorites_of(CONSUMER.id)}?sort=-favorited_at&")
 
 
@@ -112,9 +112,9 @@ def test_clearing_is_recorded_in_the_audit_log(
     with caplog.at_level(logging.INFO, logger="butaca.audit"):
         admin.delete(favorites_of(CONSUMER.id))
 
-    (line,) = (record for record in caplog.records if record.name == "butaca.audit")
-    assert line.getMessage() == "favorites.cleared"
-    assert line.__dict__.items() >= {"actor_id": 1, "owner_id": 2, "deleted": 2}.items()
+    (record,) = (record for record in caplog.records if record.name == "butaca.audit")
+    assert record.getMessage() == "favorites.cleared"
+    assert record.__dict__.items() >= {"actor_id": 1, "owner_id": 2, "deleted": 2}.items()
 
 
 def test_clearing_an_unknown_user_is_not_in_the_audit_log(

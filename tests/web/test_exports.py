@@ -1,4 +1,4 @@
-"""A user's data as a file: complete, or recognizably incomplete."""
+"""An export of a user's data is complete, or it cannot be parsed."""
 
 import csv
 import json
@@ -28,8 +28,8 @@ HEADER = "tmdbID,Title,Year,Rating,WatchedDate\r\n"
 
 def movies(response: TestResponse) -> list[dict[str, Any]]:
     assert response.status_code == 200
-    found: list[dict[str, Any]] = json.loads(response.text)["movies"]
-    return found
+    entries: list[dict[str, Any]] = json.loads(response.text)["movies"]
+    return entries
 
 
 def rows(response: TestResponse) -> list[list[str]]:
@@ -82,8 +82,8 @@ def test_missing_values_are_null_in_json(world: World, consumer: ContractClient)
 
     (movie,) = movies(consumer.get(EXPORT))
 
-    absent = {name for name, value in movie.items() if value is None}
-    assert absent == {"imdb_id", "release_date", "stars", "rated_at", "corrected_at"}
+    null = {name for name, value in movie.items() if value is None}
+    assert null == {"imdb_id", "release_date", "stars", "rated_at", "corrected_at"}
 
 
 def test_missing_values_are_empty_in_csv(world: World, consumer: ContractClient) -> None:
@@ -93,14 +93,14 @@ def test_missing_values_are_empty_in_csv(world: World, consumer: ContractClient)
 
 
 @pytest.mark.parametrize(
-    ("stars", "written"), [(0, ""), (0.5, "0.5"), (1, "1"), (4.5, "4.5"), (5, "5")]
+    ("stars", "expected"), [(0, ""), (0.5, "0.5"), (1, "1"), (4.5, "4.5"), (5, "5")]
 )
 def test_csv_stars_are_in_the_letterboxd_format(
-    stars: float, written: str, world: World, consumer: ContractClient
+    stars: float, expected: str, world: World, consumer: ContractClient
 ) -> None:
     add_rating(world, make_record(550), stars)
 
-    assert rows(consumer.get(CSV)) == [["550", "Movie 550", "1999", written, ""]]
+    assert rows(consumer.get(CSV)) == [["550", "Movie 550", "1999", expected, ""]]
 
 
 def test_zero_stars_are_a_rating_in_json(world: World, consumer: ContractClient) -> None:
@@ -125,7 +125,7 @@ def test_data_of_other_users_is_not_exported(world: World, consumer: ContractCli
     assert movies(consumer.get(EXPORT)) == []
 
 
-ODD = [
+UNUSUAL_TITLES = [
     'Say "Hello"',
     "Me, Myself & Irene",
     "Two\nlines",
@@ -138,7 +138,7 @@ ODD = [
 ]
 
 
-@pytest.mark.parametrize("title", ODD, ids=ascii)
+@pytest.mark.parametrize("title", UNUSUAL_TITLES, ids=ascii)
 def test_unusual_title_survives_a_csv_round_trip(
     title: str, world: World, consumer: ContractClient
 ) -> None:
@@ -147,7 +147,7 @@ def test_unusual_title_survives_a_csv_round_trip(
     assert [row[1] for row in rows(consumer.get(CSV))] == [title, "Movie 551"]
 
 
-FORMULAS = [
+FORMULA_TITLES = [
     '=HYPERLINK("http://example.org")',
     "+1",
     "-30-",
@@ -162,7 +162,7 @@ FORMULAS = [
 ]
 
 
-@pytest.mark.parametrize("title", FORMULAS, ids=ascii)
+@pytest.mark.parametrize("title", FORMULA_TITLES, ids=ascii)
 def test_formula_in_a_csv_title_is_escaped(
     title: str, world: World, consumer: ContractClient
 ) -> None:
@@ -179,7 +179,7 @@ def test_nul_is_removed_before_a_csv_formula_is_escaped(
     assert rows(consumer.get(CSV)) == [["550", "'=AB", "1999", "", ""]]
 
 
-@pytest.mark.parametrize("title", [*ODD, *FORMULAS, "\0=A\0B"], ids=ascii)
+@pytest.mark.parametrize("title", [*UNUSUAL_TITLES, *FORMULA_TITLES, "\0=A\0B"], ids=ascii)
 def test_any_title_survives_a_json_round_trip(
     title: str, world: World, consumer: ContractClient
 ) -> None:
@@ -220,17 +220,17 @@ def test_unknown_format_is_rejected(name: str, consumer: ContractClient) -> None
 
     assert response.status_code == 422
     assert response.json is not None
-    assert [(each["location"], each["field"]) for each in response.json["errors"]] == [
+    assert [(error["location"], error["field"]) for error in response.json["errors"]] == [
         ("query", "format")
     ]
 
 
-# Longer than a page
+# Exports of several pages
 
 
 @dataclass
-class BreakingLibrary(FakeLibrary):
-    """A library that fails from its so-and-so-many-th page on."""
+class FailingLibrary(FakeLibrary):
+    """A library that fails after `good_pages` pages of entries."""
 
     good_pages: int = 1
     failure: Exception = field(default_factory=LibraryUnavailable)
@@ -242,15 +242,15 @@ class BreakingLibrary(FakeLibrary):
         return super().entries(user_id, after, limit)
 
 
-def fill(store: FakeLibrary, count: int = EXPORT_PAGE + 1) -> list[int]:
+def add_many_favorites(store: FakeLibrary, count: int = EXPORT_PAGE + 1) -> list[int]:
     for number in range(count):
         store.save_movie(make_record(number), NOON)
         store.add_favorite(2, number, NOON)
     return list(range(count))
 
 
-def unchecked(store: FakeLibrary) -> FlaskClient:
-    """Return a client that takes even what the contract does not know."""
+def unchecked_client(store: FakeLibrary) -> FlaskClient:
+    """Return a client that does not check responses against the contract."""
     client = create_web(World(store=store).services(), WebOptions()).test_client()
     client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {CONSUMER_TOKEN}"
     return client
@@ -259,23 +259,23 @@ def unchecked(store: FakeLibrary) -> FlaskClient:
 def test_json_export_of_several_pages_is_one_document(
     world: World, consumer: ContractClient
 ) -> None:
-    ids = fill(world.store)
+    ids = add_many_favorites(world.store)
 
     assert [movie["id"] for movie in movies(consumer.get(EXPORT))] == ids
 
 
 def test_csv_export_of_several_pages_has_one_header(world: World, consumer: ContractClient) -> None:
-    ids = fill(world.store)
+    ids = add_many_favorites(world.store)
 
     assert [int(row[0]) for row in rows(consumer.get(CSV))] == ids
 
 
 @pytest.mark.parametrize("path", [EXPORT, CSV])
 def test_page_is_fetched_after_the_previous_one_is_sent(path: str) -> None:
-    store = BreakingLibrary(good_pages=1)
-    fill(store)
+    store = FailingLibrary(good_pages=1)
+    add_many_favorites(store)
 
-    with unchecked(store).get(path) as response:
+    with unchecked_client(store).get(path) as response:
         parts = response.iter_encoded()
         sent = next(parts) + next(parts)
 
@@ -284,22 +284,22 @@ def test_page_is_fetched_after_the_previous_one_is_sent(path: str) -> None:
 
 @pytest.mark.parametrize("path", [EXPORT, CSV])
 def test_unavailable_database_returns_503_before_the_export_starts(path: str) -> None:
-    response = unchecked(BreakingLibrary(good_pages=0)).get(path)
+    response = unchecked_client(FailingLibrary(good_pages=0)).get(path)
 
     assert response.status_code == 503
     assert response.headers["Retry-After"] == "5"
     assert "Content-Disposition" not in response.headers
 
 
-FAILURES = [LibraryUnavailable(), RuntimeError("a fault of ours")]
+FAILURES = [LibraryUnavailable(), RuntimeError("unexpected failure")]
 
 
 @pytest.mark.parametrize("failure", FAILURES, ids=repr)
 def test_interrupted_json_export_cannot_be_parsed(failure: Exception) -> None:
-    store = BreakingLibrary(failure=failure)
-    fill(store)
+    store = FailingLibrary(failure=failure)
+    add_many_favorites(store)
 
-    response = unchecked(store).get(EXPORT)
+    response = unchecked_client(store).get(EXPORT)
 
     assert response.status_code == 200
     with pytest.raises(json.JSONDecodeError):
@@ -308,10 +308,10 @@ def test_interrupted_json_export_cannot_be_parsed(failure: Exception) -> None:
 
 @pytest.mark.parametrize("failure", FAILURES, ids=repr)
 def test_interrupted_csv_export_cannot_be_parsed(failure: Exception) -> None:
-    store = BreakingLibrary(failure=failure)
-    fill(store)
+    store = FailingLibrary(failure=failure)
+    add_many_favorites(store)
 
-    response = unchecked(store).get(CSV)
+    response = unchecked_client(store).get(CSV)
 
     with pytest.raises(csv.Error, match="unexpected end"):
         rows(response)
@@ -319,10 +319,10 @@ def test_interrupted_csv_export_cannot_be_parsed(failure: Exception) -> None:
 
 @pytest.mark.parametrize("path", [EXPORT, CSV])
 def test_interrupted_export_ends_with_a_note(path: str) -> None:
-    store = BreakingLibrary()
-    fill(store)
+    store = FailingLibrary()
+    add_many_favorites(store)
 
-    response = unchecked(store).get(path)
+    response = unchecked_client(store).get(path)
 
     assert response.text.endswith("This export broke off. It is not whole.")
     assert f"Movie {EXPORT_PAGE - 1}" in response.text
@@ -332,29 +332,29 @@ def test_interrupted_export_ends_with_a_note(path: str) -> None:
 def test_interrupted_export_is_logged_once(
     failure: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
-    store = BreakingLibrary(failure=failure)
-    fill(store)
+    store = FailingLibrary(failure=failure)
+    add_many_favorites(store)
 
-    unchecked(store).get(EXPORT, buffered=True)
+    unchecked_client(store).get(EXPORT, buffered=True)
 
-    (line,) = (line for line in caplog.records if line.levelno >= logging.ERROR)
-    assert (line.getMessage(), line.__dict__["user_id"]) == ("export.broke_off", 2)
+    (record,) = (record for record in caplog.records if record.levelno >= logging.ERROR)
+    assert (record.getMessage(), record.__dict__["user_id"]) == ("export.broke_off", 2)
 
 
 def test_unexpected_error_is_logged_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
-    store = BreakingLibrary(failure=RuntimeError("a fault of ours"))
-    fill(store)
+    store = FailingLibrary(failure=RuntimeError("unexpected failure"))
+    add_many_favorites(store)
 
-    unchecked(store).get(EXPORT, buffered=True)
+    unchecked_client(store).get(EXPORT, buffered=True)
 
-    assert "a fault of ours" in caplog.text
+    assert "unexpected failure" in caplog.text
 
 
 def test_client_disconnect_is_not_logged_as_an_error(caplog: pytest.LogCaptureFixture) -> None:
-    store = BreakingLibrary()
-    fill(store)
+    store = FailingLibrary()
+    add_many_favorites(store)
 
-    with unchecked(store).get(EXPORT) as response:
+    with unchecked_client(store).get(EXPORT) as response:
         next(response.iter_encoded())
 
-    assert [line for line in caplog.records if line.levelno >= logging.ERROR] == []
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []

@@ -220,7 +220,7 @@ def test_each_origin_gets_its_own_cors_header(world: World) -> None:
 
 
 def test_compressed_response_is_replayed_compressed(lane: Lane) -> None:
-    lane.world.catalogue.pages[1] = make_page(*(make_movie(each) for each in range(20)))
+    lane.world.catalogue.pages[1] = make_page(*(make_movie(number) for number in range(20)))
     first = lane.get(Accept_Encoding="gzip")
     replayed = lane.get(Accept_Encoding="gzip")
     assert replayed.headers["Content-Encoding"] == "gzip"
@@ -326,7 +326,7 @@ def test_304_of_a_response_with_marks_is_not_cached(lane: Lane) -> None:
 
 
 def test_response_with_marks_is_compressed_as_by_the_app(lane: Lane) -> None:
-    lane.world.catalogue.pages[1] = make_page(*(make_movie(each) for each in range(20)))
+    lane.world.catalogue.pages[1] = make_page(*(make_movie(number) for number in range(20)))
     first, replayed = (lane.get(MARKED_PATHS[0], Accept_Encoding="gzip") for _ in range(2))
     assert lane.catalogue_calls == 1
     assert replayed.headers["Content-Encoding"] == "gzip"
@@ -399,7 +399,7 @@ def test_user_list_is_not_replayed_to_other_users(lane: Lane) -> None:
     lane.get(FAVORITES)
     remove_favorite_550(lane)
     theirs, mine = lane.get(FAVORITES, token=ADMIN_TOKEN), lane.get(FAVORITES)
-    assert [each.get_json()["total_results"] for each in (theirs, mine)] == [1, 0]
+    assert [response.get_json()["total_results"] for response in (theirs, mine)] == [1, 0]
     assert len(lane.flask_paths) == 1
 
 
@@ -550,8 +550,8 @@ def test_replayed_request_is_logged(lane: Lane, caplog: pytest.LogCaptureFixture
     lane.get()
     lane.get(X_Request_Id="mine")
     first, replayed = (vars(record) for record in caplog.records)
-    shown: Any = ("method", "route", "status", "user_id")
-    assert [replayed[name] for name in shown] == [first[name] for name in shown]
+    fields: Any = ("method", "route", "status", "user_id")
+    assert [replayed[name] for name in fields] == [first[name] for name in fields]
     assert replayed["cache"] == "hit"
     assert replayed["milliseconds"] >= 0
 

@@ -1,4 +1,4 @@
-"""The user's own data: identity, favorites and ratings."""
+"""The data of the current user: profile, favorites and ratings."""
 
 from copy import deepcopy
 from datetime import date
@@ -19,20 +19,20 @@ FAVORITES = f"{API}/me/favorites"
 RATINGS = f"{API}/me/ratings"
 
 
-def shown(response: TestResponse) -> Any:
+def json_of(response: TestResponse) -> Any:
     assert response.json is not None
     return response.json
 
 
-def ids(response: TestResponse) -> list[int]:
+def movie_ids(response: TestResponse) -> list[int]:
     assert response.status_code == 200
-    return [entry["movie"]["id"] for entry in shown(response)["results"]]
+    return [entry["movie"]["id"] for entry in json_of(response)["results"]]
 
 
 def test_me_returns_the_current_user(consumer: ContractClient) -> None:
     response = consumer.get(f"{API}/me")
 
-    assert shown(response) == {"id": 2, "name": "consumer", "role": "USER"}
+    assert json_of(response) == {"id": 2, "name": "consumer", "role": "USER"}
 
 
 def test_post_creates_a_favorite(world: World, consumer: ContractClient) -> None:
@@ -42,7 +42,7 @@ def test_post_creates_a_favorite(world: World, consumer: ContractClient) -> None
 
     assert response.status_code == 201
     assert response.headers["Location"] == f"{FAVORITES}/550"
-    assert shown(response) == shown(consumer.get(response.headers["Location"]))
+    assert json_of(response) == json_of(consumer.get(response.headers["Location"]))
     assert world.store.kept == {(ME, 550): world.clock.now()}
 
 
@@ -50,11 +50,11 @@ def test_favorite_has_the_full_movie_and_its_creation_time(
     world: World, consumer: ContractClient
 ) -> None:
     world.catalogue.add(make_record(550))
-    details = shown(consumer.get(f"{API}/movies/550"))
+    details = json_of(consumer.get(f"{API}/movies/550"))
 
     response = consumer.post(FAVORITES, json={"movie_id": 550})
 
-    assert shown(response) == {
+    assert json_of(response) == {
         "movie": details,
         "rating": None,
         "favorited_at": "2026-05-01T12:00:00Z",
@@ -67,11 +67,11 @@ def test_adding_a_favorite_again_changes_nothing(world: World, consumer: Contrac
     before = deepcopy(world.store)
     world.clock.move(60)
 
-    again = consumer.post(FAVORITES, json={"movie_id": 550})
+    second = consumer.post(FAVORITES, json={"movie_id": 550})
 
-    assert again.status_code == 200
-    assert again.headers["Location"] == f"{FAVORITES}/550"
-    assert shown(again) == shown(first)
+    assert second.status_code == 200
+    assert second.headers["Location"] == f"{FAVORITES}/550"
+    assert json_of(second) == json_of(first)
     assert world.store == before
 
 
@@ -84,7 +84,7 @@ def test_movie_unknown_to_tmdb_cannot_become_a_favorite(
     response = consumer.post(FAVORITES, json={"movie_id": movie_id})
 
     assert response.status_code == 404
-    assert shown(response)["code"] == "movie-not-found"
+    assert json_of(response)["code"] == "movie-not-found"
     assert "Location" not in response.headers
     assert world.store == before
 
@@ -125,7 +125,7 @@ def test_favorite_has_only_the_rating_of_its_user(world: World, consumer: Contra
     add_rating(world, make_record(13), 1, user=ADMIN)
 
     ratings = {
-        number: shown(consumer.get(f"{FAVORITES}/{number}"))["rating"] for number in (550, 13)
+        number: json_of(consumer.get(f"{FAVORITES}/{number}"))["rating"] for number in (550, 13)
     }
 
     assert ratings == {550: 4.5, 13: None}
@@ -134,11 +134,11 @@ def test_favorite_has_only_the_rating_of_its_user(world: World, consumer: Contra
 def test_zero_stars_are_a_rating(world: World, consumer: ContractClient) -> None:
     add_favorites(world, make_record(550))
 
-    made = consumer.put(f"{RATINGS}/550", json={"stars": 0})
+    response = consumer.put(f"{RATINGS}/550", json={"stars": 0})
 
-    assert made.status_code == 201
-    assert shown(made)["stars"] == 0
-    assert shown(consumer.get(f"{FAVORITES}/550"))["rating"] == 0
+    assert response.status_code == 201
+    assert json_of(response)["stars"] == 0
+    assert json_of(consumer.get(f"{FAVORITES}/550"))["rating"] == 0
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
@@ -153,7 +153,7 @@ def test_favorites_and_ratings_of_other_users_are_not_found(
     response = consumer.open(f"{API}/me/{kind}/550", method=method)
 
     assert response.status_code == 404
-    assert shown(response)["code"] == f"{kind.removesuffix('s')}-not-found"
+    assert json_of(response)["code"] == f"{kind.removesuffix('s')}-not-found"
     assert world.store == before
 
 
@@ -189,7 +189,7 @@ def test_removing_a_favorite_keeps_those_of_other_users(
 
 def test_empty_list_is_a_page_without_results(consumer: ContractClient) -> None:
     for path in (FAVORITES, RATINGS):
-        assert shown(consumer.get(path)) == {
+        assert json_of(consumer.get(path)) == {
             "page": 1,
             "page_size": 20,
             "total_pages": 0,
@@ -202,20 +202,20 @@ def test_favorites_of_other_users_are_not_listed(world: World, consumer: Contrac
     add_favorites(world, make_record(1))
     add_favorites(world, make_record(2), user=ADMIN)
 
-    assert ids(consumer.get(FAVORITES)) == [1]
+    assert movie_ids(consumer.get(FAVORITES)) == [1]
 
 
 def test_listed_favorite_equals_the_single_favorite(world: World, consumer: ContractClient) -> None:
     add_favorites(world, make_record(550))
     add_rating(world, make_record(550), 2.5)
 
-    (listed,) = shown(consumer.get(FAVORITES))["results"]
+    (listed,) = json_of(consumer.get(FAVORITES))["results"]
 
-    assert listed == shown(consumer.get(f"{FAVORITES}/550"))
+    assert listed == json_of(consumer.get(f"{FAVORITES}/550"))
 
 
 def add_movies_to_sort(world: World) -> None:
-    """Movie 2 is the newest but unrated, 4 has no date; 1 and 3 came out the same day."""
+    """Add favorites 1 to 4: 2 is the newest but unrated, 4 has no date, 1 and 3 the same date."""
     records = {
         1: make_record(1, title="Delta", release_date=date(1999, 10, 15)),
         2: make_record(2, title="alpha", release_date=date(2020, 1, 1)),
@@ -228,7 +228,7 @@ def add_movies_to_sort(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "order"),
+    ("query", "expected_ids"),
     [
         ("", [2, 3, 1, 4]),
         ("?sort=-release_date,-rating", [2, 3, 1, 4]),
@@ -244,15 +244,15 @@ def add_movies_to_sort(world: World) -> None:
     ],
 )
 def test_favorites_are_sorted_as_requested(
-    query: str, order: list[int], world: World, consumer: ContractClient
+    query: str, expected_ids: list[int], world: World, consumer: ContractClient
 ) -> None:
     add_movies_to_sort(world)
 
-    assert ids(consumer.get(FAVORITES + query)) == order
+    assert movie_ids(consumer.get(FAVORITES + query)) == expected_ids
 
 
 @pytest.mark.parametrize(
-    ("query", "found"),
+    ("query", "expected_ids"),
     [
         ("rated=true", [3, 1, 4]),
         ("rated=false", [2]),
@@ -270,18 +270,18 @@ def test_favorites_are_sorted_as_requested(
     ],
 )
 def test_favorites_are_filtered_as_requested(
-    query: str, found: list[int], world: World, consumer: ContractClient
+    query: str, expected_ids: list[int], world: World, consumer: ContractClient
 ) -> None:
     add_movies_to_sort(world)
 
     response = consumer.get(f"{FAVORITES}?{query}")
 
-    assert ids(response) == found
-    assert shown(response)["total_results"] == len(found)
+    assert movie_ids(response) == expected_ids
+    assert json_of(response)["total_results"] == len(expected_ids)
 
 
 @pytest.mark.parametrize(
-    ("query", "found"),
+    ("query", "expected_ids"),
     [
         ("favorite=true", [4, 1, 3]),
         ("favorite=false", [5]),
@@ -299,15 +299,15 @@ def test_favorites_are_filtered_as_requested(
     ],
 )
 def test_ratings_are_filtered_as_requested(
-    query: str, found: list[int], world: World, consumer: ContractClient
+    query: str, expected_ids: list[int], world: World, consumer: ContractClient
 ) -> None:
     add_movies_to_sort(world)
     add_rating(world, make_record(5, title="Echo", release_date=date(2001, 1, 1)), 3)
 
     response = consumer.get(f"{RATINGS}?{query}")
 
-    assert ids(response) == found
-    assert shown(response)["total_results"] == len(found)
+    assert movie_ids(response) == expected_ids
+    assert json_of(response)["total_results"] == len(expected_ids)
 
 
 @pytest.mark.parametrize("path", [FAVORITES, RATINGS])
@@ -364,7 +364,7 @@ def test_write_responds_in_the_default_language(world: World, consumer: Contract
 
 
 @pytest.mark.parametrize(
-    ("query", "order"),
+    ("query", "expected_ids"),
     [
         ("", [4, 1, 3]),
         ("?sort=-rated_at", [4, 1, 3]),
@@ -375,16 +375,16 @@ def test_write_responds_in_the_default_language(world: World, consumer: Contract
     ],
 )
 def test_ratings_are_sorted_as_requested(
-    query: str, order: list[int], world: World, consumer: ContractClient
+    query: str, expected_ids: list[int], world: World, consumer: ContractClient
 ) -> None:
     add_movies_to_sort(world)
 
-    assert ids(consumer.get(RATINGS + query)) == order
+    assert movie_ids(consumer.get(RATINGS + query)) == expected_ids
 
 
 @pytest.mark.parametrize("path", [FAVORITES, RATINGS])
 @pytest.mark.parametrize(
-    ("query", "shown_ids", "total_pages"),
+    ("query", "expected_ids", "total_pages"),
     [
         ("page_size=2", [1, 2], 3),
         ("page_size=2&page=2", [3, 4], 3),
@@ -397,7 +397,7 @@ def test_ratings_are_sorted_as_requested(
 def test_list_is_paginated(
     path: str,
     query: str,
-    shown_ids: list[int],
+    expected_ids: list[int],
     total_pages: int,
     world: World,
     consumer: ContractClient,
@@ -408,9 +408,9 @@ def test_list_is_paginated(
 
     response = consumer.get(f"{path}?sort=rating&{query}")
 
-    assert ids(response) == shown_ids
-    assert shown(response)["total_pages"] == total_pages
-    assert shown(response)["total_results"] == 5
+    assert movie_ids(response) == expected_ids
+    assert json_of(response)["total_pages"] == total_pages
+    assert json_of(response)["total_results"] == 5
 
 
 @pytest.mark.parametrize("path", ["favorites", "favorites/550", "ratings", "ratings/550"])
@@ -433,8 +433,8 @@ def test_stored_translation_is_returned_without_calling_tmdb(
         f"{API}/me/{path}", query_string={"language": language} if language else {}
     )
 
-    found = shown(response)
-    entry = found["results"][0] if "results" in found else found
+    body = json_of(response)
+    entry = body["results"][0] if "results" in body else body
     assert entry["movie"]["title"] == title
     assert world.catalogue.calls == []
 
@@ -459,18 +459,18 @@ def test_stars_are_stored_and_returned_exactly(
     response = consumer.put(f"{RATINGS}/550", json={"stars": stars})
 
     assert response.status_code == 201
-    assert shown(response)["stars"] == stars
+    assert json_of(response)["stars"] == stars
     assert world.store.rated[ME, 550].stars == Stars(int(stars * 2))
 
 
 def test_put_returns_the_full_rating(world: World, consumer: ContractClient) -> None:
     world.catalogue.add(make_record(550))
-    details = shown(consumer.get(f"{API}/movies/550"))
+    details = json_of(consumer.get(f"{API}/movies/550"))
 
     response = consumer.put(f"{RATINGS}/550", json={"stars": 4.5})
 
     assert response.status_code == 201
-    assert shown(response) == {
+    assert json_of(response) == {
         "movie": details,
         "stars": 4.5,
         "rated_at": "2026-05-01T12:00:00Z",
@@ -487,10 +487,10 @@ def test_rating_again_replaces_the_stars(
     response = consumer.open(f"{RATINGS}/550", method=method, json={"stars": 3})
 
     assert response.status_code == 200
-    assert shown(response)["stars"] == 3
-    assert shown(response)["rated_at"] == "2026-05-01T12:00:00Z"
-    assert shown(response)["corrected_at"] == "2026-05-01T13:00:00Z"
-    assert shown(consumer.get(f"{RATINGS}/550")) == shown(response)
+    assert json_of(response)["stars"] == 3
+    assert json_of(response)["rated_at"] == "2026-05-01T12:00:00Z"
+    assert json_of(response)["corrected_at"] == "2026-05-01T13:00:00Z"
+    assert json_of(consumer.get(f"{RATINGS}/550")) == json_of(response)
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
@@ -502,7 +502,7 @@ def test_same_stars_again_do_not_set_corrected_at(
     response = consumer.open(f"{RATINGS}/550", method=method, json={"stars": 4.5})
 
     assert response.status_code == 200
-    assert shown(response)["corrected_at"] is None
+    assert json_of(response)["corrected_at"] is None
 
 
 def test_rating_a_movie_keeps_the_ratings_of_other_users(
@@ -522,7 +522,7 @@ def test_movie_unknown_to_tmdb_cannot_be_rated(world: World, consumer: ContractC
     response = consumer.put(f"{RATINGS}/999", json={"stars": 5})
 
     assert response.status_code == 404
-    assert shown(response)["code"] == "movie-not-found"
+    assert json_of(response)["code"] == "movie-not-found"
     assert world.store == before
 
 
@@ -551,7 +551,7 @@ def test_patch_without_a_rating_returns_404(world: World, consumer: ContractClie
     response = consumer.patch(f"{RATINGS}/550", json={"stars": 3})
 
     assert response.status_code == 404
-    assert shown(response)["code"] == "rating-not-found"
+    assert json_of(response)["code"] == "rating-not-found"
     assert world.store == before
 
 
@@ -563,28 +563,28 @@ def test_deleting_a_rating_keeps_the_favorite(world: World, consumer: ContractCl
 
     assert response.status_code == 204
     assert world.store.rated == {}
-    assert shown(consumer.get(f"{FAVORITES}/550"))["rating"] is None
+    assert json_of(consumer.get(f"{FAVORITES}/550"))["rating"] is None
 
 
 def test_ratings_of_other_users_are_not_listed(world: World, consumer: ContractClient) -> None:
     add_rating(world, make_record(1), 5)
     add_rating(world, make_record(2), 5, user=ADMIN)
 
-    assert ids(consumer.get(RATINGS)) == [1]
+    assert movie_ids(consumer.get(RATINGS)) == [1]
 
 
 def test_listed_rating_equals_the_single_rating(world: World, consumer: ContractClient) -> None:
     add_rating(world, make_record(550), 2.5)
 
-    (listed,) = shown(consumer.get(RATINGS))["results"]
+    (listed,) = json_of(consumer.get(RATINGS))["results"]
 
-    assert listed == shown(consumer.get(f"{RATINGS}/550"))
+    assert listed == json_of(consumer.get(f"{RATINGS}/550"))
 
 
 def test_new_favorite_is_listed_immediately(world: World, consumer: ContractClient) -> None:
     world.catalogue.add(make_record(550))
-    assert ids(consumer.get(FAVORITES)) == []
+    assert movie_ids(consumer.get(FAVORITES)) == []
 
     consumer.post(FAVORITES, json={"movie_id": 550})
 
-    assert ids(consumer.get(FAVORITES)) == [550]
+    assert movie_ids(consumer.get(FAVORITES)) == [550]

@@ -1,4 +1,4 @@
-"""Browsing TMDB's movies."""
+"""Browsing and searching TMDB's movies."""
 
 from collections.abc import Iterable
 from datetime import date
@@ -49,8 +49,8 @@ def test_page_has_its_number_and_totals(world: World, consumer: ContractClient) 
     response = consumer.get(f"{POPULAR}?page=7")
 
     assert response.json is not None
-    about = {key: value for key, value in response.json.items() if key != "results"}
-    assert about == {"page": 7, "page_size": 20, "total_pages": 500, "total_results": 10_000}
+    numbers = {key: value for key, value in response.json.items() if key != "results"}
+    assert numbers == {"page": 7, "page_size": 20, "total_pages": 500, "total_results": 10_000}
 
 
 def test_listed_movie_has_all_fields(world: World, consumer: ContractClient) -> None:
@@ -82,15 +82,15 @@ def test_listed_movie_has_all_fields(world: World, consumer: ContractClient) -> 
 
 
 def test_missing_fields_of_a_listed_movie_are_null(world: World, consumer: ContractClient) -> None:
-    nothing = dict.fromkeys(("overview", "release_date", "poster_path", "backdrop_path"))
-    world.catalogue.pages[1] = make_page(make_movie(550, **nothing))
+    missing = dict.fromkeys(("overview", "release_date", "poster_path", "backdrop_path"))
+    world.catalogue.pages[1] = make_page(make_movie(550, **missing))
 
     response = consumer.get(POPULAR)
 
     assert response.json is not None
     (movie,) = response.json["results"]
-    absent = {name for name, value in movie.items() if value is None}
-    assert absent == {*nothing, "poster_url", "backdrop_url"}
+    null = {name for name, value in movie.items() if value is None}
+    assert null == {*missing, "poster_url", "backdrop_url"}
 
 
 def test_image_urls_use_the_configured_base_url(world: World) -> None:
@@ -104,7 +104,7 @@ def test_image_urls_use_the_configured_base_url(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "asked"),
+    ("query", "expected"),
     [
         ("", PopularQuery(language="en-US")),
         ("?page=500", PopularQuery(language="en-US", page=500)),
@@ -116,15 +116,15 @@ def test_image_urls_use_the_configured_base_url(world: World) -> None:
     ],
 )
 def test_popular_parameters_are_passed_to_the_catalogue(
-    query: str, asked: PopularQuery, world: World, consumer: ContractClient
+    query: str, expected: PopularQuery, world: World, consumer: ContractClient
 ) -> None:
     consumer.get(POPULAR + query)
 
-    assert world.catalogue.calls == [asked]
+    assert world.catalogue.calls == [expected]
 
 
 @pytest.mark.parametrize(
-    ("query", "asked"),
+    ("query", "expected"),
     [
         ("query=fight", SearchQuery("fight", language="en-US")),
         ("query=+fight+club+", SearchQuery(" fight club ", language="en-US")),
@@ -137,12 +137,12 @@ def test_popular_parameters_are_passed_to_the_catalogue(
     ],
 )
 def test_search_parameters_are_passed_to_the_catalogue(
-    query: str, asked: SearchQuery, world: World, consumer: ContractClient
+    query: str, expected: SearchQuery, world: World, consumer: ContractClient
 ) -> None:
     response = consumer.get(f"{SEARCH}?{query}")
 
     assert response.status_code == 200
-    assert world.catalogue.calls == [asked]
+    assert world.catalogue.calls == [expected]
 
 
 def test_search_returns_the_matching_movies(world: World, consumer: ContractClient) -> None:
@@ -228,15 +228,15 @@ def test_movie_details_have_all_fields(world: World, consumer: ContractClient) -
 
 
 def test_missing_movie_details_are_null(world: World, consumer: ContractClient) -> None:
-    nothing = dict.fromkeys(
+    missing = dict.fromkeys(
         ("overview", "tagline", "release_date", "runtime", "status", "homepage", "imdb_id")
     )
-    world.catalogue.add(make_record(550, **nothing))
+    world.catalogue.add(make_record(550, **missing))
 
     response = consumer.get(f"{API}/movies/550")
 
     assert response.json is not None
-    assert [response.json[name] for name in nothing] == [None] * len(nothing)
+    assert [response.json[name] for name in missing] == [None] * len(missing)
 
 
 def test_movie_is_returned_in_the_requested_language(
@@ -298,7 +298,7 @@ def test_genres_return_503_while_tmdb_is_unavailable(
     assert response.json["code"] == "catalogue-unavailable"
 
 
-def marks(response: Any) -> dict[int, Any]:
+def marks_in(response: Any) -> dict[int, Any]:
     return {movie["id"]: movie.get("me", "no mark") for movie in response.json["results"]}
 
 
@@ -313,7 +313,7 @@ def test_include_me_adds_marks_to_listed_movies(
 
     response = consumer.get(f"{path}include=me")
 
-    assert marks(response) == {
+    assert marks_in(response) == {
         1: {"favorite": True, "rating": None},
         2: {"favorite": True, "rating": 4.5},
         3: {"favorite": False, "rating": 0},
@@ -328,22 +328,22 @@ def test_marks_are_those_of_the_caller(
     add_favorites(world, make_record(1))
     add_favorites(world, make_record(2), user=ADMIN)
 
-    hearts = {
-        name: {number: mark["favorite"] for number, mark in marks(response).items()}
+    favorites = {
+        name: {number: mark["favorite"] for number, mark in marks_in(response).items()}
         for name, response in {
             "consumer": consumer.get(f"{POPULAR}?include=me"),
             "admin": admin.get(f"{POPULAR}?include=me"),
         }.items()
     }
 
-    assert hearts == {"consumer": {1: True, 2: False}, "admin": {1: False, 2: True}}
+    assert favorites == {"consumer": {1: True, 2: False}, "admin": {1: False, 2: True}}
 
 
 def test_movies_have_no_marks_by_default(world: World, consumer: ContractClient) -> None:
     world.catalogue.pages[1] = make_page(make_movie(1))
     add_favorites(world, make_record(1))
 
-    assert marks(consumer.get(POPULAR)) == {1: "no mark"}
+    assert marks_in(consumer.get(POPULAR)) == {1: "no mark"}
 
 
 def test_include_me_adds_a_mark_to_movie_details(world: World, consumer: ContractClient) -> None:
@@ -361,10 +361,10 @@ def test_include_me_adds_a_mark_to_movie_details(world: World, consumer: Contrac
 def test_marks_of_a_page_are_fetched_in_one_call(
     world: World, consumer: ContractClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[list[int]] = []
+    calls: list[list[int]] = []
 
     def marks_of(user_id: int, movie_ids: Iterable[int]) -> dict[int, Mark]:
-        asked.append(list(movie_ids))
+        calls.append(list(movie_ids))
         return {}
 
     monkeypatch.setattr(world.store, "marks", marks_of)
@@ -372,7 +372,7 @@ def test_marks_of_a_page_are_fetched_in_one_call(
 
     consumer.get(f"{POPULAR}?include=me")
 
-    assert asked == [list(range(1, 21))]
+    assert calls == [list(range(1, 21))]
 
 
 def test_library_is_not_called_without_include_me(
@@ -392,4 +392,4 @@ def test_marks_are_not_stored_in_the_catalogue(
 
     consumer.get(f"{POPULAR}?include=me")
 
-    assert marks(admin.get(POPULAR)) == {1: "no mark"}
+    assert marks_in(admin.get(POPULAR)) == {1: "no mark"}

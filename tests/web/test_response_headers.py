@@ -15,10 +15,11 @@ SEARCH = f"{API}/movies/search?query=movie"
 GENRES = f"{API}/movies/genres"
 MOVIE = f"{API}/movies/550"
 FAVORITES = f"{API}/me/favorites"
-OWN = (f"{API}/me", FAVORITES, f"{FAVORITES}/550", f"{API}/me/ratings", f"{API}/me/ratings/550")
+RATINGS = f"{API}/me/ratings"
+USER_DATA = (f"{API}/me", FAVORITES, f"{FAVORITES}/550", RATINGS, f"{RATINGS}/550")
 GETS = [call for call in READS if call.method == "GET"]
-TAGGED = [call for call in GETS if not call.rule.endswith("/export")]
-"""What is sent before its end is known cannot be named."""
+WITH_ETAG = [call for call in GETS if not call.rule.endswith("/export")]
+"""All but the export, which is streamed and therefore has no ETag."""
 
 FRESHNESS = [
     (Freshness(Source.HIT, age=18, ttl=12, stored=True), "hit; ttl=12", 30),
@@ -71,7 +72,7 @@ def test_response_with_marks_requires_revalidation(
     assert headers["Age"] == "18"
 
 
-@pytest.mark.parametrize("path", OWN)
+@pytest.mark.parametrize("path", USER_DATA)
 def test_response_with_user_data_requires_revalidation(
     path: str, world: World, consumer: ContractClient
 ) -> None:
@@ -84,21 +85,21 @@ def test_response_with_user_data_requires_revalidation(
     assert "Cache-Status" not in response.headers
 
 
-@pytest.mark.parametrize("call", TAGGED, ids=str)
+@pytest.mark.parametrize("call", WITH_ETAG, ids=str)
 def test_every_get_returns_304_for_its_strong_etag(
     call: Call, world: World, admin: ContractClient
 ) -> None:
     add_sample_data(world)
     first = call.send(admin)
 
-    again = call.send(admin, headers={"If-None-Match": first.headers["ETag"]})
+    not_modified = call.send(admin, headers={"If-None-Match": first.headers["ETag"]})
 
     assert first.status_code == 200
     assert re.fullmatch(r'"[0-9a-f]{32}"', first.headers["ETag"])
-    assert again.status_code == 304
-    assert again.data == b""
+    assert not_modified.status_code == 304
+    assert not_modified.data == b""
     for name in ("ETag", "Cache-Control", "Age", "Cache-Status", "Link"):
-        assert again.headers.get(name) == first.headers.get(name)
+        assert not_modified.headers.get(name) == first.headers.get(name)
 
 
 @pytest.mark.parametrize("call", GETS, ids=str)
@@ -106,36 +107,36 @@ def test_head_returns_the_same_headers_as_get(
     call: Call, world: World, admin: ContractClient
 ) -> None:
     add_sample_data(world)
-    whole = call.send(admin)
+    get_response = call.send(admin)
 
-    head = call.send(admin, method="HEAD", json=None)
+    head_response = call.send(admin, method="HEAD", json=None)
 
-    assert head.status_code == whole.status_code == 200
-    assert head.data == b""
+    assert head_response.status_code == get_response.status_code == 200
+    assert head_response.data == b""
     for name in ("Content-Length", "Content-Type", "ETag", "Cache-Control", "Age", "Link"):
-        assert head.headers.get(name) == whole.headers.get(name)
+        assert head_response.headers.get(name) == get_response.headers.get(name)
 
 
 @pytest.mark.parametrize(
-    ("condition", "status"),
+    ("if_none_match", "status"),
     [
-        ("{tag}", 304),
-        ("W/{tag}", 304),
-        ('"another", {tag}', 304),
+        ("{etag}", 304),
+        ("W/{etag}", 304),
+        ('"another", {etag}', 304),
         ("*", 304),
         ('"another"', 200),
-        ("{tag}x", 200),
+        ("{etag}x", 200),
         ("junk", 200),
         ("", 200),
     ],
 )
 def test_if_none_match_is_evaluated_as_http_specifies(
-    condition: str, status: int, world: World, consumer: ContractClient
+    if_none_match: str, status: int, world: World, consumer: ContractClient
 ) -> None:
     add_sample_data(world)
-    tag = consumer.get(FAVORITES).headers["ETag"]
+    etag = consumer.get(FAVORITES).headers["ETag"]
 
-    response = consumer.get(FAVORITES, headers={"If-None-Match": condition.format(tag=tag)})
+    response = consumer.get(FAVORITES, headers={"If-None-Match": if_none_match.format(etag=etag)})
 
     assert response.status_code == status
 
@@ -170,14 +171,14 @@ def test_range_header_is_ignored(world: World, consumer: ContractClient) -> None
     assert response.status_code == 200
 
 
-def links(header: str) -> dict[str, str]:
-    found = re.findall(r'<([^>]*)>; rel="(\w+)"', header)
-    assert ", ".join(f'<{target}>; rel="{rel}"' for target, rel in found) == header
-    return {rel: target for target, rel in found}
+def parse_links(header: str) -> dict[str, str]:
+    links = re.findall(r'<([^>]*)>; rel="(\w+)"', header)
+    assert ", ".join(f'<{target}>; rel="{rel}"' for target, rel in links) == header
+    return {rel: target for target, rel in links}
 
 
 @pytest.mark.parametrize(
-    ("page", "neighbors"),
+    ("page", "expected"),
     [
         (1, {"first": 1, "next": 2, "last": 3}),
         (2, {"first": 1, "prev": 1, "next": 3, "last": 3}),
@@ -187,30 +188,30 @@ def links(header: str) -> dict[str, str]:
     ],
 )
 def test_page_links_to_its_neighbors(
-    page: int, neighbors: dict[str, int], world: World, consumer: ContractClient
+    page: int, expected: dict[str, int], world: World, consumer: ContractClient
 ) -> None:
     world.catalogue.pages[page] = make_page(make_movie(), page=page, total_pages=3)
 
     response = consumer.get(f"{POPULAR}?page={page}")
 
-    assert links(response.headers["Link"]) == {
-        rel: f"{POPULAR}?page={number}" for rel, number in neighbors.items()
+    assert parse_links(response.headers["Link"]) == {
+        rel: f"{POPULAR}?page={number}" for rel, number in expected.items()
     }
 
 
 def test_last_tmdb_page_has_no_next_link(world: World, consumer: ContractClient) -> None:
     world.catalogue.pages[500] = make_page(make_movie(), page=500, total_pages=500)
 
-    found = links(consumer.get(f"{POPULAR}?page=500").headers["Link"])
+    links = parse_links(consumer.get(f"{POPULAR}?page=500").headers["Link"])
 
-    assert "next" not in found
-    assert found["last"] == f"{POPULAR}?page=500"
+    assert "next" not in links
+    assert links["last"] == f"{POPULAR}?page=500"
 
 
 def test_empty_list_links_to_its_only_page(consumer: ContractClient) -> None:
     response = consumer.get(FAVORITES)
 
-    assert links(response.headers["Link"]) == {
+    assert parse_links(response.headers["Link"]) == {
         "first": f"{FAVORITES}?page=1",
         "last": f"{FAVORITES}?page=1",
     }
@@ -226,7 +227,7 @@ def test_empty_list_links_to_its_only_page(consumer: ContractClient) -> None:
 def test_page_link_preserves_all_query_parameters(query: str, consumer: ContractClient) -> None:
     first = consumer.get(f"{API}/movies/search?{query}")
 
-    followed = consumer.get(links(first.headers["Link"])["last"])
+    followed = consumer.get(parse_links(first.headers["Link"])["last"])
 
     assert first.status_code == followed.status_code == 200
     assert {**followed.request.args, "page": "1"} == {**first.request.args, "page": "1"}
@@ -242,7 +243,7 @@ def test_following_next_links_visits_every_favorite_once(
         response = consumer.get(path)
         assert response.json is not None
         seen += [favorite["movie"]["id"] for favorite in response.json["results"]]
-        path = links(response.headers["Link"]).get("next", "")
+        path = parse_links(response.headers["Link"]).get("next", "")
 
     assert seen == [1, 2, 3, 4, 5, 6, 7]
 

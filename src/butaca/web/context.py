@@ -55,7 +55,7 @@ class WebOptions:
     demo_users: bool = False
     """Whether the documentation page offers the tokens of the demo users."""
     express: bool = True
-    """Whether the express lane answers repeated requests without Flask."""
+    """Whether the express lane responds to repeated requests without Flask."""
 
 
 @dataclass(frozen=True, slots=True)

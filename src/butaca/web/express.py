@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 MAX_BYTES = 6 * 2**20
-"""The size of the cache of each process: about 400 pages."""
+"""The maximum size of the cache of each process: about 400 pages."""
 
 MAX_KEY_LENGTH = 2048
 """In characters. Clients choose the key, and the cache does not count its memory."""
