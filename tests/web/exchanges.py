@@ -1,4 +1,4 @@
-"""The example exchanges of the contract. `python -m tests.web.exchanges FILE` records them."""
+"""The example exchanges in the contract. `python -m tests.web.exchanges FILE` records them."""
 
 import json
 import sys
@@ -23,12 +23,12 @@ from tests.builders import ADMIN_TOKEN, CONSUMER_TOKEN
 from tests.contract_client import ContractClient
 from tests.fakes import FakeClock, FakeRateLimiter
 
-PICTURES = "http://127.0.0.1:8001/t/p"
+IMAGE_BASE_URL = "http://127.0.0.1:8001/t/p"
 """The base URL of images in `make run`."""
 
 FAVORITES, RATINGS = "/api/v1/me/favorites", "/api/v1/me/ratings"
 RATING = f"{RATINGS}/550"
-TOUR = (
+REQUESTS = (
     ("me", "getMe", "GET /api/v1/me", None, 200),
     ("popular", "listPopularMovies", "GET /api/v1/movies/popular", None, 200),
     ("movie", "getMovie", "GET /api/v1/movies/550", None, 200),
@@ -51,11 +51,11 @@ TOUR = (
 
 
 def exchanges() -> list[Exchange]:
-    """Return the exchanges of the current service with the sandbox, one minute apart."""
+    """Send all requests to a service that uses the sandbox, one minute apart."""
     clock = FakeClock()
     with Sandbox() as tmdb, empty_database() as database:
-        client = client_of(services(tmdb, database, clock))
-        return [exchanged(client, clock, *each) for each in TOUR]
+        client = make_client(make_services(tmdb, database, clock))
+        return [record(client, clock, *each) for each in REQUESTS]
 
 
 @contextmanager
@@ -67,7 +67,7 @@ def empty_database() -> Iterator[Database]:
         database.close()
 
 
-def services(tmdb: Sandbox, database: Database, clock: FakeClock) -> Services:
+def make_services(tmdb: Sandbox, database: Database, clock: FakeClock) -> Services:
     catalogue = TmdbCatalogue(TmdbHttp(tmdb.url, OPEN_SESAME), "en-US")
     accounts = Accounts(SqlAccounts(database), clock.now)
     accounts.enable_demo_users()
@@ -80,27 +80,31 @@ def services(tmdb: Sandbox, database: Database, clock: FakeClock) -> Services:
     )
 
 
-def client_of(services: Services) -> ContractClient:
-    app = create_web(services, WebOptions(image_base_url=PICTURES))
+def make_client(services: Services) -> ContractClient:
+    app = create_web(services, WebOptions(image_base_url=IMAGE_BASE_URL))
     return ContractClient(app, app.response_class)
 
 
-def exchanged(
-    client: ContractClient, clock: FakeClock, name: str, operation: str, request: str, *sent: Any
+def record(
+    client: ContractClient,
+    clock: FakeClock,
+    name: str,
+    operation: str,
+    request: str,
+    *body_and_status: Any,
 ) -> Exchange:
-    body, status = sent
+    body, status = body_and_status
     method, target = request.split()
     token = ADMIN_TOKEN if "/users/" in target else CONSUMER_TOKEN
     clock.move(60)
-    answer = client.open(
+    response = client.open(
         target, method=method, json=body, headers={"Authorization": f"Bearer {token}"}
     )
-    assert answer.status_code == status, answer.text
-    shown = answer.json if answer.is_json else answer.text
-    return Exchange(name, operation, request, status, body, str(answer.mimetype), shown)
+    assert response.status_code == status, response.text
+    received = response.json if response.is_json else response.text
+    return Exchange(name, operation, request, status, body, str(response.mimetype), received)
 
 
 if __name__ == "__main__":
-    kept = Path(sys.argv[1])
-    recorded = json.dumps([asdict(each) for each in exchanges()], ensure_ascii=False, indent=1)
-    kept.write_text(recorded + "\n", encoding="utf-8")
+    text = json.dumps([asdict(each) for each in exchanges()], ensure_ascii=False, indent=1)
+    Path(sys.argv[1]).write_text(text + "\n", encoding="utf-8")

@@ -15,7 +15,7 @@ from tests.builders import ADMIN, CONSUMER, CONSUMER_TOKEN, NOON
 from tests.conftest import World
 from tests.contract_client import ContractClient
 from tests.fakes import FakeAccounts
-from tests.web.scene import ADMINS, API, CALLS, EVERYBODYS, Call, furnish
+from tests.web.helpers import ADMIN_CALLS, API, CALLS, USER_CALLS, Call, add_sample_data
 
 ME = f"{API}/me"
 CHALLENGE = 'Bearer realm="butaca"'
@@ -30,10 +30,10 @@ def add_token(world: World, token: str, **changes: object) -> None:
 def test_every_route_rejects_a_request_without_a_token(
     call: Call, world: World, anonymous: ContractClient
 ) -> None:
-    furnish(world)
+    add_sample_data(world)
     before = deepcopy(world.store)
 
-    response = call.by(anonymous)
+    response = call.send(anonymous)
 
     assert response.status_code == 401
     assert response.headers["WWW-Authenticate"] == CHALLENGE
@@ -43,10 +43,10 @@ def test_every_route_rejects_a_request_without_a_token(
 
 @pytest.mark.parametrize("call", CALLS, ids=str)
 def test_every_route_rejects_an_unknown_token(call: Call, world: World) -> None:
-    furnish(world)
+    add_sample_data(world)
     before = deepcopy(world.store)
 
-    response = call.by(world.client(token="never-issued"))
+    response = call.send(world.client(token="never-issued"))
 
     assert response.status_code == 401
     assert response.headers["WWW-Authenticate"] == f'{CHALLENGE}, error="invalid_token"'
@@ -65,35 +65,35 @@ def test_contract_describes_exactly_the_registered_routes(anonymous: ContractCli
     assert documented == {(call.method, call.rule) for call in CALLS if call.method != "HEAD"}
 
 
-@pytest.mark.parametrize("call", EVERYBODYS, ids=str)
+@pytest.mark.parametrize("call", USER_CALLS, ids=str)
 @pytest.mark.parametrize("client_name", ["consumer", "admin"])
 def test_both_roles_may_call_user_routes(
     call: Call, client_name: str, world: World, request: pytest.FixtureRequest
 ) -> None:
-    furnish(world)
+    add_sample_data(world)
 
-    response = call.by(request.getfixturevalue(client_name))
+    response = call.send(request.getfixturevalue(client_name))
 
     assert response.status_code not in {401, 403}
 
 
-@pytest.mark.parametrize("call", ADMINS, ids=str)
+@pytest.mark.parametrize("call", ADMIN_CALLS, ids=str)
 def test_only_admins_may_call_admin_routes(
     call: Call, world: World, admin: ContractClient, consumer: ContractClient
 ) -> None:
-    furnish(world)
+    add_sample_data(world)
     before = deepcopy(world.store)
 
-    rejected = call.by(consumer)
+    rejected = call.send(consumer)
 
     assert rejected.status_code == 403
     assert rejected.headers["WWW-Authenticate"] == f'{CHALLENGE}, error="insufficient_scope"'
     assert world.store == before
-    assert call.by(admin).status_code == 200
+    assert call.send(admin).status_code == 200
 
 
 def test_admin_routes_are_those_of_user_favorites() -> None:
-    assert {str(call) for call in ADMINS} == {
+    assert {str(call) for call in ADMIN_CALLS} == {
         f"{method} {API}/users/<user_id>/favorites" for method in ("GET", "HEAD", "DELETE")
     }
 
@@ -111,7 +111,7 @@ def test_role_is_checked_before_the_path_and_the_query(
 def test_user_may_not_clear_their_own_favorites_by_user_id(
     world: World, consumer: ContractClient
 ) -> None:
-    furnish(world)
+    add_sample_data(world)
 
     response = consumer.delete(f"{API}/users/{CONSUMER.id}/favorites")
 
@@ -260,10 +260,10 @@ def test_wrong_method_is_405_only_with_a_token(
 def test_options_requires_no_token_and_changes_nothing(
     call: Call, world: World, anonymous: ContractClient
 ) -> None:
-    furnish(world)
+    add_sample_data(world)
     before = deepcopy(world.store)
 
-    response = call.by(anonymous, method="OPTIONS", json=None)
+    response = call.send(anonymous, method="OPTIONS", json=None)
 
     assert response.status_code == 200
     assert call.method in response.headers["Allow"]

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from butaca.web import WebOptions, create_web
-from butaca.web.answers import conditional
 from butaca.web.compression import (
     DYNAMIC_CODERS,
     MIN_SIZE,
@@ -18,10 +17,11 @@ from butaca.web.compression import (
     Compression,
     choose_coding,
 )
+from butaca.web.response_builders import conditional
 from tests.builders import ADMIN_TOKEN, CONSUMER_TOKEN, make_movie, make_page, make_record
 from tests.conftest import World
 from tests.contract_client import DECOMPRESS, ContractClient, decompressed
-from tests.web.scene import API, READS, Call, furnish, keep
+from tests.web.helpers import API, READS, Call, add_favorites, add_sample_data
 
 POPULAR = f"{API}/movies/popular"
 FAVORITES = f"{API}/me/favorites"
@@ -38,7 +38,7 @@ def large(world: World) -> ContractClient:
     """A client whose responses are large enough to be compressed."""
     movies = [make_movie(number) for number in range(1, 21)]
     world.catalogue.pages[1] = make_page(*movies)
-    keep(world, *(make_record(number) for number in range(1, 21)))
+    add_favorites(world, *(make_record(number) for number in range(1, 21)))
     world.catalogue.add(make_record(550, overview="A long story. " * 100))
     return world.client(token=CONSUMER_TOKEN)
 
@@ -306,11 +306,11 @@ def test_if_match_is_ignored_by_reads(others: dict[str, str], large: ContractCli
 def test_head_returns_the_headers_of_get_in_every_coding(
     call: Call, accepted: str, world: World, admin: ContractClient
 ) -> None:
-    furnish(world)
+    add_sample_data(world)
     headers = accepting(f"{accepted}, identity;q=0") if accepted else {}
-    full = call.by(admin, method="GET", **headers)
+    full = call.send(admin, method="GET", **headers)
 
-    head = call.by(admin, **headers)
+    head = call.send(admin, **headers)
 
     assert head.data == b""
     for name in ("Content-Length", "Content-Encoding", "ETag", "Vary", "Content-Type"):

@@ -1,4 +1,4 @@
-"""No data of a request outlives the request."""
+"""Request data is released after the request."""
 
 import gc
 from weakref import ref
@@ -8,15 +8,15 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from butaca.web import WebOptions, create_web
 from tests.conftest import World
-from tests.web.scene import API
+from tests.web.helpers import API
 
 
 class Connection:
-    """An object that a server may store in the environment of a request."""
+    """An object that a server keeps in the WSGI environment of a request."""
 
 
 @pytest.mark.parametrize("path", ["/livez", f"{API}/me", "/nowhere"])
-def test_request_data_is_released_after_the_response(world: World, path: str) -> None:
+def test_request_data_is_released_after_the_request(world: World, path: str) -> None:
     connection = Connection()
     environ = EnvironBuilder(path, environ_overrides={"connection": connection}).get_environ()
     run_wsgi_app(create_web(world.services(), WebOptions()), environ)

@@ -19,7 +19,7 @@ from butaca.web import WebOptions, create_web, describe, outputs, problems
 from butaca.web.protection import EXPOSED_HEADERS
 from tests.builders import ADMIN_TOKEN, CONSUMER_TOKEN, NOON, make_details, make_movie
 from tests.conftest import World
-from tests.web.scene import furnish
+from tests.web.helpers import add_sample_data
 
 SPEC = describe().spec
 SCHEMAS = SPEC["components"]["schemas"]
@@ -311,7 +311,7 @@ def test_optional_fields_are_nullable() -> None:
         (outputs.Rating, models.Rating(make_details(), models.Stars(9), NOON)),
     ],
 )
-def test_serialized_entity_has_every_field(schema: type[outputs.Answer], entity: object) -> None:
+def test_serialized_entity_has_every_field(schema: type[outputs.ResponseModel], entity: object) -> None:
     serialized = schema.of(entity).model_dump(exclude_unset=True)
 
     assert serialized.keys() == SCHEMAS[schema.__name__]["properties"].keys() - {"me"}
@@ -325,7 +325,7 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     """Reset the world before each request, so that no request sees the writes of another."""
     WORLD.store.favorited.clear()
     WORLD.store.rated.clear()
-    furnish(WORLD)
+    add_sample_data(WORLD)
     return APP(environ, start_response)
 
 

@@ -18,7 +18,7 @@ from tests.builders import CONSUMER_TOKEN, make_record
 from tests.conftest import World
 from tests.contract_client import ContractClient
 from tests.fakes import FakeLibrary
-from tests.web.scene import API, CALLS, Call
+from tests.web.helpers import API, CALLS, Call
 
 POPULAR = f"{API}/movies/popular"
 MOVIE = f"{API}/movies/550?language=en"
@@ -162,7 +162,7 @@ LIBRARY_CALLS = [call for call in CALLS if "/movies/" not in call.rule and call.
 def test_unreachable_database_is_503_with_retry_after(call: Call) -> None:
     admin = World(store=UnreachableLibrary()).client(token="abcdef1234567890")
 
-    response = call.by(admin)
+    response = call.send(admin)
 
     assert response.status_code == 503
     assert response.headers["Retry-After"] == "5"

@@ -1,4 +1,4 @@
-"""A user's data as a file: complete, or recognizably incomplete."""
+"""An export of a user's data is complete, or it cannot be parsed."""
 
 import csv
 import json
@@ -19,35 +19,35 @@ from tests.builders import ADMIN, CONSUMER_TOKEN, NOON, make_record
 from tests.conftest import World
 from tests.contract_client import ContractClient
 from tests.fakes import FakeLibrary
-from tests.web.scene import API, keep, rate
+from tests.web.helpers import API, add_favorites, add_rating
 
 EXPORT = f"{API}/me/export"
 CSV = f"{EXPORT}?format=csv"
 HEADER = "tmdbID,Title,Year,Rating,WatchedDate\r\n"
 
 
-def movies(answer: TestResponse) -> list[dict[str, Any]]:
-    assert answer.status_code == 200
-    found: list[dict[str, Any]] = json.loads(answer.text)["movies"]
-    return found
+def movies(response: TestResponse) -> list[dict[str, Any]]:
+    assert response.status_code == 200
+    entries: list[dict[str, Any]] = json.loads(response.text)["movies"]
+    return entries
 
 
-def rows(answer: TestResponse) -> list[list[str]]:
-    assert answer.status_code == 200
-    return list(csv.reader(StringIO(answer.text, newline=""), strict=True))[1:]
+def rows(response: TestResponse) -> list[list[str]]:
+    assert response.status_code == 200
+    return list(csv.reader(StringIO(response.text, newline=""), strict=True))[1:]
 
 
-def test_a_json_export_is_who_i_am_and_all_that_my_movies_are_to_me(
+def test_json_export_has_the_user_and_all_movie_data(
     world: World, consumer: ContractClient
 ) -> None:
     record = make_record(550, imdb_id="tt0137523")
-    keep(world, record)
-    rate(world, record, 4)
+    add_favorites(world, record)
+    add_rating(world, record, 4)
     consumer.patch(f"{API}/me/ratings/550", json={"stars": 4.5})
 
-    answer = consumer.get(EXPORT)
+    response = consumer.get(EXPORT)
 
-    assert json.loads(answer.text) == {
+    assert json.loads(response.text) == {
         "exported_at": "2026-05-01T14:00:00Z",
         "user": {"id": 2, "name": "consumer", "role": "USER"},
         "movies": [
@@ -66,66 +66,66 @@ def test_a_json_export_is_who_i_am_and_all_that_my_movies_are_to_me(
     }
 
 
-def test_a_csv_export_has_the_columns_that_letterboxd_imports(
+def test_csv_export_has_the_columns_that_letterboxd_imports(
     world: World, consumer: ContractClient
 ) -> None:
-    keep(world, make_record(13))
-    rate(world, make_record(550), 4.5)
+    add_favorites(world, make_record(13))
+    add_rating(world, make_record(550), 4.5)
 
-    answer = consumer.get(CSV)
+    response = consumer.get(CSV)
 
-    assert answer.text == f"{HEADER}13,Movie 13,1999,,\r\n550,Movie 550,1999,4.5,\r\n"
+    assert response.text == f"{HEADER}13,Movie 13,1999,,\r\n550,Movie 550,1999,4.5,\r\n"
 
 
-def test_what_is_absent_is_null_in_json(world: World, consumer: ContractClient) -> None:
-    keep(world, make_record(550, release_date=None))
+def test_missing_values_are_null_in_json(world: World, consumer: ContractClient) -> None:
+    add_favorites(world, make_record(550, release_date=None))
 
     (movie,) = movies(consumer.get(EXPORT))
 
-    absent = {name for name, value in movie.items() if value is None}
-    assert absent == {"imdb_id", "release_date", "stars", "rated_at", "corrected_at"}
+    null = {name for name, value in movie.items() if value is None}
+    assert null == {"imdb_id", "release_date", "stars", "rated_at", "corrected_at"}
 
 
-def test_what_is_absent_is_empty_in_csv(world: World, consumer: ContractClient) -> None:
-    keep(world, make_record(550, release_date=None))
+def test_missing_values_are_empty_in_csv(world: World, consumer: ContractClient) -> None:
+    add_favorites(world, make_record(550, release_date=None))
 
     assert rows(consumer.get(CSV)) == [["550", "Movie 550", "", "", ""]]
 
 
 @pytest.mark.parametrize(
-    ("stars", "written"), [(0, ""), (0.5, "0.5"), (1, "1"), (4.5, "4.5"), (5, "5")]
+    ("stars", "expected"), [(0, ""), (0.5, "0.5"), (1, "1"), (4.5, "4.5"), (5, "5")]
 )
-def test_stars_are_written_as_letterboxd_takes_them(
-    stars: float, written: str, world: World, consumer: ContractClient
+def test_csv_stars_are_in_the_letterboxd_format(
+    stars: float, expected: str, world: World, consumer: ContractClient
 ) -> None:
-    rate(world, make_record(550), stars)
+    add_rating(world, make_record(550), stars)
 
-    assert rows(consumer.get(CSV)) == [["550", "Movie 550", "1999", written, ""]]
+    assert rows(consumer.get(CSV)) == [["550", "Movie 550", "1999", expected, ""]]
 
 
-def test_no_stars_are_a_rating_in_json(world: World, consumer: ContractClient) -> None:
-    rate(world, make_record(550), 0)
+def test_zero_stars_are_a_rating_in_json(world: World, consumer: ContractClient) -> None:
+    add_rating(world, make_record(550), 0)
 
     (movie,) = movies(consumer.get(EXPORT))
 
     assert movie["stars"] == 0
 
 
-def test_an_empty_library_is_exported_as_json(consumer: ContractClient) -> None:
+def test_empty_library_is_exported_as_json(consumer: ContractClient) -> None:
     assert movies(consumer.get(EXPORT)) == []
 
 
-def test_an_empty_library_is_exported_as_csv(consumer: ContractClient) -> None:
+def test_empty_library_is_exported_as_csv(consumer: ContractClient) -> None:
     assert consumer.get(CSV).text == HEADER
 
 
-def test_what_is_somebody_elses_is_not_exported(world: World, consumer: ContractClient) -> None:
-    keep(world, make_record(550), user=ADMIN)
+def test_data_of_other_users_is_not_exported(world: World, consumer: ContractClient) -> None:
+    add_favorites(world, make_record(550), user=ADMIN)
 
     assert movies(consumer.get(EXPORT)) == []
 
 
-ODD = [
+UNUSUAL_TITLES = [
     'Say "Hello"',
     "Me, Myself & Irene",
     "Two\nlines",
@@ -138,16 +138,16 @@ ODD = [
 ]
 
 
-@pytest.mark.parametrize("title", ODD, ids=ascii)
-def test_an_odd_title_comes_out_of_a_csv_as_it_was(
+@pytest.mark.parametrize("title", UNUSUAL_TITLES, ids=ascii)
+def test_unusual_title_survives_a_csv_round_trip(
     title: str, world: World, consumer: ContractClient
 ) -> None:
-    keep(world, make_record(550, title=title), make_record(551))
+    add_favorites(world, make_record(550, title=title), make_record(551))
 
     assert [row[1] for row in rows(consumer.get(CSV))] == [title, "Movie 551"]
 
 
-FORMULAS = [
+FORMULA_TITLES = [
     '=HYPERLINK("http://example.org")',
     "+1",
     "-30-",
@@ -162,26 +162,28 @@ FORMULAS = [
 ]
 
 
-@pytest.mark.parametrize("title", FORMULAS, ids=ascii)
-def test_a_title_in_a_csv_is_no_formula(title: str, world: World, consumer: ContractClient) -> None:
-    keep(world, make_record(550, title=title))
+@pytest.mark.parametrize("title", FORMULA_TITLES, ids=ascii)
+def test_formula_in_a_csv_title_is_escaped(
+    title: str, world: World, consumer: ContractClient
+) -> None:
+    add_favorites(world, make_record(550, title=title))
 
     assert rows(consumer.get(CSV)) == [["550", f"'{title}", "1999", "", ""]]
 
 
-def test_a_nul_is_left_out_of_a_csv_and_hides_no_formula(
+def test_nul_is_removed_before_a_csv_formula_is_escaped(
     world: World, consumer: ContractClient
 ) -> None:
-    keep(world, make_record(550, title="\0=A\0B"))
+    add_favorites(world, make_record(550, title="\0=A\0B"))
 
     assert rows(consumer.get(CSV)) == [["550", "'=AB", "1999", "", ""]]
 
 
-@pytest.mark.parametrize("title", [*ODD, *FORMULAS, "\0=A\0B"], ids=ascii)
-def test_any_title_comes_out_of_json_as_it_was(
+@pytest.mark.parametrize("title", [*UNUSUAL_TITLES, *FORMULA_TITLES, "\0=A\0B"], ids=ascii)
+def test_any_title_survives_a_json_round_trip(
     title: str, world: World, consumer: ContractClient
 ) -> None:
-    keep(world, make_record(550, title=title))
+    add_favorites(world, make_record(550, title=title))
 
     (movie,) = movies(consumer.get(EXPORT))
 
@@ -201,7 +203,7 @@ def test_any_title_comes_out_of_json_as_it_was(
         ),
     ],
 )
-def test_an_export_is_a_file_that_nobody_else_keeps(
+def test_export_is_an_attachment_that_is_not_cached(
     method: str, query: str, content_type: str, name: str, consumer: ContractClient
 ) -> None:
     headers = consumer.open(EXPORT + query, method=method).headers
@@ -213,22 +215,22 @@ def test_an_export_is_a_file_that_nobody_else_keeps(
 
 
 @pytest.mark.parametrize("name", ["", "xml", "JSON", "csv,json", "csv%00", "null"])
-def test_an_unknown_format_is_refused(name: str, consumer: ContractClient) -> None:
-    answer = consumer.get(f"{EXPORT}?format={name}")
+def test_unknown_format_is_rejected(name: str, consumer: ContractClient) -> None:
+    response = consumer.get(f"{EXPORT}?format={name}")
 
-    assert answer.status_code == 422
-    assert answer.json is not None
-    assert [(each["location"], each["field"]) for each in answer.json["errors"]] == [
+    assert response.status_code == 422
+    assert response.json is not None
+    assert [(error["location"], error["field"]) for error in response.json["errors"]] == [
         ("query", "format")
     ]
 
 
-# Longer than a page
+# Exports of several pages
 
 
 @dataclass
-class BreakingLibrary(FakeLibrary):
-    """A library that fails from its so-and-so-many-th page on."""
+class FailingLibrary(FakeLibrary):
+    """A library that fails after `good_pages` pages of entries."""
 
     good_pages: int = 1
     failure: Exception = field(default_factory=LibraryUnavailable)
@@ -240,117 +242,119 @@ class BreakingLibrary(FakeLibrary):
         return super().entries(user_id, after, limit)
 
 
-def fill(store: FakeLibrary, count: int = EXPORT_PAGE + 1) -> list[int]:
+def add_many_favorites(store: FakeLibrary, count: int = EXPORT_PAGE + 1) -> list[int]:
     for number in range(count):
         store.save_movie(make_record(number), NOON)
         store.add_favorite(2, number, NOON)
     return list(range(count))
 
 
-def unchecked(store: FakeLibrary) -> FlaskClient:
-    """Return a client that takes even what the contract does not know."""
+def unchecked_client(store: FakeLibrary) -> FlaskClient:
+    """Return a client that does not check responses against the contract."""
     client = create_web(World(store=store).services(), WebOptions()).test_client()
     client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {CONSUMER_TOKEN}"
     return client
 
 
-def test_json_of_several_pages_is_one_document(world: World, consumer: ContractClient) -> None:
-    ids = fill(world.store)
+def test_json_export_of_several_pages_is_one_document(
+    world: World, consumer: ContractClient
+) -> None:
+    ids = add_many_favorites(world.store)
 
     assert [movie["id"] for movie in movies(consumer.get(EXPORT))] == ids
 
 
-def test_csv_of_several_pages_has_one_header(world: World, consumer: ContractClient) -> None:
-    ids = fill(world.store)
+def test_csv_export_of_several_pages_has_one_header(world: World, consumer: ContractClient) -> None:
+    ids = add_many_favorites(world.store)
 
     assert [int(row[0]) for row in rows(consumer.get(CSV))] == ids
 
 
 @pytest.mark.parametrize("path", [EXPORT, CSV])
-def test_no_page_is_fetched_before_the_one_before_it_is_sent(path: str) -> None:
-    store = BreakingLibrary(good_pages=1)
-    fill(store)
+def test_page_is_fetched_after_the_previous_one_is_sent(path: str) -> None:
+    store = FailingLibrary(good_pages=1)
+    add_many_favorites(store)
 
-    with unchecked(store).get(path) as answer:
-        parts = answer.iter_encoded()
+    with unchecked_client(store).get(path) as response:
+        parts = response.iter_encoded()
         sent = next(parts) + next(parts)
 
     assert f"Movie {EXPORT_PAGE - 1}" in sent.decode()
 
 
 @pytest.mark.parametrize("path", [EXPORT, CSV])
-def test_a_database_that_is_away_is_told_before_an_export_begins(path: str) -> None:
-    answer = unchecked(BreakingLibrary(good_pages=0)).get(path)
+def test_unavailable_database_returns_503_before_the_export_starts(path: str) -> None:
+    response = unchecked_client(FailingLibrary(good_pages=0)).get(path)
 
-    assert answer.status_code == 503
-    assert answer.headers["Retry-After"] == "5"
-    assert "Content-Disposition" not in answer.headers
+    assert response.status_code == 503
+    assert response.headers["Retry-After"] == "5"
+    assert "Content-Disposition" not in response.headers
 
 
-FAILURES = [LibraryUnavailable(), RuntimeError("a fault of ours")]
+FAILURES = [LibraryUnavailable(), RuntimeError("unexpected failure")]
 
 
 @pytest.mark.parametrize("failure", FAILURES, ids=repr)
-def test_json_that_broke_off_cannot_be_read(failure: Exception) -> None:
-    store = BreakingLibrary(failure=failure)
-    fill(store)
+def test_interrupted_json_export_cannot_be_parsed(failure: Exception) -> None:
+    store = FailingLibrary(failure=failure)
+    add_many_favorites(store)
 
-    answer = unchecked(store).get(EXPORT)
+    response = unchecked_client(store).get(EXPORT)
 
-    assert answer.status_code == 200
+    assert response.status_code == 200
     with pytest.raises(json.JSONDecodeError):
-        json.loads(answer.text)
+        json.loads(response.text)
 
 
 @pytest.mark.parametrize("failure", FAILURES, ids=repr)
-def test_csv_that_broke_off_cannot_be_read(failure: Exception) -> None:
-    store = BreakingLibrary(failure=failure)
-    fill(store)
+def test_interrupted_csv_export_cannot_be_parsed(failure: Exception) -> None:
+    store = FailingLibrary(failure=failure)
+    add_many_favorites(store)
 
-    answer = unchecked(store).get(CSV)
+    response = unchecked_client(store).get(CSV)
 
     with pytest.raises(csv.Error, match="unexpected end"):
-        rows(answer)
+        rows(response)
 
 
 @pytest.mark.parametrize("path", [EXPORT, CSV])
-def test_whoever_looks_at_an_export_that_broke_off_sees_it(path: str) -> None:
-    store = BreakingLibrary()
-    fill(store)
+def test_interrupted_export_ends_with_a_note(path: str) -> None:
+    store = FailingLibrary()
+    add_many_favorites(store)
 
-    answer = unchecked(store).get(path)
+    response = unchecked_client(store).get(path)
 
-    assert answer.text.endswith("This export broke off. It is not whole.")
-    assert f"Movie {EXPORT_PAGE - 1}" in answer.text
+    assert response.text.endswith("This export broke off. It is not whole.")
+    assert f"Movie {EXPORT_PAGE - 1}" in response.text
 
 
 @pytest.mark.parametrize("failure", FAILURES, ids=repr)
-def test_an_export_that_broke_off_is_one_line_in_the_log(
+def test_interrupted_export_is_logged_once(
     failure: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
-    store = BreakingLibrary(failure=failure)
-    fill(store)
+    store = FailingLibrary(failure=failure)
+    add_many_favorites(store)
 
-    unchecked(store).get(EXPORT, buffered=True)
+    unchecked_client(store).get(EXPORT, buffered=True)
 
-    (line,) = (line for line in caplog.records if line.levelno >= logging.ERROR)
-    assert (line.getMessage(), line.__dict__["user_id"]) == ("export.broke_off", 2)
-
-
-def test_the_line_tells_where_a_fault_of_ours_is(caplog: pytest.LogCaptureFixture) -> None:
-    store = BreakingLibrary(failure=RuntimeError("a fault of ours"))
-    fill(store)
-
-    unchecked(store).get(EXPORT, buffered=True)
-
-    assert "a fault of ours" in caplog.text
+    (record,) = (record for record in caplog.records if record.levelno >= logging.ERROR)
+    assert (record.getMessage(), record.__dict__["user_id"]) == ("export.broke_off", 2)
 
 
-def test_whoever_leaves_before_the_end_breaks_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    store = BreakingLibrary()
-    fill(store)
+def test_unexpected_error_is_logged_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    store = FailingLibrary(failure=RuntimeError("unexpected failure"))
+    add_many_favorites(store)
 
-    with unchecked(store).get(EXPORT) as answer:
-        next(answer.iter_encoded())
+    unchecked_client(store).get(EXPORT, buffered=True)
 
-    assert [line for line in caplog.records if line.levelno >= logging.ERROR] == []
+    assert "unexpected failure" in caplog.text
+
+
+def test_client_disconnect_is_not_logged_as_an_error(caplog: pytest.LogCaptureFixture) -> None:
+    store = FailingLibrary()
+    add_many_favorites(store)
+
+    with unchecked_client(store).get(EXPORT) as response:
+        next(response.iter_encoded())
+
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []

@@ -1,4 +1,4 @@
-"""The express lane repeats exactly what Flask would respond, and nothing else."""
+"""The express lane replays the responses that Flask would send, and nothing else."""
 
 import json
 import logging
@@ -34,20 +34,20 @@ from tests.builders import (
 from tests.conftest import World
 from tests.contract_client import ContractClient
 from tests.fakes import FakeClock
-from tests.web.scene import API, furnish, keep
+from tests.web.helpers import API, add_favorites, add_sample_data
 
 POPULAR = f"{API}/movies/popular"
 GENRES = f"{API}/movies/genres"
 MOVIE = f"{API}/movies/550"
-SAME = ("Content-Type", "Cache-Control", "ETag", "Link", "Vary", "X-Frame-Options")
+REPLAYED_HEADERS = ("Content-Type", "Cache-Control", "ETag", "Link", "Vary", "X-Frame-Options")
 AUTHORIZED = {"Authorization": f"Bearer {CONSUMER_TOKEN}"}
-HELD_UP = 4
+BLOCKED_REQUESTS = 4
 FRESH = Freshness(Source.MISS, ttl=30, stored=True)
 
 
 @dataclass
 class Lane:
-    """An app with an express lane whose time the test moves, and what its catalogue was asked."""
+    """An app behind an express lane, with a clock that the test advances."""
 
     world: World
     options: WebOptions = field(default_factory=WebOptions)
@@ -55,21 +55,21 @@ class Lane:
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
     def __post_init__(self) -> None:
-        furnish(self.world)
+        add_sample_data(self.world)
         self.world.catalogue.freshness = FRESH
         services = self.world.services()
         self.app = create_web(services, replace(self.options, express=False), self.registry)
         observer, self.compression = Observer(CollectorRegistry()), Compression()
         self.store: Any = services.accounts.store
         flask = self.app.wsgi_app
-        self.by_flask: list[str] = []
+        self.flask_paths: list[str] = []
 
-        def counted(environ: Any, start_response: Any) -> Any:
-            self.by_flask.append(environ["PATH_INFO"])
+        def recording_app(environ: Any, start_response: Any) -> Any:
+            self.flask_paths.append(environ["PATH_INFO"])
             return flask(environ, start_response)
 
         self.app.wsgi_app = Express(  # type: ignore[method-assign]
-            counted, services, observer, self.compression, self.clock.monotonic
+            recording_app, services, observer, self.compression, self.clock.monotonic
         )
         self.client = ContractClient(self.app, self.app.response_class)
 
@@ -78,7 +78,7 @@ class Lane:
         return self.client.get(path, headers={"Authorization": f"Bearer {token}", **named})
 
     @property
-    def asked(self) -> int:
+    def catalogue_calls(self) -> int:
         return len(self.world.catalogue.calls)
 
 
@@ -87,15 +87,17 @@ def lane(world: World) -> Lane:
     return Lane(world)
 
 
-def test_what_is_told_again_is_what_was_told(lane: Lane) -> None:
-    first, again = lane.get(), lane.get()
-    assert lane.asked == 1
-    assert again.data == first.data
-    assert [again.headers[name] for name in SAME] == [first.headers[name] for name in SAME]
-    assert set(again.headers.keys()) == set(first.headers.keys())
+def test_replayed_response_equals_the_original(lane: Lane) -> None:
+    first, replayed = lane.get(), lane.get()
+    assert lane.catalogue_calls == 1
+    assert replayed.data == first.data
+    assert [replayed.headers[name] for name in REPLAYED_HEADERS] == [
+        first.headers[name] for name in REPLAYED_HEADERS
+    ]
+    assert set(replayed.headers.keys()) == set(first.headers.keys())
 
 
-def test_it_says_how_old_it_is_by_now(lane: Lane) -> None:
+def test_replayed_response_has_its_current_age(lane: Lane) -> None:
     lane.get()
     lane.clock.move(12.5)
     headers = lane.get().headers
@@ -104,90 +106,90 @@ def test_it_says_how_old_it_is_by_now(lane: Lane) -> None:
     assert headers["Cache-Control"] == "private, max-age=30"
 
 
-def test_it_is_told_again_for_as_long_as_it_is_fresh(lane: Lane) -> None:
+def test_response_is_replayed_until_it_expires(lane: Lane) -> None:
     lane.get()
     lane.clock.move(29.9)
     lane.get()
-    assert lane.asked == 1
+    assert lane.catalogue_calls == 1
     lane.clock.move(0.1)
     lane.get()
-    assert lane.asked == 2
+    assert lane.catalogue_calls == 2
 
 
-def test_what_was_fresh_when_it_was_found_is_told_as_fresh(lane: Lane) -> None:
+def test_freshness_does_not_change_while_a_request_is_processed(lane: Lane) -> None:
     lane.get()
     lane.clock.move(29.9)
-    wait = lane.world.limiter.seconds_to_wait
+    seconds_to_wait = lane.world.limiter.seconds_to_wait
 
-    def count_slowly(caller: str, kind: str) -> int:
+    def seconds_to_wait_slowly(caller: str, kind: str) -> int:
         lane.clock.move(5)
-        return wait(caller, kind)
+        return seconds_to_wait(caller, kind)
 
-    lane.world.limiter.seconds_to_wait = count_slowly  # type: ignore[method-assign]
+    lane.world.limiter.seconds_to_wait = seconds_to_wait_slowly  # type: ignore[method-assign]
     headers = lane.get().headers
     assert headers["Cache-Status"] == "butaca; hit; ttl=0"
-    assert lane.asked == 1
+    assert lane.catalogue_calls == 1
 
 
-def test_a_hit_is_as_old_as_it_was(lane: Lane) -> None:
+def test_replayed_cache_hit_includes_its_original_age(lane: Lane) -> None:
     lane.world.catalogue.freshness = Freshness(Source.HIT, age=20, ttl=10)
     lane.get()
     lane.clock.move(5)
     assert lane.get().headers["Age"] == "25"
     lane.clock.move(5)
     lane.get()
-    assert lane.asked == 2
+    assert lane.catalogue_calls == 2
 
 
 @pytest.mark.parametrize("source", [Source.STALE, Source.COOLDOWN, Source.UPDATING, Source.BUSY])
-def test_what_is_stale_is_not_told_again(lane: Lane, source: Source) -> None:
+def test_stale_response_is_not_replayed(lane: Lane, source: Source) -> None:
     lane.world.catalogue.freshness = Freshness(source, age=70, ttl=-40)
     lane.get()
     lane.get()
-    assert lane.asked == 2
+    assert lane.catalogue_calls == 2
 
 
-def test_every_request_has_a_name_of_its_own(lane: Lane) -> None:
+def test_every_request_has_its_own_request_id(lane: Lane) -> None:
     lane.get()
     assert lane.get(X_Request_Id="mine").headers["X-Request-Id"] == "mine"
     assert lane.get().headers["X-Request-Id"] != lane.get().headers["X-Request-Id"]
 
 
-def test_it_is_the_same_for_everybody(lane: Lane) -> None:
+def test_shared_response_is_replayed_to_other_users(lane: Lane) -> None:
     assert lane.get(token=CONSUMER_TOKEN).data == lane.get(token=ADMIN_TOKEN).data
-    assert lane.asked == 1
+    assert lane.catalogue_calls == 1
 
 
 @pytest.mark.parametrize("authorization", ["", "Bearer nobody", "Basic eA==", "Bearer "])
-def test_nobody_hears_it_who_may_not(lane: Lane, authorization: str) -> None:
+def test_invalid_credentials_are_rejected(lane: Lane, authorization: str) -> None:
     lane.get()
-    answer = lane.client.get(POPULAR, headers={"Authorization": authorization})
-    assert answer.status_code == 401
+    response = lane.client.get(POPULAR, headers={"Authorization": authorization})
+    assert response.status_code == 401
 
 
-def test_nobody_hears_it_without_a_token(lane: Lane) -> None:
+def test_request_without_a_token_is_rejected(lane: Lane) -> None:
     lane.get()
     assert lane.client.get(POPULAR).status_code == 401
 
 
-def test_nobody_hears_it_whose_token_was_revoked(lane: Lane) -> None:
+def test_revoked_token_is_rejected(lane: Lane) -> None:
     lane.get()
     lane.world.accounts.revoke(digest(CONSUMER_TOKEN), NOON)
     assert lane.get().status_code == 401
 
 
-def test_each_call_counts_once(lane: Lane) -> None:
+def test_each_request_counts_once_toward_the_rate_limit(lane: Lane) -> None:
     for _ in range(3):
         lane.get()
     assert lane.world.limiter.calls == [("user:2", "read")] * 3
 
 
-def test_whoever_calls_too_often_is_told_so(lane: Lane) -> None:
+def test_rate_limited_request_returns_429(lane: Lane) -> None:
     lane.get()
     lane.world.limiter.wait = 7
-    answer = lane.get()
-    assert answer.status_code == 429
-    assert answer.headers["Retry-After"] == "7"
+    response = lane.get()
+    assert response.status_code == 429
+    assert response.headers["Retry-After"] == "7"
 
 
 @pytest.mark.parametrize(
@@ -199,15 +201,15 @@ def test_whoever_calls_too_often_is_told_so(lane: Lane) -> None:
         {"Origin": "https://friend.example"},
     ],
 )
-def test_another_question_is_asked_anew(lane: Lane, other: dict[str, str]) -> None:
+def test_different_request_is_cached_separately(lane: Lane, other: dict[str, str]) -> None:
     lane.get()
     lane.get(**other)
-    assert lane.asked == 2
+    assert lane.catalogue_calls == 2
     lane.get(**other)
-    assert lane.asked == 2
+    assert lane.catalogue_calls == 2
 
 
-def test_each_origin_hears_its_own_name(world: World) -> None:
+def test_each_origin_gets_its_own_cors_header(world: World) -> None:
     origins = ("https://one.example", "https://two.example")
     lane = Lane(world, WebOptions(cors_origins=origins))
     for _ in range(2):
@@ -217,140 +219,144 @@ def test_each_origin_hears_its_own_name(world: World) -> None:
         assert allowed == list(origins)
 
 
-def test_a_packed_answer_is_told_again_packed(lane: Lane) -> None:
-    lane.world.catalogue.pages[1] = make_page(*(make_movie(each) for each in range(20)))
+def test_compressed_response_is_replayed_compressed(lane: Lane) -> None:
+    lane.world.catalogue.pages[1] = make_page(*(make_movie(number) for number in range(20)))
     first = lane.get(Accept_Encoding="gzip")
-    again = lane.get(Accept_Encoding="gzip")
-    assert again.headers["Content-Encoding"] == "gzip"
-    assert again.data == first.data
+    replayed = lane.get(Accept_Encoding="gzip")
+    assert replayed.headers["Content-Encoding"] == "gzip"
+    assert replayed.data == first.data
     assert json.loads(lane.get().data)["results"]
 
 
 @pytest.mark.parametrize("path", [POPULAR, GENRES, MOVIE])
-def test_whoever_has_it_is_told_so(lane: Lane, path: str) -> None:
-    tag = lane.get(path).headers["ETag"]
+def test_matching_etag_returns_304(lane: Lane, path: str) -> None:
+    etag = lane.get(path).headers["ETag"]
     by_app = lane.client.get(
         path,
-        headers={"Authorization": f"Bearer {CONSUMER_TOKEN}", "If-None-Match": f"{tag}, {tag}"},
+        headers={"Authorization": f"Bearer {CONSUMER_TOKEN}", "If-None-Match": f"{etag}, {etag}"},
     )
-    asked = lane.asked
-    again = lane.get(path, If_None_Match=tag)
-    assert again.status_code == 304
-    assert again.data == b""
-    # Werkzeug dates what is conditional; the server dates everything.
-    assert set(again.headers.keys()) == set(by_app.headers.keys()) - {"Date"}
-    assert lane.asked == asked
+    calls = lane.catalogue_calls
+    replayed = lane.get(path, If_None_Match=etag)
+    assert replayed.status_code == 304
+    assert replayed.data == b""
+    # Werkzeug adds `Date` to conditional responses, and the server adds it to all responses.
+    assert set(replayed.headers.keys()) == set(by_app.headers.keys()) - {"Date"}
+    assert lane.catalogue_calls == calls
 
 
-def test_what_everybody_has_is_asked_for_once(lane: Lane) -> None:
-    tag = lane.get().headers["ETag"]
+def test_304_of_a_shared_response_is_replayed(lane: Lane) -> None:
+    etag = lane.get().headers["ETag"]
     lane.clock.move(30)
-    statuses = [lane.get(If_None_Match=tag).status_code for _ in range(3)]
+    statuses = [lane.get(If_None_Match=etag).status_code for _ in range(3)]
     assert statuses == [304] * 3
-    assert lane.asked == 2
+    assert lane.catalogue_calls == 2
     assert lane.get().data != b""
 
 
-def test_whoever_has_another_one_is_answered_by_the_app(lane: Lane) -> None:
+def test_other_etag_is_passed_to_the_app(lane: Lane) -> None:
     lane.get()
     assert lane.get(If_None_Match='"another"').status_code == 200
-    assert lane.asked == 2
+    assert lane.catalogue_calls == 2
 
 
-MARKED = (f"{POPULAR}?include=me", f"{MOVIE}?include=me")
+MARKED_PATHS = (f"{POPULAR}?include=me", f"{MOVIE}?include=me")
 
 
-def forget(lane: Lane) -> None:
-    """Let the consumer no longer keep a movie, which the ADMIN keeps."""
+def remove_favorite_550(lane: Lane) -> None:
+    """Remove a movie from the favorites of the USER. It stays a favorite of the ADMIN."""
     assert lane.world.store.remove_favorite(CONSUMER.id, 550)
 
 
-@pytest.mark.parametrize("path", MARKED)
-def test_what_is_the_same_of_a_marked_answer_is_told_again(lane: Lane, path: str) -> None:
-    first, again = lane.get(path), lane.get(path)
-    assert lane.asked == 1
-    assert again.data == first.data
-    same = (*SAME[:3], "Content-Length", "Vary") if path.startswith(MOVIE) else SAME
-    assert [again.headers[name] for name in same] == [first.headers[name] for name in same]
-    assert set(again.headers.keys()) == set(first.headers.keys())
-    assert again.headers["Cache-Control"] == "private, no-cache"
+@pytest.mark.parametrize("path", MARKED_PATHS)
+def test_response_with_marks_is_replayed(lane: Lane, path: str) -> None:
+    first, replayed = lane.get(path), lane.get(path)
+    assert lane.catalogue_calls == 1
+    assert replayed.data == first.data
+    same = (
+        (*REPLAYED_HEADERS[:3], "Content-Length", "Vary")
+        if path.startswith(MOVIE)
+        else REPLAYED_HEADERS
+    )
+    assert [replayed.headers[name] for name in same] == [first.headers[name] for name in same]
+    assert set(replayed.headers.keys()) == set(first.headers.keys())
+    assert replayed.headers["Cache-Control"] == "private, no-cache"
 
 
-@pytest.mark.parametrize("path", MARKED)
-def test_the_marks_of_an_answer_are_those_of_whoever_asks_now(lane: Lane, path: str) -> None:
+@pytest.mark.parametrize("path", MARKED_PATHS)
+def test_replayed_response_has_the_current_marks_of_the_caller(lane: Lane, path: str) -> None:
     before = lane.get(path).data
-    forget(lane)
+    remove_favorite_550(lane)
     mine, others = lane.get(path), lane.get(path, token=ADMIN_TOKEN)
-    assert lane.asked == 1
+    assert lane.catalogue_calls == 1
     assert b'"me":{"favorite":false,"rating":4.5}' in mine.data
     assert others.data == before
     assert mine.headers["ETag"] != others.headers["ETag"]
 
 
-def test_marks_are_not_told_to_whoever_does_not_ask_for_them(lane: Lane) -> None:
-    lane.get(MARKED[0])
+def test_response_without_include_has_no_marks(lane: Lane) -> None:
+    lane.get(MARKED_PATHS[0])
     assert b'"me"' not in lane.get().data
 
 
-def test_whoever_has_a_marked_answer_is_told_so(lane: Lane) -> None:
-    tag = lane.get(MARKED[0]).headers["ETag"]
-    again = lane.get(MARKED[0], If_None_Match=tag)
-    assert (again.status_code, again.data) == (304, b"")
-    assert again.headers["ETag"] == tag
-    assert "Content-Length" not in again.headers
-    forget(lane)
-    changed = lane.get(MARKED[0], If_None_Match=tag)
+def test_response_with_marks_returns_304_until_they_change(lane: Lane) -> None:
+    etag = lane.get(MARKED_PATHS[0]).headers["ETag"]
+    replayed = lane.get(MARKED_PATHS[0], If_None_Match=etag)
+    assert (replayed.status_code, replayed.data) == (304, b"")
+    assert replayed.headers["ETag"] == etag
+    assert "Content-Length" not in replayed.headers
+    remove_favorite_550(lane)
+    changed = lane.get(MARKED_PATHS[0], If_None_Match=etag)
     assert changed.status_code == 200
-    assert lane.asked == 1
+    assert lane.catalogue_calls == 1
 
 
-@pytest.mark.parametrize("tags", ["*", 'W/"one"', "{0}, {0}"])
-def test_whoever_may_have_several_is_answered_by_the_app(lane: Lane, tags: str) -> None:
-    tag = lane.get(MARKED[0]).headers["ETag"]
-    lane.get(MARKED[0], If_None_Match=tags.format(tag))
-    assert lane.asked == 2
+@pytest.mark.parametrize("if_none_match", ["*", 'W/"one"', "{0}, {0}"])
+def test_complex_if_none_match_is_passed_to_the_app(lane: Lane, if_none_match: str) -> None:
+    etag = lane.get(MARKED_PATHS[0]).headers["ETag"]
+    lane.get(MARKED_PATHS[0], If_None_Match=if_none_match.format(etag))
+    assert lane.catalogue_calls == 2
 
 
-def test_that_somebody_has_a_marked_answer_teaches_nothing(lane: Lane) -> None:
-    tag = lane.get(MARKED[0]).headers["ETag"]
+def test_304_of_a_response_with_marks_is_not_cached(lane: Lane) -> None:
+    etag = lane.get(MARKED_PATHS[0]).headers["ETag"]
     lane.clock.move(30)
-    assert lane.get(MARKED[0], If_None_Match=tag).status_code == 304
-    assert lane.get(MARKED[0]).headers["Content-Type"] == "application/json"
-    assert lane.asked == 3
+    assert lane.get(MARKED_PATHS[0], If_None_Match=etag).status_code == 304
+    assert lane.get(MARKED_PATHS[0]).headers["Content-Type"] == "application/json"
+    assert lane.catalogue_calls == 3
 
 
-def test_a_marked_answer_is_packed_as_the_app_packs_it(lane: Lane) -> None:
-    lane.world.catalogue.pages[1] = make_page(*(make_movie(each) for each in range(20)))
-    first, again = (lane.get(MARKED[0], Accept_Encoding="gzip") for _ in range(2))
-    assert lane.asked == 1
-    assert again.headers["Content-Encoding"] == "gzip"
-    assert (again.data, again.headers["ETag"]) == (first.data, first.headers["ETag"])
+def test_response_with_marks_is_compressed_as_by_the_app(lane: Lane) -> None:
+    lane.world.catalogue.pages[1] = make_page(*(make_movie(number) for number in range(20)))
+    first, replayed = (lane.get(MARKED_PATHS[0], Accept_Encoding="gzip") for _ in range(2))
+    assert lane.catalogue_calls == 1
+    assert replayed.headers["Content-Encoding"] == "gzip"
+    assert (replayed.data, replayed.headers["ETag"]) == (first.data, first.headers["ETag"])
 
 
-def test_without_marks_the_app_says_why(lane: Lane) -> None:
-    lane.get(MARKED[0])
+def test_failure_to_read_marks_is_reported_by_the_app(lane: Lane) -> None:
+    lane.get(MARKED_PATHS[0])
 
     def fail(*_: object) -> Any:
         raise LibraryUnavailable
 
     lane.world.store.marks = fail  # type: ignore[method-assign, assignment]
-    answer = lane.get(MARKED[0])
-    assert (answer.status_code, answer.get_json()["code"]) == (503, "library-unavailable")
+    response = lane.get(MARKED_PATHS[0])
+    assert (response.status_code, response.get_json()["code"]) == (503, "library-unavailable")
 
 
-def test_without_a_place_the_app_says_so(lane: Lane) -> None:
-    lane.get(MARKED[0])
+def test_overload_is_reported_by_the_app(lane: Lane) -> None:
+    lane.get(MARKED_PATHS[0])
     app = lane.app.wsgi_app
     lane.app.wsgi_app = Admission(app, slots=0)  # type: ignore[method-assign]
-    answer = lane.get(MARKED[0])
-    assert (answer.status_code, answer.get_json()["code"]) == (503, "overloaded")
+    response = lane.get(MARKED_PATHS[0])
+    assert (response.status_code, response.get_json()["code"]) == (503, "overloaded")
     lane.app.wsgi_app = Admission(app, slots=1)  # type: ignore[method-assign]
-    assert [lane.get(MARKED[0]).status_code for _ in range(3)] == [200] * 3
-    assert lane.asked == 1
+    assert [lane.get(MARKED_PATHS[0]).status_code for _ in range(3)] == [200] * 3
+    assert lane.catalogue_calls == 1
 
 
 FAVORITES, RATINGS = f"{API}/me/favorites", f"{API}/me/ratings"
-MINE = (
+LIST_PATHS = (
     FAVORITES,
     f"{FAVORITES}?sort=title&page_size=1&min_rating=4",
     f"{FAVORITES}?page=2",
@@ -359,98 +365,100 @@ MINE = (
 )
 
 
-@pytest.mark.parametrize("path", MINE)
-def test_a_list_of_my_own_is_told_again_without_flask(lane: Lane, path: str) -> None:
-    first, again = lane.get(path), lane.get(path)
-    assert len(lane.by_flask) == 1
-    assert again.data == first.data
-    once = {"X-Request-Id", "Date"}
-    assert {(name, value) for name, value in again.headers if name not in once} == {
-        (name, value) for name, value in first.headers if name not in once
+@pytest.mark.parametrize("path", LIST_PATHS)
+def test_user_list_is_replayed_without_flask(lane: Lane, path: str) -> None:
+    first, replayed = lane.get(path), lane.get(path)
+    assert len(lane.flask_paths) == 1
+    assert replayed.data == first.data
+    per_request = {"X-Request-Id", "Date"}
+    assert {(name, value) for name, value in replayed.headers if name not in per_request} == {
+        (name, value) for name, value in first.headers if name not in per_request
     }
 
 
-def test_a_list_of_my_own_is_told_as_it_is_now(lane: Lane) -> None:
+def test_replayed_user_list_is_up_to_date(lane: Lane) -> None:
     lane.get(f"{FAVORITES}?page_size=1")
-    keep(lane.world, make_record(13))
-    now = lane.get(f"{FAVORITES}?page_size=1")
-    assert now.get_json()["total_results"] == 2
-    assert 'page_size=1&page=2>; rel="last"' in now.headers["Link"]
-    assert len(lane.by_flask) == 1
+    add_favorites(lane.world, make_record(13))
+    replayed = lane.get(f"{FAVORITES}?page_size=1")
+    assert replayed.get_json()["total_results"] == 2
+    assert 'page_size=1&page=2>; rel="last"' in replayed.headers["Link"]
+    assert len(lane.flask_paths) == 1
 
 
-def test_a_list_of_my_own_says_in_which_languages_it_is_now(lane: Lane) -> None:
-    forget(lane)
+def test_replayed_user_list_has_its_current_content_language(lane: Lane) -> None:
+    remove_favorite_550(lane)
     assert "Content-Language" not in lane.get(FAVORITES).headers
-    keep(lane.world, make_record(550))
+    add_favorites(lane.world, make_record(550))
     assert lane.get(FAVORITES).headers["Content-Language"] == "en-US"
-    forget(lane)
+    remove_favorite_550(lane)
     assert "Content-Language" not in lane.get(FAVORITES).headers
-    assert len(lane.by_flask) == 1
+    assert len(lane.flask_paths) == 1
 
 
-def test_a_list_of_my_own_is_never_told_to_others(lane: Lane) -> None:
+def test_user_list_is_not_replayed_to_other_users(lane: Lane) -> None:
     lane.get(FAVORITES)
-    forget(lane)
+    remove_favorite_550(lane)
     theirs, mine = lane.get(FAVORITES, token=ADMIN_TOKEN), lane.get(FAVORITES)
-    assert [each.get_json()["total_results"] for each in (theirs, mine)] == [1, 0]
-    assert len(lane.by_flask) == 1
+    assert [response.get_json()["total_results"] for response in (theirs, mine)] == [1, 0]
+    assert len(lane.flask_paths) == 1
 
 
-def test_a_list_of_my_own_is_told_again_for_as_long_as_there_is_room(lane: Lane) -> None:
+def test_cached_user_list_does_not_expire(lane: Lane) -> None:
     lane.get(FAVORITES)
     lane.clock.move(1e9)
-    again = lane.get(FAVORITES)
-    assert {"Age", "Cache-Status"}.isdisjoint(again.headers.keys())
-    assert len(lane.by_flask) == 1
+    replayed = lane.get(FAVORITES)
+    assert {"Age", "Cache-Status"}.isdisjoint(replayed.headers.keys())
+    assert len(lane.flask_paths) == 1
 
 
-@pytest.mark.parametrize(("takes", "took"), [("", ""), ("", "gzip"), ("gzip", "zstd")])
-def test_whoever_has_a_list_of_their_own_is_told_so(lane: Lane, takes: str, took: str) -> None:
-    keep(lane.world, *(make_record(number) for number in range(1, 20)))
-    tag = lane.get(FAVORITES, Accept_Encoding=took).headers["ETag"]
-    lane.get(FAVORITES, Accept_Encoding=takes)
-    asked = len(lane.by_flask)
-    again = lane.get(FAVORITES, Accept_Encoding=takes, If_None_Match=tag)
-    assert (again.status_code, again.data) == (304, b"")
-    assert again.headers["ETag"].startswith(tag.rstrip('"').partition("-")[0])
-    assert "Content-Language" not in again.headers
-    assert len(lane.by_flask) == asked
-    forget(lane)
-    assert lane.get(FAVORITES, Accept_Encoding=takes, If_None_Match=tag).status_code == 200
+@pytest.mark.parametrize(("encoding", "etag_encoding"), [("", ""), ("", "gzip"), ("gzip", "zstd")])
+def test_user_list_returns_304_until_it_changes(
+    lane: Lane, encoding: str, etag_encoding: str
+) -> None:
+    add_favorites(lane.world, *(make_record(number) for number in range(1, 20)))
+    etag = lane.get(FAVORITES, Accept_Encoding=etag_encoding).headers["ETag"]
+    lane.get(FAVORITES, Accept_Encoding=encoding)
+    requests = len(lane.flask_paths)
+    replayed = lane.get(FAVORITES, Accept_Encoding=encoding, If_None_Match=etag)
+    assert (replayed.status_code, replayed.data) == (304, b"")
+    assert replayed.headers["ETag"].startswith(etag.rstrip('"').partition("-")[0])
+    assert "Content-Language" not in replayed.headers
+    assert len(lane.flask_paths) == requests
+    remove_favorite_550(lane)
+    assert lane.get(FAVORITES, Accept_Encoding=encoding, If_None_Match=etag).status_code == 200
 
 
-@pytest.mark.parametrize("path", [FAVORITES, MARKED[0]])
-def test_a_library_that_refuses_is_asked_once(lane: Lane, path: str) -> None:
+@pytest.mark.parametrize("path", [FAVORITES, MARKED_PATHS[0]])
+def test_failing_library_is_called_once(lane: Lane, path: str) -> None:
     lane.get(path)
-    asked = []
+    calls = []
 
     def fail(*_: object) -> Any:
-        asked.append(path)
+        calls.append(path)
         raise LibraryUnavailable
 
     lane.world.store.favorites = fail  # type: ignore[method-assign, assignment]
     lane.world.store.marks = fail  # type: ignore[method-assign, assignment]
-    answer = lane.get(path)
-    assert (answer.status_code, answer.get_json()["code"]) == (503, "library-unavailable")
-    assert asked == [path]
+    response = lane.get(path)
+    assert (response.status_code, response.get_json()["code"]) == (503, "library-unavailable")
+    assert calls == [path]
 
 
-@pytest.mark.parametrize("path", [FAVORITES, MARKED[0]])
-def test_what_breaks_in_the_lane_is_told_by_the_app(
+@pytest.mark.parametrize("path", [FAVORITES, MARKED_PATHS[0]])
+def test_unexpected_error_in_the_lane_is_reported_by_the_app(
     lane: Lane, path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     lane.get(path)
     lane.world.store.favorites = lane.world.store.marks = None  # type: ignore[method-assign, assignment]
-    # Not by the client that holds answers against the contract: it wants no such answer.
-    answer = lane.app.test_client().get(path, headers=AUTHORIZED)
-    assert (answer.status_code, answer.get_json()["code"]) == (500, "internal-server-error")
-    assert "X-Frame-Options" in answer.headers
+    # ContractClient rejects every 500.
+    response = lane.app.test_client().get(path, headers=AUTHORIZED)
+    assert (response.status_code, response.get_json()["code"]) == (500, "internal-server-error")
+    assert "X-Frame-Options" in response.headers
     assert [record.getMessage() for record in caplog.records] == ["request.broke"]
 
 
 @pytest.mark.parametrize("failure", [LibraryUnavailable, RuntimeError])
-def test_what_the_lane_passes_on_is_counted_once(lane: Lane, failure: type[Exception]) -> None:
+def test_request_that_fails_in_the_lane_counts_once(lane: Lane, failure: type[Exception]) -> None:
     lane.get(FAVORITES)
 
     def fail(*_: object) -> Any:
@@ -462,7 +470,7 @@ def test_what_the_lane_passes_on_is_counted_once(lane: Lane, failure: type[Excep
     assert lane.world.limiter.calls == [("user:2", "read")]
 
 
-def test_whoever_is_turned_away_is_counted_once(lane: Lane) -> None:
+def test_rate_limited_request_counts_once(lane: Lane) -> None:
     lane.get(FAVORITES)
     lane.world.limiter.calls.clear()
     lane.world.limiter.wait = 7
@@ -470,7 +478,7 @@ def test_whoever_is_turned_away_is_counted_once(lane: Lane) -> None:
     assert lane.world.limiter.calls == [("user:2", "read")]
 
 
-def test_whoever_finds_no_place_is_not_counted(lane: Lane) -> None:
+def test_overloaded_request_does_not_count(lane: Lane) -> None:
     lane.get(FAVORITES)
     lane.world.limiter.calls.clear()
     lane.app.wsgi_app = Admission(lane.app.wsgi_app, slots=0)  # type: ignore[method-assign]
@@ -478,134 +486,132 @@ def test_whoever_finds_no_place_is_not_counted(lane: Lane) -> None:
     assert lane.world.limiter.calls == []
 
 
-def test_what_is_very_long_is_answered_by_the_app(lane: Lane) -> None:
+def test_very_long_query_is_passed_to_the_app(lane: Lane) -> None:
     for _ in range(2):
         assert lane.get(f"{FAVORITES}?page=1{'&' * 2048}").status_code == 200
-    assert len(lane.by_flask) == 2
+    assert len(lane.flask_paths) == 2
 
 
-def test_what_a_client_has_is_not_packed_again(lane: Lane) -> None:
-    keep(lane.world, *(make_record(number) for number in range(1, 20)))
-    tag = lane.get(FAVORITES, Accept_Encoding="gzip").headers["ETag"]
+def test_304_does_not_compress_the_body(lane: Lane) -> None:
+    add_favorites(lane.world, *(make_record(number) for number in range(1, 20)))
+    etag = lane.get(FAVORITES, Accept_Encoding="gzip").headers["ETag"]
     lane.compression._cache.clear()
-    again = lane.get(FAVORITES, Accept_Encoding="gzip", If_None_Match=tag)
-    assert (again.status_code, again.headers["ETag"]) == (304, tag)
+    replayed = lane.get(FAVORITES, Accept_Encoding="gzip", If_None_Match=etag)
+    assert (replayed.status_code, replayed.headers["ETag"]) == (304, etag)
     assert len(lane.compression._cache) == 0
 
 
-def test_what_an_admin_asks_for_is_answered_by_the_app(lane: Lane) -> None:
+def test_admin_route_is_passed_to_the_app(lane: Lane) -> None:
     path = f"{API}/users/{CONSUMER.id}/favorites"
     statuses = [lane.get(path, token=token).status_code for token in (ADMIN_TOKEN, CONSUMER_TOKEN)]
     assert statuses == [200, 403]
-    assert len(lane.by_flask) == 2
+    assert len(lane.flask_paths) == 2
 
 
-def test_what_only_admins_may_hear_is_told_to_nobody_else(
+def test_admin_response_is_not_replayed_to_other_roles(
     lane: Lane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     view = lane.app.view_functions["api.movies.list_popular_movies"]
     monkeypatch.setattr(view, "butaca_role", Role.ADMIN)
     assert [lane.get(token=ADMIN_TOKEN).status_code for _ in range(2)] == [200, 200]
-    assert lane.by_flask == [POPULAR]
-    assert ask(lane).status_code == 403
+    assert lane.flask_paths == [POPULAR]
+    assert get_popular(lane).status_code == 403
 
 
 @pytest.mark.parametrize("path", [f"{API}/me", f"{API}/me/favorites", f"{API}/me/export"])
-def test_what_is_ones_own_is_never_told_to_others(lane: Lane, path: str) -> None:
+def test_user_data_is_not_replayed_to_other_users(lane: Lane, path: str) -> None:
     theirs = {lane.get(path, token=ADMIN_TOKEN).data for _ in range(3)}
     mine = lane.get(path, token=CONSUMER_TOKEN)
     assert mine.status_code == 200
     assert mine.data not in theirs
 
 
-def test_a_failure_is_not_told_again(lane: Lane) -> None:
+def test_error_response_is_not_replayed(lane: Lane) -> None:
     lane.world.catalogue.failure = CatalogueUnavailable()
     assert lane.get().status_code == 503
     lane.world.catalogue.failure = None
     assert lane.get().status_code == 200
 
 
-def test_that_there_is_no_such_movie_is_not_told_again(lane: Lane) -> None:
+def test_not_found_response_is_not_replayed(lane: Lane) -> None:
     for _ in range(2):
         assert lane.get(f"{API}/movies/404").status_code == 404
-    assert lane.asked == 2
+    assert lane.catalogue_calls == 2
 
 
-def test_head_is_answered_by_the_app(lane: Lane) -> None:
+def test_head_request_is_passed_to_the_app(lane: Lane) -> None:
     lane.get()
-    answer = lane.client.head(POPULAR, headers={"Authorization": f"Bearer {CONSUMER_TOKEN}"})
-    assert (answer.status_code, answer.data) == (200, b"")
+    response = lane.client.head(POPULAR, headers={"Authorization": f"Bearer {CONSUMER_TOKEN}"})
+    assert (response.status_code, response.data) == (200, b"")
 
 
-def test_a_request_in_the_lane_leaves_its_line(
-    lane: Lane, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_replayed_request_is_logged(lane: Lane, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "butaca.access")
     lane.get()
     lane.get(X_Request_Id="mine")
-    first, again = (vars(record) for record in caplog.records)
-    shown: Any = ("method", "route", "status", "user_id")
-    assert [again[name] for name in shown] == [first[name] for name in shown]
-    assert again["cache"] == "hit"
-    assert again["milliseconds"] >= 0
+    first, replayed = (vars(record) for record in caplog.records)
+    fields: Any = ("method", "route", "status", "user_id")
+    assert [replayed[name] for name in fields] == [first[name] for name in fields]
+    assert replayed["cache"] == "hit"
+    assert replayed["milliseconds"] >= 0
 
 
-def test_the_lane_forgets_what_it_has_no_room_for(
+def test_response_larger_than_the_cache_is_not_cached(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(express, "MEMORY", 10)
+    monkeypatch.setattr(express, "MAX_BYTES", 10)
     lane = Lane(world)
     lane.get()
     assert lane.get().status_code == 200
-    assert lane.asked == 2
+    assert lane.catalogue_calls == 2
 
 
 @contextmanager
-def held_up(lane: Lane, owner: object, name: str) -> Iterator[None]:
-    """Let some be held up in a function on their way through the lane, until the block is left."""
-    function, came, go_on = getattr(owner, name), SimpleQueue[None](), Event()
+def blocked_requests(lane: Lane, owner: object, name: str) -> Iterator[None]:
+    """Block some requests in a function that the lane calls, until the block exits."""
+    function, entered, release = getattr(owner, name), SimpleQueue[None](), Event()
 
-    def hang(*args: Any) -> Any:
-        came.put(None)
-        assert go_on.wait(10)
+    def block(*args: Any) -> Any:
+        entered.put(None)
+        assert release.wait(10)
         return function(*args)
 
-    ask(lane)
-    with ThreadPoolExecutor(HELD_UP) as pool:
-        setattr(owner, name, hang)
-        asked = [pool.submit(ask, lane) for _ in range(HELD_UP)]
-        for _ in asked:
-            came.get(timeout=10)
+    get_popular(lane)
+    with ThreadPoolExecutor(BLOCKED_REQUESTS) as pool:
+        setattr(owner, name, block)
+        requests = [pool.submit(get_popular, lane) for _ in range(BLOCKED_REQUESTS)]
+        for _ in requests:
+            entered.get(timeout=10)
         setattr(owner, name, function)
         try:
             yield
-            assert not any(each.done() for each in asked)
+            assert not any(request.done() for request in requests)
         finally:
-            go_on.set()
-    assert {each.result().status_code for each in asked} == {200}
+            release.set()
+    assert {request.result().status_code for request in requests} == {200}
 
 
-def ask(lane: Lane) -> TestResponse:
+def get_popular(lane: Lane) -> TestResponse:
     return lane.app.test_client().get(POPULAR, headers=AUTHORIZED)
 
 
-def test_who_waits_for_redis_holds_up_nobody(lane: Lane) -> None:
-    with held_up(lane, lane.world.limiter, "seconds_to_wait"):
-        assert ask(lane).status_code == 200
-    assert lane.by_flask == [POPULAR]
+def test_slow_rate_limiter_does_not_block_other_requests(lane: Lane) -> None:
+    with blocked_requests(lane, lane.world.limiter, "seconds_to_wait"):
+        assert get_popular(lane).status_code == 200
+    assert lane.flask_paths == [POPULAR]
 
 
-def test_who_waits_for_the_database_holds_up_nobody(lane: Lane) -> None:
-    with held_up(lane, lane.store, "find_bearer"):
-        assert ask(lane).status_code == 200
-    assert lane.by_flask == [POPULAR]
+def test_slow_database_does_not_block_other_requests(lane: Lane) -> None:
+    with blocked_requests(lane, lane.store, "find_bearer"):
+        assert get_popular(lane).status_code == 200
+    assert lane.flask_paths == [POPULAR]
 
 
-def test_an_app_has_a_lane_unless_it_is_told_otherwise(world: World) -> None:
-    furnish(world)
+def test_express_option_enables_the_lane(world: World) -> None:
+    add_sample_data(world)
     world.catalogue.freshness = FRESH
-    for is_wanted, asked in ((True, 1), (False, 3)):
-        client = world.client(WebOptions(express=is_wanted), CONSUMER_TOKEN)
+    for express_enabled, total_calls in ((True, 1), (False, 3)):
+        client = world.client(WebOptions(express=express_enabled), CONSUMER_TOKEN)
         for _ in range(2):
             client.get(POPULAR)
-        assert len(world.catalogue.calls) == asked
+        assert len(world.catalogue.calls) == total_calls

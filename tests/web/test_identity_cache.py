@@ -8,51 +8,51 @@ from butaca.web.identity_cache import IdentityCache
 from tests.builders import make_details
 
 
-def counting() -> tuple[list[int], Callable[[], int]]:
-    """Return what has been made so far, and what makes one more."""
-    made: list[int] = []
+def counting_factory() -> tuple[list[int], Callable[[], int]]:
+    """Return a list of results, and a function that appends the next integer to it."""
+    results: list[int] = []
 
-    def make() -> int:
-        made.append(len(made))
-        return made[-1]
+    def derive() -> int:
+        results.append(len(results))
+        return results[-1]
 
-    return made, make
-
-
-def test_what_was_made_of_an_object_is_made_once() -> None:
-    made, make = counting()
-    once, movie = IdentityCache[int](), make_details()
-    assert [once(movie, make) for _ in range(3)] == [0, 0, 0]
-    assert made == [0]
+    return results, derive
 
 
-def test_an_equal_object_is_another_one() -> None:
-    _, make = counting()
-    once, movie = IdentityCache[int](), make_details()
+def test_value_is_derived_once_per_object() -> None:
+    results, derive = counting_factory()
+    cache, movie = IdentityCache[int](), make_details()
+    assert [cache(movie, derive) for _ in range(3)] == [0, 0, 0]
+    assert results == [0]
+
+
+def test_equal_objects_have_separate_entries() -> None:
+    _, derive = counting_factory()
+    cache, movie = IdentityCache[int](), make_details()
     twin = replace(movie)
     assert movie == twin
-    assert [once(movie, make), once(twin, make)] == [0, 1]
+    assert [cache(movie, derive), cache(twin, derive)] == [0, 1]
 
 
-def test_what_was_made_of_an_object_is_forgotten_with_it() -> None:
-    _, make = counting()
-    once, movie = IdentityCache[int](), make_details()
-    once(movie, make)
-    assert len(once) == 1
+def test_entry_is_removed_with_its_object() -> None:
+    _, derive = counting_factory()
+    cache, movie = IdentityCache[int](), make_details()
+    cache(movie, derive)
+    assert len(cache) == 1
     del movie
     gc.collect()
-    assert len(once) == 0
+    assert len(cache) == 0
 
 
-def test_what_cannot_be_made_is_tried_again() -> None:
-    made, make = counting()
-    once, movie = IdentityCache[int](), make_details()
+def test_failed_derivation_is_not_cached() -> None:
+    results, derive = counting_factory()
+    cache, movie = IdentityCache[int](), make_details()
 
     def fail() -> int:
         raise ValueError
 
     try:
-        once(movie, fail)
+        cache(movie, fail)
     except ValueError:
-        once(movie, make)
-    assert made == [0]
+        cache(movie, derive)
+    assert results == [0]

@@ -10,7 +10,7 @@ from werkzeug.test import TestResponse
 from tests.builders import make_record
 from tests.conftest import World
 from tests.contract_client import ContractClient
-from tests.web.scene import API, BODIES, CALLS, Call, furnish
+from tests.web.helpers import API, BODIES, CALLS, Call, add_sample_data
 
 POPULAR = f"{API}/movies/popular"
 SEARCH = f"{API}/movies/search"
@@ -20,31 +20,31 @@ FAVORITES = f"{API}/me/favorites"
 FAVORITE = f"{FAVORITES}/550"
 RATINGS = f"{API}/me/ratings"
 RATING = f"{RATINGS}/550"
-ANYBODYS = f"{API}/users/2/favorites"
+USER_FAVORITES = f"{API}/users/2/favorites"
 
-LISTS = (FAVORITES, RATINGS, ANYBODYS)
-PAGED = (POPULAR, SEARCH, *LISTS)
-SPEAKING = (*PAGED, GENRES, MOVIE, FAVORITE, RATING)
-READABLE = (*SPEAKING, f"{API}/me")
+LISTS = (FAVORITES, RATINGS, USER_FAVORITES)
+PAGINATED = (POPULAR, SEARCH, *LISTS)
+LOCALIZED = (*PAGINATED, GENRES, MOVIE, FAVORITE, RATING)
+READABLE = (*LOCALIZED, f"{API}/me")
 
 
-OURS = re.compile(
+MESSAGE = re.compile(
     r"Must be .+\.|Required\.|Unknown (parameter|field)\.|A parameter must be given only once\.|"
     r"Stars are a number from 0 to 5 .+\.|Sort by .+\.|A sort key may be named once\.|"
     r"The body must be a JSON object\."
 )
-"""What a mistake may be called: never what pydantic, which knows of patterns and classes, says."""
+"""The messages that errors can have. Pydantic's own messages are not among them."""
 
 
-def mistakes(answer: TestResponse) -> set[tuple[str, str]]:
-    assert answer.status_code == 422
-    assert answer.json is not None
-    for each in answer.json["errors"]:
-        assert OURS.fullmatch(each["message"]), each["message"]
-    return {(each["location"], each["field"]) for each in answer.json["errors"]}
+def field_errors(response: TestResponse) -> set[tuple[str, str]]:
+    assert response.status_code == 422
+    assert response.json is not None
+    for error in response.json["errors"]:
+        assert MESSAGE.fullmatch(error["message"]), error["message"]
+    return {(error["location"], error["field"]) for error in response.json["errors"]}
 
 
-def asked(client: ContractClient, path: str, query: str) -> TestResponse:
+def get(client: ContractClient, path: str, query: str) -> TestResponse:
     return client.get(f"{path}?query=x&{query}" if path == SEARCH else f"{path}?{query}")
 
 
@@ -72,34 +72,38 @@ BAD_PAGES = [
 ]
 
 
-def refused(client: ContractClient, path: str, name: str, values: list[str]) -> list[str]:
-    """Return those of the values that are refused, and for this parameter alone."""
-    answers = {value: asked(client, path, f"{name}={value}") for value in values}
-    return [value for value, answer in answers.items() if mistakes(answer) == {("query", name)}]
+def rejected_values(client: ContractClient, path: str, name: str, values: list[str]) -> list[str]:
+    """Return the values that cause exactly one error, which is for this parameter."""
+    errors = {value: field_errors(get(client, path, f"{name}={value}")) for value in values}
+    return [value for value in values if errors[value] == {("query", name)}]
 
 
-@pytest.mark.parametrize("path", PAGED)
-def test_a_page_is_a_whole_number_from_1(path: str, admin: ContractClient) -> None:
-    assert refused(admin, path, "page", BAD_PAGES) == BAD_PAGES
+@pytest.mark.parametrize("path", PAGINATED)
+def test_page_number_must_be_a_positive_integer(path: str, admin: ContractClient) -> None:
+    assert rejected_values(admin, path, "page", BAD_PAGES) == BAD_PAGES
 
 
 @pytest.mark.parametrize("path", [POPULAR, SEARCH])
-def test_tmdb_has_no_page_501(path: str, world: World, consumer: ContractClient) -> None:
-    assert mistakes(asked(consumer, path, "page=501")) == {("query", "page")}
+def test_catalogue_page_number_must_not_exceed_500(
+    path: str, world: World, consumer: ContractClient
+) -> None:
+    assert field_errors(get(consumer, path, "page=501")) == {("query", "page")}
     assert world.catalogue.calls == []
 
 
 @pytest.mark.parametrize("path", LISTS)
-def test_a_list_of_ones_own_ends_at_page_one_million(path: str, admin: ContractClient) -> None:
+def test_user_list_page_number_must_not_exceed_one_million(
+    path: str, admin: ContractClient
+) -> None:
     assert admin.get(f"{path}?page=1000000").status_code == 200
-    assert mistakes(admin.get(f"{path}?page=1000001")) == {("query", "page")}
+    assert field_errors(admin.get(f"{path}?page=1000001")) == {("query", "page")}
 
 
 @pytest.mark.parametrize("path", LISTS)
-def test_a_page_has_a_size_from_1_to_100(path: str, admin: ContractClient) -> None:
+def test_page_size_must_be_from_1_to_100(path: str, admin: ContractClient) -> None:
     bad = ["101", *BAD_PAGES]
 
-    assert refused(admin, path, "page_size", bad) == bad
+    assert rejected_values(admin, path, "page_size", bad) == bad
 
 
 BAD_LANGUAGES = [
@@ -125,52 +129,52 @@ BAD_LANGUAGES = [
 ]
 
 
-@pytest.mark.parametrize("path", SPEAKING)
-def test_a_language_is_xx_or_xx_yy(path: str, admin: ContractClient) -> None:
-    assert refused(admin, path, "language", BAD_LANGUAGES) == BAD_LANGUAGES
+@pytest.mark.parametrize("path", LOCALIZED)
+def test_language_must_be_xx_or_xx_yy(path: str, admin: ContractClient) -> None:
+    assert rejected_values(admin, path, "language", BAD_LANGUAGES) == BAD_LANGUAGES
 
 
 @pytest.mark.parametrize("path", [POPULAR, SEARCH])
-def test_a_region_is_two_capitals(path: str, consumer: ContractClient) -> None:
+def test_region_must_be_two_uppercase_letters(path: str, consumer: ContractClient) -> None:
     bad = ["", "A", "ar", "Ar", "ARG", "A1", "AR%0A", "AR%00", "%C3%91A"]
 
-    assert refused(consumer, path, "region", bad) == bad
+    assert rejected_values(consumer, path, "region", bad) == bad
 
 
-def test_a_year_is_one_in_which_there_are_movies(consumer: ContractClient) -> None:
+def test_year_must_be_from_1870_to_2100(consumer: ContractClient) -> None:
     bad = ["", "abc", "1869", "2101", "-1999", "1999.0", "1_999", "99", "%D9%A1999", "9" * 30]
 
-    assert refused(consumer, SEARCH, "year", bad) == bad
+    assert rejected_values(consumer, SEARCH, "year", bad) == bad
 
 
 @pytest.mark.parametrize("year", ["1870", "2100"])
-def test_the_first_and_the_last_year_are_years(year: str, consumer: ContractClient) -> None:
-    assert asked(consumer, SEARCH, f"year={year}").status_code == 200
+def test_first_and_last_year_are_accepted(year: str, consumer: ContractClient) -> None:
+    assert get(consumer, SEARCH, f"year={year}").status_code == 200
 
 
 @pytest.mark.parametrize("path", [POPULAR, SEARCH, MOVIE])
-def test_only_me_can_be_included(path: str, consumer: ContractClient) -> None:
+def test_include_must_be_me(path: str, consumer: ContractClient) -> None:
     bad = ["", "ME", "you", "me,me", "me%20", "me%00", "true"]
 
-    assert refused(consumer, path, "include", bad) == bad
+    assert rejected_values(consumer, path, "include", bad) == bad
 
 
 @pytest.mark.parametrize(
     "text",
     ["", "+", "%20%20%20", "x" * 201, "%00", "a%00b", "a%0Ab", "a%09", "%7F", "%1B[31m"],
 )
-def test_a_search_needs_some_words_without_control_characters(
+def test_search_text_must_be_printable_and_not_blank(
     text: str, world: World, consumer: ContractClient
 ) -> None:
-    assert mistakes(consumer.get(f"{SEARCH}?query={text}")) == {("query", "query")}
+    assert field_errors(consumer.get(f"{SEARCH}?query={text}")) == {("query", "query")}
     assert world.catalogue.calls == []
 
 
-def test_a_search_needs_a_query(consumer: ContractClient) -> None:
-    assert mistakes(consumer.get(SEARCH)) == {("query", "query")}
+def test_search_requires_a_query(consumer: ContractClient) -> None:
+    assert field_errors(consumer.get(SEARCH)) == {("query", "query")}
 
 
-BAD_ORDERS = [
+BAD_SORTS = [
     "",
     "-",
     ",",
@@ -194,7 +198,7 @@ BAD_ORDERS = [
 ]
 
 
-BAD_ANSWERS = ["", "yes", "1", "TRUE", "True", "null", "true%00", "true,false"]
+BAD_BOOLEANS = ["", "yes", "1", "TRUE", "True", "null", "true%00", "true,false"]
 BAD_FILTERS = {
     "min_rating": ["", "5.5", "-1", "4.3", "4.50", "1e0", "+4", "%D9%A3", "nan", "true", "4.", "6"],
     "genre": ["", "-1", "drama", "18,35", "1.0", str(2**31), "9" * 5000],
@@ -218,107 +222,105 @@ BAD_FILTERS = {
 
 @pytest.mark.parametrize("path", LISTS)
 @pytest.mark.parametrize(("name", "bad"), BAD_FILTERS.items(), ids=BAD_FILTERS.keys())
-def test_a_filter_that_makes_no_sense_is_refused(
+def test_invalid_filter_is_rejected(
     path: str, name: str, bad: list[str], admin: ContractClient
 ) -> None:
-    assert refused(admin, path, name, bad) == bad
+    assert rejected_values(admin, path, name, bad) == bad
 
 
 @pytest.mark.parametrize(
-    ("path", "name"), [(FAVORITES, "rated"), (ANYBODYS, "rated"), (RATINGS, "favorite")]
+    ("path", "name"), [(FAVORITES, "rated"), (USER_FAVORITES, "rated"), (RATINGS, "favorite")]
 )
-def test_a_filter_by_yes_or_no_is_true_or_false(
-    path: str, name: str, admin: ContractClient
-) -> None:
-    assert refused(admin, path, name, BAD_ANSWERS) == BAD_ANSWERS
+def test_boolean_filter_must_be_true_or_false(path: str, name: str, admin: ContractClient) -> None:
+    assert rejected_values(admin, path, name, BAD_BOOLEANS) == BAD_BOOLEANS
 
 
 @pytest.mark.parametrize(("path", "name"), [(FAVORITES, "favorite"), (RATINGS, "rated")])
-def test_a_list_is_not_filtered_by_what_all_of_it_is(
+def test_favorites_have_no_favorite_filter_and_ratings_no_rated_filter(
     path: str, name: str, consumer: ContractClient
 ) -> None:
-    assert mistakes(consumer.get(f"{path}?{name}=true")) == {("query", name)}
+    assert field_errors(consumer.get(f"{path}?{name}=true")) == {("query", name)}
 
 
 @pytest.mark.parametrize("text", ["%CC%81a", "%C3%A9", "%CD%85", "%E2%84%A2", "%F0%9F%8E%AC"])
-def test_a_title_is_searched_for_any_text_that_is_more_than_accents(
+def test_title_filter_accepts_text_with_more_than_accents(
     text: str, consumer: ContractClient
 ) -> None:
     assert consumer.get(f"{FAVORITES}?q={text}").status_code == 200
 
 
 @pytest.mark.parametrize("path", LISTS)
-def test_a_sort_order_names_known_keys_once(path: str, admin: ContractClient) -> None:
-    assert refused(admin, path, "sort", BAD_ORDERS) == BAD_ORDERS
+def test_sort_keys_must_be_known_and_unique(path: str, admin: ContractClient) -> None:
+    assert rejected_values(admin, path, "sort", BAD_SORTS) == BAD_SORTS
 
 
 @pytest.mark.parametrize(("path", "key"), [(FAVORITES, "rated_at"), (RATINGS, "favorited_at")])
-def test_a_list_is_not_sorted_by_what_it_does_not_have(
+def test_list_cannot_be_sorted_by_a_key_of_the_other_list(
     path: str, key: str, consumer: ContractClient
 ) -> None:
-    assert mistakes(consumer.get(f"{path}?sort={key}")) == {("query", "sort")}
+    assert field_errors(consumer.get(f"{path}?sort={key}")) == {("query", "sort")}
 
 
 @pytest.mark.parametrize("path", READABLE)
 @pytest.mark.parametrize(
     "name", ["x", "Page", "user_id", "api_key", "", "page%00", "%FF", "sort[]"]
 )
-def test_a_parameter_that_nobody_knows_is_refused(
-    path: str, name: str, admin: ContractClient
-) -> None:
-    assert len(mistakes(asked(admin, path, f"{name}=1"))) == 1
+def test_unknown_parameter_is_rejected(path: str, name: str, admin: ContractClient) -> None:
+    assert len(field_errors(get(admin, path, f"{name}=1"))) == 1
 
 
 @pytest.mark.parametrize(
     ("method", "path"), [("POST", FAVORITES), ("PUT", RATING), ("PATCH", RATING)]
 )
-def test_a_write_with_a_body_knows_no_parameters(
+def test_write_with_a_body_accepts_no_parameters(
     method: str, path: str, world: World, consumer: ContractClient
 ) -> None:
-    furnish(world)
+    add_sample_data(world)
     before = deepcopy(world.store)
 
-    answer = consumer.open(f"{path}?language=es", method=method, json={"stars": 1, "movie_id": 13})
+    response = consumer.open(
+        f"{path}?language=es", method=method, json={"stars": 1, "movie_id": 13}
+    )
 
-    assert mistakes(answer) == {("query", "language")}
+    assert field_errors(response) == {("query", "language")}
     assert world.store == before
 
 
-@pytest.mark.parametrize("path", [FAVORITE, RATING, ANYBODYS])
-def test_a_deletion_knows_no_parameters(path: str, world: World, admin: ContractClient) -> None:
-    furnish(world)
+@pytest.mark.parametrize("path", [FAVORITE, RATING, USER_FAVORITES])
+def test_delete_accepts_no_parameters(path: str, world: World, admin: ContractClient) -> None:
+    add_sample_data(world)
     before = deepcopy(world.store)
 
-    answer = admin.delete(f"{path}?sort=title")
+    response = admin.delete(f"{path}?sort=title")
 
-    assert mistakes(answer) == {("query", "sort")}
+    assert field_errors(response) == {("query", "sort")}
     assert world.store == before
 
 
-@pytest.mark.parametrize("path", SPEAKING)
-def test_a_parameter_that_is_given_twice_is_refused(path: str, admin: ContractClient) -> None:
-    answer = asked(admin, path, "language=es&language=es")
+@pytest.mark.parametrize("path", LOCALIZED)
+def test_repeated_parameter_is_rejected(path: str, admin: ContractClient) -> None:
+    response = get(admin, path, "language=es&language=es")
 
-    assert mistakes(answer) == {("query", "language")}
+    assert field_errors(response) == {("query", "language")}
 
 
-def test_every_mistake_in_a_query_is_told_at_once(consumer: ContractClient) -> None:
-    answer = consumer.get(f"{FAVORITES}?page=0&page_size=0&language=x&sort=junk")
+def test_all_invalid_parameters_are_reported_together(consumer: ContractClient) -> None:
+    response = consumer.get(f"{FAVORITES}?page=0&page_size=0&language=x&sort=junk")
 
-    assert mistakes(answer) == {
+    assert field_errors(response) == {
         ("query", name) for name in ("page", "page_size", "language", "sort")
     }
 
 
-def test_every_unknown_parameter_is_told_at_once(consumer: ContractClient) -> None:
-    assert mistakes(consumer.get(f"{FAVORITES}?a=1&b=2")) == {("query", "a"), ("query", "b")}
+def test_all_unknown_parameters_are_reported_together(consumer: ContractClient) -> None:
+    assert field_errors(consumer.get(f"{FAVORITES}?a=1&b=2")) == {("query", "a"), ("query", "b")}
 
 
-def test_a_mistake_is_told_in_words_and_without_what_was_sent(consumer: ContractClient) -> None:
-    answer = consumer.get(f"{FAVORITES}?sort=secret-of-mine")
+def test_error_message_does_not_echo_the_sent_value(consumer: ContractClient) -> None:
+    response = consumer.get(f"{FAVORITES}?sort=secret-of-mine")
 
-    assert answer.json is not None
-    assert answer.json["errors"] == [
+    assert response.json is not None
+    assert response.json["errors"] == [
         {
             "location": "query",
             "field": "sort",
@@ -326,7 +328,7 @@ def test_a_mistake_is_told_in_words_and_without_what_was_sent(consumer: Contract
             "each with an optional '-' for descending.",
         }
     ]
-    assert b"secret-of-mine" not in answer.data
+    assert b"secret-of-mine" not in response.data
 
 
 @pytest.mark.parametrize(
@@ -349,13 +351,13 @@ def test_a_mistake_is_told_in_words_and_without_what_was_sent(consumer: Contract
         ),
     ],
 )
-def test_a_mistake_in_a_query_says_what_would_be_right(
+def test_query_error_message_describes_valid_values(
     path: str, query: str, message: str, consumer: ContractClient
 ) -> None:
-    answer = asked(consumer, path, query)
+    response = get(consumer, path, query)
 
-    assert answer.json is not None
-    assert [each["message"] for each in answer.json["errors"]] == [message]
+    assert response.json is not None
+    assert [error["message"] for error in response.json["errors"]] == [message]
 
 
 @pytest.mark.parametrize(
@@ -367,13 +369,13 @@ def test_a_mistake_in_a_query_says_what_would_be_right(
         ({"movie_id": 1, "note": "x"}, "note", "Unknown field."),
     ],
 )
-def test_a_mistake_in_a_body_says_what_would_be_right(
+def test_body_error_message_describes_valid_values(
     body: object, field: str, message: str, consumer: ContractClient
 ) -> None:
-    answer = consumer.post(FAVORITES, json=body)
+    response = consumer.post(FAVORITES, json=body)
 
-    assert answer.json is not None
-    assert answer.json["errors"] == [{"location": "body", "field": field, "message": message}]
+    assert response.json is not None
+    assert response.json["errors"] == [{"location": "body", "field": field, "message": message}]
 
 
 BAD_IDS = [
@@ -415,18 +417,18 @@ BAD_IDS = [
         ("DELETE", f"{API}/users/ID/favorites", "user_id"),
     ],
 )
-def test_an_id_is_a_whole_number_that_our_stores_can_hold(
+def test_path_id_must_be_an_integer_that_fits_the_database(
     method: str, path: str, field: str, world: World, admin: ContractClient
 ) -> None:
-    furnish(world)
+    add_sample_data(world)
     before = deepcopy(world.store)
 
-    answers = {
-        bad: mistakes(admin.open(path.replace("ID", bad), method=method, json={"stars": 1}))
+    errors = {
+        bad: field_errors(admin.open(path.replace("ID", bad), method=method, json={"stars": 1}))
         for bad in BAD_IDS
     }
 
-    assert answers == {bad: {("path", field)} for bad in BAD_IDS}
+    assert errors == {bad: {("path", field)} for bad in BAD_IDS}
     assert world.store == before
     assert world.catalogue.calls == []
 
@@ -440,17 +442,17 @@ BAD_STARS = {
     "nan": "NaN",
     "infinity": "Infinity",
     "minus-infinity": "-Infinity",
-    "between-steps": "4.3",
-    "hardly-between-steps": "4.500000001",
-    "least-between-steps": "4.500000000000001",
+    "off-step": "4.3",
+    "slightly-off-step": "4.500000001",
+    "barely-off-step": "4.500000000000001",
     "tiny": "5e-324",
     "negative": "-1",
-    "half-below": "-0.5",
+    "half-step-below-minimum": "-0.5",
     "six": "6",
-    "half-above": "5.5",
+    "half-step-above-maximum": "5.5",
     "huge": "1e308",
     "beyond-floats": "1e400",
-    "long": "9" * 400,
+    "400-digits": "9" * 400,
     "list": "[]",
     "list-of-one": "[3]",
     "object": "{}",
@@ -459,17 +461,17 @@ BAD_STARS = {
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
 @pytest.mark.parametrize("stars", BAD_STARS.values(), ids=BAD_STARS)
-def test_stars_are_a_number_from_0_to_5_in_steps_of_a_half(
+def test_stars_must_be_from_0_to_5_in_half_steps(
     method: str, stars: str, world: World, consumer: ContractClient
 ) -> None:
-    furnish(world)
+    add_sample_data(world)
     before = deepcopy(world.store)
 
-    answer = consumer.open(
+    response = consumer.open(
         RATING, method=method, data=f'{{"stars": {stars}}}', content_type="application/json"
     )
 
-    assert mistakes(answer) == {("body", "stars")}
+    assert field_errors(response) == {("body", "stars")}
     assert world.store == before
 
 
@@ -478,8 +480,8 @@ BAD_MOVIE_IDS = {
     "text": '"550"',
     "fraction": "5.5",
     "negative": "-1",
-    "beyond-our-stores": str(2**31),
-    "beyond-machines": str(10**30),
+    "beyond-32-bit": str(2**31),
+    "beyond-64-bit": str(10**30),
     "beyond-floats": "1e400",
     "nan": "NaN",
     "null": "null",
@@ -489,62 +491,69 @@ BAD_MOVIE_IDS = {
 
 
 @pytest.mark.parametrize("movie_id", BAD_MOVIE_IDS.values(), ids=BAD_MOVIE_IDS)
-def test_a_movie_to_keep_is_named_by_a_whole_number(
+def test_movie_id_in_a_body_must_be_an_integer(
     movie_id: str, world: World, consumer: ContractClient
 ) -> None:
-    furnish(world)
+    add_sample_data(world)
     before = deepcopy(world.store)
 
-    answer = consumer.post(
+    response = consumer.post(
         FAVORITES, data=f'{{"movie_id": {movie_id}}}', content_type="application/json"
     )
 
-    assert mistakes(answer) == {("body", "movie_id")}
+    assert field_errors(response) == {("body", "movie_id")}
     assert world.store == before
     assert world.catalogue.calls == []
 
 
 WRITES = [call for call in CALLS if call.method in BODIES]
-FORGED = [{"user_id": 1}, {"title": "Mine"}, {"release_date": "2099-01-01"}, {"__class__": "x"}]
+UNKNOWN_FIELDS = [
+    {"user_id": 1},
+    {"title": "Mine"},
+    {"release_date": "2099-01-01"},
+    {"__class__": "x"},
+]
 
 
 @pytest.mark.parametrize("call", WRITES, ids=str)
-@pytest.mark.parametrize("forged", FORGED, ids=lambda forged: str(*forged))
-def test_a_field_that_nobody_asked_for_is_refused(
-    call: Call, forged: dict[str, Any], world: World, consumer: ContractClient
+@pytest.mark.parametrize("extra", UNKNOWN_FIELDS, ids=lambda extra: str(*extra))
+def test_unknown_body_field_is_rejected(
+    call: Call, extra: dict[str, Any], world: World, consumer: ContractClient
 ) -> None:
-    furnish(world)
+    add_sample_data(world)
     before = deepcopy(world.store)
 
-    answer = call.by(consumer, json={**BODIES[call.method], **forged})
+    response = call.send(consumer, json={**BODIES[call.method], **extra})
 
-    assert mistakes(answer) == {("body", *forged)}
+    assert field_errors(response) == {("body", *extra)}
     assert world.store == before
 
 
 @pytest.mark.parametrize("call", WRITES, ids=str)
 @pytest.mark.parametrize("body", ["{}", "null"])
-def test_a_body_has_all_its_fields(
+def test_missing_body_field_is_rejected(
     call: Call, body: str, world: World, consumer: ContractClient
 ) -> None:
-    furnish(world)
+    add_sample_data(world)
     before = deepcopy(world.store)
 
-    answer = call.by(consumer, json=None, data=body, content_type="application/json")
+    response = call.send(consumer, json=None, data=body, content_type="application/json")
 
-    assert mistakes(answer) == {("body", *BODIES[call.method])}
+    assert field_errors(response) == {("body", *BODIES[call.method])}
     assert world.store == before
 
 
 @pytest.mark.parametrize("call", WRITES, ids=str)
 @pytest.mark.parametrize("body", ["[]", "[550]", "3", '"stars"', "true", "NaN"])
-def test_a_body_is_an_object(call: Call, body: str, world: World, consumer: ContractClient) -> None:
-    furnish(world)
+def test_body_must_be_a_json_object(
+    call: Call, body: str, world: World, consumer: ContractClient
+) -> None:
+    add_sample_data(world)
     before = deepcopy(world.store)
 
-    answer = call.by(consumer, json=None, data=body, content_type="application/json")
+    response = call.send(consumer, json=None, data=body, content_type="application/json")
 
-    assert mistakes(answer) == {("body", "body")}
+    assert field_errors(response) == {("body", "body")}
     assert world.store == before
 
 
@@ -552,12 +561,12 @@ NOT_JSON = {
     "empty": b"",
     "spaces": b"   ",
     "text": b"stars=3",
-    "half": b'{"stars": 3',
+    "truncated": b'{"stars": 3',
     "single-quotes": b"{'stars': 3}",
-    "comma": b'{"stars": 3,}',
+    "trailing-comma": b'{"stars": 3,}',
     "comment": b'{"stars": 3} // three',
-    "twice": b'{"stars": 3}{"stars": 4}',
-    "octal": b'{"stars": 03}',
+    "two-documents": b'{"stars": 3}{"stars": 4}',
+    "leading-zero": b'{"stars": 03}',
     "bare-nan": b"nan",
     "latin-1": b'{"stars": 3, "\xe9": 1}',
     "bad-utf-8": b'{"stars": 3, "\xff\xfe": 1}',
@@ -573,36 +582,36 @@ NOT_JSON = {
 
 @pytest.mark.parametrize("call", WRITES, ids=str)
 @pytest.mark.parametrize("body", NOT_JSON.values(), ids=NOT_JSON)
-def test_a_body_that_is_not_json_is_not_read(
+def test_malformed_json_body_is_rejected(
     call: Call, body: bytes, world: World, consumer: ContractClient
 ) -> None:
-    furnish(world)
+    add_sample_data(world)
     before = deepcopy(world.store)
 
-    answer = call.by(consumer, json=None, data=body, content_type="application/json")
+    response = call.send(consumer, json=None, data=body, content_type="application/json")
 
-    assert answer.status_code == 400
-    assert answer.json is not None
-    assert answer.json["detail"] == "The request body is not valid JSON, or is incomplete."
-    assert "errors" not in answer.json
+    assert response.status_code == 400
+    assert response.json is not None
+    assert response.json["detail"] == "The request body is not valid JSON, or is incomplete."
+    assert "errors" not in response.json
     assert world.store == before
 
 
-def test_of_a_field_that_is_there_twice_the_last_one_counts(
-    world: World, consumer: ContractClient
-) -> None:
+def test_last_of_two_duplicate_body_fields_wins(world: World, consumer: ContractClient) -> None:
     world.catalogue.add(make_record(550))
 
-    answer = consumer.put(RATING, data='{"stars": 1, "stars": 5}', content_type="application/json")
+    response = consumer.put(
+        RATING, data='{"stars": 1, "stars": 5}', content_type="application/json"
+    )
 
-    assert answer.json is not None
-    assert answer.json["stars"] == 5
+    assert response.json is not None
+    assert response.json["stars"] == 5
 
 
-def test_negative_zero_is_no_stars(world: World, consumer: ContractClient) -> None:
+def test_negative_zero_stars_become_zero(world: World, consumer: ContractClient) -> None:
     world.catalogue.add(make_record(550))
 
-    answer = consumer.put(RATING, data='{"stars": -0.0}', content_type="application/json")
+    response = consumer.put(RATING, data='{"stars": -0.0}', content_type="application/json")
 
-    assert answer.status_code == 201
-    assert b'"stars":0.0' in answer.data
+    assert response.status_code == 201
+    assert b'"stars":0.0' in response.data

@@ -1,4 +1,4 @@
-"""Browsing TMDB's movies."""
+"""Browsing and searching TMDB's movies."""
 
 from collections.abc import Iterable
 from datetime import date
@@ -26,44 +26,40 @@ from tests.builders import (
 )
 from tests.conftest import World
 from tests.contract_client import ContractClient
-from tests.web.scene import API, keep, rate
+from tests.web.helpers import API, add_favorites, add_rating
 
 POPULAR = f"{API}/movies/popular"
 SEARCH = f"{API}/movies/search"
 GENRES = f"{API}/movies/genres"
 
 
-def test_the_popular_movies_are_listed_in_tmdbs_order(
-    world: World, consumer: ContractClient
-) -> None:
+def test_popular_movies_are_in_tmdb_order(world: World, consumer: ContractClient) -> None:
     world.catalogue.pages[1] = make_page(make_movie(680), make_movie(13), make_movie(550))
 
-    answer = consumer.get(POPULAR)
+    response = consumer.get(POPULAR)
 
-    assert answer.status_code == 200
-    assert answer.json is not None
-    assert [movie["id"] for movie in answer.json["results"]] == [680, 13, 550]
+    assert response.status_code == 200
+    assert response.json is not None
+    assert [movie["id"] for movie in response.json["results"]] == [680, 13, 550]
 
 
-def test_a_page_says_which_one_it_is_and_how_many_there_are(
-    world: World, consumer: ContractClient
-) -> None:
+def test_page_has_its_number_and_totals(world: World, consumer: ContractClient) -> None:
     world.catalogue.pages[7] = make_page(make_movie(), page=7, total_pages=500, total=10_000)
 
-    answer = consumer.get(f"{POPULAR}?page=7")
+    response = consumer.get(f"{POPULAR}?page=7")
 
-    assert answer.json is not None
-    about = {key: value for key, value in answer.json.items() if key != "results"}
-    assert about == {"page": 7, "page_size": 20, "total_pages": 500, "total_results": 10_000}
+    assert response.json is not None
+    numbers = {key: value for key, value in response.json.items() if key != "results"}
+    assert numbers == {"page": 7, "page_size": 20, "total_pages": 500, "total_results": 10_000}
 
 
-def test_a_movie_in_a_list_has_all_its_fields(world: World, consumer: ContractClient) -> None:
+def test_listed_movie_has_all_fields(world: World, consumer: ContractClient) -> None:
     world.catalogue.pages[1] = make_page(make_movie(550, adult=True, video=True))
 
-    answer = consumer.get(POPULAR)
+    response = consumer.get(POPULAR)
 
-    assert answer.json is not None
-    assert answer.json["results"] == [
+    assert response.json is not None
+    assert response.json["results"] == [
         {
             "id": 550,
             "title": "Movie 550",
@@ -85,30 +81,30 @@ def test_a_movie_in_a_list_has_all_its_fields(world: World, consumer: ContractCl
     ]
 
 
-def test_what_a_movie_in_a_list_lacks_is_null(world: World, consumer: ContractClient) -> None:
-    nothing = dict.fromkeys(("overview", "release_date", "poster_path", "backdrop_path"))
-    world.catalogue.pages[1] = make_page(make_movie(550, **nothing))
+def test_missing_fields_of_a_listed_movie_are_null(world: World, consumer: ContractClient) -> None:
+    missing = dict.fromkeys(("overview", "release_date", "poster_path", "backdrop_path"))
+    world.catalogue.pages[1] = make_page(make_movie(550, **missing))
 
-    answer = consumer.get(POPULAR)
+    response = consumer.get(POPULAR)
 
-    assert answer.json is not None
-    (movie,) = answer.json["results"]
-    absent = {name for name, value in movie.items() if value is None}
-    assert absent == {*nothing, "poster_url", "backdrop_url"}
+    assert response.json is not None
+    (movie,) = response.json["results"]
+    null = {name for name, value in movie.items() if value is None}
+    assert null == {*missing, "poster_url", "backdrop_url"}
 
 
-def test_pictures_come_from_where_the_operator_says(world: World) -> None:
+def test_image_urls_use_the_configured_base_url(world: World) -> None:
     world.catalogue.pages[1] = make_page(make_movie(550))
     client = world.client(WebOptions(image_base_url="http://pictures.test/p"), "1234567890")
 
-    answer = client.get(POPULAR)
+    response = client.get(POPULAR)
 
-    assert answer.json is not None
-    assert answer.json["results"][0]["poster_url"] == "http://pictures.test/p/w500/550-poster.jpg"
+    assert response.json is not None
+    assert response.json["results"][0]["poster_url"] == "http://pictures.test/p/w500/550-poster.jpg"
 
 
 @pytest.mark.parametrize(
-    ("query", "asked"),
+    ("query", "expected"),
     [
         ("", PopularQuery(language="en-US")),
         ("?page=500", PopularQuery(language="en-US", page=500)),
@@ -119,16 +115,16 @@ def test_pictures_come_from_where_the_operator_says(world: World) -> None:
         ),
     ],
 )
-def test_the_catalogue_is_asked_for_what_the_caller_asks(
-    query: str, asked: PopularQuery, world: World, consumer: ContractClient
+def test_popular_parameters_are_passed_to_the_catalogue(
+    query: str, expected: PopularQuery, world: World, consumer: ContractClient
 ) -> None:
     consumer.get(POPULAR + query)
 
-    assert world.catalogue.calls == [asked]
+    assert world.catalogue.calls == [expected]
 
 
 @pytest.mark.parametrize(
-    ("query", "asked"),
+    ("query", "expected"),
     [
         ("query=fight", SearchQuery("fight", language="en-US")),
         ("query=+fight+club+", SearchQuery(" fight club ", language="en-US")),
@@ -140,35 +136,35 @@ def test_the_catalogue_is_asked_for_what_the_caller_asks(
         ),
     ],
 )
-def test_the_catalogue_is_searched_for_what_the_caller_searches(
-    query: str, asked: SearchQuery, world: World, consumer: ContractClient
+def test_search_parameters_are_passed_to_the_catalogue(
+    query: str, expected: SearchQuery, world: World, consumer: ContractClient
 ) -> None:
-    answer = consumer.get(f"{SEARCH}?{query}")
+    response = consumer.get(f"{SEARCH}?{query}")
 
-    assert answer.status_code == 200
-    assert world.catalogue.calls == [asked]
+    assert response.status_code == 200
+    assert world.catalogue.calls == [expected]
 
 
-def test_a_search_answers_what_is_found(world: World, consumer: ContractClient) -> None:
+def test_search_returns_the_matching_movies(world: World, consumer: ContractClient) -> None:
     world.catalogue.pages[1] = make_page(
         make_movie(550, title="Fight Club"), make_movie(13, title="Forrest Gump")
     )
 
-    answer = consumer.get(f"{SEARCH}?query=fight")
+    response = consumer.get(f"{SEARCH}?query=fight")
 
-    assert answer.json is not None
-    assert [movie["title"] for movie in answer.json["results"]] == ["Fight Club"]
-
-
-def test_a_search_that_finds_nothing_is_an_empty_page(consumer: ContractClient) -> None:
-    answer = consumer.get(f"{SEARCH}?query=nothing")
-
-    assert answer.status_code == 200
-    assert answer.json is not None
-    assert answer.json["results"] == []
+    assert response.json is not None
+    assert [movie["title"] for movie in response.json["results"]] == ["Fight Club"]
 
 
-def test_a_movie_is_told_with_all_its_details(world: World, consumer: ContractClient) -> None:
+def test_search_without_matches_returns_an_empty_page(consumer: ContractClient) -> None:
+    response = consumer.get(f"{SEARCH}?query=nothing")
+
+    assert response.status_code == 200
+    assert response.json is not None
+    assert response.json["results"] == []
+
+
+def test_movie_details_have_all_fields(world: World, consumer: ContractClient) -> None:
     world.catalogue.add(
         make_record(
             550,
@@ -189,10 +185,10 @@ def test_a_movie_is_told_with_all_its_details(world: World, consumer: ContractCl
         )
     )
 
-    answer = consumer.get(f"{API}/movies/550")
+    response = consumer.get(f"{API}/movies/550")
 
-    assert answer.status_code == 200
-    assert answer.json == {
+    assert response.status_code == 200
+    assert response.json == {
         "id": 550,
         "title": "Movie 550",
         "original_title": "Original 550",
@@ -231,95 +227,93 @@ def test_a_movie_is_told_with_all_its_details(world: World, consumer: ContractCl
     }
 
 
-def test_what_nobody_knows_of_a_movie_is_null(world: World, consumer: ContractClient) -> None:
-    nothing = dict.fromkeys(
+def test_missing_movie_details_are_null(world: World, consumer: ContractClient) -> None:
+    missing = dict.fromkeys(
         ("overview", "tagline", "release_date", "runtime", "status", "homepage", "imdb_id")
     )
-    world.catalogue.add(make_record(550, **nothing))
+    world.catalogue.add(make_record(550, **missing))
 
-    answer = consumer.get(f"{API}/movies/550")
+    response = consumer.get(f"{API}/movies/550")
 
-    assert answer.json is not None
-    assert [answer.json[name] for name in nothing] == [None] * len(nothing)
+    assert response.json is not None
+    assert [response.json[name] for name in missing] == [None] * len(missing)
 
 
-def test_a_movie_is_told_in_the_language_asked_for(world: World, consumer: ContractClient) -> None:
+def test_movie_is_returned_in_the_requested_language(
+    world: World, consumer: ContractClient
+) -> None:
     world.catalogue.add(make_record(550, make_translation("es", "AR", title="El club")))
 
-    answer = consumer.get(f"{API}/movies/550?language=es-AR")
+    response = consumer.get(f"{API}/movies/550?language=es-AR")
 
-    assert answer.json is not None
-    assert answer.json["title"] == "El club"
+    assert response.json is not None
+    assert response.json["title"] == "El club"
     assert world.catalogue.calls == [(550, "es-AR")]
 
 
 @pytest.mark.parametrize("movie_id", [0, 999, 2**31 - 1])
-def test_a_movie_that_tmdb_does_not_know_is_not_found(
-    movie_id: int, consumer: ContractClient
-) -> None:
-    answer = consumer.get(f"{API}/movies/{movie_id}")
+def test_movie_unknown_to_tmdb_returns_404(movie_id: int, consumer: ContractClient) -> None:
+    response = consumer.get(f"{API}/movies/{movie_id}")
 
-    assert answer.status_code == 404
-    assert answer.json is not None
-    assert answer.json["code"] == "movie-not-found"
+    assert response.status_code == 404
+    assert response.json is not None
+    assert response.json["code"] == "movie-not-found"
 
 
-def test_the_genres_are_listed_in_tmdbs_order(world: World, consumer: ContractClient) -> None:
+def test_genres_are_in_tmdb_order(world: World, consumer: ContractClient) -> None:
     world.catalogue.genres_in["en-US"] = (Genre(28, "Action"), Genre(18, "Drama"))
 
-    answer = consumer.get(GENRES)
+    response = consumer.get(GENRES)
 
-    assert answer.status_code == 200
-    assert answer.json == {
+    assert response.status_code == 200
+    assert response.json == {
         "genres": [{"id": 28, "name": "Action"}, {"id": 18, "name": "Drama"}],
     }
 
 
-def test_the_genres_are_named_in_the_language_asked_for(
-    world: World, consumer: ContractClient
-) -> None:
+def test_genres_are_named_in_the_requested_language(world: World, consumer: ContractClient) -> None:
     world.catalogue.genres_in["es-AR"] = (Genre(28, "Acción"),)
 
-    answer = consumer.get(f"{GENRES}?language=es-AR")
+    response = consumer.get(f"{GENRES}?language=es-AR")
 
-    assert answer.json == {"genres": [{"id": 28, "name": "Acción"}]}
+    assert response.json == {"genres": [{"id": 28, "name": "Acción"}]}
 
 
-def test_the_genres_are_not_taken_for_a_movie(world: World, consumer: ContractClient) -> None:
+def test_genres_route_is_not_matched_as_a_movie(world: World, consumer: ContractClient) -> None:
     consumer.get(f"{GENRES}?language=es")
     consumer.get(f"{API}/movies/28?language=es")
 
     assert world.catalogue.calls == ["es", (28, "es")]
 
 
-def test_genres_that_cannot_be_fetched_are_a_problem(
+def test_genres_return_503_while_tmdb_is_unavailable(
     world: World, consumer: ContractClient
 ) -> None:
     world.catalogue.failure = CatalogueUnavailable()
 
-    answer = consumer.get(GENRES)
+    response = consumer.get(GENRES)
 
-    assert answer.status_code == 503
-    assert answer.json is not None
-    assert answer.json["code"] == "catalogue-unavailable"
+    assert response.status_code == 503
+    assert response.json is not None
+    assert response.json["code"] == "catalogue-unavailable"
 
 
-def marks(answer: Any) -> dict[int, Any]:
-    return {movie["id"]: movie.get("me", "no mark") for movie in answer.json["results"]}
+def marks_in(response: Any) -> dict[int, Any]:
+    return {movie["id"]: movie.get("me", "no mark") for movie in response.json["results"]}
 
 
 @pytest.mark.parametrize("path", [f"{POPULAR}?", f"{SEARCH}?query=movie&"])
-def test_movies_bear_my_hearts_and_stars_when_i_ask_for_them(
+def test_include_me_adds_marks_to_listed_movies(
     path: str, world: World, consumer: ContractClient
 ) -> None:
     world.catalogue.pages[1] = make_page(*(make_movie(number) for number in (1, 2, 3, 4)))
-    keep(world, make_record(1), make_record(2))
-    rate(world, make_record(2), 4.5)
-    rate(world, make_record(3), 0)
+    add_favorites(world, make_record(1), make_record(2))
+    add_rating(world, make_record(2), 4.5)
+    add_rating(world, make_record(3), 0)
 
-    answer = consumer.get(f"{path}include=me")
+    response = consumer.get(f"{path}include=me")
 
-    assert marks(answer) == {
+    assert marks_in(response) == {
         1: {"favorite": True, "rating": None},
         2: {"favorite": True, "rating": 4.5},
         3: {"favorite": False, "rating": 0},
@@ -327,35 +321,35 @@ def test_movies_bear_my_hearts_and_stars_when_i_ask_for_them(
     }
 
 
-def test_hearts_and_stars_are_those_of_whoever_asks(
+def test_marks_are_those_of_the_caller(
     world: World, consumer: ContractClient, admin: ContractClient
 ) -> None:
     world.catalogue.pages[1] = make_page(make_movie(1), make_movie(2))
-    keep(world, make_record(1))
-    keep(world, make_record(2), user=ADMIN)
+    add_favorites(world, make_record(1))
+    add_favorites(world, make_record(2), user=ADMIN)
 
-    hearts = {
-        name: {number: mark["favorite"] for number, mark in marks(answer).items()}
-        for name, answer in {
+    favorites = {
+        name: {number: mark["favorite"] for number, mark in marks_in(response).items()}
+        for name, response in {
             "consumer": consumer.get(f"{POPULAR}?include=me"),
             "admin": admin.get(f"{POPULAR}?include=me"),
         }.items()
     }
 
-    assert hearts == {"consumer": {1: True, 2: False}, "admin": {1: False, 2: True}}
+    assert favorites == {"consumer": {1: True, 2: False}, "admin": {1: False, 2: True}}
 
 
-def test_movies_bear_no_marks_unless_i_ask(world: World, consumer: ContractClient) -> None:
+def test_movies_have_no_marks_by_default(world: World, consumer: ContractClient) -> None:
     world.catalogue.pages[1] = make_page(make_movie(1))
-    keep(world, make_record(1))
+    add_favorites(world, make_record(1))
 
-    assert marks(consumer.get(POPULAR)) == {1: "no mark"}
+    assert marks_in(consumer.get(POPULAR)) == {1: "no mark"}
 
 
-def test_one_movie_bears_my_mark_when_i_ask_for_it(world: World, consumer: ContractClient) -> None:
+def test_include_me_adds_a_mark_to_movie_details(world: World, consumer: ContractClient) -> None:
     world.catalogue.add(make_record(550))
-    keep(world, make_record(550))
-    rate(world, make_record(550), 3.5)
+    add_favorites(world, make_record(550))
+    add_rating(world, make_record(550), 3.5)
 
     plain = consumer.get(f"{API}/movies/550")
     marked = consumer.get(f"{API}/movies/550?include=me")
@@ -364,13 +358,13 @@ def test_one_movie_bears_my_mark_when_i_ask_for_it(world: World, consumer: Contr
     assert marked.json == {**(plain.json or {}), "me": {"favorite": True, "rating": 3.5}}
 
 
-def test_the_marks_of_a_page_are_fetched_at_once(
+def test_marks_of_a_page_are_fetched_in_one_call(
     world: World, consumer: ContractClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[list[int]] = []
+    calls: list[list[int]] = []
 
     def marks_of(user_id: int, movie_ids: Iterable[int]) -> dict[int, Mark]:
-        asked.append(list(movie_ids))
+        calls.append(list(movie_ids))
         return {}
 
     monkeypatch.setattr(world.store, "marks", marks_of)
@@ -378,10 +372,10 @@ def test_the_marks_of_a_page_are_fetched_at_once(
 
     consumer.get(f"{POPULAR}?include=me")
 
-    assert asked == [list(range(1, 21))]
+    assert calls == [list(range(1, 21))]
 
 
-def test_without_marks_the_library_is_not_asked(
+def test_library_is_not_called_without_include_me(
     world: World, consumer: ContractClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delattr("tests.fakes.FakeLibrary.marks")
@@ -390,12 +384,12 @@ def test_without_marks_the_library_is_not_asked(
     assert consumer.get(POPULAR).status_code == 200
 
 
-def test_the_marks_are_not_left_on_what_the_catalogue_holds(
+def test_marks_are_not_stored_in_the_catalogue(
     world: World, consumer: ContractClient, admin: ContractClient
 ) -> None:
     world.catalogue.pages[1] = make_page(make_movie(1))
-    keep(world, make_record(1))
+    add_favorites(world, make_record(1))
 
     consumer.get(f"{POPULAR}?include=me")
 
-    assert marks(admin.get(POPULAR)) == {1: "no mark"}
+    assert marks_in(admin.get(POPULAR)) == {1: "no mark"}

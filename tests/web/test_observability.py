@@ -15,7 +15,7 @@ from butaca.web import WebOptions, create_web
 from tests.builders import ADMIN_TOKEN, CONSUMER, CONSUMER_TOKEN
 from tests.conftest import World
 from tests.contract_client import ContractClient
-from tests.web.scene import API, CALLS, Call, furnish
+from tests.web.helpers import API, CALLS, Call, add_sample_data
 
 ME = f"{API}/me"
 POPULAR = f"{API}/movies/popular"
@@ -93,10 +93,10 @@ def test_responses_and_log_records_have_the_ids_of_their_request(
     recorder: LogRecorder,
     request: pytest.FixtureRequest,
 ) -> None:
-    furnish(world)
+    add_sample_data(world)
 
     headers = {"X-Request-Id": "abc", "traceparent": f"00-{TRACE_ID}-00f067aa0ba902b7-01"}
-    response = call.by(request.getfixturevalue(client_name), headers=headers)
+    response = call.send(request.getfixturevalue(client_name), headers=headers)
 
     assert response.headers["X-Request-Id"] == "abc"
     assert set(recorder.request_ids) == {"abc"}
@@ -143,7 +143,7 @@ def test_request_does_not_inherit_the_previous_request_id(
 def test_access_record_describes_the_request(
     world: World, consumer: ContractClient, recorder: LogRecorder
 ) -> None:
-    furnish(world)
+    add_sample_data(world)
 
     consumer.get(f"{API}/me/favorites/550?language=es")
 
@@ -190,13 +190,13 @@ def test_access_record_contains_the_cache_source(
 def test_log_contains_no_token_or_query(
     world: World, anonymous: ContractClient, recorder: LogRecorder
 ) -> None:
-    furnish(world)
+    add_sample_data(world)
     clients = {
         token: world.client(token=token) for token in (ADMIN_TOKEN, CONSUMER_TOKEN, "unknown-token")
     }
     for call in CALLS:
         for client in clients.values():
-            call.by(client)
+            call.send(client)
     for token in clients:
         for scheme in ("Basic", "Bearer Bearer", "Token", ""):
             anonymous.get(ME, headers={"Authorization": f"{scheme} {token}"})
@@ -206,7 +206,7 @@ def test_log_contains_no_token_or_query(
         clients[ADMIN_TOKEN].get(f"{API}/movies/{token}")
     world.catalogue.failure = CatalogueUnavailable()
     for call in CALLS:
-        call.by(clients[ADMIN_TOKEN])
+        call.send(clients[ADMIN_TOKEN])
 
     assert len(recorder.records) > len(CALLS) * 4
     assert [token for token in clients if token in recorder.text] == []

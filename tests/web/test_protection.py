@@ -15,7 +15,7 @@ from tests.builders import ADMIN, CONSUMER, CONSUMER_TOKEN
 from tests.conftest import World
 from tests.contract_client import ContractClient
 from tests.fakes import FakeRateLimiter
-from tests.web.scene import ADMINS, API, BODIES, CALLS, READS, Call, furnish
+from tests.web.helpers import ADMIN_CALLS, API, BODIES, CALLS, READS, Call, add_sample_data
 
 ME = f"{API}/me"
 RATING = f"{API}/me/ratings/550"
@@ -43,10 +43,10 @@ ALLOW_ORIGIN = "Access-Control-Allow-Origin"
 def test_body_with_another_content_type_is_rejected(
     call: Call, content_type: str | None, world: World, consumer: ContractClient
 ) -> None:
-    furnish(world)
+    add_sample_data(world)
     before = deepcopy(world.store)
 
-    response = call.by(consumer, json=None, data=b'{"stars": 1}', content_type=content_type)
+    response = call.send(consumer, json=None, data=b'{"stars": 1}', content_type=content_type)
 
     assert response.status_code == 415
     assert world.store == before
@@ -64,7 +64,7 @@ def test_body_with_another_content_type_is_rejected(
 def test_any_json_content_type_is_accepted(
     content_type: str, world: World, consumer: ContractClient
 ) -> None:
-    furnish(world)
+    add_sample_data(world)
 
     response = consumer.put(RATING, data=b'{"stars": 1}', content_type=content_type)
 
@@ -73,7 +73,7 @@ def test_any_json_content_type_is_accepted(
 
 @pytest.mark.parametrize("call", WITH_BODY, ids=str)
 def test_missing_body_and_content_type_is_415(call: Call, consumer: ContractClient) -> None:
-    assert call.by(consumer, json=None).status_code == 415
+    assert call.send(consumer, json=None).status_code == 415
 
 
 def padded(size: int) -> bytes:
@@ -91,7 +91,7 @@ def chunked(body: bytes) -> dict[str, Any]:
 
 
 def test_body_of_the_maximum_size_is_accepted(world: World, consumer: ContractClient) -> None:
-    furnish(world)
+    add_sample_data(world)
 
     declared = consumer.put(RATING, data=padded(MAX_BODY), content_type="application/json")
     undeclared = consumer.put(RATING, **chunked(padded(MAX_BODY)))
@@ -106,11 +106,11 @@ def test_body_of_the_maximum_size_is_accepted(world: World, consumer: ContractCl
 def test_body_over_the_maximum_size_is_rejected(
     call: Call, size: int, world: World, consumer: ContractClient
 ) -> None:
-    furnish(world)
+    add_sample_data(world)
     before = deepcopy(world.store)
 
-    declared = call.by(consumer, json=None, data=padded(size), content_type="application/json")
-    undeclared = call.by(consumer, json=None, **chunked(padded(size)))
+    declared = call.send(consumer, json=None, data=padded(size), content_type="application/json")
+    undeclared = call.send(consumer, json=None, **chunked(padded(size)))
 
     assert declared.status_code == 413
     assert undeclared.status_code == 413
@@ -119,7 +119,7 @@ def test_body_over_the_maximum_size_is_rejected(
 
 @pytest.mark.parametrize("call", WITH_BODY, ids=str)
 def test_incomplete_body_is_rejected(call: Call, world: World, consumer: ContractClient) -> None:
-    furnish(world)
+    add_sample_data(world)
     before = deepcopy(world.store)
     incomplete = {
         "input_stream": io.BytesIO(b'{"movie_id": 551, "stars": 1}'),
@@ -127,7 +127,7 @@ def test_incomplete_body_is_rejected(call: Call, world: World, consumer: Contrac
         "environ_overrides": {"CONTENT_LENGTH": "500", "wsgi.input_terminated": True},
     }
 
-    response = call.by(consumer, json=None, **incomplete)
+    response = call.send(consumer, json=None, **incomplete)
 
     assert response.status_code == 400
     assert world.store == before
@@ -136,7 +136,7 @@ def test_incomplete_body_is_rejected(call: Call, world: World, consumer: Contrac
 def test_chunked_body_over_the_maximum_size_is_not_truncated(
     world: World, consumer: ContractClient
 ) -> None:
-    furnish(world)
+    add_sample_data(world)
 
     response = consumer.put(RATING, **chunked(b'{"stars": 1}' + b" " * MAX_BODY + b"junk"))
 
@@ -167,11 +167,11 @@ def test_checks_run_in_order_of_token_parameters_and_content_type(
 def test_rate_limited_request_is_429_with_retry_after(
     call: Call, world: World, admin: ContractClient
 ) -> None:
-    furnish(world)
+    add_sample_data(world)
     before = deepcopy(world.store)
     world.limiter.wait = 42
 
-    response = call.by(admin)
+    response = call.send(admin)
 
     assert response.status_code == 429
     assert response.headers["Retry-After"] == "42"
@@ -183,11 +183,11 @@ def test_rate_limited_request_is_429_with_retry_after(
 def test_reads_and_writes_are_counted_separately_per_user(
     call: Call, world: World, admin: ContractClient, consumer: ContractClient
 ) -> None:
-    furnish(world)
+    add_sample_data(world)
     kind = "read" if call in READS else "write"
 
-    call.by(admin)
-    call.by(consumer)
+    call.send(admin)
+    call.send(consumer)
 
     assert world.limiter.calls == [(f"user:{ADMIN.id}", kind), (f"user:{CONSUMER.id}", kind)]
 
@@ -198,7 +198,7 @@ def test_rate_limit_of_one_user_does_not_affect_another() -> None:
             return 42 if (caller, kind) == (f"user:{CONSUMER.id}", "write") else 0
 
     world = World(limiter=ConsumerWritesLimited())
-    furnish(world)
+    add_sample_data(world)
     consumer, admin = (world.client(token=token) for token in (CONSUMER_TOKEN, "abcdef1234567890"))
 
     assert consumer.put(RATING, json={"stars": 1}).status_code == 429
@@ -238,9 +238,9 @@ SECURITY = {
 def test_every_route_returns_the_security_headers(
     call: Call, world: World, admin: ContractClient
 ) -> None:
-    furnish(world)
+    add_sample_data(world)
 
-    headers = call.by(admin).headers
+    headers = call.send(admin).headers
 
     assert {name: headers.get(name) for name in SECURITY} == SECURITY
 
@@ -413,7 +413,7 @@ def test_every_outcome_varies_by_origin_if_origins_are_listed(
 
 
 def test_response_without_a_body_varies_only_by_origin(world: World) -> None:
-    furnish(world)
+    add_sample_data(world)
 
     response = cors_client(world, TRUSTED).delete(RATING)
 
@@ -536,12 +536,12 @@ def test_other_origins_may_not_send_credentials(world: World) -> None:
 
 @pytest.mark.parametrize("call", CALLS, ids=str)
 def test_browser_may_read_every_header_of_the_api(call: Call, world: World) -> None:
-    furnish(world)
-    token = "abcdef1234567890" if call in ADMINS else CONSUMER_TOKEN
+    add_sample_data(world)
+    token = "abcdef1234567890" if call in ADMIN_CALLS else CONSUMER_TOKEN
     # Headers that the Fetch standard exposes anyway, and headers that only browsers use.
     standard = {"Cache-Control", "Content-Length", "Content-Type", "Date", "Server", "Vary"}
 
-    headers = call.by(cors_client(world, TRUSTED, token=token), headers={"Origin": TRUSTED}).headers
+    headers = call.send(cors_client(world, TRUSTED, token=token), headers={"Origin": TRUSTED}).headers
 
     returned = {name for name, _ in headers if not name.startswith("Access-Control-")}
     assert returned - standard - set(SECURITY) <= set(EXPOSED_HEADERS)

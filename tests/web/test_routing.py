@@ -1,11 +1,11 @@
-"""Routing depends only on the method and the path of a request."""
+"""Routes are matched by method and path only."""
 
 import pytest
 
 from butaca.web import WebOptions
 from tests.builders import CONSUMER_TOKEN
 from tests.conftest import World
-from tests.web.scene import API, furnish
+from tests.web.helpers import API, add_sample_data
 
 POPULAR = f"{API}/movies/popular"
 INVALID_HOSTS = ["a..b", "a" * 64, ".", "", "a/b", "[::1"]
@@ -13,8 +13,8 @@ INVALID_HOSTS = ["a..b", "a" * 64, ".", "", "a/b", "[::1"]
 
 @pytest.mark.parametrize("host", INVALID_HOSTS, ids=range(len(INVALID_HOSTS)))
 @pytest.mark.parametrize("express", [False, True], ids=["flask", "express"])
-def test_invalid_host_is_ignored(express: bool, host: str, world: World) -> None:
-    furnish(world)
+def test_invalid_host_header_is_ignored(express: bool, host: str, world: World) -> None:
+    add_sample_data(world)
     client = world.client(WebOptions(express=express), CONSUMER_TOKEN)
     expected = client.get(POPULAR)
 
@@ -24,7 +24,7 @@ def test_invalid_host_is_ignored(express: bool, host: str, world: World) -> None
 
 
 @pytest.mark.parametrize("protocol", ["websocket", "h2c"])
-def test_upgrade_is_ignored(protocol: str, world: World) -> None:
+def test_upgrade_header_is_ignored(protocol: str, world: World) -> None:
     headers = {"Connection": "keep-alive, Upgrade", "Upgrade": protocol}
 
     response = world.client(token=CONSUMER_TOKEN).get(f"{API}/me", headers=headers)

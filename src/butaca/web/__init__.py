@@ -13,12 +13,12 @@ from werkzeug.routing import MapAdapter
 
 from butaca import __version__
 from butaca.web import admin, docs, errors, health, me, movies, observability, protection
-from butaca.web.answers import Bare
 from butaca.web.compression import Compression
-from butaca.web.context import Services, WebOptions, provide
+from butaca.web.context import Services, WebOptions, attach_services
 from butaca.web.contract import Contract, configure, contract_of
 from butaca.web.express import Express
 from butaca.web.observability import Observer
+from butaca.web.response_builders import UntypedResponse
 from butaca.web.routes import Routes
 
 __all__ = ["Services", "WebOptions", "create_web", "describe"]
@@ -37,7 +37,7 @@ class _StrictJson(DefaultJSONProvider):
 
 
 class _Web(APIFlask):
-    response_class = Bare  # For the responses to `OPTIONS`, which Flask creates.
+    response_class = UntypedResponse  # For the responses to `OPTIONS`, which Flask creates.
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
         """Match requests by method and path only, as the express lane does.
@@ -60,7 +60,7 @@ def create_web(
     """Return the Flask app that exposes these services."""
     observer, compression = Observer(registry or CollectorRegistry()), Compression()
     app = _app(options, observer, compression)
-    provide(app, services, options, describe())
+    attach_services(app, services, options, describe())
     if options.express:
         app.wsgi_app = Express(app.wsgi_app, services, observer, compression)  # type: ignore[method-assign]
     return app

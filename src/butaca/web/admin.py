@@ -4,9 +4,9 @@ from flask import Response
 
 from butaca.core.models import Role
 from butaca.web import inputs, outputs
-from butaca.web.answers import answer, own_page
 from butaca.web.auth import requires
 from butaca.web.context import current_user, services
+from butaca.web.response_builders import json_response, page_response
 from butaca.web.responses import FORBIDDEN, USER_NOT_FOUND
 from butaca.web.routes import PRIVATE_MOVIE_HEADERS, Routes
 
@@ -30,7 +30,7 @@ def list_user_favorites(user_id: int, query: inputs.FavoritesQuery) -> Response:
     """
     owner = services().accounts.user(user_id)
     page = services().library.favorites(owner, query.to_core())
-    return own_page(outputs.FavoritePage, page)
+    return page_response(outputs.FavoritePage, page)
 
 
 @bp.delete("/users/<user_id>/favorites")
@@ -49,4 +49,4 @@ def clear_user_favorites(user_id: int) -> Response:
     """
     owner = services().accounts.user(user_id)
     deleted = services().library.clear_favorites(owner, by=current_user())
-    return answer(outputs.Cleared(user_id=owner.id, deleted=deleted))
+    return json_response(outputs.Cleared(user_id=owner.id, deleted=deleted))

@@ -17,7 +17,7 @@ from butaca.core.library import Library
 from butaca.core.models import Freshness, User
 from butaca.core.movies import Movies
 from butaca.web.contract import Contract
-from butaca.web.writing import Writer
+from butaca.web.serialization import Serializer
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -29,7 +29,7 @@ class RateLimiter(Protocol):
     """Limits how often each user can call."""
 
     def seconds_to_wait(self, caller: str, kind: str) -> int:
-        """Count a call of a kind (`read` or `write`). Return 0, or the seconds to wait."""
+        """Count a call of a kind (`read` or `serialize`). Return 0, or the seconds to wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,119 +55,122 @@ class WebOptions:
     demo_users: bool = False
     """Whether the documentation page offers the tokens of the demo users."""
     express: bool = True
-    """Whether the express lane answers repeated requests without Flask."""
+    """Whether the express lane responds to repeated requests without Flask."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Provided:
+class _AppState:
     services: Services
     options: WebOptions
     contract: Contract
-    writer: Writer
+    serializer: Serializer
 
 
-def provide(app: Flask, services: Services, options: WebOptions, contract: Contract) -> None:
+def attach_services(
+    app: Flask, services: Services, options: WebOptions, contract: Contract
+) -> None:
     """Attach the services and options to an app."""
-    app.extensions[_KEY] = _Provided(services, options, contract, Writer(options.image_base_url))
+    app.extensions[_KEY] = _AppState(
+        services, options, contract, Serializer(options.image_base_url)
+    )
 
 
-def _provided() -> _Provided:
-    provided: _Provided = _here.get().app.extensions[_KEY]
-    return provided
+def _app_state() -> _AppState:
+    state: _AppState = _context.get().app.extensions[_KEY]
+    return state
 
 
 def services() -> Services:
     """Return the services of the current app."""
-    return _provided().services
+    return _app_state().services
 
 
 def options() -> WebOptions:
     """Return the options of the current app."""
-    return _provided().options
+    return _app_state().options
 
 
 def contract() -> Contract:
     """Return the contract of the current app."""
-    return _provided().contract
+    return _app_state().contract
 
 
-def writer() -> Writer:
-    """Return the writer of response bodies of the current app."""
-    return _provided().writer
+def serializer() -> Serializer:
+    """Return the serializer of response bodies of the current app."""
+    return _app_state().serializer
 
 
 def current_route() -> Callable[..., Any]:
     """Return the view function of the current request."""
-    here = _here.get()
-    return here.app.view_functions[cast("str", here.request.endpoint)]
+    context = _context.get()
+    return context.app.view_functions[cast("str", context.request.endpoint)]
 
 
 @dataclass(slots=True)
 class RequestState:
-    """The record of a request that is being processed.
-
-    `started` is when it arrived, by the performance counter.
-    """
+    """The state of a request that is being processed."""
 
     request_id: str
     started: float
+    """When the request arrived, in seconds of `time.perf_counter`."""
+
     user: User | None = None
     freshness: Freshness | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class _Here:
-    """The current app, its current request, and the record of this request."""
+class _RequestContext:
+    """The current app, its current request, and the state of this request."""
 
     app: Flask
     request: Request
-    visit: RequestState
+    state: RequestState
 
 
-_here: ContextVar[_Here] = ContextVar("butaca.here")
+_context: ContextVar[_RequestContext] = ContextVar("butaca.request")
 
 
-def welcome(app: Flask, begin: "Callable[[WSGIEnvironment], RequestState]") -> None:
-    """Set the current request of an app, with the record that `begin` returns."""
+def set_current_request(app: Flask, begin: "Callable[[WSGIEnvironment], RequestState]") -> None:
+    """Set the current request of an app, with the state that `begin` returns."""
     # Flask documents this method, but the type of `request` does not show that it is a proxy.
-    asked: Request = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
-    _here.set(_Here(app, asked, begin(asked.environ)))
+    current: Request = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
+    _context.set(_RequestContext(app, current, begin(current.environ)))
 
 
-def farewell() -> None:
-    """Clear the current request, so that this thread does not hold its connection any longer.
+def clear_current_request() -> None:
+    """Clear the current request, so that this thread does not keep its connection alive.
 
-    The variable is set rather than reset: Flask can tear down twice, but a token of a context
-    variable can be used only once.
+    The variable is set rather than reset: Flask can tear down a request twice, but a token of a
+    context variable can be used only once.
     """
-    _here.set(cast("_Here", None))
+    _context.set(cast("_RequestContext", None))
 
 
 def current_request() -> Request:
     """Return the current request."""
-    return _here.get().request
+    return _context.get().request
 
 
-def visit() -> RequestState:
-    """Return the record of the current request."""
-    return _here.get().visit
+def request_state() -> RequestState:
+    """Return the state of the current request."""
+    return _context.get().state
 
 
 def set_current_user(user: User) -> None:
     """Set the user of the current request."""
-    visit().user = user
+    request_state().user = user
 
 
 def current_user() -> User:
     """Return the user of the current request. Every request to `/api/v1` has one."""
-    return cast("User", visit().user)
+    return cast("User", request_state().user)
 
 
 def request_id() -> str:
     """Return the ID of the current request."""
-    return visit().request_id
+    return request_state().request_id
 
 
 def set_freshness(freshness: Freshness) -> None:
     """Set the freshness of the response to the current request."""
-    visit().freshness = freshness
+    request_state().freshness = freshness

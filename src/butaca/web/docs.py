@@ -11,9 +11,9 @@ from flask import Blueprint, Response, render_template
 from werkzeug.exceptions import NotFound
 
 from butaca.core.accounts import DEMO_USERS
-from butaca.web.answers import Bare, conditional, tag_of
 from butaca.web.compression import STATIC_CODERS, Compression
 from butaca.web.context import contract, current_request, options
+from butaca.web.response_builders import UntypedResponse, conditional, etag_for
 
 _PAGE, _SWAGGER_UI = files("butaca.web") / "page", files("flask_swagger_ui") / "dist"
 _FOLDERS = {
@@ -49,7 +49,7 @@ class _Asset:
     def load(cls, name: str) -> "_Asset":
         """Read a file of the documentation page."""
         body = (_FOLDERS[name] / name).read_bytes()
-        return cls(body, guess_type(name)[0] or "", tag_of(body))
+        return cls(body, guess_type(name)[0] or "", etag_for(body))
 
 
 @bp.get("/openapi.json")
@@ -68,7 +68,7 @@ def as_yaml() -> Response:
 @bp.get("/docs")
 def redirect_to_page() -> Response:
     """Redirect to the page. `Location` has no host, because a proxy may have another one."""
-    return Bare(status=HTTPStatus.FOUND, headers={"Location": f"{page.url_prefix}/"})
+    return UntypedResponse(status=HTTPStatus.FOUND, headers={"Location": f"{page.url_prefix}/"})
 
 
 @page.get("/")

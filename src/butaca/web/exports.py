@@ -1,8 +1,8 @@
 """Exports: a user's favorites and ratings as a file, streamed page by page in constant memory.
 
 The status is sent before the last page is fetched, and the server ends a body that raises an
-exception like a complete one. An interrupted export is therefore made unreadable: it can be
-parsed to its end in neither format.
+exception like a complete one. An interrupted export is therefore made invalid on purpose: parsing
+it fails in either format.
 """
 
 import csv
@@ -18,27 +18,27 @@ from butaca.web import outputs
 
 log = logging.getLogger("butaca.web")
 
-CSV_MEANING = """\
+CSV_DESCRIPTION = """\
 A CSV file with the columns `tmdbID,Title,Year,Rating,WatchedDate`, which Letterboxd imports. \
 `Rating` is 0.5 to 5. It is empty if the movie is not rated or has 0 stars, which Letterboxd does \
 not support. `WatchedDate` is always empty. A title that a spreadsheet would take for a formula is \
 prefixed with an apostrophe. An interrupted export ends in a quoted field that is never closed."""
 
 _COLUMNS = ("tmdbID", "Title", "Year", "Rating", "WatchedDate")
-_BROKEN_OFF = '"This export broke off. It is not whole.'
+_INTERRUPTION = '"This export broke off. It is not whole.'
 # Source: OWASP, "CSV Injection". The last four are full-width variants.
-_FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+_FORMULA_PREFIXES = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 
 
-def download(export: Export, name: str) -> Response:
-    """Return an export as a file to download. `name` is `json` or `csv`."""
-    content_type, written = _FORMATS[name]
-    file = f"butaca-export-{export.exported_at:%Y-%m-%d}.{name}"
+def download(export: Export, format_name: str) -> Response:
+    """Return an export as a file to download. `format_name` is `json` or `csv`."""
+    content_type, serialize = _FORMATS[format_name]
+    filename = f"butaca-export-{export.exported_at:%Y-%m-%d}.{format_name}"
     headers = {
         "Cache-Control": "private, no-store",
-        "Content-Disposition": f'attachment; filename="{file}"',
+        "Content-Disposition": f'attachment; filename="{filename}"',
     }
-    parts = _marked_if_broken_off(written(export), export)
+    parts = _with_interruption(serialize(export), export)
     return Response(parts, headers=headers, content_type=content_type)
 
 
@@ -63,18 +63,19 @@ def as_csv(export: Export) -> Iterator[str]:
     are left empty.
     Source: https://letterboxd.com/about/importing-data/.
     """
-    yield _rows([_COLUMNS])
+    yield _to_csv([_COLUMNS])
     yield from map(_csv_entries, export.pages)
 
 
-def _marked_if_broken_off(parts: Iterator[str], export: Export) -> Iterator[str]:
+def _with_interruption(parts: Iterator[str], export: Export) -> Iterator[str]:
+    """Yield the parts of an export, and end it with an invalid part if one of them fails."""
     try:
         yield from parts
     except Exception as error:
-        # For a refusal, the adapters have already logged the cause.
-        fault = None if isinstance(error, Refusal) else error
-        log.exception("export.broke_off", extra={"user_id": export.user.id}, exc_info=fault)
-        yield _BROKEN_OFF
+        # The adapters have already logged the cause of a Refusal.
+        exc_info = None if isinstance(error, Refusal) else error
+        log.exception("export.broke_off", extra={"user_id": export.user.id}, exc_info=exc_info)
+        yield _INTERRUPTION
 
 
 def _json_entries(page: Iterable[Entry]) -> str:
@@ -82,26 +83,26 @@ def _json_entries(page: Iterable[Entry]) -> str:
 
 
 def _csv_entries(page: Iterable[Entry]) -> str:
-    return _rows(_row(entry) for entry in page)
+    return _to_csv(_row(entry) for entry in page)
 
 
 def _row(entry: Entry) -> tuple[object, ...]:
     released = entry.movie.release_date
     year = released.year if released else ""
     stars = f"{entry.stars.number:g}" if entry.stars and entry.stars.halves else ""
-    return entry.movie.id, _harmless(entry.movie.title), year, stars, ""
+    return entry.movie.id, _escape_formula(entry.movie.title), year, stars, ""
 
 
-def _harmless(title: str) -> str:
-    """Return a title that no spreadsheet takes for a formula.
+def _escape_formula(title: str) -> str:
+    """Return a title that spreadsheets do not interpret as a formula.
 
     NUL is removed, because some spreadsheets stop reading there.
     """
-    shown = title.replace("\0", "")
-    return f"'{shown}" if shown.startswith(_FORMULA) else shown
+    text = title.replace("\0", "")
+    return f"'{text}" if text.startswith(_FORMULA_PREFIXES) else text
 
 
-def _rows(rows: Iterable[Iterable[object]]) -> str:
+def _to_csv(rows: Iterable[Iterable[object]]) -> str:
     text = StringIO()
     csv.writer(text).writerows(rows)
     return text.getvalue()

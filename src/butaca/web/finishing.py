@@ -69,7 +69,7 @@ def _finish_response(operation: str, status: int, described: Spec) -> Spec:
         examples_by_name[exchange.name] = {"summary": exchange.request, "value": exchange.answer}
     if content:
         described["content"] = content
-        described["links"] = {name: ref("links", name) for name in links.leading_from(operation)}
+        described["links"] = {name: ref("links", name) for name in links.names_for(operation)}
     return {key: value for key, value in described.items() if value}
 
 
@@ -83,7 +83,7 @@ class _Schemas(GenerateJsonSchema):
 def _schemas() -> Spec:
     """Return the schemas by name: responses as they are serialized, bodies as validated."""
     models: list[tuple[type[BaseModel], JsonSchemaMode]] = [
-        *((model, "serialization") for model in _leaf_subclasses(outputs.Answer)),
+        *((model, "serialization") for model in _leaf_subclasses(outputs.ResponseModel)),
         *((model, "validation") for model in _leaf_subclasses(inputs.Body)),
     ]
     _, defined = models_json_schema(

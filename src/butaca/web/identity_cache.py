@@ -14,17 +14,17 @@ class IdentityCache(Generic[T]):
     """
 
     def __init__(self) -> None:
-        self._made: dict[int, tuple[weakref.ref[object], T]] = {}
+        self._entries: dict[int, tuple[weakref.ref[object], T]] = {}
 
-    def __call__(self, thing: object, make: Callable[[], T]) -> T:
+    def __call__(self, source: object, derive: Callable[[], T]) -> T:
         """Return the value cached for an object, or derive it."""
-        number = id(thing)
-        remembered = self._made.get(number)
-        if remembered and remembered[0]() is thing:
-            return remembered[1]
-        made = make()
-        self._made[number] = (weakref.ref(thing, lambda _: self._made.pop(number, None)), made)
-        return made
+        key = id(source)
+        entry = self._entries.get(key)
+        if entry and entry[0]() is source:
+            return entry[1]
+        value = derive()
+        self._entries[key] = (weakref.ref(source, lambda _: self._entries.pop(key, None)), value)
+        return value
 
     def __len__(self) -> int:
-        return len(self._made)
+        return len(self._entries)

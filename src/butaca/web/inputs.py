@@ -19,19 +19,19 @@ from butaca.core.listing import (
 )
 from butaca.core.models import MAX_ID, MAX_PAGE, Stars
 from butaca.core.translations import LANGUAGE
-from butaca.web.wording import says, whole_number
+from butaca.web.wording import error_message, integer_range
 
 MAX_BODY = 16 * 1024
-"""The largest accepted request body, in bytes. No route needs more than a few dozen."""
+"""The maximum size of a request body, in bytes. No route needs more than a few dozen."""
 
 MAX_PAGE_SIZE = 100
 _MAX_LIST_PAGE = 1_000_000
 _FIRST_YEAR, _LAST_YEAR = 1870, 2100
-_MAX_WORDS = 200
+_MAX_LENGTH = 200
 
 
 def _digits(value: Any) -> Any:
-    """Reject numbers that Python accepts but a URL should not contain, such as `1.0` and `1_0`."""
+    """Reject spellings of integers that Python accepts, such as `1.0`, `1_0` and `+1`."""
     if isinstance(value, str) and not value.isdigit():
         raise ValueError(value)
     return value
@@ -40,18 +40,18 @@ def _digits(value: Any) -> Any:
 def _json_number(value: Any) -> Any:
     """Reject `true` and `"3"`, which JSON distinguishes from numbers."""
     if isinstance(value, bool | str):
-        raise ValueError(value)  # noqa: TRY004 - pydantic collects these
+        raise ValueError(value)  # noqa: TRY004 - pydantic does not catch TypeError.
     return value
 
 
-def _yes_or_no(value: Any) -> Any:
-    """Accept only JSON's `true` and `false`, not the other words that pydantic knows."""
+def _true_or_false(value: Any) -> Any:
+    """Reject the other texts that pydantic accepts as a boolean, such as `yes` and `1`."""
     if isinstance(value, str) and value not in {"true", "false"}:
         raise ValueError(value)
     return value
 
 
-def _written_stars(value: Any) -> Stars:
+def _stars_in_query(value: Any) -> Stars:
     if not re.fullmatch(r"[0-9](\.[05])?", value):
         raise ValueError(value)
     return _stars(float(value))
@@ -64,8 +64,8 @@ def _stars(value: Any) -> Stars:
         raise ValueError(value) from error
 
 
-def _with_letters(text: str) -> str:
-    """Reject a text of spaces and accents. Searches ignore accents, so it would not filter."""
+def _more_than_accents(text: str) -> str:
+    """Reject a text of only spaces and accents. Searches ignore accents, so it would match all."""
     if not fold_title(text).strip():
         raise ValueError(text)
     return text
@@ -83,7 +83,7 @@ Language = Annotated[
         "language of the service.",
         examples=["es-AR"],
     ),
-    says("Must be a language code such as `es` or `es-AR`."),
+    error_message("Must be a language code such as `es` or `es-AR`."),
 ]
 StoredLanguage = Annotated[
     Language,
@@ -109,7 +109,7 @@ Region = Annotated[
         "`region` parameter.",
         examples=["AR"],
     ),
-    says("Must be a country code such as `AR`."),
+    error_message("Must be a country code such as `AR`."),
 ]
 PageNumber = Annotated[
     int,
@@ -120,7 +120,7 @@ PageNumber = Annotated[
         examples=[2],
     ),
     Digits,
-    says(whole_number(1, MAX_PAGE)),
+    error_message(integer_range(1, MAX_PAGE)),
 ]
 ListPageNumber = Annotated[
     int,
@@ -131,7 +131,7 @@ ListPageNumber = Annotated[
         examples=[2],
     ),
     Digits,
-    says(whole_number(1, _MAX_LIST_PAGE)),
+    error_message(integer_range(1, _MAX_LIST_PAGE)),
 ]
 PageSize = Annotated[
     int,
@@ -142,32 +142,34 @@ PageSize = Annotated[
         examples=[50],
     ),
     Digits,
-    says(whole_number(1, MAX_PAGE_SIZE)),
+    error_message(integer_range(1, MAX_PAGE_SIZE)),
 ]
 GenreId = Annotated[
-    int, Field(ge=0, le=MAX_ID, examples=[18]), Digits, says(whole_number(0, MAX_ID))
+    int, Field(ge=0, le=MAX_ID, examples=[18]), Digits, error_message(integer_range(0, MAX_ID))
 ]
-YesOrNo = Annotated[
+TrueOrFalse = Annotated[
     bool,
-    BeforeValidator(_yes_or_no),
+    BeforeValidator(_true_or_false),
     Field(examples=[True]),
-    says("Must be `true` or `false`."),
+    error_message("Must be `true` or `false`."),
 ]
-Words = Annotated[
+SearchText = Annotated[
     str,
     Field(
         min_length=1,
-        max_length=_MAX_WORDS,
+        max_length=_MAX_LENGTH,
         pattern=r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$",
         examples=["fight"],
     ),
-    says(f"Must be 1 to {_MAX_WORDS} characters, not only spaces, and without control characters."),
+    error_message(
+        f"Must be 1 to {_MAX_LENGTH} characters, not only spaces, and without control characters."
+    ),
 ]
-TitlePart = Annotated[
-    Words,
-    AfterValidator(_with_letters),
-    says(
-        f"Must be 1 to {_MAX_WORDS} characters, not only spaces or accents, and without control "
+TitleFilter = Annotated[
+    SearchText,
+    AfterValidator(_more_than_accents),
+    error_message(
+        f"Must be 1 to {_MAX_LENGTH} characters, not only spaces or accents, and without control "
         "characters."
     ),
 ]
@@ -175,7 +177,7 @@ Year = Annotated[
     int,
     Field(ge=_FIRST_YEAR, le=_LAST_YEAR, examples=[1999]),
     Digits,
-    says(whole_number(_FIRST_YEAR, _LAST_YEAR)),
+    error_message(integer_range(_FIRST_YEAR, _LAST_YEAR)),
 ]
 Include = Annotated[
     Literal["me"],
@@ -184,16 +186,16 @@ Include = Annotated[
         "one of your favorites and how you rated it.",
         examples=["me"],
     ),
-    says("Must be `me`."),
+    error_message("Must be `me`."),
 ]
-_HALVES = {"type": "number", "minimum": 0, "maximum": 5, "multipleOf": 0.5, "examples": [4.5]}
+_STARS_SCHEMA = {"type": "number", "minimum": 0, "maximum": 5, "multipleOf": 0.5, "examples": [4.5]}
 StarsNumber = Annotated[
     Stars,
     BeforeValidator(_stars),
-    says(StarsOutOfRange.message),
+    error_message(StarsOutOfRange.message),
     WithJsonSchema(
         {
-            **_HALVES,
+            **_STARS_SCHEMA,
             "description": "The number of stars, from 0 to 5 in steps of 0.5. 0 is a rating. To "
             "have no rating, delete it.",
         }
@@ -201,15 +203,15 @@ StarsNumber = Annotated[
 ]
 StarsInQuery = Annotated[
     Stars,
-    BeforeValidator(_written_stars),
-    says(StarsOutOfRange.message),
-    WithJsonSchema(_HALVES),
+    BeforeValidator(_stars_in_query),
+    error_message(StarsOutOfRange.message),
+    WithJsonSchema(_STARS_SCHEMA),
 ]
 MovieId = Annotated[
     int,
     Field(ge=0, le=MAX_ID, description="The TMDB ID of the movie.", examples=[550]),
     BeforeValidator(_json_number),
-    says(whole_number(0, MAX_ID)),
+    error_message(integer_range(0, MAX_ID)),
 ]
 
 
@@ -232,8 +234,8 @@ class SearchQuery(PopularQuery):
     """The query parameters for a search."""
 
     query: Annotated[
-        Words,
-        Field(description=f"The words to search for in titles, up to {_MAX_WORDS} characters."),
+        SearchText,
+        Field(description=f"The words to search for in titles, up to {_MAX_LENGTH} characters."),
     ]
     year: Annotated[
         Year | None,
@@ -261,7 +263,7 @@ class LanguageQuery(Query):
 
 
 def _sort_by(default: str, keys: tuple[SortKey, ...]) -> Any:
-    """Return the type of a sort order that is written as a comma-separated list of `keys`."""
+    """Return the type of a sort order, which clients send as a comma-separated list of `keys`."""
     words = "|".join(keys)
     schema = {
         "type": "string",
@@ -316,10 +318,10 @@ class _ListQuery(LanguageQuery):
         Field(description=f"Return only movies released in this year {_YEARS} or earlier."),
     ] = None
     q: Annotated[
-        TitlePart | None,
+        TitleFilter | None,
         Field(
             description="Return only movies whose title contains this text, up to "
-            f"{_MAX_WORDS} characters. Both the stored title and the title in `language` are "
+            f"{_MAX_LENGTH} characters. Both the stored title and the title in `language` are "
             "searched. Case and accents are ignored, so the text must not consist of spaces and "
             "accents only."
         ),
@@ -345,7 +347,7 @@ class FavoritesQuery(_ListQuery):
 
     sort: _sort_by("-release_date,-rating", FAVORITE_KEYS)  # type: ignore[valid-type]
     rated: Annotated[
-        YesOrNo | None,
+        TrueOrFalse | None,
         Field(
             description="With `true`, return only favorites that have a rating. With `false`, "
             "return only favorites that have none."
@@ -362,7 +364,7 @@ class RatingsQuery(_ListQuery):
 
     sort: _sort_by("-rated_at", RATING_KEYS)  # type: ignore[valid-type]
     favorite: Annotated[
-        YesOrNo | None,
+        TrueOrFalse | None,
         Field(
             description="With `true`, return only ratings of movies that are favorites. With "
             "`false`, return only ratings of movies that are not."
@@ -384,7 +386,7 @@ class ExportQuery(Query):
             "that Letterboxd imports. Defaults to `json`.",
             examples=["csv"],
         ),
-        says("Must be `json` or `csv`."),
+        error_message("Must be `json` or `csv`."),
     ] = "json"
 
 

@@ -10,20 +10,20 @@ _LINKS = {
     "UpdateRating": ("updateRating", _MOVIE, "Update the stars."),
     "DeleteRating": ("deleteRating", _MOVIE, "Delete the rating."),
 }
-_FROM = {
+_LINKS_BY_OPERATION = {
     "addFavorite": ("GetFavorite", "RemoveFavorite"),
     "rateMovie": ("GetRating", "UpdateRating", "DeleteRating"),
 }
 
 
-def leading_from(operation: str) -> tuple[str, ...]:
+def names_for(operation: str) -> tuple[str, ...]:
     """Return the names of the links in the responses of an operation."""
-    return _FROM.get(operation, ())
+    return _LINKS_BY_OPERATION.get(operation, ())
 
 
 def components() -> Spec:
     """Return the shared links by name."""
     return {
-        name: {"operationId": operation, "parameters": parameters, "description": meaning}
-        for name, (operation, parameters, meaning) in _LINKS.items()
+        name: {"operationId": operation, "parameters": parameters, "description": description}
+        for name, (operation, parameters, description) in _LINKS.items()
     }

@@ -6,9 +6,15 @@ from flask import Response
 
 from butaca.core.models import Role
 from butaca.web import exports, inputs, outputs
-from butaca.web.answers import Bare, answer, entry_answer, my_page, own
 from butaca.web.auth import requires
 from butaca.web.context import current_request, current_user, services
+from butaca.web.response_builders import (
+    UntypedResponse,
+    entry_response,
+    json_response,
+    replayable_page_response,
+    require_revalidation,
+)
 from butaca.web.responses import (
     BODY,
     CATALOGUE,
@@ -29,7 +35,7 @@ def get_me() -> Response:
 
     Returns the ID, name and role of the user who owns the bearer token.
     """
-    return own(answer(outputs.Person.of(current_user())))
+    return require_revalidation(json_response(outputs.Person.of(current_user())))
 
 
 @bp.get("/me/favorites")
@@ -47,8 +53,8 @@ def list_favorites(query: inputs.FavoritesQuery) -> Response:
     favorite must match all of them. The operation uses neither TMDB nor the cache, so your
     favorites stay readable while TMDB is unavailable.
     """
-    favorites, wanted = services().library.favorites, query.to_core()
-    return my_page(outputs.FavoritePage, lambda user: favorites(user, wanted))
+    favorites, list_query = services().library.favorites, query.to_core()
+    return replayable_page_response(outputs.FavoritePage, lambda user: favorites(user, list_query))
 
 
 @bp.post("/me/favorites")
@@ -72,7 +78,7 @@ def add_favorite(body: inputs.NewFavorite) -> Response:
     """
     favorite, is_new = services().library.add_favorite(current_user(), body.movie_id)
     location = {"Location": f"{current_request().path}/{body.movie_id}"}
-    return entry_answer(outputs.Favorite, favorite, _made(is_new), location)
+    return entry_response(outputs.Favorite, favorite, _created_or_ok(is_new), location)
 
 
 @bp.get("/me/favorites/<movie_id>")
@@ -90,7 +96,7 @@ def get_favorite(movie_id: int, query: inputs.LanguageQuery) -> Response:
     Returns the full movie details, your rating, and when you added the movie to your favorites.
     """
     favorite = services().library.favorite(current_user(), movie_id, language=query.language)
-    return own(entry_answer(outputs.Favorite, favorite))
+    return require_revalidation(entry_response(outputs.Favorite, favorite))
 
 
 @bp.delete("/me/favorites/<movie_id>")
@@ -103,7 +109,7 @@ def remove_favorite(movie_id: int) -> Response:
     success.
     """
     services().library.remove_favorite(current_user(), movie_id)
-    return Bare(status=HTTPStatus.NO_CONTENT)
+    return UntypedResponse(status=HTTPStatus.NO_CONTENT)
 
 
 @bp.get("/me/ratings")
@@ -118,8 +124,8 @@ def list_ratings(query: inputs.RatingsQuery) -> Response:
     Returns each rating with the full movie details, whether or not the movie is a favorite. If you
     combine filters, a rating must match all of them. The operation uses neither TMDB nor the cache.
     """
-    ratings, wanted = services().library.ratings, query.to_core()
-    return my_page(outputs.RatingPage, lambda user: ratings(user, wanted))
+    ratings, list_query = services().library.ratings, query.to_core()
+    return replayable_page_response(outputs.RatingPage, lambda user: ratings(user, list_query))
 
 
 @bp.get("/me/ratings/<movie_id>")
@@ -138,7 +144,7 @@ def get_rating(movie_id: int, query: inputs.LanguageQuery) -> Response:
     changed the stars.
     """
     rating = services().library.rating(current_user(), movie_id, language=query.language)
-    return own(entry_answer(outputs.Rating, rating))
+    return require_revalidation(entry_response(outputs.Rating, rating))
 
 
 @bp.put("/me/ratings/<movie_id>")
@@ -158,7 +164,7 @@ def rate_movie(movie_id: int, body: inputs.StarsGiven) -> Response:
     already stored.
     """
     rating, is_new = services().library.rate(current_user(), movie_id, body.stars)
-    return entry_answer(outputs.Rating, rating, _made(is_new))
+    return entry_response(outputs.Rating, rating, _created_or_ok(is_new))
 
 
 @bp.patch("/me/ratings/<movie_id>")
@@ -177,7 +183,7 @@ def update_rating(movie_id: int, body: inputs.StarsGiven) -> Response:
     creates a rating: it returns 404 if there is none.
     """
     rating = services().library.update_rating(current_user(), movie_id, body.stars)
-    return entry_answer(outputs.Rating, rating)
+    return entry_response(outputs.Rating, rating)
 
 
 @bp.delete("/me/ratings/<movie_id>")
@@ -190,7 +196,7 @@ def delete_rating(movie_id: int) -> Response:
     treat as success.
     """
     services().library.delete_rating(current_user(), movie_id)
-    return Bare(status=HTTPStatus.NO_CONTENT)
+    return UntypedResponse(status=HTTPStatus.NO_CONTENT)
 
 
 @bp.get("/me/export")
@@ -199,7 +205,7 @@ def delete_rating(movie_id: int) -> Response:
     outputs.Export,
     {200: "All your favorites and ratings, as a file."},
     headers=("Cache-Control", "Content-Disposition"),
-    texts={"text/csv": exports.CSV_MEANING},
+    texts={"text/csv": exports.CSV_DESCRIPTION},
 )
 @requires(Role.USER)
 def export_me(query: inputs.ExportQuery) -> Response:
@@ -211,5 +217,5 @@ def export_me(query: inputs.ExportQuery) -> Response:
     return exports.download(services().library.export(current_user()), query.format)
 
 
-def _made(is_new: bool) -> HTTPStatus:
+def _created_or_ok(is_new: bool) -> HTTPStatus:
     return HTTPStatus.CREATED if is_new else HTTPStatus.OK

@@ -4,9 +4,14 @@ from flask import Response
 
 from butaca.core.models import Fetched, Movie, Page, Role
 from butaca.web import inputs, outputs
-from butaca.web.answers import MarksOf, catalogue_response, page_links, shared_response
 from butaca.web.auth import requires
 from butaca.web.context import services
+from butaca.web.response_builders import (
+    MarksLookup,
+    catalogue_response,
+    page_links,
+    shared_response,
+)
 from butaca.web.responses import CATALOGUE, MOVIE_NOT_FOUND
 from butaca.web.routes import CACHE_HEADERS, Routes
 
@@ -29,8 +34,10 @@ def list_popular_movies(query: inputs.PopularQuery) -> Response:
     cached for a short time (30 seconds by default) and shared by all users; `Cache-Status` and
     `Age` describe the cached copy. While TMDB is unavailable, the last cached copy is served.
     """
-    found = services().movies.popular(page=query.page, language=query.language, region=query.region)
-    return _page(found, query.include)
+    fetched = services().movies.popular(
+        page=query.page, language=query.language, region=query.region
+    )
+    return _page_response(fetched, query.include)
 
 
 @bp.get("/movies/search")
@@ -48,14 +55,14 @@ def search_movies(query: inputs.SearchQuery) -> Response:
     Uses TMDB's search, which matches original and translated titles. Adult movies are excluded.
     A search without matches returns an empty page. Responses are cached like popular movies.
     """
-    found = services().movies.search(
+    fetched = services().movies.search(
         query.query,
         page=query.page,
         language=query.language,
         region=query.region,
         year=query.year,
     )
-    return _page(found, query.include)
+    return _page_response(fetched, query.include)
 
 
 @bp.get("/movies/genres")
@@ -69,8 +76,8 @@ def list_genres(query: inputs.GenresQuery) -> Response:
     `genre` filter of favorites and ratings. A genre that TMDB does not name in the requested
     language has its English name. Responses are cached like popular movies.
     """
-    found = services().movies.genres(language=query.language)
-    return shared_response(outputs.GenreList, found)
+    fetched = services().movies.genres(language=query.language)
+    return shared_response(outputs.GenreList, fetched)
 
 
 @bp.get("/movies/<movie_id>")
@@ -89,15 +96,15 @@ def get_movie(movie_id: int, query: inputs.DetailsQuery) -> Response:
     Values that TMDB does not have are `null`, or 0 for `budget` and `revenue`. Responses are
     cached like popular movies.
     """
-    found = services().movies.details(movie_id, language=query.language)
-    return catalogue_response(outputs.MovieDetails, found, _marks_of(query.include))
+    fetched = services().movies.details(movie_id, language=query.language)
+    return catalogue_response(outputs.MovieDetails, fetched, _marks_lookup(query.include))
 
 
-def _page(found: Fetched[Page[Movie]], include: str | None) -> Response:
-    links = page_links(found.value)
-    return catalogue_response(outputs.MoviePage, found, _marks_of(include), links)
+def _page_response(fetched: Fetched[Page[Movie]], include: str | None) -> Response:
+    links = page_links(fetched.value)
+    return catalogue_response(outputs.MoviePage, fetched, _marks_lookup(include), links)
 
 
-def _marks_of(include: str | None) -> MarksOf | None:
-    """Return the lookup for `include=me`, if requested. No shared cache holds its results."""
+def _marks_lookup(include: str | None) -> MarksLookup | None:
+    """Return the lookup of marks if `include=me` was requested. Marks are never cached."""
     return services().library.marks if include else None

@@ -13,7 +13,13 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from butaca import trace
 from butaca.core.models import Source
-from butaca.web.context import RequestState, current_request, farewell, visit, welcome
+from butaca.web.context import (
+    RequestState,
+    clear_current_request,
+    current_request,
+    request_state,
+    set_current_request,
+)
 from butaca.web.headers import REQUEST_ID_PATTERN
 
 if TYPE_CHECKING:
@@ -100,15 +106,15 @@ def register(app: Flask, observer: Observer) -> None:
 
     @app.before_request
     def begin_request() -> None:
-        welcome(app, observer.begin)
+        set_current_request(app, observer.begin)
 
     @app.teardown_request
     def clear_request(_: BaseException | None) -> None:
-        farewell()
+        clear_current_request()
 
     @app.after_request
     def end_request(response: Response) -> Response:
-        state = visit()
+        state = request_state()
         response.headers.add("X-Request-Id", state.request_id)
         observer.end(RequestLabels(_method(), _route(), response.status_code), state)
         return response

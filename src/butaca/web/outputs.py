@@ -17,19 +17,19 @@ from pydantic.json_schema import SkipJsonSchema
 from butaca.core.models import Role
 
 
-class Answer(BaseModel):
+class ResponseModel(BaseModel):
     """A response body, or a part of one, read from the attributes of a core entity."""
 
     model_config = ConfigDict(from_attributes=True)
 
     @classmethod
     def of(cls, entity: object) -> Self:
-        """Return an entity in the form of this schema."""
+        """Convert an entity of the core to this schema."""
         return cls.model_validate(entity)
 
     @classmethod
-    def gap(cls) -> Any:
-        """Return an instance that is written as `{}`, to be replaced in the JSON."""
+    def placeholder(cls) -> Any:
+        """Return an instance that is serialized as `{}`, to be replaced in the JSON."""
         return cls.model_construct()
 
 
@@ -38,17 +38,17 @@ Stars = Annotated[
     BeforeValidator(lambda stars: stars.number),
     Field(description="The number of stars, from 0 to 5 in steps of 0.5.", examples=[4.5]),
 ]
-Moment = Annotated[datetime, Field(description="In UTC (RFC 3339).")]
+Timestamp = Annotated[datetime, Field(description="In UTC (RFC 3339).")]
 
 
-class Mark(Answer):
+class Mark(ResponseModel):
     """Whether a movie is one of your favorites, and how you rated it."""
 
     favorite: Annotated[bool, Field(description="Whether the movie is one of your favorites.")]
     rating: Annotated[Stars | None, Field(description="Your rating, or `null` if you have none.")]
 
 
-def _picture(size: str) -> PlainSerializer:
+def _image_url(size: str) -> PlainSerializer:
     def url(path: str | None, info: SerializationInfo[str]) -> str | None:
         return path and f"{info.context}/{size}{path}"
 
@@ -61,7 +61,7 @@ PosterUrl = Annotated[
         validation_alias="poster_path",
         description="The URL of the poster, in an image 500 pixels wide.",
     ),
-    _picture("w500"),
+    _image_url("w500"),
 ]
 BackdropUrl = Annotated[
     str | None,
@@ -69,11 +69,11 @@ BackdropUrl = Annotated[
         validation_alias="backdrop_path",
         description="The URL of the backdrop, in an image 1280 pixels wide.",
     ),
-    _picture("w1280"),
+    _image_url("w1280"),
 ]
 
 
-def _no_default(schema: dict[str, Any]) -> None:
+def _drop_default(schema: dict[str, Any]) -> None:
     """Drop the default, so that generated clients do not treat the field as always present."""
     del schema["default"]
 
@@ -81,7 +81,7 @@ def _no_default(schema: dict[str, Any]) -> None:
 Me = Annotated[
     Mark | SkipJsonSchema[None],
     Field(
-        description="Present only if the request has `include=me`.", json_schema_extra=_no_default
+        description="Present only if the request has `include=me`.", json_schema_extra=_drop_default
     ),
 ]
 
@@ -99,12 +99,14 @@ Video = Annotated[bool, Field(description="TMDB's `video` flag.")]
 ImagePath = Annotated[str | None, Field(description="TMDB's path of the image.")]
 ImdbId = Annotated[str | None, Field(description="The IMDb ID of the movie.")]
 FavoritedAt = Annotated[
-    Moment,
+    Timestamp,
     Field(description="When the movie was added to the favorites, in UTC (RFC 3339)."),
 ]
-RatedAt = Annotated[Moment, Field(description="When the movie was first rated, in UTC (RFC 3339).")]
+RatedAt = Annotated[
+    Timestamp, Field(description="When the movie was first rated, in UTC (RFC 3339).")
+]
 CorrectedAt = Annotated[
-    Moment | None,
+    Timestamp | None,
     Field(
         description="When the stars were last changed, in UTC (RFC 3339), or `null` if they never "
         "were."
@@ -112,7 +114,7 @@ CorrectedAt = Annotated[
 ]
 
 
-class Movie(Answer):
+class Movie(ResponseModel):
     """A movie in a list."""
 
     id: MovieId
@@ -139,25 +141,25 @@ class Movie(Answer):
     me: Me = None
 
 
-class Genre(Answer):
+class Genre(ResponseModel):
     """A genre."""
 
     id: Annotated[int, Field(description="The TMDB ID of the genre.")]
     name: Annotated[str, Field(description="The name of the genre.")]
 
 
-class GenreList(Answer):
+class GenreList(ResponseModel):
     """All genres of movies."""
 
     genres: Annotated[list[Genre], Field(description="The genres, in TMDB's order.")]
 
     @classmethod
     def of(cls, entity: object) -> Self:
-        """Return a sequence of genres in the form of this schema."""
+        """Convert a sequence of genres to this schema."""
         return cls.model_validate({"genres": entity})
 
 
-class Collection(Answer):
+class Collection(ResponseModel):
     """The collection that a movie belongs to, such as a series of movies."""
 
     id: Annotated[int, Field(description="The TMDB ID of the collection.")]
@@ -166,7 +168,7 @@ class Collection(Answer):
     backdrop_path: ImagePath
 
 
-class Company(Answer):
+class Company(ResponseModel):
     """A company that produced a movie."""
 
     id: Annotated[int, Field(description="The TMDB ID of the company.")]
@@ -177,14 +179,14 @@ class Company(Answer):
     ]
 
 
-class Country(Answer):
+class Country(ResponseModel):
     """A country in which a movie was produced."""
 
     iso_3166_1: Annotated[str, Field(description="The ISO 3166-1 code of the country.")]
     name: Annotated[str, Field(description="The name of the country.")]
 
 
-class SpokenLanguage(Answer):
+class SpokenLanguage(ResponseModel):
     """A language that is spoken in a movie."""
 
     iso_639_1: Annotated[str, Field(description="The ISO 639-1 code of the language.")]
@@ -192,7 +194,7 @@ class SpokenLanguage(Answer):
     english_name: Annotated[str | None, Field(description="The English name of the language.")]
 
 
-class MovieDetails(Answer):
+class MovieDetails(ResponseModel):
     """A movie with every field of TMDB's movie details."""
 
     id: MovieId
@@ -232,35 +234,35 @@ class MovieDetails(Answer):
     me: Me = None
 
 
-def _of_movie(name: str) -> Any:
+def _movie_field(name: str) -> Any:
     return Field(validation_alias=AliasPath("movie", name))
 
 
-_GAP = MovieDetails.gap()
-WholeMovie = Annotated[MovieDetails, BeforeValidator(lambda _: _GAP)]
-"""A gap in the JSON: a movie that many users have is written once and copied into it."""
+_PLACEHOLDER = MovieDetails.placeholder()
+MoviePlaceholder = Annotated[MovieDetails, BeforeValidator(lambda _: _PLACEHOLDER)]
+"""A movie is serialized once and copied into the JSON of all its favorites and ratings."""
 
 
-class Favorite(Answer):
+class Favorite(ResponseModel):
     """A favorite movie of a user."""
 
-    movie: WholeMovie
+    movie: MoviePlaceholder
     rating: Annotated[
         Stars | None, Field(description="The user's rating, or `null` if there is none.")
     ]
     favorited_at: FavoritedAt
 
 
-class Rating(Answer):
+class Rating(ResponseModel):
     """A user's rating of a movie."""
 
-    movie: WholeMovie
+    movie: MoviePlaceholder
     stars: Stars
     rated_at: RatedAt
     corrected_at: CorrectedAt
 
 
-class Page(Answer):
+class Page(ResponseModel):
     """One page of a longer list."""
 
     page: Annotated[int, Field(description="The number of this page, counting from 1.")]
@@ -287,7 +289,7 @@ class RatingPage(Page):
     results: Annotated[list[Rating], Field(description="The ratings on this page.")]
 
 
-class Person(Answer):
+class Person(ResponseModel):
     """A user."""
 
     id: Annotated[int, Field(description="The ID of the user.")]
@@ -295,18 +297,20 @@ class Person(Answer):
     role: Role
 
 
-class ExportedMovie(Answer):
+class ExportedMovie(ResponseModel):
     """A movie that is a favorite, rated, or both."""
 
-    id: Annotated[MovieId, _of_movie("id")]
-    imdb_id: Annotated[ImdbId, _of_movie("imdb_id")]
+    id: Annotated[MovieId, _movie_field("id")]
+    imdb_id: Annotated[ImdbId, _movie_field("imdb_id")]
     title: Annotated[
-        str, _of_movie("title"), Field(description="The title in the service's default language.")
+        str,
+        _movie_field("title"),
+        Field(description="The title in the service's default language."),
     ]
-    original_title: Annotated[OriginalTitle, _of_movie("original_title")]
-    release_date: Annotated[ReleaseDate, _of_movie("release_date")]
+    original_title: Annotated[OriginalTitle, _movie_field("original_title")]
+    release_date: Annotated[ReleaseDate, _movie_field("release_date")]
     favorited_at: Annotated[
-        Moment | None,
+        Timestamp | None,
         Field(
             description="When the movie was added to the favorites, in UTC (RFC 3339), or `null` "
             "if it is not a favorite."
@@ -320,7 +324,7 @@ class ExportedMovie(Answer):
         ),
     ]
     rated_at: Annotated[
-        Moment | None,
+        Timestamp | None,
         Field(
             description="When the movie was first rated, in UTC (RFC 3339), or `null` if it is "
             "not rated."
@@ -329,11 +333,11 @@ class ExportedMovie(Answer):
     corrected_at: CorrectedAt
 
 
-class Export(Answer):
+class Export(ResponseModel):
     """All favorites and ratings of a user. An export that was interrupted is not valid JSON."""
 
     exported_at: Annotated[
-        Moment, Field(description="When the export was created, in UTC (RFC 3339).")
+        Timestamp, Field(description="When the export was created, in UTC (RFC 3339).")
     ]
     user: Person
     movies: Annotated[
@@ -342,14 +346,14 @@ class Export(Answer):
     ]
 
 
-class Cleared(Answer):
+class Cleared(ResponseModel):
     """The result of deleting all favorites of a user."""
 
     user_id: Annotated[int, Field(description="The ID of the user.")]
     deleted: Annotated[int, Field(description="The number of favorites that were deleted.")]
 
 
-class FieldError(Answer):
+class FieldError(ResponseModel):
     """An invalid part of a request."""
 
     location: Annotated[
@@ -365,7 +369,7 @@ class FieldError(Answer):
     message: Annotated[str, Field(description="What is wrong with it.")]
 
 
-class Problem(Answer):
+class Problem(ResponseModel):
     """An error response (RFC 9457)."""
 
     type: Annotated[
@@ -404,6 +408,6 @@ class Problem(Answer):
         list[FieldError],
         Field(
             description="What is invalid in the request. Present only if the status is 422.",
-            json_schema_extra=_no_default,
+            json_schema_extra=_drop_default,
         ),
     ] = []

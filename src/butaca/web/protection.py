@@ -19,7 +19,6 @@ from werkzeug.routing import Rule
 
 from butaca import admission
 from butaca.core.models import MAX_ID, User
-from butaca.web.answers import Bare
 from butaca.web.auth import authenticate, authorize
 from butaca.web.compression import vary
 from butaca.web.context import (
@@ -34,7 +33,8 @@ from butaca.web.context import (
 from butaca.web.inputs import MAX_BODY
 from butaca.web.outputs import FieldError
 from butaca.web.problems import InvalidRequest
-from butaca.web.wording import REPEATED_PARAMETER, UNKNOWN_PARAMETER, whole_number
+from butaca.web.response_builders import UntypedResponse
+from butaca.web.wording import REPEATED_PARAMETER, UNKNOWN_PARAMETER, integer_range
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -106,7 +106,7 @@ def _accept_preflight() -> Response | None:
     request = current_request()
     if request.method != HTTPMethod.OPTIONS or request.routing_exception is None:
         return None
-    return Bare() if "Access-Control-Request-Method" in request.headers else None
+    return UntypedResponse() if "Access-Control-Request-Method" in request.headers else None
 
 
 def _vary_by_origin(response: Response) -> Response:
@@ -148,7 +148,7 @@ def _parse_path_ids(request: Request) -> None:
     ids = request.view_args or {}
     for name, value in ids.items():
         if not re.fullmatch("[0-9]{1,10}", value, re.ASCII) or int(value) > MAX_ID:
-            message = whole_number(0, MAX_ID)
+            message = integer_range(0, MAX_ID)
             raise InvalidRequest([FieldError(location="path", field=name, message=message)])
         ids[name] = int(value)
 

@@ -1,4 +1,4 @@
-"""What is wrong with a request, in words for its sender."""
+"""Error messages for invalid requests."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
@@ -10,40 +10,40 @@ from butaca.web.outputs import FieldError
 UNKNOWN_PARAMETER = "Unknown parameter."
 REPEATED_PARAMETER = "A parameter must be given only once."
 WHOLE_BODY = "body"
-"""The `field` of a mistake that concerns the body as a whole."""
+"""The `field` of an error that concerns the body as a whole."""
 
-_WORDS: Mapping[str, str] = {
+_MESSAGES: Mapping[str, str] = {
     "extra_forbidden": "Unknown field.",
     "missing": "Required.",
     "model_type": "The body must be a JSON object.",
 }
-"""The words for what pydantic checks before it looks at a value."""
+"""Messages for the checks that pydantic runs before it validates a value, by error type."""
 
 
-def whole_number(first: int, last: int) -> str:
-    """Return the message for a value that is not a whole number in a range."""
+def integer_range(first: int, last: int) -> str:
+    """Return the message for a value that is not an integer in a range."""
     return f"Must be a whole number from {first} to {last}."
 
 
-def says(message: str) -> WrapValidator:
-    """Return a validator that reports each mistake in a value in these words, not in pydantic's."""
+def error_message(message: str) -> WrapValidator:
+    """Return a validator that replaces pydantic's messages for an invalid value with this one."""
 
-    def validate(value: Any, inner: Callable[[Any], Any]) -> Any:
+    def validate(value: Any, handler: Callable[[Any], Any]) -> Any:
         try:
-            return inner(value)
+            return handler(value)
         except ValidationError:
             raise ValueError(message) from None
 
     return WrapValidator(validate)
 
 
-def found(location: Literal["query", "body"], error: ValidationError) -> list[FieldError]:
-    """Return the mistakes in a part of a request."""
+def field_errors(location: Literal["query", "body"], error: ValidationError) -> list[FieldError]:
+    """Return the errors in a part of a request."""
     return [
         FieldError(
             location=location,
             field=".".join(map(str, each["loc"])) or WHOLE_BODY,
-            message=_WORDS.get(each["type"]) or each["msg"].removeprefix("Value error, "),
+            message=_MESSAGES.get(each["type"]) or each["msg"].removeprefix("Value error, "),
         )
         for each in error.errors(include_url=False, include_input=False)
     ]

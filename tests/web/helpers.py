@@ -1,4 +1,4 @@
-"""Helpers that add favorites and ratings to a world, and one valid call for every route."""
+"""Helpers that add favorites and ratings to a `World`, and one valid call of every route."""
 
 import re
 from collections.abc import Iterator
@@ -30,14 +30,14 @@ class Call:
 
     @property
     def path(self) -> str:
-        """Return the path with the movie 550 and the user 2."""
+        """Return the path for movie 550 and user 2, with the required query parameters."""
         path = self.rule.replace("<movie_id>", "550").replace("<user_id>", "2")
         return path + _QUERIES.get(path, "")
 
     def __str__(self) -> str:
         return f"{self.method} {self.rule}"
 
-    def by(self, client: ContractClient, **changes: Any) -> TestResponse:
+    def send(self, client: ContractClient, **changes: Any) -> TestResponse:
         return client.open(
             **{"path": self.path, "method": self.method, "json": BODIES.get(self.method), **changes}
         )
@@ -54,11 +54,11 @@ def calls() -> Iterator[Call]:
 CALLS = sorted(calls(), key=str)
 READS = [call for call in CALLS if call.method in {"GET", "HEAD"}]
 WRITES = [call for call in CALLS if call not in READS]
-ADMINS = [call for call in CALLS if "/users/" in call.rule]
-EVERYBODYS = [call for call in CALLS if call not in ADMINS]
+ADMIN_CALLS = [call for call in CALLS if "/users/" in call.rule]
+USER_CALLS = [call for call in CALLS if call not in ADMIN_CALLS]
 
 
-def keep(world: World, *records: MovieRecord, user: User = CONSUMER) -> None:
+def add_favorites(world: World, *records: MovieRecord, user: User = CONSUMER) -> None:
     """Add movies to the favorites of a user, one hour apart."""
     for record in records:
         world.store.save_movie(record, NOON)
@@ -66,18 +66,18 @@ def keep(world: World, *records: MovieRecord, user: User = CONSUMER) -> None:
         world.clock.move(3600)
 
 
-def rate(world: World, record: MovieRecord, stars: float, user: User = CONSUMER) -> None:
+def add_rating(world: World, record: MovieRecord, stars: float, user: User = CONSUMER) -> None:
     """Rate a movie as a user."""
     world.store.save_movie(record, NOON)
     world.store.rate(user.id, record.details.id, Stars.of(stars), world.clock.now())
     world.clock.move(3600)
 
 
-def furnish(world: World) -> None:
-    """Give TMDB two movies, one of which both users have as a favorite and have rated."""
+def add_sample_data(world: World) -> None:
+    """Add two movies to TMDB. One of them is a favorite of both users and rated by both."""
     world.catalogue.add(make_record(13), make_record(550))
     world.catalogue.pages[1] = make_page(make_movie(13), make_movie(550))
     world.catalogue.genres_in["en-US"] = (Genre(28, "Action"), Genre(18, "Drama"))
     for user in (ADMIN, CONSUMER):
-        keep(world, make_record(550), user=user)
-        rate(world, make_record(550), 4.5, user=user)
+        add_favorites(world, make_record(550), user=user)
+        add_rating(world, make_record(550), 4.5, user=user)

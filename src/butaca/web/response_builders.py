@@ -1,4 +1,4 @@
-"""Builds responses: bodies in the form of their schemas, and the headers that belong to them."""
+"""Builds responses: their bodies, and the headers that depend on them."""
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
@@ -18,45 +18,45 @@ from butaca.web.context import (
     current_request,
     current_route,
     current_user,
+    serializer,
     set_freshness,
-    writer,
 )
-from butaca.web.outputs import Answer, MovieDetails, MoviePage
-from butaca.web.writing import Writer
+from butaca.web.outputs import MovieDetails, MoviePage, ResponseModel
+from butaca.web.serialization import Serializer
 
 REPLAY = "butaca.replay"
 """The key of the `Replay` in the WSGI environment, if the express lane can repeat the response."""
 
 FAILURE = "butaca.failure"
-"""The key of the exception that the express lane met, if any, so that nothing is tried twice."""
+"""The key of an exception that the express lane caught, so that nothing is tried twice."""
 
 Render = Callable[[models.User], tuple[bytes, Mapping[str, str]]]
-"""Writes the response for a user: its body, and the headers that depend on it. Raises Refusal."""
+"""Renders the response for a user: its body, and the headers that depend on it. Raises Refusal."""
 
 
 class Replay(NamedTuple):
-    """How the express lane can repeat a response: its route, role, freshness and writer."""
+    """How the express lane can repeat a response: its route, role, freshness and renderer."""
 
     route: str
     role: models.Role
-    """The role that is required to receive it."""
+    """The required role."""
 
     freshness: Freshness | None
     """`None` if the response does not age."""
 
     render: Render | None = None
-    """Writes the response for a user. `None` if it is the same for all users."""
+    """Renders the response for a user. `None` if it is the same for all users."""
 
     size: int = 0
     """The number of bytes that `render` keeps in memory."""
 
 
-MarksOf = Callable[[models.User, Iterable[int]], Mapping[int, models.Mark]]
+MarksLookup = Callable[[models.User, Iterable[int]], Mapping[int, models.Mark]]
 """Returns the marks of a user on movies, by movie ID."""
 
 
-class Bare(Response):
-    """A response that has no `Content-Type` unless it is given one. Flask's are `text/html`."""
+class UntypedResponse(Response):
+    """A response without a default `Content-Type`. Flask's default is `text/html`."""
 
     default_mimetype = None
 
@@ -73,120 +73,125 @@ class Entry(Protocol):
         """The language of its texts, as `xx-YY`."""
 
 
-def answer(
-    body: Answer, status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None
+def json_response(
+    body: ResponseModel, status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None
 ) -> Response:
     """Return a response with a body. Fields that were never set are omitted."""
-    return _answer(writer().write(body), status, headers)
+    return _json_response(serializer().serialize(body), status, headers)
 
 
-def entry_answer(
-    shape: type[Answer],
+def entry_response(
+    schema: type[ResponseModel],
     entry: Entry,
     status: int = HTTPStatus.OK,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """Return a response with a favorite or a rating."""
-    body = writer().write_with_movies(shape.of(entry), [entry.movie])
-    return _answer(body, status, {**_spoken([entry]), **(headers or {})})
+    body = serializer().serialize_with_movies(schema.of(entry), [entry.movie])
+    return _json_response(body, status, {**_content_language([entry]), **(headers or {})})
 
 
-def own(response: Response) -> Response:
-    """Let clients cache a user's own response, but revalidate it each time."""
+def require_revalidation(response: Response) -> Response:
+    """Let the client cache a response of one user, but revalidate it on each use."""
     return conditional(response, "private, no-cache")
 
 
-def own_page(shape: type[Answer], page: Page[Any]) -> Response:
+def page_response(schema: type[ResponseModel], page: Page[Any]) -> Response:
     """Return a response with a page of a user's list."""
-    body, headers = _written_page(writer(), shape, page, *_asked())
-    return own(_answer(body, headers=headers))
+    body, headers = _render_page(serializer(), schema, page, *_path_and_query())
+    return require_revalidation(_json_response(body, headers=headers))
 
 
-def my_page(shape: type[Answer], read: Callable[[models.User], Page[Any]]) -> Response:
+def replayable_page_response(
+    schema: type[ResponseModel], read: Callable[[models.User], Page[Any]]
+) -> Response:
     """Return a response with a page of the current user's list.
 
     `read` is called now, and again whenever the express lane repeats the response.
     """
-    by, asked = writer(), _asked()
+    body_serializer, path_and_query = serializer(), _path_and_query()
 
     def render(user: models.User) -> tuple[bytes, Mapping[str, str]]:
-        return _written_page(by, shape, read(user), *asked)
+        return _render_page(body_serializer, schema, read(user), *path_and_query)
 
-    return _rendered_per_user(render)
+    return _per_user_response(render)
 
 
-def _written_page(
-    by: Writer, shape: type[Answer], page: Page[Any], path: str, query: str
+def _render_page(
+    body_serializer: Serializer, schema: type[ResponseModel], page: Page[Any], path: str, query: str
 ) -> tuple[bytes, Mapping[str, str]]:
-    body = by.write_with_movies(shape.of(page), [entry.movie for entry in page.results])
-    return body, {**_page_links(page, path, query), **_spoken(page.results)}
+    body = body_serializer.serialize_with_movies(
+        schema.of(page), [entry.movie for entry in page.results]
+    )
+    return body, {**_page_links(page, path, query), **_content_language(page.results)}
 
 
-def _rendered_per_user(
+def _per_user_response(
     render: Render,
     freshness: Freshness | None = None,
     size: int = 0,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """Return the response for the current user, and let the express lane write it for others."""
+    """Return the response for the current user, and let the express lane render it for others."""
     if failure := current_request().environ.get(FAILURE):
         raise failure
-    body, of_body = render(current_user())
-    _tell(freshness, render, size)
-    return own(_answer(body, headers={**(headers or {}), **of_body}))
+    body, body_headers = render(current_user())
+    _allow_replay(freshness, render, size)
+    return require_revalidation(_json_response(body, headers={**(headers or {}), **body_headers}))
 
 
-def _tell(freshness: Freshness | None, render: Render | None = None, size: int = 0) -> None:
+def _allow_replay(freshness: Freshness | None, render: Render | None = None, size: int = 0) -> None:
     """Let the express lane repeat the response to the current request."""
-    asked, role = current_request(), required_role(current_route())
-    rule = cast("Rule", asked.url_rule).rule
-    asked.environ[REPLAY] = Replay(rule, role, freshness, render, size)
+    current, role = current_request(), required_role(current_route())
+    rule = cast("Rule", current.url_rule).rule
+    current.environ[REPLAY] = Replay(rule, role, freshness, render, size)
 
 
-def _spoken(entries: Iterable[Entry]) -> dict[str, str]:
+def _content_language(entries: Iterable[Entry]) -> dict[str, str]:
     """Return the `Content-Language` of entries (RFC 9110, 8.5), with each language once."""
     languages = dict.fromkeys(entry.language for entry in entries)
     return {"Content-Language": ", ".join(languages)} if languages else {}
 
 
 def catalogue_response(
-    shape: type[MoviePage] | type[MovieDetails],
+    schema: type[MoviePage] | type[MovieDetails],
     fetched: Fetched[Any],
-    marks_of: MarksOf | None = None,
+    marks_for: MarksLookup | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """Return a response with movies of the catalogue, their cache status and their lifetime.
 
-    With `marks_of`, each movie has the marks of the current user.
+    With `marks_for`, each movie includes the mark of the current user.
     """
-    if marks_of is None:
-        return shared_response(shape, fetched, headers)
-    found = _found(fetched.freshness)
-    unmarked = writer().unmarked(shape, fetched.value)
+    if marks_for is None:
+        return shared_response(schema, fetched, headers)
+    freshness = fetched.freshness
+    set_freshness(freshness)
+    template = serializer().movie_template(schema, fetched.value)
 
     def render(user: models.User) -> tuple[bytes, Mapping[str, str]]:
-        return unmarked.mark(marks_of(user, unmarked.movie_ids)), headers or {}
+        return template.render(marks_for(user, template.movie_ids)), headers or {}
 
-    return _rendered_per_user(render, fetched.freshness, unmarked.size, found)
+    return _per_user_response(render, freshness, template.size, _freshness_headers(freshness))
 
 
 def shared_response(
-    shape: type[Answer], fetched: Fetched[Any], headers: Mapping[str, str] | None = None
+    schema: type[ResponseModel], fetched: Fetched[Any], headers: Mapping[str, str] | None = None
 ) -> Response:
     """Return a response with data of the catalogue that is the same for all users."""
-    found = _found(freshness := fetched.freshness)
-    _tell(freshness)
-    whole = answer(shape.of(fetched.value), headers={**found, **(headers or {})})
-    return conditional(whole, f"private, max-age={_lifetime(freshness)}")
-
-
-def _found(freshness: Freshness) -> dict[str, str]:
-    """Return the headers that describe the freshness, and let it be logged and counted."""
+    freshness = fetched.freshness
     set_freshness(freshness)
+    _allow_replay(freshness)
+    all_headers = {**_freshness_headers(freshness), **(headers or {})}
+    response = json_response(schema.of(fetched.value), headers=all_headers)
+    return conditional(response, f"private, max-age={_lifetime(freshness)}")
+
+
+def _freshness_headers(freshness: Freshness) -> dict[str, str]:
     return {"Age": str(freshness.age), "Cache-Status": cache_status(freshness)}
 
 
-def _answer(
+def _json_response(
     body: bytes, status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None
 ) -> Response:
     return Response(body, status, headers, mimetype="application/json")
@@ -202,10 +207,10 @@ def _lifetime(freshness: Freshness) -> int:
 
 def cache_status(freshness: Freshness) -> str:
     """Return the value of `Cache-Status` (RFC 9211)."""
-    return f"butaca; {_how(freshness)}"
+    return f"butaca; {_cache_status_parameters(freshness)}"
 
 
-def _how(freshness: Freshness) -> str:
+def _cache_status_parameters(freshness: Freshness) -> str:
     match freshness.source:
         case Source.HIT:
             return f"hit; ttl={freshness.ttl}"
@@ -220,45 +225,45 @@ def _how(freshness: Freshness) -> str:
             return f"fwd=miss{stored}{collapsed}"
 
 
-def conditional(response: Response, cache_control: str, tag: str | None = None) -> Response:
+def conditional(response: Response, cache_control: str, etag: str | None = None) -> Response:
     """Add an ETag to a response, and turn it into a 304 if the client has it (RFC 9110, 13.1.2).
 
-    `tag` is the ETag of the body. Without it, the body is hashed.
+    `etag` is the ETag of the body, without quotes. If it is omitted, the body is hashed.
     """
     response.headers["Cache-Control"] = cache_control
-    response.set_etag(tag or tag_of(response.get_data()))
+    response.set_etag(etag or etag_for(response.get_data()))
     # Without this check, `make_conditional` would cost a tenth of a cached response.
     if "If-None-Match" in request.headers:
         response.make_conditional(without_codings(request.environ))
     return response
 
 
-def tag_of(body: bytes) -> str:
+def etag_for(body: bytes) -> str:
     """Return a hash of a body, for a strong `ETag` (RFC 9110, 8.8.3)."""
     return blake2b(body, digest_size=16).hexdigest()
 
 
 def page_links(page: Page[Any]) -> dict[str, str]:
     """Return the `Link` header of a page (RFC 8288)."""
-    return _page_links(page, *_asked())
+    return _page_links(page, *_path_and_query())
 
 
 def _page_links(page: Page[Any], path: str, query: str) -> dict[str, str]:
     return {"Link": _links(path, query, page.page, max(page.total_pages, 1))}
 
 
-def _asked() -> tuple[str, str]:
+def _path_and_query() -> tuple[str, str]:
     """Return the path and the query string of the current request."""
-    asked = current_request()
-    return asked.path, asked.query_string.decode()
+    current = current_request()
+    return current.path, current.query_string.decode()
 
 
 @lru_cache(maxsize=1024)
 def _links(path: str, query: str, page: int, last: int) -> str:
     numbers = {"first": 1, "prev": page - 1, "next": page + 1, "last": last}
-    given = dict(parse_qsl(query, keep_blank_values=True))
+    parameters = dict(parse_qsl(query, keep_blank_values=True))
     links = [
-        f'<{quote(path)}?{urlencode({**given, "page": number})}>; rel="{relation}"'
+        f'<{quote(path)}?{urlencode({**parameters, "page": number})}>; rel="{relation}"'
         for relation, number in numbers.items()
         if 1 <= number <= last
     ]
