@@ -311,7 +311,9 @@ def test_optional_fields_are_nullable() -> None:
         (outputs.Rating, models.Rating(make_details(), models.Stars(9), NOON)),
     ],
 )
-def test_serialized_entity_has_every_field(schema: type[outputs.ResponseModel], entity: object) -> None:
+def test_serialized_entity_has_every_field(
+    schema: type[outputs.ResponseModel], entity: object
+) -> None:
     serialized = schema.of(entity).model_dump(exclude_unset=True)
 
     assert serialized.keys() == SCHEMAS[schema.__name__]["properties"].keys() - {"me"}

@@ -541,7 +541,9 @@ def test_browser_may_read_every_header_of_the_api(call: Call, world: World) -> N
     # Headers that the Fetch standard exposes anyway, and headers that only browsers use.
     standard = {"Cache-Control", "Content-Length", "Content-Type", "Date", "Server", "Vary"}
 
-    headers = call.send(cors_client(world, TRUSTED, token=token), headers={"Origin": TRUSTED}).headers
+    headers = call.send(
+        cors_client(world, TRUSTED, token=token), headers={"Origin": TRUSTED}
+    ).headers
 
     returned = {name for name, _ in headers if not name.startswith("Access-Control-")}
     assert returned - standard - set(SECURITY) <= set(EXPOSED_HEADERS)

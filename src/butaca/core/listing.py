@@ -52,7 +52,7 @@ def _key(name: str, keys: Collection[SortKey]) -> SortKey:
     return SortKey(name)
 
 
-def fold_title(text: str) -> str:
+def fold_text(text: str) -> str:
     """Remove case and accents from a title or a search text, for sorting and searching."""
     # Fold case last: decomposing "№" and "™" yields capitals.
     letters = unicodedata.normalize("NFKD", text).casefold()

@@ -75,7 +75,9 @@ def _handle_validation_error(error: HTTPError) -> Response:
     """Convert APIFlask's error to a problem with our messages."""
     (location,) = error.detail
     cause = cast("ValidationError", error.__cause__)
-    return _handle_invalid_request(InvalidRequest(wording.field_errors(_LOCATIONS[location], cause)))
+    return _handle_invalid_request(
+        InvalidRequest(wording.field_errors(_LOCATIONS[location], cause))
+    )
 
 
 def _handle_http_exception(error: HTTPException) -> Response:

@@ -14,7 +14,7 @@ from butaca.core.listing import (
     ListQuery,
     SortKey,
     SortOrder,
-    fold_title,
+    fold_text,
     sort_order,
 )
 from butaca.core.models import MAX_ID, MAX_PAGE, Stars
@@ -66,7 +66,7 @@ def _stars(value: Any) -> Stars:
 
 def _more_than_accents(text: str) -> str:
     """Reject a text of only spaces and accents. Searches ignore accents, so it would match all."""
-    if not fold_title(text).strip():
+    if not fold_text(text).strip():
         raise ValueError(text)
     return text
 

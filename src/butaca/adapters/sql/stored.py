@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from butaca.core.listing import fold_title
+from butaca.core.listing import fold_text
 from butaca.core.models import MovieDetails, MovieRecord, Stars, Translation
 from butaca.core.translations import localized
 
@@ -85,4 +85,4 @@ def to_translation(text: str) -> Translation:
 def fold_title(title: str) -> str:
     """Normalize a title for sorting and searching: fold case and accents, and truncate it."""
     # PostgreSQL does not allow NUL in text.
-    return fold_title(title).replace("\0", "")[:MAX_TITLE_LENGTH]
+    return fold_text(title).replace("\0", "")[:MAX_TITLE_LENGTH]
