@@ -8,7 +8,7 @@ from http.client import HTTPConnection, HTTPMessage
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from benchmarks.surroundings import AUTHORIZED
+from benchmarks.testbed import AUTHORIZED
 from butaca.operator_error import OperatorError
 
 

@@ -11,7 +11,7 @@ from benchmarks.calls import Caller
 from benchmarks.load import Target
 from benchmarks.peers.nginx import write_configuration
 from benchmarks.processes import HOST, Server, new_port, serving
-from benchmarks.surroundings import AUTHORIZED, THREADS, Surroundings
+from benchmarks.testbed import AUTHORIZED, THREADS, Surroundings
 from benchmarks.trial import TRIES, Trial
 
 PEERS = Path(".venv-bench/bin")

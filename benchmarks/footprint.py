@@ -19,7 +19,7 @@ import psycopg
 import redis
 from sqlalchemy import insert, make_url
 
-from benchmarks.surroundings import MALLOC
+from benchmarks.testbed import MALLOC
 from butaca.adapters.cache.redis import entry_key
 from butaca.adapters.sql import Database, SqlLibrary
 from butaca.adapters.sql.tables import user_movies, users
@@ -29,7 +29,7 @@ from butaca.core.models import MovieRecord, Translation
 from butaca.core.ports import PopularQuery
 from butaca.sandbox import Sandbox
 from tests.builders import NOON, make_record, make_translation
-from tests.faults.pods import HOST, Pod, Town, ask, living
+from tests.faults.pods import HOST, Environment, Pod, ask
 from tests.own_postgresql import own_postgresql
 from tests.own_valkey import own_valkey
 from tests.processes import started
@@ -58,9 +58,9 @@ def measure(data: str | None) -> None:
         redis.Redis(port=valkey.port) as store,
     ):
         rows = [*_stored(postgres.url, tmdb)]
-        town = Town(Path(folder), tmdb, f"redis://{HOST}:{valkey.port}/0", postgres.url, started)
-        for each in living(town):
-            pod, other = each.pods(2, CACHE_TTL_SECONDS="3600", **MALLOC)
+        redis_url = f"redis://{HOST}:{valkey.port}/0"
+        with Environment(Path(folder), tmdb, redis_url, postgres.url, started) as env:
+            pod, other = env.pods(2, CACHE_TTL_SECONDS="3600", **MALLOC)
             rows += [*_kept(pod, store), *_costs(pod, other, store)]
     click.echo("| item | measured |\n| - | -: |")
     click.echo("\n".join(f"| {what} | {size} |" for what, size in rows))

@@ -10,7 +10,7 @@ from benchmarks.load import CONNECTIONS, Target
 from benchmarks.processes import Server
 from benchmarks.rounds import Series, side_by_side
 from benchmarks.stock import fill_cache, keepers
-from benchmarks.surroundings import AUTHORIZED, Surroundings
+from benchmarks.testbed import AUTHORIZED, Surroundings
 
 LONG_FRESH = {"CACHE_TTL_SECONDS": "36000"}
 BENDS = 1.25

@@ -25,7 +25,7 @@ from benchmarks.contenders import POPULAR
 from benchmarks.document import Document
 from benchmarks.growth import LONG_FRESH
 from benchmarks.progress import bar
-from benchmarks.surroundings import AUTHORIZED, THREADS, surroundings
+from benchmarks.testbed import AUTHORIZED, THREADS, surroundings
 from butaca.admission import Admission
 from butaca.app import create_from_environment, prepare
 from butaca.core.accounts import Accounts

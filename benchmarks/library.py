@@ -29,7 +29,7 @@ from butaca.core.listing import FAVORITE_KEYS, Filter, ListQuery, sort_order
 from butaca.core.models import MovieRecord, Stars, User
 from butaca.sandbox import Sandbox
 from tests.builders import ADMIN, ADMIN_TOKEN, CONSUMER, CONSUMER_TOKEN, NOON
-from tests.faults.pods import HOST, Town, living
+from tests.faults.pods import HOST, Environment
 from tests.own_postgresql import own_postgresql
 from tests.own_valkey import own_valkey
 from tests.processes import started
@@ -164,10 +164,9 @@ def _run(connection: psycopg.Connection[Any], statements: list[tuple[str, Any]])
 def _pod(url: str) -> Iterator[Callable[[Case], None]]:
     valkey: Any = own_valkey()
     with tempfile.TemporaryDirectory() as folder, valkey, Sandbox() as tmdb:
-        town = Town(Path(folder), tmdb, f"redis://{HOST}:{valkey.port}/0", url, started)
-        for each in living(town):
-            with closing(Wire(HOST, each.pod().port)) as wire:
-                yield lambda case: _ask(wire, case)
+        env = Environment(Path(folder), tmdb, f"redis://{HOST}:{valkey.port}/0", url, started)
+        with env, closing(Wire(HOST, env.pod().port)) as wire:
+            yield lambda case: _ask(wire, case)
 
 
 def _ask(wire: Wire, case: Case) -> None:

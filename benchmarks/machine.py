@@ -20,7 +20,7 @@ import redis
 
 from benchmarks.contenders import PEERS
 from benchmarks.filling import dsn
-from benchmarks.surroundings import Surroundings
+from benchmarks.testbed import Surroundings
 
 OURS = ("flask", "werkzeug", "granian", "apiflask", "pydantic", "sqlalchemy", "psycopg", "redis")
 THEIRS = ("fastapi", "fastapi-cache2", "uvicorn", "flask-caching", "gunicorn", "redis")

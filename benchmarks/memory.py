@@ -13,7 +13,7 @@ from benchmarks.load import Load, Target
 from benchmarks.machine import Neighbors, describe
 from benchmarks.processes import Server
 from benchmarks.stock import popular_path
-from benchmarks.surroundings import AUTHORIZED, surroundings
+from benchmarks.testbed import AUTHORIZED, surroundings
 
 KEYS, REQUESTS, LOOKS = 10_000, 1_000_000, 40
 MOST, FLAT = 120, 1.02
@@ -26,7 +26,7 @@ def measure(requests: int, keys: int, document: Document) -> None:
     """Send the requests, sample the memory meanwhile, and write the result into a document."""
     neighbors = Neighbors()
     with surroundings() as around, around.pod(**LONG_FRESH) as pod:
-        around.tmdb.heal()  # Without latency: it would only delay the one fetch of each key.
+        around.tmdb.clear_faults()  # No latency: it would only delay the one fetch of each key.
         neighbors.look()
         seen = [(float(asked), pod.memory() / 1e6) for asked in _ask(pod, requests, keys)]
         neighbors.look()

@@ -14,7 +14,7 @@ from benchmarks.growth import BENDS, FULL, Curve, Growth, Sizes
 from benchmarks.load import Load, Target
 from benchmarks.machine import Neighbors, describe
 from benchmarks.rounds import Series, side_by_side
-from benchmarks.surroundings import surroundings
+from benchmarks.testbed import surroundings
 from benchmarks.timings import Timing, Timings, timings
 
 

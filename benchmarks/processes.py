@@ -11,7 +11,7 @@ import psutil  # type: ignore[import-untyped]
 
 from butaca.operator_error import OperatorError
 from butaca.server import free_port
-from tests.faults.pods import until
+from tests.faults.pods import wait_until
 
 HOST = "127.0.0.1"
 SECONDS_TO_END = 30
@@ -55,7 +55,7 @@ class Server:
                 raise OperatorError(f"{self.name} exited: {self._log.read_text()[-2000:]}")
             return _is_open(self.port)
 
-        until(listens, seconds=60)
+        wait_until(listens, seconds=60)
 
     def end(self) -> None:
         """Terminate the process, and kill it if it does not exit in time."""

@@ -32,7 +32,7 @@ from butaca.adapters.sql import Database, schema
 from butaca.sandbox import Sandbox
 from butaca.server import free_port
 from tests.builders import CONSUMER_TOKEN
-from tests.faults.pods import HOST, SETTINGS, until
+from tests.faults.pods import HOST, SETTINGS, wait_until
 from tests.own_valkey import own_valkey
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "7"))
@@ -182,7 +182,7 @@ def _started(name: str, python: str, env: dict[str, str]) -> Iterator[Candidate]
         )
         candidate = Candidate(name, port, process)
         try:
-            until(lambda: process.poll() is not None or _seconds(port) is not None, seconds=30)
+            wait_until(lambda: process.poll() is not None or _seconds(port) is not None, seconds=30)
             if process.poll() is not None:
                 log.seek(0)
                 raise SystemExit(f"{name} did not start: {log.read().decode()}")
@@ -273,7 +273,7 @@ def _end(candidate: Candidate) -> str:
     people = [threading.Thread(target=ask_on, args=(n,), daemon=True) for n in range(THREADS)]
     for each in people:
         each.start()
-    until(lambda: min(asked) > 10)
+    wait_until(lambda: min(asked) > 10)
     started = time.monotonic()
     candidate.process.terminate()
     with suppress(subprocess.TimeoutExpired):

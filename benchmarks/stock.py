@@ -12,7 +12,7 @@ from benchmarks.calls import Caller
 from benchmarks.contenders import POPULAR
 from benchmarks.filling import add_movies, copy, dsn, favorite, record
 from benchmarks.processes import Server
-from benchmarks.surroundings import Surroundings
+from benchmarks.testbed import Surroundings
 from butaca.adapters.cache.redis import entry_key
 from butaca.adapters.sql import Database, SqlAccounts
 from butaca.core.accounts import digest

@@ -9,7 +9,7 @@ from benchmarks.calls import Answer, Caller
 from benchmarks.contenders import ASKING, FAVORITES, PEER_POPULAR, POPULAR, asking_flask
 from benchmarks.processes import Server
 from benchmarks.progress import bar
-from benchmarks.surroundings import TMDB_TOKEN, Surroundings
+from benchmarks.testbed import TMDB_TOKEN, Surroundings
 from butaca.operator_error import OperatorError
 from tests.faults.pods import new_path
 

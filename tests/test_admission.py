@@ -11,7 +11,7 @@ import pytest
 from werkzeug.exceptions import ServiceUnavailable
 
 from butaca.admission import ASIDE_OF_ONE, Admission, FairSemaphore, WaitingRoom, aside, enter
-from tests.faults.pods import until
+from tests.faults.pods import wait_until
 
 Environ = dict[str, Any]
 
@@ -66,7 +66,7 @@ def test_whoever_came_first_goes_first() -> None:
     waiting = [Thread(target=come, args=(number,)) for number in range(4)]
     for number, each in enumerate(waiting):
         each.start()
-        until(lambda: len(places._turns) > number)  # noqa: B023 - called here
+        wait_until(lambda: len(places._turns) > number)  # noqa: B023 - called here
     for number, each in enumerate(waiting):
         places.give_back()
         assert came.get(timeout=10) == number
@@ -87,7 +87,7 @@ def test_who_waits_waits_on_while_others_have_their_turn() -> None:
     with ThreadPoolExecutor(3) as others:
         for number in range(3):
             others.submit(places.take)
-            until(lambda: len(places._turns) > number)  # noqa: B023 - called here
+            wait_until(lambda: len(places._turns) > number)  # noqa: B023 - called here
         places._turns.append(turn)
         assert not places._comes(turn)
     assert turn.times == 4

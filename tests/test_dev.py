@@ -20,7 +20,7 @@ from butaca import dev
 from butaca.operator_error import OperatorError
 from butaca.server import bind, free_port
 from butaca.settings import Settings
-from tests.faults.pods import until
+from tests.faults.pods import wait_until
 from tests.nursery import Fork
 from tests.processes import SECONDS_TO_END, end, line_with, running
 
@@ -260,7 +260,9 @@ def test_its_redis_outlasts_what_is_in_progress_at_ctrl_c(tmp_path: Path) -> Non
         requests.put(f"{sandbox}/_sandbox/faults", json=[{"kind": "delay"}], timeout=10)
         with ThreadPoolExecutor(1) as threads:
             answer = threads.submit(paste, popular)
-            until(lambda: requests.get(f"{sandbox}/_sandbox/calls", timeout=10).json()["total"])
+            wait_until(
+                lambda: requests.get(f"{sandbox}/_sandbox/calls", timeout=10).json()["total"]
+            )
             os.killpg(process.pid, signal.SIGINT)  # As a terminal does.
             assert answer.result()["page"] == 1
         _, stderr = process.communicate(timeout=SECONDS_TO_END)

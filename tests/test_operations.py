@@ -31,7 +31,7 @@ from butaca.sandbox import Sandbox
 from tests.builders import make_record, make_translation
 from tests.deploy.test_guide import SECRET
 from tests.deploy.truth import read
-from tests.faults.pods import Pod, Town, living, new_path, until
+from tests.faults.pods import Environment, Pod, new_path, wait_until
 from tests.own_postgresql import empty, running_postgresql
 from tests.own_valkey import own_valkey
 
@@ -110,7 +110,7 @@ class Cluster:
     def _obey(self, rules: Path, text: str, *, lets_in: bool) -> None:
         rules.write_text(text)
         self.do("SELECT pg_reload_conf()")
-        until(lambda: answers(self.url_of("butaca")) is lets_in)
+        wait_until(lambda: answers(self.url_of("butaca")) is lets_in)
 
 
 def answers(url: str) -> bool:
@@ -150,9 +150,12 @@ def library(cluster: Cluster) -> Iterator[Database]:
 
 
 @pytest.fixture
-def town(library: Database, cluster: Cluster, tmp_path: Path, empty_redis: str) -> Iterator[Town]:
-    with Sandbox() as tmdb:
-        yield from living(Town(tmp_path, tmdb, empty_redis, cluster.url_of("butaca")))
+def env(
+    library: Database, cluster: Cluster, tmp_path: Path, empty_redis: str
+) -> Iterator[Environment]:
+    url = cluster.url_of("butaca")
+    with Sandbox() as tmdb, Environment(tmp_path, tmdb, empty_redis, url) as env:
+        yield env
 
 
 # What is said
@@ -280,11 +283,11 @@ def assert_it_serves(pod: Pod, token: str) -> None:
 
 
 def test_a_backup_made_while_somebody_writes_is_restored_whole(
-    cluster: Cluster, library: Database, town: Town, tmp_path: Path
+    cluster: Cluster, library: Database, env: Environment, tmp_path: Path
 ) -> None:
     ana, token = with_ana(library)
     with Writer(SqlLibrary(library), ana) as writer:
-        until(lambda: writer.written > 20)
+        wait_until(lambda: writer.written > 20)
         before, written = contents(library), writer.written
         shell(commands("Back up"), cluster.environment, tmp_path)
         assert writer.written > written
@@ -293,7 +296,7 @@ def test_a_backup_made_while_somebody_writes_is_restored_whole(
     shell(pasted.replace("deploy/", f"{ROOT}/deploy/"), cluster.environment, tmp_path)
     with closing(Database(there)) as database:
         assert_is_between(before, contents(database), after)
-    assert_it_serves(town.pod(DATABASE_URL=there, DEMO_USERS="false"), token)
+    assert_it_serves(env.pod(DATABASE_URL=there, DEMO_USERS="false"), token)
     # Whoever is added next gets an ID that nobody has.
     shell("butaca users add eva", {"DATABASE_URL": there})
 
@@ -303,7 +306,7 @@ def test_a_copy_of_sqlite_made_while_somebody_writes_is_whole(
 ) -> None:
     ana, _ = with_ana(sqlite)
     with Writer(SqlLibrary(sqlite), ana) as writer:
-        until(lambda: writer.written > 20)
+        wait_until(lambda: writer.written > 20)
         before = contents(sqlite)
         shell(commands("On SQLite"), {}, tmp_path)
     with closing(Database(f"sqlite:///{tmp_path / 'copy.db'}")) as copy:
@@ -335,18 +338,18 @@ class Caller(Busy):
     def goes_on(self) -> None:
         """Wait until they have called some more."""
         enough = self.got.total() + 20
-        until(lambda: self.got.total() > enough)
+        wait_until(lambda: self.got.total() > enough)
 
 
 def status(pod: Pod, token: str) -> int:
     return pod.get("/me", Authorization=f"Bearer {token}").status
 
 
-def test_a_user_changes_their_token_without_a_refusal(library: Database, town: Town) -> None:
+def test_a_user_changes_their_token_without_a_refusal(library: Database, env: Environment) -> None:
     ana, old = with_ana(library)
     (token,) = People(SqlAccounts(library)).tokens(ana)
     issue, revoke = commands("A user's token").split("\n\n")
-    environment, pod = {"DATABASE_URL": town.database_url}, town.pod()
+    environment, pod = {"DATABASE_URL": env.database_url}, env.pod()
     with Caller(pod, old) as caller:
         caller.goes_on()
         new = shell(f'{issue}\necho "$NEW"', environment).splitlines()[-1]
@@ -355,7 +358,7 @@ def test_a_user_changes_their_token_without_a_refusal(library: Database, town: T
         caller.token = new
         caller.goes_on()
         shell(revoke.replace("revoke 1", f"revoke {token.id}"), environment)
-        until(lambda: status(pod, old) == 401, seconds=5)
+        wait_until(lambda: status(pod, old) == 401, seconds=5)
         caller.goes_on()
     assert set(caller.got) == {200}
 
@@ -364,18 +367,18 @@ WENT_AWAY = "database.went_away"
 LONG = {"CACHE_TTL_SECONDS": "30", "TMDB_COOLDOWN_SECONDS": "30"}
 
 
-def test_pods_with_the_old_and_the_new_key_of_tmdb_share_what_is_kept(town: Town) -> None:
+def test_pods_with_the_old_and_the_new_key_of_tmdb_share_what_is_kept(env: Environment) -> None:
     with Sandbox(token="new-key") as renewed:
-        old = town.pod(**LONG)
-        new = town.pod(**LONG, TMDB_TOKEN="new-key", TMDB_BASE_URL=renewed.url)
+        old = env.pod(**LONG)
+        new = env.pod(**LONG, TMDB_TOKEN="new-key", TMDB_BASE_URL=renewed.url)
         first, second = new_path(), new_path()
         assert [pod.get(first).status for pod in (old, new)] == [200, 200]
         assert [pod.get(second).status for pod in (new, old)] == [200, 200]
-        assert (town.tmdb.calls.total, renewed.calls.total) == (1, 1)
+        assert (env.tmdb.calls.total, renewed.calls.total) == (1, 1)
 
 
-def test_a_key_that_is_refused_lets_tmdb_rest_for_its_own_pod_alone(town: Town) -> None:
-    good, bad = town.pod(**LONG), town.pod(**LONG, TMDB_TOKEN="bad-key")
+def test_a_key_that_is_refused_lets_tmdb_rest_for_its_own_pod_alone(env: Environment) -> None:
+    good, bad = env.pod(**LONG), env.pod(**LONG, TMDB_TOKEN="bad-key")
     kept = new_path()
     assert good.get(kept).status == 200
     assert bad.get(new_path()).status == 502
@@ -386,22 +389,22 @@ def test_a_key_that_is_refused_lets_tmdb_rest_for_its_own_pod_alone(town: Town) 
 
 
 @pytest.mark.parametrize(("key", "is_good"), [("sandbox-token", True), ("bad-key", False)])
-def test_a_key_of_tmdb_can_be_tried_beforehand(town: Town, key: str, is_good: bool) -> None:
-    pasted = commands("TMDB's key").replace("https://api.themoviedb.org/3", town.tmdb.url)
+def test_a_key_of_tmdb_can_be_tried_beforehand(env: Environment, key: str, is_good: bool) -> None:
+    pasted = commands("TMDB's key").replace("https://api.themoviedb.org/3", env.tmdb.url)
     done = subprocess.run(
         ["sh", "-c", pasted], env={**os.environ, "NEW": key}, capture_output=True, check=False
     )
     assert (done.returncode == 0) is is_good
 
 
-def test_the_role_that_serves_is_changed_for_another(cluster: Cluster, town: Town) -> None:
+def test_the_role_that_serves_is_changed_for_another(cluster: Cluster, env: Environment) -> None:
     create, shut = commands("The database's password").split("\n\n")
     with cluster.asking_for_passwords():
         cluster.do("ALTER ROLE butaca PASSWORD 'old'")
-        old = town.pod(DATABASE_URL=cluster.url_of("butaca", "butaca", "old"))
+        old = env.pod(DATABASE_URL=cluster.url_of("butaca", "butaca", "old"))
         shell(create, cluster.environment)
         cluster.do("ALTER ROLE butaca_b PASSWORD 'new'")
-        new = town.pod(DATABASE_URL=cluster.url_of("butaca", "butaca_b", "new"))
+        new = env.pod(DATABASE_URL=cluster.url_of("butaca", "butaca_b", "new"))
         both = [pod.call("POST", "/me/favorites", {"movie_id": 550}).status for pod in (old, new)]
         assert both == [201, 200]
         shell(shut, cluster.environment)
@@ -411,11 +414,11 @@ def test_the_role_that_serves_is_changed_for_another(cluster: Cluster, town: Tow
 
 
 def test_a_password_that_changes_under_a_pod_counts_when_it_connects(
-    cluster: Cluster, town: Town
+    cluster: Cluster, env: Environment
 ) -> None:
     with cluster.asking_for_passwords():
         cluster.do("ALTER ROLE butaca PASSWORD 'old'")
-        pod = town.pod(DATABASE_URL=cluster.url_of("butaca", "butaca", "old"))
+        pod = env.pod(DATABASE_URL=cluster.url_of("butaca", "butaca", "old"))
         assert pod.get("/me/favorites").status == 200
         cluster.do("ALTER ROLE butaca PASSWORD 'new'")
         assert pod.get("/me/favorites").status == 200
@@ -423,11 +426,11 @@ def test_a_password_that_changes_under_a_pod_counts_when_it_connects(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'butaca'"
         )
         # The first one notices that its connection is gone, the next that there is no other.
-        until(lambda: pod.get("/me/favorites").status == 503 and pod.errors_of(WENT_AWAY))
+        wait_until(lambda: pod.get("/me/favorites").status == 503 and pod.errors_of(WENT_AWAY))
         assert pod.get("/movies/popular").status == 200
 
 
-def test_redis_knows_two_passwords_while_pods_change_theirs(town: Town) -> None:
+def test_redis_knows_two_passwords_while_pods_change_theirs(env: Environment) -> None:
     add, drop = commands("Redis' password").split("\n\n")
     valkey: Any = own_valkey()
     with valkey, redis.Redis(port=valkey.port) as store:
@@ -435,7 +438,7 @@ def test_redis_knows_two_passwords_while_pods_change_theirs(town: Town) -> None:
         store.execute_command("AUTH", "OLD")
         urls = [f"redis://:{word}@127.0.0.1:{valkey.port}/0" for word in ("OLD", "NEW")]
         store.execute_command(*shlex.split(add, comments=True)[1:])
-        old, new = (town.pod(**LONG, REDIS_URL=url) for url in urls)
+        old, new = (env.pod(**LONG, REDIS_URL=url) for url in urls)
         path = new_path()
         assert old.get(path).cache_status == "butaca; fwd=miss; stored"
         assert new.get(path).is_fresh_hit

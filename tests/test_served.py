@@ -18,7 +18,7 @@ from butaca.sandbox import Sandbox
 from butaca.server import free_port
 from tests.builders import ADMIN_TOKEN, CONSUMER_TOKEN
 from tests.contract_client import UNPACK
-from tests.faults.pods import at_once
+from tests.faults.pods import run_concurrently
 from tests.many import keep_many
 from tests.processes import Process, end, line_with, running
 from tests.turns import Alone
@@ -125,7 +125,7 @@ def test_of_32_people_who_keep_the_same_movie_at_once_one_makes_it_a_favorite(
     _warm_up(served)
     keep = partial(served.post, "/me/favorites", {"movie_id": 550})
     with alone():
-        answers = at_once(*[partial(_insist, keep)] * 32)
+        answers = run_concurrently(*[partial(_insist, keep)] * 32)
     assert sorted(answer.status_code for answer in answers) == [200] * 31 + [201]
     assert len({answer.content for answer in answers}) == 1
     assert served.get("/me/favorites").json()["total_results"] == 1
@@ -138,7 +138,7 @@ def test_of_32_people_who_rate_the_same_movie_at_once_one_makes_the_rating(
     _warm_up(served)
     rate = partial(served.put, "/me/ratings/550", {"stars": 4.5})
     with alone():
-        answers = at_once(*[partial(_insist, rate)] * 32)
+        answers = run_concurrently(*[partial(_insist, rate)] * 32)
     assert sorted(answer.status_code for answer in answers) == [200] * 31 + [201]
     assert served.get("/me/ratings").json()["total_results"] == 1
 

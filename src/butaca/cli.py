@@ -167,7 +167,7 @@ def _started_sandbox(host: str, port: int, data: Path | None) -> "Sandbox":
 
     tmdb = Sandbox(data=data, host=host, port=port)
     try:
-        tmdb.break_with(*faults_from(os.environ.get("SANDBOX_FAULTS", "")))
+        tmdb.inject(*faults_from(os.environ.get("SANDBOX_FAULTS", "")))
         tmdb.start()
     except ValueError as error:
         raise OperatorError(f"SANDBOX_FAULTS: {error}") from error

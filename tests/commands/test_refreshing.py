@@ -20,12 +20,12 @@ from butaca.core.errors import CatalogueAnsweredNonsense
 from butaca.core.models import StoredMovie
 from butaca.core.refresh import Outcome
 from butaca.sandbox import Fault, Sandbox
-from butaca.sandbox.films.movies import own_movies
+from butaca.sandbox.films.movies import builtin_movies
 from tests.builders import CONSUMER, make_record
 from tests.nursery import Fork
 
-IDS = sorted(movie.id for movie in own_movies()[:30])
-CHANGED = sorted({movie.id for movie in own_movies()[::3]} & set(IDS))
+IDS = sorted(movie.id for movie in builtin_movies()[:30])
+CHANGED = sorted({movie.id for movie in builtin_movies()[::3]} & set(IDS))
 UNCHANGED = sorted(set(IDS) - set(CHANGED))
 SECONDS_TO_END = 30
 
@@ -143,7 +143,7 @@ def test_what_is_older_than_tmdb_permits_is_fetched_even_if_unchanged(stored: St
 
 def test_what_is_gone_is_marked_and_stays(stored: Stored) -> None:
     stored.stock(CHANGED[0], UNCHANGED[0])
-    stored.tmdb.break_with(Fault("deleted", ids=(UNCHANGED[0],)))
+    stored.tmdb.inject(Fault("deleted", ids=(UNCHANGED[0],)))
     told = stored.refresh()
     assert told.summary == summary(1, 0, 1, 0, 0)
     assert stored.movies()[UNCHANGED[0]].gone_at
@@ -163,7 +163,7 @@ def test_an_interrupted_refresh_is_resumed_where_it_was_cut(
     stored: Stored, end_by: signal.Signals
 ) -> None:
     stored.stock(*CHANGED)
-    stored.tmdb.break_with(Fault("hang", paths=f"/3/movie/{CHANGED[4]}"))
+    stored.tmdb.inject(Fault("hang", paths=f"/3/movie/{CHANGED[4]}"))
     told = stored.refresh_until_asked_for(CHANGED[4], end_by)
     assert told.status == 128 + end_by
     assert told.errors == []
@@ -171,7 +171,7 @@ def test_an_interrupted_refresh_is_resumed_where_it_was_cut(
         f"Stopped by {end_by.name}; the next run continues from here: {summary(4, 0, 0, 0, 0)}"
     )
 
-    stored.tmdb.heal()
+    stored.tmdb.clear_faults()
     stored.tmdb.calls.reset()
     assert stored.refresh().summary == summary(len(CHANGED) - 4, 0, 0, 0, 0)
     assert not [each for each in CHANGED[:4] if stored.tmdb.calls[f"/3/movie/{each}"]]
@@ -179,7 +179,7 @@ def test_an_interrupted_refresh_is_resumed_where_it_was_cut(
 
 def test_a_movie_that_makes_no_sense_is_told_and_passed_over(stored: Stored) -> None:
     stored.stock(*CHANGED)
-    stored.tmdb.break_with(Fault("object", paths=f"/3/movie/{CHANGED[1]}"))
+    stored.tmdb.inject(Fault("object", paths=f"/3/movie/{CHANGED[1]}"))
     told = stored.refresh()
     assert told.status == 0
     assert told.summary == summary(len(CHANGED) - 1, 0, 0, 0, 1)
@@ -191,7 +191,7 @@ def test_a_movie_that_makes_no_sense_is_told_and_passed_over(stored: Stored) -> 
 
 def test_a_tmdb_that_fails_stops_it_in_a_line(stored: Stored) -> None:
     stored.stock(*IDS, days=181)
-    stored.tmdb.break_with(Fault("503", paths="/3/movie/[0-9]*"))
+    stored.tmdb.inject(Fault("503", paths="/3/movie/[0-9]*"))
     told = stored.refresh()
     assert told.status == 1
     assert len(told.errors) == 11
@@ -225,7 +225,7 @@ def test_a_schema_that_is_not_current_is_told_in_a_line(stored: Stored, tmp_path
 
 def test_a_database_that_goes_away_is_told_after_what_was_done(stored: Stored) -> None:
     stored.stock(*CHANGED)
-    stored.tmdb.break_with(Fault("delay", paths=f"/3/movie/{CHANGED[1]}", seconds=0.5))
+    stored.tmdb.inject(Fault("delay", paths=f"/3/movie/{CHANGED[1]}", seconds=0.5))
     with stored.start() as process:
         while not stored.tmdb.calls[f"/3/movie/{CHANGED[1]}"]:
             Event().wait(0.01)
@@ -262,7 +262,7 @@ def test_two_at_once_do_no_harm(stored: Stored) -> None:
 
 def test_on_a_terminal_there_is_a_bar(stored: Stored) -> None:
     stored.stock(*CHANGED)
-    stored.tmdb.break_with(Fault("object", paths=f"/3/movie/{CHANGED[1]}"))
+    stored.tmdb.inject(Fault("object", paths=f"/3/movie/{CHANGED[1]}"))
     ours, theirs = pty.openpty()
     with stored.start(stderr=theirs) as process:
         os.close(theirs)

@@ -17,13 +17,12 @@ from tests.faults.pods import (
     HOST,
     SETTINGS,
     Answer,
+    Environment,
     Pod,
-    Town,
-    living,
     new_path,
     recover,
     strike,
-    until,
+    wait_until,
 )
 from tests.faults.test_redis_away import STATES
 from tests.own_postgresql import OwnPostgresql, own_postgresql
@@ -59,13 +58,13 @@ TMDB: dict[str, Fault | None] = {
 
 def main() -> None:
     """Write one table each for TMDB, Redis and the database."""
-    with tempfile.TemporaryDirectory() as folder, _city(Path(folder)) as (town, valkey, postgres):
-        pod = town.pod(**{**PRODUCTION, **QUICK})
+    with tempfile.TemporaryDirectory() as folder, _city(Path(folder)) as (env, valkey, postgres):
+        pod = env.pod(**{**PRODUCTION, **QUICK})
         _write("| TMDB | stale entry cached | nothing cached | calls |", "| - | - | - | - |")
         for name, fault in TMDB.items():
-            _write(f"| {name} | {' | '.join(_tmdb(pod, town.tmdb, fault))} |")
-        town.tmdb.heal()
-        pod = town.pod(**PRODUCTION)
+            _write(f"| {name} | {' | '.join(_tmdb(pod, env.tmdb, fault))} |")
+        env.tmdb.clear_faults()
+        pod = env.pod(**PRODUCTION)
         _write("", "| Redis | slowest of 50 hits | slowest of 50 misses |", "| - | - | - |")
         for name, ruin, mend in _redis_states(valkey):
             _write(f"| {name} | {' | '.join(_redis(pod, ruin, mend))} |")
@@ -75,12 +74,12 @@ def main() -> None:
 
 
 @contextmanager
-def _city(folder: Path) -> Iterator[tuple[Town, Any, OwnPostgresql]]:
+def _city(folder: Path) -> Iterator[tuple[Environment, Any, OwnPostgresql]]:
     valkey: Any = own_valkey()
     with valkey, own_postgresql() as postgres, Sandbox() as tmdb:
-        town = Town(folder, tmdb, f"redis://{HOST}:{valkey.port}/0", postgres.url)
-        for each in living(town):
-            yield each, valkey, postgres
+        env = Environment(folder, tmdb, f"redis://{HOST}:{valkey.port}/0", postgres.url)
+        with env:
+            yield env, valkey, postgres
 
 
 def _tmdb(pod: Pod, tmdb: Sandbox, fault: Fault | None) -> Iterator[str]:
@@ -90,7 +89,7 @@ def _tmdb(pod: Pod, tmdb: Sandbox, fault: Fault | None) -> Iterator[str]:
     strike(tmdb, fault)
     stale = pod.get_after_ttl(path)
     yield _told(stale)
-    until(lambda: "miss" in stale.cache_status or pod.errors_of("tmdb.call_failed"))
+    wait_until(lambda: "miss" in stale.cache_status or pod.errors_of("tmdb.call_failed"))
     recover(pod, tmdb)
     tmdb.calls.reset()
     strike(tmdb, fault)
@@ -115,7 +114,7 @@ def _redis(pod: Pod, ruin: Change, mend: Change) -> Iterator[str]:
     yield _slowest(pod, lambda: path)
     yield _slowest(pod, new_path)
     mend()
-    until(lambda: _is_back(pod), seconds=30)
+    wait_until(lambda: _is_back(pod), seconds=30)
 
 
 def _is_back(pod: Pod) -> bool:
@@ -136,7 +135,7 @@ def _database(pod: Pod, ruin: Change, mend: Change) -> Iterator[str]:
     yield f"{_told(first)}, then {_time(second)}"
     yield _slowest(pod, lambda: path)
     mend()
-    until(lambda: pod.get("/me/favorites").status == 200, seconds=30)
+    wait_until(lambda: pod.get("/me/favorites").status == 200, seconds=30)
 
 
 def _slowest(pod: Pod, choose: Callable[[], str]) -> str:

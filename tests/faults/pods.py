@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from itertools import count
 from pathlib import Path
 from random import SystemRandom
 from threading import Barrier, Event
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from butaca.sandbox import Fault, Sandbox
 from tests.builders import ADMIN_TOKEN, CONSUMER_TOKEN
@@ -30,7 +30,7 @@ HOST = "127.0.0.1"
 TTL = 0.3
 COOLDOWN = 0.3
 DEADLINE = 1.5
-GRACE = 0.5
+DEADLINE_MARGIN = 0.5
 """Seconds by which a request may exceed the deadline of its calls."""
 
 PATIENCE = 0.5
@@ -57,7 +57,7 @@ SETTINGS = {
 """Times of a fraction of a second, so that entries expire and cooldowns end in real time."""
 
 
-def until(condition: Callable[[], T | None], seconds: float = 10.0) -> T:
+def wait_until(condition: Callable[[], T | None], seconds: float = 10.0) -> T:
     """Return the value of a condition as soon as it is true. Raises AssertionError on timeout."""
     give_up = time.monotonic() + seconds
     while not (found := condition()):
@@ -66,7 +66,7 @@ def until(condition: Callable[[], T | None], seconds: float = 10.0) -> T:
     return found
 
 
-def at_once(*calls: Callable[[], T]) -> list[T]:
+def run_concurrently(*calls: Callable[[], T]) -> list[T]:
     """Make all calls at the same moment; return their results."""
     start = Barrier(len(calls))
 
@@ -96,7 +96,7 @@ def crowd(pods: list["Pod"], path: str, number: int = 500) -> list["Answer"]:
 def strike(tmdb: Sandbox, fault: Fault | None) -> None:
     """Make TMDB fail. Without a fault, stop it."""
     if fault:
-        tmdb.break_with(fault)
+        tmdb.inject(fault)
     else:
         tmdb.stop()
 
@@ -105,13 +105,13 @@ def heal(tmdb: Sandbox) -> None:
     """Make TMDB healthy, and start it if it is stopped."""
     if tmdb._listener is None:
         tmdb.start()
-    tmdb.heal()
+    tmdb.clear_faults()
 
 
 def recover(pod: "Pod", tmdb: Sandbox) -> None:
     """Make TMDB healthy, and wait until a pod calls it successfully."""
     heal(tmdb)
-    until(lambda: pod.get(new_path()).status == 200, seconds=30)
+    wait_until(lambda: pod.get(new_path()).status == 200, seconds=30)
 
 
 _numbers = count(676)
@@ -281,7 +281,7 @@ class Pod:
             answer = self.get(path)
             return None if answer.is_fresh_hit else answer
 
-        return until(ask)
+        return wait_until(ask)
 
     def errors(self) -> list[Line]:
         """Return the lines of stderr since the last `forget`, except those of every start."""
@@ -300,7 +300,7 @@ class Pod:
         self._read = self._stderr.stat().st_size
 
     def wait_until_up(self) -> "Pod":
-        until(self._is_up, seconds=30)
+        wait_until(self._is_up, seconds=30)
         return self
 
     def tell_to_end(self) -> None:
@@ -340,7 +340,7 @@ class Pod:
             return stderr.read().decode()
 
 
-class Town:
+class Environment:
     """One TMDB, one Redis, one database, and the pods that a test starts with them."""
 
     def __init__(
@@ -379,7 +379,10 @@ class Town:
         self._pods.append(pod)
         return pod
 
-    def end(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         """Stop all pods at the same time."""
         for pod in self._pods:
             if pod.process.poll() is None:
@@ -387,11 +390,3 @@ class Town:
         with ExitStack() as all_of_them:  # Stops the others even if one does not exit.
             for pod in self._pods:
                 all_of_them.callback(pod.end)
-
-
-def living(town: Town) -> Iterator[Town]:
-    """Yield a town, and stop its pods afterwards."""
-    try:
-        yield town
-    finally:
-        town.end()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.faults.pods import Town, new_path
+from tests.faults.pods import Environment, new_path
 
 SHIFTED = """
 import time
@@ -16,23 +16,23 @@ time.time_ns = lambda: true_time_ns() + {seconds} * 10**9
 
 @pytest.mark.parametrize("seconds", [300, -300])
 def test_freshness_holds_on_a_pod_whose_clock_is_off(
-    town: Town, startup: Callable[[str], dict[str, str]], seconds: int
+    env: Environment, startup: Callable[[str], dict[str, str]], seconds: int
 ) -> None:
     shifted = startup(SHIFTED.format(seconds=seconds))
-    right, wrong = town.launch(CACHE_TTL_SECONDS="1"), town.launch(CACHE_TTL_SECONDS="1", **shifted)
+    right, wrong = env.launch(CACHE_TTL_SECONDS="1"), env.launch(CACHE_TTL_SECONDS="1", **shifted)
     path = new_path()
     right.wait_until_up()
     wrong.wait_until_up()
     for writer, reader in ((right, wrong), (wrong, right)):
-        town.tmdb.calls.reset()
+        env.tmdb.calls.reset()
         written = writer.get_after_ttl(path)
         assert written.cache_status == "butaca; fwd=miss; stored"
         read = reader.get(path)
         assert read.is_fresh_hit
         assert read.age == 0
-        assert town.tmdb.calls.total == 1
+        assert env.tmdb.calls.total == 1
         again = reader.get_after_ttl(path)
         assert again.cache_status == "butaca; fwd=miss; stored"
         assert again.came - written.asked >= 1
         assert again.asked - written.came < 1.5
-        assert town.tmdb.calls.total == 2
+        assert env.tmdb.calls.total == 2

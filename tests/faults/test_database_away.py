@@ -12,7 +12,16 @@ from sqlalchemy import text
 from butaca.adapters.sql import Database
 from butaca.sandbox import Fault, Sandbox
 from tests.builders import ADMIN_TOKEN
-from tests.faults.pods import Answer, Pod, Town, at_once, heal, living, new_path, recover, until
+from tests.faults.pods import (
+    Answer,
+    Environment,
+    Pod,
+    heal,
+    new_path,
+    recover,
+    run_concurrently,
+    wait_until,
+)
 from tests.own_postgresql import OwnPostgresql, own_postgresql
 from tests.own_valkey import own_valkey
 
@@ -30,17 +39,17 @@ tests before."""
 @pytest.fixture(scope="session")
 def fragile_town(
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[tuple[Town, Pod, OwnPostgresql]]:
-    """A town with one pod, and a database that all tests of one process break in turn."""
+) -> Iterator[tuple[Environment, Pod, OwnPostgresql]]:
+    """A env with one pod, and a database that all tests of one process break in turn."""
     folder = tmp_path_factory.mktemp("fragile")
     with own_postgresql() as postgres, own_valkey() as valkey, Sandbox() as tmdb:
         redis_url = f"redis://127.0.0.1:{valkey.port}/0"
-        for town in living(Town(folder, tmdb, redis_url, postgres.url)):
-            yield town, town.pod(), postgres
+        with Environment(folder, tmdb, redis_url, postgres.url) as env:
+            yield env, env.pod(), postgres
 
 
 @pytest.fixture
-def postgres(fragile_town: tuple[Town, Pod, OwnPostgresql]) -> OwnPostgresql:
+def postgres(fragile_town: tuple[Environment, Pod, OwnPostgresql]) -> OwnPostgresql:
     """The database, up again, whatever was done to it."""
     postgres = fragile_town[2]
     postgres.wake()
@@ -49,22 +58,24 @@ def postgres(fragile_town: tuple[Town, Pod, OwnPostgresql]) -> OwnPostgresql:
 
 
 @pytest.fixture
-def town(fragile_town: tuple[Town, Pod, OwnPostgresql], postgres: OwnPostgresql) -> Town:
-    """The town, with nothing kept in it."""
-    town = fragile_town[0]
-    heal(town.tmdb)
+def env(
+    fragile_town: tuple[Environment, Pod, OwnPostgresql], postgres: OwnPostgresql
+) -> Environment:
+    """The env, with nothing kept in it."""
+    env = fragile_town[0]
+    heal(env.tmdb)
     with closing(Database(postgres.url)) as database, database.writing() as connection:
         connection.execute(text("TRUNCATE movies CASCADE"))
-    return town
+    return env
 
 
 @pytest.fixture
-def pod(fragile_town: tuple[Town, Pod, OwnPostgresql], town: Town) -> Pod:
+def pod(fragile_town: tuple[Environment, Pod, OwnPostgresql], env: Environment) -> Pod:
     """A pod that has seen the consumer, who keeps a movie."""
     pod = fragile_town[1]
-    until(lambda: _keep(pod, 550) in {200, 201})
-    recover(pod, town.tmdb)
-    town.tmdb.calls.reset()
+    wait_until(lambda: _keep(pod, 550) in {200, 201})
+    recover(pod, env.tmdb)
+    env.tmdb.calls.reset()
     pod.forget()
     return pod
 
@@ -115,7 +126,7 @@ def test_a_database_that_comes_back_is_used_again_without_a_restart(
     postgres.kill()
     assert_says_when_to_come_back(pod.get("/me/favorites"))
     postgres.start()
-    until(lambda: pod.get("/me/favorites").status == 200)
+    wait_until(lambda: pod.get("/me/favorites").status == 200)
     assert favorites_of(pod) == {550}
     assert_movies_go_on(pod)
     assert pod.probe("/readyz") == 200
@@ -133,7 +144,7 @@ def test_no_write_that_was_answered_2xx_is_lost(pod: Pod, postgres: OwnPostgresq
     ids = [each["id"] for n in (1, 2, 3) for each in _popular(pod, n)]
     with ThreadPoolExecutor(4) as threads:
         writes = [threads.submit(_keep, pod, movie_id) for movie_id in ids]
-        until(lambda: sum(write.done() for write in writes) >= 15)
+        wait_until(lambda: sum(write.done() for write in writes) >= 15)
         postgres.kill()
         statuses = [write.result() for write in writes]
     postgres.start()
@@ -184,7 +195,7 @@ def test_with_the_database_hung_movies_go_on_and_own_lists_are_503(
         for each in own:
             assert_says_when_to_come_back(each.result())
     postgres.wake()
-    until(lambda: pod.get("/me/favorites").status == 200)
+    wait_until(lambda: pod.get("/me/favorites").status == 200)
     assert favorites_of(pod) == {550}
 
 
@@ -207,7 +218,7 @@ def test_a_database_that_hung_is_told_once_on_the_way_down_and_once_on_the_way_u
     for _ in range(3):
         pod.get("/me/favorites")
     postgres.wake()
-    until(lambda: pod.get("/me/favorites").status == 200)
+    wait_until(lambda: pod.get("/me/favorites").status == 200)
     down, up = pod.errors()
     assert (down["level"], down["event"]) == ("error", "database.went_away")
     assert down["reason"] in SILENCES
@@ -235,11 +246,11 @@ def test_with_the_database_hung_many_own_lists_do_not_hold_up_the_movies(
 
 
 def test_with_tmdb_and_the_database_hung_what_is_kept_goes_on(
-    town: Town, postgres: OwnPostgresql
+    env: Environment, postgres: OwnPostgresql
 ) -> None:
-    pod = town.pod(CACHE_TTL_SECONDS="60")
+    pod = env.pod(CACHE_TTL_SECONDS="60")
     pod.get("/movies/popular")
-    town.tmdb.break_with(Fault("hang"))
+    env.tmdb.inject(Fault("hang"))
     postgres.hang()
     with ThreadPoolExecutor(60) as threads:
         own = [threads.submit(pod.get, "/me/favorites") for _ in range(30)]
@@ -256,7 +267,7 @@ def test_a_database_that_hangs_for_a_moment_costs_no_request(
     postgres.hang()
     with ThreadPoolExecutor(1) as threads:
         own = threads.submit(favorites_of, pod)
-        until(moment)
+        wait_until(moment)
         assert not own.done()
         postgres.wake()
         assert own.result() == {550}
@@ -268,9 +279,9 @@ def test_a_database_that_hung_is_used_again_and_no_write_is_lost(
     ids = [each["id"] for n in (1, 2, 3) for each in _popular(pod, n)]
     with ThreadPoolExecutor(4) as threads:
         writes = [threads.submit(_keep, pod, movie_id) for movie_id in ids]
-        until(lambda: sum(write.done() for write in writes) >= 15)
+        wait_until(lambda: sum(write.done() for write in writes) >= 15)
         postgres.hang()
-        until(lambda: all(write.done() for write in writes))
+        wait_until(lambda: all(write.done() for write in writes))
         postgres.wake()
     assert_all_that_was_promised_is_there(pod, ids, [write.result() for write in writes])
     assert _keep(pod, ids[-1]) in {200, 201}
@@ -282,7 +293,7 @@ def test_a_slow_database_keeps_what_it_promised_and_does_not_hold_up_the_movies(
 ) -> None:
     ids = [each["id"] for n in (1, 2) for each in _popular(pod, n)][:30]
     with ThreadPoolExecutor(1) as threads, slow_favorites(postgres, seconds=0.4):
-        writing = threads.submit(at_once, *(partial(_keep, pod, each) for each in ids))
+        writing = threads.submit(run_concurrently, *(partial(_keep, pod, each) for each in ids))
         assert_hits_go_on_until(pod, writing.done)
         statuses = writing.result()
     assert {200, 201} & set(statuses)
@@ -324,7 +335,7 @@ def assert_all_that_was_promised_is_there(
 ) -> None:
     assert set(statuses) <= {200, 201, 503}
     assert 503 in statuses
-    until(lambda: pod.get("/me/favorites").status == 200)
+    wait_until(lambda: pod.get("/me/favorites").status == 200)
     promised = {movie_id for movie_id, status in zip(ids, statuses, strict=True) if status < 300}
     assert promised <= favorites_of(pod)
 

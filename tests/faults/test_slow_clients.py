@@ -12,7 +12,7 @@ import pytest
 from butaca.connections import MOST
 from butaca.sandbox import Fault
 from tests.builders import ADMIN_TOKEN, CONSUMER_TOKEN
-from tests.faults.pods import HOST, Answer, Pod, Town, ask, new_path, receive, until
+from tests.faults.pods import HOST, Answer, Environment, Pod, ask, new_path, receive, wait_until
 
 QUICKER = """
 import butaca.connections
@@ -37,15 +37,15 @@ def everything(sock: socket.socket) -> bytes:
 
 
 @pytest.fixture
-def quick(town: Town, startup: Callable[[str], dict[str, str]]) -> Pod:
+def quick(env: Environment, startup: Callable[[str], dict[str, str]]) -> Pod:
     """A pod which loses its patience sooner than in production."""
-    return town.pod(THREADS="8", **startup(QUICKER))
+    return env.pod(THREADS="8", **startup(QUICKER))
 
 
 def test_a_head_that_comes_byte_by_byte_is_cut_off(quick: Pod) -> None:
     with connect(quick) as sock:
         sock.sendall(b"GET /livez HTTP/1.1\r\nX-Slow: ")
-        until(lambda: drip(sock), seconds=3)
+        wait_until(lambda: drip(sock), seconds=3)
 
 
 def test_a_connection_over_which_nobody_asks_is_closed(quick: Pod) -> None:
@@ -64,7 +64,7 @@ def test_who_sends_too_many_halves_of_bodies_keeps_only_themselves_out(quick: Po
     with ExitStack() as stack:
         for _ in range(20):
             stack.enter_context(connect(quick)).sendall(HALF)
-        refused = until(lambda: refusal(quick))
+        refused = wait_until(lambda: refusal(quick))
         assert refused.json["code"] == "overloaded"
         assert refused.retry_after == 1
         as_admin = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
@@ -86,7 +86,7 @@ def test_a_connection_with_half_a_body_is_cut_off(quick: Pod) -> None:
 def test_a_body_that_comes_byte_by_byte_is_cut_off(quick: Pod) -> None:
     with connect(quick) as sock:
         sock.sendall(HALF.replace(b"14", b"9999"))
-        until(lambda: drip(sock), seconds=6)
+        wait_until(lambda: drip(sock), seconds=6)
 
 
 def drip(sock: socket.socket) -> bool:
@@ -176,18 +176,18 @@ def test_who_takes_nothing_of_the_answers_is_cut_off(quick: Pod) -> None:
                 return True
             return False
 
-        until(is_cut_off, seconds=8)
+        wait_until(is_cut_off, seconds=8)
 
 
 def test_where_all_places_are_taken_the_next_are_told_so_and_probes_are_answered(
-    town: Town,
+    env: Environment,
 ) -> None:
-    pod = town.pod(THREADS="1", TMDB_READ_TIMEOUT="4", TMDB_DEADLINE="4")
+    pod = env.pod(THREADS="1", TMDB_READ_TIMEOUT="4", TMDB_DEADLINE="4")
     assert pod.get("/movies/popular").status == 200
-    town.tmdb.break_with(Fault("delay", seconds=3))
+    env.tmdb.inject(Fault("delay", seconds=3))
     with ThreadPoolExecutor(2) as threads:
         slow = threads.submit(pod.get, new_path())
-        until(lambda: town.tmdb.calls.total == 2)
+        wait_until(lambda: env.tmdb.calls.total == 2)
         first = pod.get("/movies/popular")
         second = pod.get("/movies/popular")
         assert pod.probe("/livez", timeout=0.9) == 200
@@ -209,8 +209,8 @@ def many_files() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("many_files")
-def test_beside_a_thousand_idle_connections_a_stranger_is_answered(town: Town) -> None:
-    pod = town.pod()
+def test_beside_a_thousand_idle_connections_a_stranger_is_answered(env: Environment) -> None:
+    pod = env.pod()
     with ExitStack() as stack:
         for _ in range(1100):
             stack.enter_context(connect(pod))

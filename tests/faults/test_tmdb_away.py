@@ -8,7 +8,17 @@ import pytest
 
 from butaca.sandbox import Fault, Sandbox
 from tests.black_hole import black_hole
-from tests.faults.pods import DEADLINE, GRACE, PATIENCE, Answer, Pod, Town, new_path, strike, until
+from tests.faults.pods import (
+    DEADLINE,
+    DEADLINE_MARGIN,
+    PATIENCE,
+    Answer,
+    Environment,
+    Pod,
+    new_path,
+    strike,
+    wait_until,
+)
 
 CODES = {
     502: {"catalogue-garbled", "catalogue-answered-nonsense"},
@@ -78,7 +88,7 @@ def rows(*, slow: bool) -> pytest.MarkDecorator:
 
 
 def assert_is_in_time(answer: Answer) -> None:
-    assert answer.seconds < DEADLINE + GRACE
+    assert answer.seconds < DEADLINE + DEADLINE_MARGIN
 
 
 def assert_is_stale(answer: Answer, good: Answer, upstream_status: int | None) -> None:
@@ -92,20 +102,20 @@ def assert_is_stale(answer: Answer, good: Answer, upstream_status: int | None) -
 
 def assert_was_told(pod: Pod, answer: Answer, row: Row, served: str) -> None:
     """One line on stderr, and not a second one of anything else; perhaps after the answer."""
-    (line,) = until(pod.errors)
+    (line,) = wait_until(pod.errors)
     assert line["level"] == "error"
     assert line["event"] == "tmdb.call_failed"
     assert line["tries"] == max(row.calls, row.tries)
     assert line["upstream_status"] == row.upstream_status
     assert line["served"] == served
     assert line["request_id"] == answer.headers["X-Request-Id"]
-    assert line["seconds"] <= (DEADLINE + GRACE if row.is_slow else answer.seconds)
+    assert line["seconds"] <= (DEADLINE + DEADLINE_MARGIN if row.is_slow else answer.seconds)
 
 
 def assert_was_not_waited_for(stale: Answer, good: Answer) -> None:
     assert (stale.status, stale.body) == (200, good.body)
     assert re.fullmatch(r"butaca; hit; ttl=-\d; detail=updating", stale.cache_status)
-    assert stale.seconds < PATIENCE + GRACE
+    assert stale.seconds < PATIENCE + DEADLINE_MARGIN
 
 
 @rows(slow=False)
@@ -149,10 +159,10 @@ def test_with_nothing_kept_the_failure_has_its_status(pod: Pod, tmdb: Sandbox, r
 def test_the_age_counts_the_time_that_was_waited(pod: Pod, tmdb: Sandbox) -> None:
     path = new_path()
     good = pod.get(path)
-    tmdb.break_with(Fault("hang"))
+    tmdb.inject(Fault("hang"))
     stale = pod.get_after_ttl(path)
     assert stale.came - good.came - 1 < stale.age <= stale.came - good.asked
-    until(pod.errors)
+    wait_until(pod.errors)
 
 
 def test_a_bad_key_serves_stale_and_alarms(pod: Pod, tmdb: Sandbox) -> None:
@@ -183,11 +193,11 @@ def test_two_failures_and_then_an_answer_make_a_fresh_one(
     pod: Pod, tmdb: Sandbox, kind: str
 ) -> None:
     path = new_path()
-    tmdb.break_with(Fault(kind, times=2))
+    tmdb.inject(Fault(kind, times=2))
     first = pod.get(path)
     assert (first.status, first.cache_status) == (200, "butaca; fwd=miss; stored")
     assert tmdb.calls.total == 3
-    tmdb.break_with(Fault(kind, times=2))
+    tmdb.inject(Fault(kind, times=2))
     second = pod.get_after_ttl(path)
     assert (second.status, second.cache_status) == (200, "butaca; fwd=miss; stored")
     assert second.body == first.body
@@ -198,7 +208,7 @@ def test_two_failures_and_then_an_answer_make_a_fresh_one(
 def test_gzip_that_nobody_announced_is_read(pod: Pod, tmdb: Sandbox) -> None:
     path = new_path()
     good = pod.get(path)
-    tmdb.break_with(Fault("gzip"))
+    tmdb.inject(Fault("gzip"))
     again = pod.get_after_ttl(path)
     assert (again.status, again.cache_status) == (200, "butaca; fwd=miss; stored")
     assert again.body == good.body
@@ -211,7 +221,7 @@ def test_a_movie_that_is_gone_from_tmdb_stays_a_favorite(pod: Pod, tmdb: Sandbox
     kept = pod.call("POST", "/me/favorites", {"movie_id": 550})
     assert kept.status == 201
     assert pod.get("/movies/550").status == 200
-    tmdb.break_with(Fault("deleted", ids=(550,)))
+    tmdb.inject(Fault("deleted", ids=(550,)))
     gone = pod.get_after_ttl("/movies/550")
     assert (gone.status, gone.json["code"]) == (404, "movie-not-found")
     assert pod.get("/me/favorites/550").body == kept.body
@@ -222,14 +232,14 @@ def test_a_movie_that_is_gone_from_tmdb_stays_a_favorite(pod: Pod, tmdb: Sandbox
     assert pod.errors() == []
 
 
-def test_that_there_is_no_such_movie_is_an_answer_and_is_asked_once(town: Town) -> None:
-    pod = town.pod(CACHE_TTL_SECONDS="30")
-    town.tmdb.break_with(Fault("404"))
+def test_that_there_is_no_such_movie_is_an_answer_and_is_asked_once(env: Environment) -> None:
+    pod = env.pod(CACHE_TTL_SECONDS="30")
+    env.tmdb.inject(Fault("404"))
     answers = [pod.get("/movies/551") for _ in range(3)]
     assert [(answer.status, answer.json["code"]) for answer in answers] == [
         (404, "movie-not-found")
     ] * 3
-    assert town.tmdb.calls.total == 1
+    assert env.tmdb.calls.total == 1
     assert pod.errors() == []
 
 
@@ -282,9 +292,9 @@ def settings(
 
 @each_nowhere
 def test_with_tmdb_out_of_reach_what_another_pod_kept_is_served_stale(
-    town: Town, settings: dict[str, str], nowhere: Nowhere
+    env: Environment, settings: dict[str, str], nowhere: Nowhere
 ) -> None:
-    seeing, blind = town.launch(), town.launch(**settings)
+    seeing, blind = env.launch(), env.launch(**settings)
     path = new_path()
     good = seeing.wait_until_up().get(path)
     stale = blind.wait_until_up().get_after_ttl(path)
@@ -297,9 +307,9 @@ def test_with_tmdb_out_of_reach_what_another_pod_kept_is_served_stale(
 
 @each_nowhere
 def test_with_tmdb_out_of_reach_and_nothing_kept_it_is_503(
-    town: Town, settings: dict[str, str], nowhere: Nowhere
+    env: Environment, settings: dict[str, str], nowhere: Nowhere
 ) -> None:
-    pod = town.pod(**settings)
+    pod = env.pod(**settings)
     answer = pod.get(new_path())
     assert (answer.status, answer.json["code"]) == (503, "catalogue-unavailable")
     assert answer.retry_after == 1

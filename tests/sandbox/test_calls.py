@@ -36,7 +36,7 @@ def test_calls_can_be_forgotten(sandbox: Sandbox, ask: Any) -> None:
 
 
 def test_calls_that_fail_are_counted(sandbox: Sandbox, ask: Any) -> None:
-    sandbox.break_with(Fault("refuse"))
+    sandbox.inject(Fault("refuse"))
     with pytest.raises(requests.ConnectionError):
         ask("/movie/550")
 

@@ -14,69 +14,69 @@ from butaca.sandbox import KINDS, Fault, Sandbox, faults_from
 
 
 def test_refusing_hangs_up_without_a_word(sandbox: Sandbox, dial: Any) -> None:
-    sandbox.break_with(Fault("refuse"))
+    sandbox.inject(Fault("refuse"))
 
     assert dial("/3/movie/550").recv(1) == b""
 
 
 def test_hanging_never_answers(sandbox: Sandbox, ask: Any) -> None:
-    sandbox.break_with(Fault("hang"))
+    sandbox.inject(Fault("hang"))
 
     with pytest.raises(requests.ReadTimeout):
         ask("/movie/550", timeout=0.05)
 
 
 def test_healing_ends_what_hangs(sandbox: Sandbox, dial: Any, until: Any) -> None:
-    sandbox.break_with(Fault("hang", times=1))
+    sandbox.inject(Fault("hang", times=1))
     connection = dial("/3/movie/550")
     until(lambda: sandbox._desk.breakage.as_json()[0]["left"] == 0)
-    sandbox.heal()
+    sandbox.clear_faults()
 
     assert connection.recv(1) == b""
 
 
 def test_a_delay_answers_in_the_end(sandbox: Sandbox, ask: Any) -> None:
-    sandbox.break_with(Fault("delay", seconds=0.001))
+    sandbox.inject(Fault("delay", seconds=0.001))
 
     assert ask("/movie/550").json()["id"] == 550
 
 
 def test_healing_ends_a_delay(sandbox: Sandbox, dial: Any, until: Any) -> None:
-    sandbox.break_with(Fault("delay", seconds=600, times=1))
+    sandbox.inject(Fault("delay", seconds=600, times=1))
     connection = dial("/3/movie/550")
     until(lambda: sandbox._desk.breakage.as_json()[0]["left"] == 0)
-    sandbox.heal()
+    sandbox.clear_faults()
 
     assert connection.recv(12) == b"HTTP/1.1 200"
 
 
 @pytest.mark.parametrize("kind", ["drip", "drip-headers"])
 def test_dripping_answers_in_the_end(sandbox: Sandbox, ask: Any, kind: str) -> None:
-    sandbox.break_with(Fault(kind, seconds=0))
+    sandbox.inject(Fault(kind, seconds=0))
 
     assert ask("/movie/550").json()["id"] == 550
 
 
 def test_dripping_sends_the_headers_and_one_byte(sandbox: Sandbox, dial: Any) -> None:
-    sandbox.break_with(Fault("drip", seconds=600))
+    sandbox.inject(Fault("drip", seconds=600))
     with dial("/3/authentication").makefile("rb") as stream:
         assert stream.readline() == b"HTTP/1.1 200 OK\r\n"
         headers = http.client.parse_headers(stream)
         first = stream.read(1)
-        sandbox.heal()
+        sandbox.clear_faults()
         rest = stream.read(int(headers["Content-Length"]) - 1)
 
     assert json.loads(first + rest)["status_code"] == 1
 
 
 def test_dripping_headers_begins_with_one_byte(sandbox: Sandbox, dial: Any) -> None:
-    sandbox.break_with(Fault("drip-headers", seconds=600))
+    sandbox.inject(Fault("drip-headers", seconds=600))
 
     assert dial("/3/movie/550").recv(1000) == b"H"
 
 
 def test_a_reset_comes_in_mid_body(sandbox: Sandbox, dial: Any) -> None:
-    sandbox.break_with(Fault("reset"))
+    sandbox.inject(Fault("reset"))
     stream = dial("/3/movie/550").makefile("rb")
 
     with stream, pytest.raises(ConnectionResetError):
@@ -84,7 +84,7 @@ def test_a_reset_comes_in_mid_body(sandbox: Sandbox, dial: Any) -> None:
 
 
 def test_a_cut_body_is_shorter_than_promised(sandbox: Sandbox, dial: Any) -> None:
-    sandbox.break_with(Fault("cut"))
+    sandbox.inject(Fault("cut"))
     with dial("/3/movie/550").makefile("rb") as stream:
         head, _, body = stream.read().partition(b"\r\n\r\n")
     promised = int(head.lower().partition(b"content-length: ")[2].split()[0])
@@ -94,7 +94,7 @@ def test_a_cut_body_is_shorter_than_promised(sandbox: Sandbox, dial: Any) -> Non
 
 @pytest.mark.parametrize("kind", ["reset", "cut"])
 def test_requests_calls_a_broken_body_an_error(sandbox: Sandbox, ask: Any, kind: str) -> None:
-    sandbox.break_with(Fault(kind))
+    sandbox.inject(Fault(kind))
 
     with pytest.raises(requests.RequestException):
         ask("/movie/550")
@@ -116,7 +116,7 @@ def test_requests_calls_a_broken_body_an_error(sandbox: Sandbox, ask: Any, kind:
 def test_an_error_has_its_status_and_its_code(
     sandbox: Sandbox, ask: Any, kind: str, status: int, code: int
 ) -> None:
-    sandbox.break_with(Fault(kind))
+    sandbox.inject(Fault(kind))
     answer = ask("/movie/550")
 
     assert answer.status_code == status
@@ -127,7 +127,7 @@ def test_an_error_has_its_status_and_its_code(
 
 @pytest.mark.parametrize(("kind", "status"), [("502-html", 502), ("504-html", 504)])
 def test_a_gateway_answers_in_html(sandbox: Sandbox, ask: Any, kind: str, status: int) -> None:
-    sandbox.break_with(Fault(kind))
+    sandbox.inject(Fault(kind))
     answer = ask("/movie/550")
 
     assert answer.status_code == status
@@ -137,13 +137,13 @@ def test_a_gateway_answers_in_html(sandbox: Sandbox, ask: Any, kind: str, status
 
 @pytest.mark.parametrize("wait", [2, 86_400, "soon", "Wed, 21 Oct 2099 07:28:00 GMT"])
 def test_retry_after_says_whatever_it_is_told_to(sandbox: Sandbox, ask: Any, wait: Any) -> None:
-    sandbox.break_with(Fault("429", retry_after=wait))
+    sandbox.inject(Fault("429", retry_after=wait))
 
     assert ask("/movie/550").headers["Retry-After"] == str(wait)
 
 
 def test_truncated_json_cannot_be_read(sandbox: Sandbox, ask: Any) -> None:
-    sandbox.break_with(Fault("truncated"))
+    sandbox.inject(Fault("truncated"))
     answer = ask("/movie/550")
 
     assert answer.status_code == 200
@@ -155,7 +155,7 @@ def test_truncated_json_cannot_be_read(sandbox: Sandbox, ask: Any) -> None:
 def test_json_of_the_wrong_kind_is_a_200(
     sandbox: Sandbox, ask: Any, kind: str, content: object
 ) -> None:
-    sandbox.break_with(Fault(kind))
+    sandbox.inject(Fault(kind))
     answer = ask("/movie/550")
 
     assert answer.status_code == 200
@@ -163,7 +163,7 @@ def test_json_of_the_wrong_kind_is_a_200(
 
 
 def test_gzip_comes_unannounced(sandbox: Sandbox, ask: Any) -> None:
-    sandbox.break_with(Fault("gzip"))
+    sandbox.inject(Fault("gzip"))
     answer = ask("/movie/550")
 
     assert "Content-Encoding" not in answer.headers
@@ -172,7 +172,7 @@ def test_gzip_comes_unannounced(sandbox: Sandbox, ask: Any) -> None:
 
 @pytest.mark.parametrize("path", ["/movie/550", "/movie/550/translations"])
 def test_a_deleted_movie_is_gone(sandbox: Sandbox, ask: Any, path: str) -> None:
-    sandbox.break_with(Fault("deleted", ids=(550,)))
+    sandbox.inject(Fault("deleted", ids=(550,)))
 
     assert ask(path).json()["status_code"] == 34
     assert ask("/movie/603").status_code == 200
@@ -180,7 +180,7 @@ def test_a_deleted_movie_is_gone(sandbox: Sandbox, ask: Any, path: str) -> None:
 
 
 def test_a_deleted_movie_is_marked_among_the_changes(sandbox: Sandbox, ask: Any) -> None:
-    sandbox.break_with(Fault("deleted", ids=(550, 157336)))
+    sandbox.inject(Fault("deleted", ids=(550, 157336)))
     changes = ask("/movie/changes").json()["results"]
     adult = [one["adult"] for one in changes if one["id"] in (550, 157336)]
 
@@ -188,20 +188,20 @@ def test_a_deleted_movie_is_marked_among_the_changes(sandbox: Sandbox, ask: Any)
 
 
 def test_a_fault_concerns_its_paths_only(sandbox: Sandbox, ask: Any) -> None:
-    sandbox.break_with(Fault("503", paths="/3/search/*"))
+    sandbox.inject(Fault("503", paths="/3/search/*"))
 
     assert ask("/search/movie", query="x").status_code == 503
     assert ask("/movie/550").status_code == 200
 
 
 def test_a_fault_strikes_so_many_times(sandbox: Sandbox, ask: Any) -> None:
-    sandbox.break_with(Fault("503", times=2))
+    sandbox.inject(Fault("503", times=2))
 
     assert [ask("/movie/550").status_code for _ in range(3)] == [503, 503, 200]
 
 
 def test_the_first_fault_that_concerns_a_call_strikes(sandbox: Sandbox, ask: Any) -> None:
-    sandbox.break_with(Fault("429", times=1), Fault("503"))
+    sandbox.inject(Fault("429", times=1), Fault("503"))
 
     assert [ask("/movie/550").status_code for _ in range(2)] == [429, 503]
 
@@ -210,20 +210,20 @@ def test_the_first_fault_that_concerns_a_call_strikes(sandbox: Sandbox, ask: Any
 def test_a_fault_strikes_with_its_probability(
     sandbox: Sandbox, ask: Any, probability: float, seen: set[int]
 ) -> None:
-    sandbox.break_with(Fault("503", probability=probability))
+    sandbox.inject(Fault("503", probability=probability))
 
     assert {ask("/movie/550").status_code for _ in range(30)} == seen
 
 
 def test_healing_switches_everything_off(sandbox: Sandbox, ask: Any) -> None:
-    sandbox.break_with(Fault("503"), Fault("deleted", ids=(550,)))
-    sandbox.heal()
+    sandbox.inject(Fault("503"), Fault("deleted", ids=(550,)))
+    sandbox.clear_faults()
 
     assert ask("/movie/550").status_code == 200
 
 
 def test_pictures_and_switches_never_fail(sandbox: Sandbox) -> None:
-    sandbox.break_with(Fault("503"))
+    sandbox.inject(Fault("503"))
 
     assert requests.get(sandbox.control_url, timeout=10).ok
     assert requests.get(f"{sandbox.image_url}/w342/550-poster.svg", timeout=10).ok

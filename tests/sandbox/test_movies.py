@@ -2,11 +2,11 @@
 
 from collections import Counter
 
-from butaca.sandbox.films.movies import own_movies
+from butaca.sandbox.films.movies import builtin_movies
 from butaca.sandbox.films.names import COUNTRIES, GENRES, LANGUAGES
 from butaca.sandbox.films.numbers import numbers
 
-MOVIES = own_movies()
+MOVIES = builtin_movies()
 
 
 def texts(field: str, language: str) -> list[str]:

@@ -13,8 +13,8 @@ from butaca.sandbox import Sandbox
 from butaca.sandbox.drawing.ink import Canvas
 from butaca.sandbox.drawing.motifs import MOTIFS, motif
 from butaca.sandbox.drawing.pictures import Picture, lines, picture_answer, svg
-from butaca.sandbox.films.movies import own_movies
-from butaca.sandbox.films.own import OwnMovies
+from butaca.sandbox.films.builtin import BuiltinMovies
+from butaca.sandbox.films.movies import builtin_movies
 from butaca.sandbox.films.shapes import backdrop_path, poster_path
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -31,8 +31,8 @@ def get(sandbox: Sandbox, path: str) -> requests.Response:
 
 
 def test_every_path_of_a_movie_leads_to_a_well_formed_picture() -> None:
-    source = OwnMovies(own_movies(), inflate_totals=True)
-    paths = [path(one) for one in own_movies() for path in (poster_path, backdrop_path)]
+    source = BuiltinMovies(builtin_movies(), inflate_totals=True)
+    paths = [path(one) for one in builtin_movies() for path in (poster_path, backdrop_path)]
 
     for path in filter(None, paths):
         answer = picture_answer(source.find_picture(path), "original")

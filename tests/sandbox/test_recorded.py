@@ -90,7 +90,7 @@ def test_search_narrows_down_by_year(ask: Any) -> None:
 
 
 def test_deleted_movies_are_among_the_recorded_changes(sandbox: Sandbox, ask: Any) -> None:
-    sandbox.break_with(Fault("deleted", ids=(2, 5)))
+    sandbox.inject(Fault("deleted", ids=(2, 5)))
     changes = ask("/movie/changes").json()["results"]
 
     assert [one["id"] for one in changes] == [2, 5, 1]
@@ -98,7 +98,7 @@ def test_deleted_movies_are_among_the_recorded_changes(sandbox: Sandbox, ask: An
 
 
 def test_changes_that_were_not_recorded_are_an_empty_page(sandbox: Sandbox, ask: Any) -> None:
-    sandbox.break_with(Fault("deleted", ids=(2,)))
+    sandbox.inject(Fault("deleted", ids=(2,)))
 
     assert ask("/movie/changes", page=2).json()["results"] == []
 

@@ -44,7 +44,7 @@ def test_a_stopped_sandbox_comes_back_at_its_address(sandbox: Sandbox, ask: Any)
 
 
 def test_faults_outlive_a_restart(sandbox: Sandbox, ask: Any) -> None:
-    sandbox.break_with(Fault("503"))
+    sandbox.inject(Fault("503"))
     sandbox.stop()
     sandbox.start()
 
@@ -81,7 +81,7 @@ def test_stopping_leaves_no_thread_of_a_call_that_hangs(
     ask_of: Any, new_threads: Callable[[], set[Thread]]
 ) -> None:
     with Sandbox() as sandbox:
-        sandbox.break_with(Fault("hang"))
+        sandbox.inject(Fault("hang"))
         with pytest.raises(requests.ReadTimeout):
             ask_of(sandbox)("/movie/550", timeout=0.05)
 
@@ -91,7 +91,7 @@ def test_stopping_leaves_no_thread_of_a_call_that_hangs(
 def test_hanging_works_after_a_restart(sandbox: Sandbox, ask: Any) -> None:
     sandbox.stop()
     sandbox.start()
-    sandbox.break_with(Fault("hang"))
+    sandbox.inject(Fault("hang"))
 
     with pytest.raises(requests.ReadTimeout):
         ask("/movie/550", timeout=0.05)
@@ -115,12 +115,12 @@ def test_serving_for_ever_ends_when_stopped(started: bool, until: Any) -> None:
 def test_a_caller_who_goes_away_is_nobodys_business(
     sandbox: Sandbox, dial: Any, until: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    sandbox.break_with(Fault("delay", times=1, seconds=60))
+    sandbox.inject(Fault("delay", times=1, seconds=60))
     connection = dial("/3/movie/550")
     until(lambda: sandbox._desk.breakage.as_json()[0]["left"] == 0)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.close()
-    sandbox.heal()
+    sandbox.clear_faults()
     sandbox.stop()
 
     assert capsys.readouterr().err == ""

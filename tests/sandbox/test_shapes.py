@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from butaca.sandbox.films.movies import own_movies
+from butaca.sandbox.films.movies import builtin_movies
 from butaca.sandbox.films.shapes import details, list_item, translations
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,18 +49,18 @@ def shapes(values: Iterable[Any], path: str = "") -> set[tuple[str, str]]:
 
 
 def test_a_list_item_has_fifteen_keys_in_tmdbs_order() -> None:
-    assert all(list(list_item(one, "en-US")) == LIST_KEYS.split() for one in own_movies())
+    assert all(list(list_item(one, "en-US")) == LIST_KEYS.split() for one in builtin_movies())
 
 
 def test_details_have_twenty_seven_keys_in_tmdbs_order() -> None:
-    assert all(list(details(one, "es-MX")) == DETAIL_KEYS.split() for one in own_movies())
+    assert all(list(details(one, "es-MX")) == DETAIL_KEYS.split() for one in builtin_movies())
 
 
 @recorded
 def test_list_items_look_like_the_recorded_ones() -> None:
     pages = load("recorded/movie_popular_*[!a].json") + load("popular/*.json")
     theirs = [item for page in pages if "results" in page for item in page["results"]]
-    ours = [list_item(one, "es-MX") for one in own_movies()]
+    ours = [list_item(one, "es-MX") for one in builtin_movies()]
 
     assert set(theirs[0]) == set(ours[0])
     assert shapes(ours) <= shapes(theirs)
@@ -69,7 +69,7 @@ def test_list_items_look_like_the_recorded_ones() -> None:
 @recorded
 def test_details_look_like_the_recorded_ones() -> None:
     theirs = [*load("recorded/movie_47964.json"), *load("movie/*.json")]
-    ours = [details(one, "es-MX") for one in own_movies()]
+    ours = [details(one, "es-MX") for one in builtin_movies()]
 
     assert list(theirs[0]) == list(ours[0])
     assert shapes(ours) <= shapes(theirs)
@@ -78,7 +78,7 @@ def test_details_look_like_the_recorded_ones() -> None:
 @recorded
 def test_translations_look_like_the_recorded_ones() -> None:
     theirs = load("recorded/movie_47964_translations.json")[0]["translations"]
-    ours = [entry for one in own_movies() for entry in translations(one)]
+    ours = [entry for one in builtin_movies() for entry in translations(one)]
 
     assert shapes(ours) == shapes(theirs)
 
@@ -103,7 +103,7 @@ def test_no_text_of_ours_is_one_of_theirs() -> None:
     theirs = {one.get(field) for one in load("movie/*.json") for field in ("overview", "tagline")}
     ours = {
         texts[field]
-        for movie in own_movies()
+        for movie in builtin_movies()
         for texts in movie.texts.values()
         for field in ("overview", "tagline")
     }

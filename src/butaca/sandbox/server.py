@@ -9,14 +9,14 @@ from butaca.sandbox.control import exports
 from butaca.sandbox.desk import PICTURES, FrontDesk
 from butaca.sandbox.endpoints import Source
 from butaca.sandbox.faults import Fault
+from butaca.sandbox.films.builtin import BuiltinMovies
 from butaca.sandbox.films.folder import Folder
-from butaca.sandbox.films.movies import own_movies
-from butaca.sandbox.films.own import OwnMovies
+from butaca.sandbox.films.movies import builtin_movies
 from butaca.sandbox.films.recorded import RecordedMovies
 from butaca.sandbox.listener import Listener
 
 POLL_SECONDS = 0.02
-OPEN_SESAME = "sandbox-token"
+DEFAULT_TOKEN = "sandbox-token"  # noqa: S105 - only the sandbox accepts it
 
 
 class Sandbox:
@@ -33,7 +33,7 @@ class Sandbox:
         data: Path | str | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
-        token: str = OPEN_SESAME,
+        token: str = DEFAULT_TOKEN,
         latency: float = 0.0,
         *,
         inflate_totals: bool = True,
@@ -71,11 +71,11 @@ class Sandbox:
         """The number of calls per path under /3, over all starts."""
         return self._desk.calls
 
-    def break_with(self, *faults: Fault) -> None:
+    def inject(self, *faults: Fault) -> None:
         """Activate more faults; the first that matches a call applies to it."""
         self._desk.breakage.add(*faults)
 
-    def heal(self) -> None:
+    def clear_faults(self) -> None:
         """Deactivate all faults; hanging calls end without a response."""
         self._desk.breakage.replace()
 
@@ -131,5 +131,5 @@ class Sandbox:
 
 def _source(data: Path | str | None, *, inflate_totals: bool) -> Source:
     if data is None:
-        return OwnMovies(own_movies(), inflate_totals=inflate_totals)
+        return BuiltinMovies(builtin_movies(), inflate_totals=inflate_totals)
     return RecordedMovies(Folder.at(Path(data)))

@@ -45,7 +45,7 @@ from tests.adapters.cache.scene import (
     furnish,
 )
 from tests.fakes import FakeCache, FakeCatalogue
-from tests.faults.pods import until
+from tests.faults.pods import wait_until
 from tests.redis_time import let_pass
 
 MANY = 16
@@ -277,7 +277,7 @@ def test_whoever_goes_waits_no_longer_than_patience_where_something_is_kept() ->
     assert fetched.freshness == Freshness(Source.UPDATING, age=40, ttl=-10)
     crowd.upstream.wait_for_call()
     crowd.upstream.gate.set()
-    until(lambda: crowd.popular().freshness == Freshness(Source.HIT, age=0, ttl=TTL), LONG)
+    wait_until(lambda: crowd.popular().freshness == Freshness(Source.HIT, age=0, ttl=TTL), LONG)
     assert crowd.calls == 2
 
 
@@ -290,7 +290,7 @@ def test_a_call_that_nobody_waits_for_any_longer_fails_for_the_operator(
     assert crowd.popular().freshness.source is Source.UPDATING
     crowd.upstream.gate.set()
 
-    until(lambda: caplog.records, LONG)
+    wait_until(lambda: caplog.records, LONG)
     assert [vars(record)["served"] for record in caplog.records] == ["stale"]
     assert crowd.popular().freshness.source is Source.COOLDOWN
 

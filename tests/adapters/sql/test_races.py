@@ -14,7 +14,7 @@ from butaca.adapters.sql import Database, SqlAccounts, SqlLibrary
 from butaca.adapters.sql.tables import movies, user_movies
 from butaca.core.models import Stars
 from tests.builders import CONSUMER, NOON, make_record
-from tests.faults.pods import until
+from tests.faults.pods import wait_until
 
 ME, LATER = CONSUMER.id, NOON + timedelta(hours=1)
 ROUNDS = 15
@@ -119,7 +119,7 @@ def test_who_clears_locks_what_comes_first_before_all_else(
     with postgresql.writing() as first:
         first.execute(row_of(1))
         cleared = pool.submit(store.clear_favorites, ME)
-        until(partial(waits_for_a_lock, postgresql))
+        wait_until(partial(waits_for_a_lock, postgresql))
         with postgresql.writing() as other:
             for movie_id in (2, 3):
                 assert other.scalar(row_of(movie_id)) == movie_id

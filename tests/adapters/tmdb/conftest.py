@@ -7,7 +7,7 @@ import pytest
 
 from butaca.adapters.tmdb import Limits, TmdbHttp
 from butaca.sandbox import Sandbox
-from butaca.sandbox.server import OPEN_SESAME
+from butaca.sandbox.server import DEFAULT_TOKEN
 from tests.adapters.tmdb.wire import Wire
 
 Connect = Callable[..., TmdbHttp]
@@ -39,7 +39,7 @@ def connect(pauses: list[float]) -> Iterator[Connect]:
 
     def connect(url: str, **limits: Any) -> TmdbHttp:
         usual = {"connect_timeout": 5.0, "read_timeout": 5.0, "retries": 1, "backoff": 0.01}
-        http = TmdbHttp(url, OPEN_SESAME, Limits(**{**usual, **limits}), sleep=pauses.append)
+        http = TmdbHttp(url, DEFAULT_TOKEN, Limits(**{**usual, **limits}), sleep=pauses.append)
         opened.append(http)
         return http
 

@@ -106,7 +106,7 @@ def test_changes_send_their_days_and_the_page(sandbox: Sandbox, catalogue: TmdbC
 def test_changes_are_the_ids_of_movies_with_those_that_are_deleted(
     sandbox: Sandbox, catalogue: TmdbCatalogue
 ) -> None:
-    sandbox.break_with(Fault("deleted", ids=(550,)))
+    sandbox.inject(Fault("deleted", ids=(550,)))
 
     page = catalogue.changes(date(2026, 4, 30), date(2026, 5, 14))
 
@@ -187,7 +187,7 @@ ASK_FOR_A_PAGE: list[Callable[[TmdbCatalogue], object]] = [
 def test_a_404_means_that_there_is_no_such_movie(
     sandbox: Sandbox, catalogue: TmdbCatalogue, ask: Callable[[TmdbCatalogue], object]
 ) -> None:
-    sandbox.break_with(Fault("deleted", ids=(550,)))
+    sandbox.inject(Fault("deleted", ids=(550,)))
 
     with pytest.raises(MovieNotFound):
         ask(catalogue)
@@ -197,7 +197,7 @@ def test_a_404_means_that_there_is_no_such_movie(
 def test_a_404_for_a_list_is_nonsense(
     sandbox: Sandbox, catalogue: TmdbCatalogue, ask: Callable[[TmdbCatalogue], object]
 ) -> None:
-    sandbox.break_with(Fault("404"))
+    sandbox.inject(Fault("404"))
 
     with pytest.raises(CatalogueAnsweredNonsense) as caught:
         ask(catalogue)
@@ -213,7 +213,7 @@ def test_a_404_for_a_list_is_nonsense(
 def test_an_object_without_a_movie_is_nonsense(
     sandbox: Sandbox, catalogue: TmdbCatalogue, ask: Callable[[TmdbCatalogue], object]
 ) -> None:
-    sandbox.break_with(Fault("object"))
+    sandbox.inject(Fault("object"))
 
     with pytest.raises(CatalogueAnsweredNonsense):
         ask(catalogue)

@@ -95,7 +95,7 @@ def test_without_any_limit_an_answer_is_read(session: requests.Session, wire: Wi
 def test_the_read_timeout_holds_without_a_deadline(
     session: requests.Session, sandbox: Sandbox
 ) -> None:
-    sandbox.break_with(Fault("hang"))
+    sandbox.inject(Fault("hang"))
 
     with pytest.raises(requests.ReadTimeout):
         session.get(sandbox.url, timeout=0.05)
@@ -120,7 +120,7 @@ def test_a_connection_forgets_the_deadline_of_the_call_before(
 ) -> None:
     with within(0.15):
         session.get(sandbox.url, timeout=30)
-    sandbox.break_with(Fault("delay", seconds=0.2))
+    sandbox.inject(Fault("delay", seconds=0.2))
 
     assert session.get(sandbox.url, timeout=30).status_code == 401
 

@@ -31,9 +31,9 @@ from butaca.core.errors import (
     CatalogueUnavailable,
 )
 from butaca.sandbox import Fault, Sandbox
-from butaca.sandbox.server import OPEN_SESAME
+from butaca.sandbox.server import DEFAULT_TOKEN
 from tests.adapters.tmdb.wire import OK, STATUS_503, Wire
-from tests.faults.pods import until
+from tests.faults.pods import wait_until
 
 Connect = Callable[..., TmdbHttp]
 
@@ -60,8 +60,8 @@ def test_the_token_is_in_the_header_and_nowhere_else(wire: Wire, bare: TmdbHttp)
 
     head, *headers = wire.requests[0].decode().split("\r\n")
     assert head == "GET /movie/550?language=es-ES HTTP/1.1"
-    assert [line for line in headers if OPEN_SESAME in line] == [
-        f"Authorization: Bearer {OPEN_SESAME}"
+    assert [line for line in headers if DEFAULT_TOKEN in line] == [
+        f"Authorization: Bearer {DEFAULT_TOKEN}"
     ]
 
 
@@ -99,7 +99,7 @@ def test_a_netrc_does_not_replace_the_token(
 
     bare.get("/movie/550", {})
 
-    assert f"Authorization: Bearer {OPEN_SESAME}\r\n".encode() in wire.requests[0]
+    assert f"Authorization: Bearer {DEFAULT_TOKEN}\r\n".encode() in wire.requests[0]
 
 
 def test_a_slash_at_the_end_of_the_base_url_changes_nothing(
@@ -125,7 +125,7 @@ def test_threads_share_a_session(sandbox: Sandbox, tmdb: TmdbHttp) -> None:
 def test_a_passing_status_is_tried_as_often_as_allowed(
     sandbox: Sandbox, connect: Connect, kind: str
 ) -> None:
-    sandbox.break_with(Fault(kind))
+    sandbox.inject(Fault(kind))
 
     with pytest.raises(CatalogueUnavailable) as caught:
         connect(sandbox.url, retries=3).get("/movie/550", {})
@@ -182,7 +182,7 @@ def test_what_is_not_there_is_none_at_the_first_try(sandbox: Sandbox, tmdb: Tmdb
 def test_what_fails_twice_and_then_answers_is_an_answer(
     sandbox: Sandbox, connect: Connect, kind: str
 ) -> None:
-    sandbox.break_with(Fault(kind, times=2))
+    sandbox.inject(Fault(kind, times=2))
 
     body = connect(sandbox.url, retries=2, read_timeout=0.1).get("/movie/550", {})
 
@@ -192,7 +192,7 @@ def test_what_fails_twice_and_then_answers_is_an_answer(
 
 
 def test_no_retries_means_one_try(sandbox: Sandbox, connect: Connect) -> None:
-    sandbox.break_with(Fault("503"))
+    sandbox.inject(Fault("503"))
 
     with pytest.raises(CatalogueUnavailable):
         connect(sandbox.url, retries=0).get("/movie/550", {})
@@ -201,7 +201,7 @@ def test_no_retries_means_one_try(sandbox: Sandbox, connect: Connect) -> None:
 
 
 def test_a_final_answer_counts_the_tries_before_it(sandbox: Sandbox, tmdb: TmdbHttp) -> None:
-    sandbox.break_with(Fault("503", times=1), Fault("401"))
+    sandbox.inject(Fault("503", times=1), Fault("401"))
 
     with pytest.raises(CatalogueRefusedUs) as caught:
         tmdb.get("/movie/550", {})
@@ -215,7 +215,7 @@ def test_a_final_answer_counts_the_tries_before_it(sandbox: Sandbox, tmdb: TmdbH
 def test_pauses_double_within_their_bounds(
     sandbox: Sandbox, connect: Connect, pauses: list[float]
 ) -> None:
-    sandbox.break_with(Fault("503"))
+    sandbox.inject(Fault("503"))
 
     with pytest.raises(CatalogueUnavailable):
         connect(sandbox.url, retries=4, backoff=0.2, deadline=60.0).get("/movie/550", {})
@@ -226,7 +226,7 @@ def test_pauses_double_within_their_bounds(
 
 
 def test_pauses_are_jittered(sandbox: Sandbox, connect: Connect, pauses: list[float]) -> None:
-    sandbox.break_with(Fault("503"))
+    sandbox.inject(Fault("503"))
     http = connect(sandbox.url, retries=1, backoff=0.2)
 
     for _ in range(5):
@@ -239,7 +239,7 @@ def test_pauses_are_jittered(sandbox: Sandbox, connect: Connect, pauses: list[fl
 def test_a_pause_beyond_the_deadline_is_not_taken(
     sandbox: Sandbox, connect: Connect, pauses: list[float]
 ) -> None:
-    sandbox.break_with(Fault("503"))
+    sandbox.inject(Fault("503"))
 
     with pytest.raises(CatalogueUnavailable) as caught:
         connect(sandbox.url, retries=5, backoff=100.0, deadline=5.0).get("/movie/550", {})
@@ -252,7 +252,7 @@ def test_a_pause_beyond_the_deadline_is_not_taken(
 def test_retry_after_is_honored(
     sandbox: Sandbox, connect: Connect, pauses: list[float], kind: str
 ) -> None:
-    sandbox.break_with(Fault(kind, retry_after=2, times=1))
+    sandbox.inject(Fault(kind, retry_after=2, times=1))
 
     body = connect(sandbox.url, deadline=60.0).get("/movie/550", {})
 
@@ -262,7 +262,7 @@ def test_retry_after_is_honored(
 
 def test_retry_after_may_be_a_date(sandbox: Sandbox, connect: Connect, pauses: list[float]) -> None:
     moment = formatdate(time.time() + 30, usegmt=True)
-    sandbox.break_with(Fault("429", retry_after=moment, times=1))
+    sandbox.inject(Fault("429", retry_after=moment, times=1))
 
     connect(sandbox.url, deadline=60.0).get("/movie/550", {})
 
@@ -273,7 +273,7 @@ def test_retry_after_may_be_a_date(sandbox: Sandbox, connect: Connect, pauses: l
 def test_a_shorter_retry_after_does_not_shorten_the_backoff(
     sandbox: Sandbox, connect: Connect, pauses: list[float]
 ) -> None:
-    sandbox.break_with(Fault("429", retry_after=1, times=1))
+    sandbox.inject(Fault("429", retry_after=1, times=1))
 
     connect(sandbox.url, backoff=10.0, deadline=60.0).get("/movie/550", {})
 
@@ -285,7 +285,7 @@ def test_a_shorter_retry_after_does_not_shorten_the_backoff(
 def test_a_retry_after_beyond_the_deadline_ends_the_tries_at_once(
     sandbox: Sandbox, connect: Connect, pauses: list[float], wait: int | str
 ) -> None:
-    sandbox.break_with(Fault("429", retry_after=wait))
+    sandbox.inject(Fault("429", retry_after=wait))
 
     with pytest.raises(CatalogueUnavailable) as caught:
         connect(sandbox.url, deadline=6.0).get("/movie/550", {})
@@ -322,7 +322,7 @@ def test_refused_connections_are_unavailable(closed_url: str, connect: Connect) 
 
 
 def test_hanging_up_without_a_word_is_unavailable(sandbox: Sandbox, tmdb: TmdbHttp) -> None:
-    sandbox.break_with(Fault("refuse"))
+    sandbox.inject(Fault("refuse"))
 
     with pytest.raises(CatalogueUnavailable) as caught:
         tmdb.get("/movie/550", {})
@@ -332,18 +332,18 @@ def test_hanging_up_without_a_word_is_unavailable(sandbox: Sandbox, tmdb: TmdbHt
 
 @pytest.mark.parametrize("fault", [Fault("hang"), Fault("drip", seconds=600)])
 def test_silence_times_out(sandbox: Sandbox, connect: Connect, fault: Fault) -> None:
-    sandbox.break_with(fault)
+    sandbox.inject(fault)
 
     with pytest.raises(CatalogueTimedOut) as caught:
         connect(sandbox.url, read_timeout=0.05).get("/movie/550", {})
 
     assert caught.value.tries == 2
-    until(lambda: sandbox.calls[MOVIE] == 2)  # It may read late what nobody waits for.
+    wait_until(lambda: sandbox.calls[MOVIE] == 2)  # It may read late what nobody waits for.
 
 
 @pytest.mark.parametrize("kind", ["cut", "reset", "truncated", "list", "null"])
 def test_a_broken_body_is_garbled(sandbox: Sandbox, tmdb: TmdbHttp, kind: str) -> None:
-    sandbox.break_with(Fault(kind))
+    sandbox.inject(Fault(kind))
 
     with pytest.raises(CatalogueGarbled) as caught:
         tmdb.get("/movie/550", {})
@@ -512,12 +512,12 @@ def test_a_failure_tells_no_secret_and_no_address(
     sandbox: Sandbox, connect: Connect, caplog: pytest.LogCaptureFixture, kind: str
 ) -> None:
     caplog.set_level("DEBUG")
-    sandbox.break_with(Fault(kind, seconds=600))
+    sandbox.inject(Fault(kind, seconds=600))
 
     with pytest.raises(CatalogueFailed) as caught:
         connect(sandbox.url, read_timeout=0.05).get("/movie/550", {})
 
-    assert OPEN_SESAME not in str(caught.value) + caplog.text
+    assert DEFAULT_TOKEN not in str(caught.value) + caplog.text
     assert "127.0.0.1" not in str(caught.value)
     assert "/movie" not in str(caught.value)
 
@@ -529,7 +529,7 @@ def test_a_failure_tells_no_secret_and_no_address(
 def test_the_deadline_ends_a_try_however_patient_its_read_timeout(
     sandbox: Sandbox, connect: Connect, kind: str
 ) -> None:
-    sandbox.break_with(Fault(kind, seconds=600 if kind == "delay" else 0.02))
+    sandbox.inject(Fault(kind, seconds=600 if kind == "delay" else 0.02))
     started = time.monotonic()
 
     with pytest.raises(CatalogueTimedOut) as caught:
@@ -540,7 +540,7 @@ def test_the_deadline_ends_a_try_however_patient_its_read_timeout(
 
 
 def test_the_deadline_ends_the_tries(sandbox: Sandbox, connect: Connect) -> None:
-    sandbox.break_with(Fault("hang"))
+    sandbox.inject(Fault("hang"))
     started = time.monotonic()
 
     with pytest.raises(CatalogueTimedOut) as caught:
@@ -556,7 +556,7 @@ def test_a_try_without_time_to_connect_tells_nothing_new(
     def pause(_: float) -> None:
         Event().wait(seconds_left())
 
-    sandbox.break_with(Fault("hang"))
+    sandbox.inject(Fault("hang"))
     http = connect(sandbox.url, read_timeout=0.05, deadline=1.0)
     http._sleep = pause
 
@@ -567,7 +567,7 @@ def test_a_try_without_time_to_connect_tells_nothing_new(
 
 
 def test_slow_bytes_within_the_deadline_are_an_answer(sandbox: Sandbox, connect: Connect) -> None:
-    sandbox.break_with(Fault("drip-headers", seconds=0.0001))
+    sandbox.inject(Fault("drip-headers", seconds=0.0001))
 
     body = connect(sandbox.url, read_timeout=0.3, deadline=30.0).get("/authentication", {})
 
@@ -591,7 +591,7 @@ def registry() -> CollectorRegistry:
 @pytest.fixture
 def counted(wire: Wire, registry: CollectorRegistry) -> Iterator[TmdbHttp]:
     """A session with the wire, which tries twice and counts."""
-    tmdb = TmdbHttp(wire.url, OPEN_SESAME, Limits(retries=1, backoff=0), registry=registry)
+    tmdb = TmdbHttp(wire.url, DEFAULT_TOKEN, Limits(retries=1, backoff=0), registry=registry)
     yield tmdb
     tmdb._session.close()
 

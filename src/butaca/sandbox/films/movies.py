@@ -51,7 +51,7 @@ class Movie:
 
 
 @cache
-def own_movies() -> tuple[Movie, ...]:
+def builtin_movies() -> tuple[Movie, ...]:
     """Return all movies, most popular first."""
     text = files("butaca.sandbox.films").joinpath("movies.json").read_text(encoding="utf-8")
     return tuple(_movie(rank, written) for rank, written in enumerate(json.loads(text)))

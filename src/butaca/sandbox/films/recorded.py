@@ -6,9 +6,9 @@ from http import HTTPStatus
 from butaca.sandbox.answers import Answer, Refused, json_answer
 from butaca.sandbox.call import Call
 from butaca.sandbox.drawing.pictures import Picture
+from butaca.sandbox.films.builtin import CONFIGURATION, change
 from butaca.sandbox.films.folder import Folder
 from butaca.sandbox.films.names import genre_list
-from butaca.sandbox.films.own import CONFIGURATION, change
 from butaca.sandbox.films.paging import CHANGES_PAGE_SIZE, folded, page_of
 
 

@@ -89,6 +89,6 @@ def surroundings() -> Iterator[Surroundings]:
         own_postgresql() as postgres,
         Sandbox() as tmdb,
     ):
-        tmdb.break_with(Fault("delay", seconds=UPSTREAM_SECONDS))
+        tmdb.inject(Fault("delay", seconds=UPSTREAM_SECONDS))
         redis_url = f"redis://{HOST}:{valkey.port}/0"
         yield Surroundings(Path(folder), tmdb, redis_url, postgres.url)

@@ -12,7 +12,7 @@ from butaca.sandbox.films.paging import CHANGES_PAGE_SIZE, folded, inflated, pag
 from butaca.sandbox.films.shapes import backdrop_path, details, list_item, poster_path, translations
 
 
-class OwnMovies:
+class BuiltinMovies:
     """A catalogue of a few pages that behaves like TMDB's.
 
     Pages after the last movie are empty, up to 500, and do not repeat earlier ones, so that
