@@ -408,7 +408,7 @@ def test_the_role_that_serves_is_changed_for_another(cluster: Cluster, env: Envi
         both = [pod.call("POST", "/me/favorites", {"movie_id": 550}).status for pod in (old, new)]
         assert both == [201, 200]
         shell(shut, cluster.environment)
-        old.end()
+        old.stop()
         assert new.call("DELETE", "/me/favorites/550").status == 204
         assert not answers(cluster.url_of("butaca", "butaca", "old"))
 

@@ -1,4 +1,4 @@
-"""An issued token is valid at once, and a revoked one is rejected within five seconds."""
+"""A new token is valid immediately, and a revoked one is rejected within five seconds."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -10,12 +10,12 @@ from butaca.adapters.sql.tables import tokens
 from tests.faults.pods import Environment, Pod, wait_until
 from tests.processes import SECONDS_TO_END, running
 
-PROMISED = timedelta(seconds=5)
+MAX_DELAY = timedelta(seconds=5)
 
 
-def butaca(env: Environment, *words: str) -> str:
-    """Run a command as operators do, in a process of its own; return what it printed."""
-    with running(*words, environment={"DATABASE_URL": env.database_url}) as process:
+def run_butaca(env: Environment, *args: str) -> str:
+    """Run a command in its own process, as operators do; return its output."""
+    with running(*args, environment={"DATABASE_URL": env.database_url}) as process:
         out, err = process.communicate(timeout=SECONDS_TO_END)
     assert process.returncode == 0, err
     return out.strip()
@@ -25,36 +25,36 @@ def status(pod: Pod, token: str) -> int:
     return pod.get("/me", Authorization=f"Bearer {token}").status
 
 
-def refused_at(pod: Pod, token: str) -> datetime:
+def rejected_at(pod: Pod, token: str) -> datetime:
     wait_until(lambda: status(pod, token) == 401, seconds=SECONDS_TO_END)
     return datetime.now(UTC)
 
 
-def somebody_waits(connection: Connection) -> bool:
-    """Tell whether somebody waits for what a transaction holds."""
+def is_blocking(connection: Connection) -> bool:
+    """Return whether another transaction waits for a lock."""
     waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
     return bool(connection.scalar(waiting))
 
 
-def test_a_token_is_good_at_once_and_refused_by_every_pod_within_five_seconds(
+def test_new_token_works_immediately_and_revoked_token_fails_within_5_seconds(
     env: Environment, library: Database
 ) -> None:
     pods, store = env.pods(2), SqlAccounts(library)
-    butaca(env, "users", "add", "ana")
-    secret = butaca(env, "tokens", "issue", "ana", "--expires-in", "1d")
+    run_butaca(env, "users", "add", "ana")
+    secret = run_butaca(env, "tokens", "issue", "ana", "--expires-in", "1d")
     token_id = store.tokens()[-1].id
     with ThreadPoolExecutor(len(pods)) as threads:
-        # The worst case: each pod looks the token up for the first time just before it is revoked.
+        # The worst case: each pod looks the token up for the first time just before the revocation.
         with library.writing() as connection:
             connection.execute(select(tokens).where(tokens.c.id == token_id).with_for_update())
-            revoking = threads.submit(butaca, env, "tokens", "revoke", str(token_id))
-            wait_until(lambda: somebody_waits(connection))
+            revoking = threads.submit(run_butaca, env, "tokens", "revoke", str(token_id))
+            wait_until(lambda: is_blocking(connection))
             assert [status(pod, secret) for pod in pods] == [200, 200]
         revoking.result()
-        refusals = list(threads.map(refused_at, pods, [secret] * len(pods)))
+        rejections = list(threads.map(rejected_at, pods, [secret] * len(pods)))
     token = store.find_token(token_id)
     assert token is not None
     assert token.revoked_at is not None
-    assert max(refusals) - token.revoked_at < PROMISED
+    assert max(rejections) - token.revoked_at < MAX_DELAY
     for pod in pods:
         assert secret not in str([*pod.log(), *pod.errors()])

@@ -1,4 +1,4 @@
-"""Redis in every failure state: no request fails, and hardly any is slower."""
+"""Redis in every failure state: no request fails, and at most one is slower."""
 
 import os
 import signal
@@ -15,8 +15,8 @@ from butaca.sandbox import Fault, Sandbox
 from tests.faults.pods import (
     DEADLINE_MARGIN,
     HOST,
-    PATIENCE,
-    Answer,
+    STALE_MAX_WAIT,
+    Response,
     Environment,
     Pod,
     new_path,
@@ -25,16 +25,16 @@ from tests.faults.pods import (
 )
 from tests.own_valkey import own_valkey
 
-SLOW = 0.1
-"""Seconds. What Redis may cost one request more, once per rest of its link."""
+REDIS_TIMEOUT = 0.1
+"""Seconds by which Redis may delay one request, once per cooldown of its connection."""
 
 NOISE = 0.1
-"""Seconds that a busy machine may take for any request."""
+"""Seconds by which a busy machine may delay any request."""
 
 
 @pytest.fixture
 def valkey() -> Iterator[ValkeyServer]:
-    """A Redis to be ruined, already running."""
+    """A running Redis that a test may break."""
     server = own_valkey()
     server.start()
     yield server
@@ -45,16 +45,16 @@ def valkey() -> Iterator[ValkeyServer]:
 
 @pytest.fixture
 def env(library: Database, valkey: ValkeyServer, tmp_path: Path) -> Iterator[Environment]:
-    """A env around that Redis, where an answer is fresh for the whole test."""
+    """An environment with that Redis."""
     with Sandbox() as tmdb:
         url = library.engine.url.render_as_string(hide_password=False)
         with Environment(tmp_path, tmdb, f"redis://{HOST}:{valkey.port}/0", url) as env:
             yield env
 
 
-def command(valkey: ValkeyServer, *words: str) -> None:
+def send_command(valkey: ValkeyServer, *args: str) -> None:
     with redis.Redis(host=HOST, port=valkey.port) as client:
-        client.execute_command(*words)
+        client.execute_command(*args)
 
 
 def kill(valkey: ValkeyServer) -> None:
@@ -65,96 +65,96 @@ def hang(valkey: ValkeyServer) -> None:
     os.kill(valkey._process.pid, signal.SIGSTOP)
 
 
-def fill_up(valkey: ValkeyServer) -> None:
-    command(valkey, "CONFIG", "SET", "maxmemory-policy", "noeviction")
-    command(valkey, "CONFIG", "SET", "maxmemory", "1")
+def make_full(valkey: ValkeyServer) -> None:
+    send_command(valkey, "CONFIG", "SET", "maxmemory-policy", "noeviction")
+    send_command(valkey, "CONFIG", "SET", "maxmemory", "1")
 
 
 def make_read_only(valkey: ValkeyServer) -> None:
-    command(valkey, "REPLICAOF", HOST, "1")
+    send_command(valkey, "REPLICAOF", HOST, "1")
 
 
 def start(valkey: ValkeyServer) -> None:
     valkey.start()
 
 
-def wake(valkey: ValkeyServer) -> None:
+def resume(valkey: ValkeyServer) -> None:
     os.kill(valkey._process.pid, signal.SIGCONT)
 
 
-def make_room(valkey: ValkeyServer) -> None:
-    command(valkey, "CONFIG", "SET", "maxmemory", "0")
+def free_memory(valkey: ValkeyServer) -> None:
+    send_command(valkey, "CONFIG", "SET", "maxmemory", "0")
 
 
 def make_writable(valkey: ValkeyServer) -> None:
-    command(valkey, "REPLICAOF", "NO", "ONE")
+    send_command(valkey, "REPLICAOF", "NO", "ONE")
 
 
 Change = Callable[[ValkeyServer], None]
 
 STATES: dict[str, tuple[Change, Change]] = {
     "killed": (kill, start),
-    "hung": (hang, wake),
-    "full": (fill_up, make_room),
+    "hung": (hang, resume),
+    "full": (make_full, free_memory),
     "read-only": (make_read_only, make_writable),
 }
 
-each_state = pytest.mark.parametrize(("ruin", "mend"), STATES.values(), ids=STATES.keys())
+each_state = pytest.mark.parametrize(("break_redis", "repair_redis"), STATES.values(), ids=STATES.keys())
 
 
-def assert_all_well(answers: list[Answer]) -> None:
-    """All are 200, and at most one of them met Redis while it was away."""
-    assert {answer.status for answer in answers} == {200}
-    usual = sorted(answer.seconds for answer in answers)[len(answers) // 2]
-    slow = [answer.seconds for answer in answers if answer.seconds > usual + NOISE]
+def assert_served_without_delay(responses: list[Response]) -> None:
+    """Check that all are 200, and that at most one was delayed by Redis."""
+    assert {response.status for response in responses} == {200}
+    typical = sorted(response.seconds for response in responses)[len(responses) // 2]
+    slow = [response.seconds for response in responses if response.seconds > typical + NOISE]
     assert len(slow) <= 1, slow
-    assert max(answer.seconds for answer in answers) < usual + SLOW + NOISE
+    assert max(response.seconds for response in responses) < typical + REDIS_TIMEOUT + NOISE
 
 
-def wait_until_it_is_back(pod: Pod) -> None:
+def wait_until_redis_is_used(pod: Pod) -> None:
     wait_until(lambda: pod.get(new_path()).status == 200 and pod.errors_of("redis.came_back"))
 
 
 @each_state
-def test_no_request_fails_and_one_is_slower(
-    env: Environment, valkey: ValkeyServer, ruin: Change, mend: Change
+def test_redis_failure_fails_no_request_and_slows_down_one(
+    env: Environment, valkey: ValkeyServer, break_redis: Change, repair_redis: Change
 ) -> None:
     pod = env.pod(CACHE_TTL_SECONDS="60")
     paths = [new_path() for _ in range(10)]
-    kept = [pod.get(path) for path in paths[:5]]
-    ruin(valkey)
-    answers = [pod.get(path) for _ in range(3) for path in paths]
-    assert_all_well(answers)
-    assert [answer.body for answer in answers[:5]] == [answer.body for answer in kept]
-    assert all(answer.is_fresh_hit for answer in answers[:5] + answers[10:])
-    assert {answer.cache_status for answer in answers[5:10]} == {"butaca; fwd=miss"}
+    cached = [pod.get(path) for path in paths[:5]]
+    break_redis(valkey)
+    responses = [pod.get(path) for _ in range(3) for path in paths]
+    assert_served_without_delay(responses)
+    assert [response.body for response in responses[:5]] == [response.body for response in cached]
+    assert all(response.is_fresh_hit for response in responses[:5] + responses[10:])
+    assert {response.cache_status for response in responses[5:10]} == {"butaca; fwd=miss"}
     assert env.tmdb.calls.total == len(paths)
     assert pod.call("POST", "/me/favorites", {"movie_id": 550}).status == 201
     (line,) = pod.errors()
     assert (line["level"], line["event"]) == ("error", "redis.went_away")
-    mend(valkey)
-    wait_until_it_is_back(pod)
+    repair_redis(valkey)
+    wait_until_redis_is_used(pod)
     assert [line["event"] for line in pod.errors()] == ["redis.went_away", "redis.came_back"]
     assert pod.get(new_path()).cache_status == "butaca; fwd=miss; stored"
 
 
-def test_a_redis_that_is_absent_at_the_start_is_used_as_soon_as_it_comes(
+def test_redis_missing_at_startup_is_used_once_it_is_up(
     env: Environment, valkey: ValkeyServer
 ) -> None:
     valkey.stop()
     pod = env.pod(CACHE_TTL_SECONDS="60")
     paths = [new_path() for _ in range(10)]
-    answers = [pod.get(path) for _ in range(3) for path in paths]
-    assert_all_well(answers[1:])  # The first of all opens the connections to all others.
-    assert answers[0].status == 200
+    responses = [pod.get(path) for _ in range(3) for path in paths]
+    assert_served_without_delay(responses[1:])  # The first request opens the pod's other connections.
+    assert responses[0].status == 200
     assert env.tmdb.calls.total == len(paths)
     assert [line["event"] for line in pod.errors()] == ["redis.went_away"]
     valkey.start()
-    wait_until_it_is_back(pod)
+    wait_until_redis_is_used(pod)
     assert pod.get(new_path()).cache_status == "butaca; fwd=miss; stored"
 
 
-def test_a_redis_that_comes_back_empty_costs_nobody_a_call(
+def test_redis_that_returns_empty_causes_no_upstream_call(
     env: Environment, valkey: ValkeyServer
 ) -> None:
     pod = env.pod(CACHE_TTL_SECONDS="60")
@@ -163,9 +163,9 @@ def test_a_redis_that_comes_back_empty_costs_nobody_a_call(
         pod.get(path)
     valkey.terminate()
     valkey.start()
-    answers = [pod.get(path) for path in paths]
-    assert_all_well(answers)
-    assert all(answer.is_fresh_hit for answer in answers)
+    responses = [pod.get(path) for path in paths]
+    assert_served_without_delay(responses)
+    assert all(response.is_fresh_hit for response in responses)
     assert env.tmdb.calls.total == len(paths)
     wait_until(lambda: pod.get(new_path()).cache_status == "butaca; fwd=miss; stored")
     assert [line["event"] for line in pod.errors()] in (
@@ -174,71 +174,71 @@ def test_a_redis_that_comes_back_empty_costs_nobody_a_call(
     )
 
 
-@pytest.mark.parametrize("ruin", [kill, hang, fill_up, make_read_only])
-def test_with_tmdb_down_too_stale_comes_out_of_memory(
-    env: Environment, valkey: ValkeyServer, ruin: Change
+@pytest.mark.parametrize("break_redis", [kill, hang, make_full, make_read_only])
+def test_stale_entry_in_memory_is_served_if_redis_and_tmdb_are_down(
+    env: Environment, valkey: ValkeyServer, break_redis: Change
 ) -> None:
     pod = env.pod()
     path = new_path()
-    good = pod.get(path)
-    ruin(valkey)
+    cached = pod.get(path)
+    break_redis(valkey)
     env.tmdb.stop()
     stale = pod.get_after_ttl(path)
     assert (stale.status, stale.cache_status) == (200, "butaca; fwd=stale")
-    assert stale.body == good.body
-    resting = pod.get(path)
-    assert resting.status == 200
-    assert resting.cache_status == "butaca; hit; ttl=-1; detail=cooldown"
-    assert resting.seconds < SLOW + NOISE
-    nothing = pod.get(new_path())
-    assert (nothing.status, nothing.json["code"]) == (503, "catalogue-unavailable")
-    assert nothing.retry_after == 1
+    assert stale.body == cached.body
+    cooldown = pod.get(path)
+    assert cooldown.status == 200
+    assert cooldown.cache_status == "butaca; hit; ttl=-1; detail=cooldown"
+    assert cooldown.seconds < REDIS_TIMEOUT + NOISE
+    uncached = pod.get(new_path())
+    assert (uncached.status, uncached.json["code"]) == (503, "catalogue-unavailable")
+    assert uncached.retry_after == 1
     assert sorted({line["event"] for line in pod.errors()}) == [
         "redis.went_away",
         "tmdb.call_failed",
     ]
 
 
-def test_with_both_hung_nobody_waits_longer_than_the_deadline(
+def test_requests_respect_the_deadline_while_redis_and_tmdb_hang(
     env: Environment, valkey: ValkeyServer
 ) -> None:
     pod = env.pod()
     path = new_path()
-    good = pod.get(path)
+    cached = pod.get(path)
     hang(valkey)
     env.tmdb.inject(Fault("hang"))
     stale = pod.get_after_ttl(path)
-    assert (stale.status, stale.body) == (200, good.body)
+    assert (stale.status, stale.body) == (200, cached.body)
     assert stale.cache_status == "butaca; hit; ttl=-1; detail=updating"
-    assert stale.seconds < PATIENCE + DEADLINE_MARGIN
+    assert stale.seconds < STALE_MAX_WAIT + DEADLINE_MARGIN
     wait_until(lambda: pod.get(new_path()).status == 504)
     assert len(pod.errors_of("tmdb.call_failed")) == 2
 
 
-@pytest.mark.parametrize("ruin", [kill, hang])
-def test_without_redis_one_thread_of_a_process_goes_for_all(
-    env: Environment, valkey: ValkeyServer, ruin: Change
+@pytest.mark.parametrize("break_redis", [kill, hang])
+def test_pod_without_redis_makes_one_upstream_call_per_key(
+    env: Environment, valkey: ValkeyServer, break_redis: Change
 ) -> None:
     pod = env.pod(CACHE_TTL_SECONDS="60")
-    ruin(valkey)
+    break_redis(valkey)
     env.tmdb.inject(Fault("delay", seconds=0.2))
     path = new_path()
-    answers = run_concurrently(*(partial(pod.get, path) for _ in range(30)))
-    assert {answer.status for answer in answers} == {200}
+    responses = run_concurrently(*(partial(pod.get, path) for _ in range(30)))
+    assert {response.status for response in responses} == {200}
     assert env.tmdb.calls.total == 1
 
 
-@pytest.mark.parametrize("ruin", [kill, hang])
-def test_both_come_back_and_nobody_restarts_anything(
-    env: Environment, valkey: ValkeyServer, ruin: Change
+@pytest.mark.parametrize("break_redis", [kill, hang])
+def test_pod_recovers_with_redis_and_tmdb_without_a_restart(
+    env: Environment, valkey: ValkeyServer, break_redis: Change
 ) -> None:
     pod = env.pod()
     path = new_path()
     pod.get(path)
-    ruin(valkey)
+    break_redis(valkey)
     env.tmdb.stop()
     assert pod.get_after_ttl(path).cache_status == "butaca; fwd=stale"
     env.tmdb.start()
-    dict([STATES["killed"], STATES["hung"]])[ruin](valkey)
+    dict([STATES["killed"], STATES["hung"]])[break_redis](valkey)
     wait_until(lambda: pod.get(path).cache_status == "butaca; fwd=miss; stored")
     assert pod.get(new_path()).status == 200

@@ -1,4 +1,4 @@
-"""What operators see during failures: probes report them, and no log line contains a secret."""
+"""During failures, probes report them and no log line contains a secret."""
 
 import json
 from collections.abc import Iterator
@@ -12,39 +12,39 @@ from tests.faults.pods import Environment, Pod, new_path, strike, wait_until
 from tests.own_postgresql import OwnPostgresql
 
 PASSWORDS = {"database": "pw-of-postgresql", "redis": "pw-of-redis", "tmdb": "pw-of-tmdb"}
-STRANGER = "butaca_of-somebody-unknown"
+UNKNOWN_TOKEN = "butaca_of-somebody-unknown"
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
 @pytest.fixture
 def database_url(postgres: OwnPostgresql) -> str:
-    """Where the database of the env is: on a server that a test may break."""
+    """The URL of a database on a server that a test may break."""
     return postgres.url
 
 
-def read(pod: Pod, path: str) -> tuple[int, str, dict[str, object]]:
-    """Return the status of a probe, its content type and what it says."""
+def probe(pod: Pod, path: str) -> tuple[int, str, dict[str, object]]:
+    """Return the status, the content type and the JSON body of a probe."""
     connection = pod.connect()
     connection.request("GET", path)
     response = connection.getresponse()
-    found = json.loads(response.read())
+    body = json.loads(response.read())
     connection.close()
-    return response.status, response.getheader("Content-Type", ""), found
+    return response.status, response.getheader("Content-Type", ""), body
 
 
-def test_readiness_says_what_it_saw_of_a_killed_database(
+def test_readiness_reports_a_killed_database(
     env: Environment, postgres: OwnPostgresql
 ) -> None:
     pod = env.pod()
-    assert read(pod, "/readyz") == (200, "application/json", {"status": "ok", "database": "ok"})
+    assert probe(pod, "/readyz") == (200, "application/json", {"status": "ok", "database": "ok"})
     postgres.kill()
-    status, media_type, saw = read(pod, "/readyz")
+    status, media_type, body = probe(pod, "/readyz")
     assert (status, media_type) == (503, "application/problem+json")
-    assert (saw["database"], saw["code"]) == ("away", "library-unavailable")
-    assert read(pod, "/livez") == (200, "application/json", {"status": "ok"})
+    assert (body["database"], body["code"]) == ("away", "library-unavailable")
+    assert probe(pod, "/livez") == (200, "application/json", {"status": "ok"})
 
 
-def test_no_line_tells_a_secret_whatever_fails(env: Environment, postgres: OwnPostgresql) -> None:
+def test_logs_contain_no_secret_during_failures(env: Environment, postgres: OwnPostgresql) -> None:
     database = make_url(postgres.url).set(password=PASSWORDS["database"])
     pod = env.pod(
         DATABASE_URL=database.render_as_string(hide_password=False),
@@ -52,22 +52,22 @@ def test_no_line_tells_a_secret_whatever_fails(env: Environment, postgres: OwnPo
         TMDB_TOKEN=PASSWORDS["tmdb"],
         LOG_LEVEL="debug",
     )
-    statuses = set(calls_with_secrets(pod))  # Redis refuses its password, and TMDB its key.
+    statuses = set(send_secrets(pod))  # Redis rejects the password, and TMDB the key.
     for kind in ("503", "truncated"):
-        strike(env.tmdb, Fault(kind))
-        statuses |= set(calls_with_secrets(pod))
+        break_tmdb(env.tmdb, Fault(kind))
+        statuses |= set(send_secrets(pod))
     postgres.kill()
-    statuses |= set(calls_with_secrets(pod))
+    statuses |= set(send_secrets(pod))
     assert statuses >= {200, 401, 404, 422, 502, 503}
-    told = pod._stdout.read_text() + pod._stderr.read_text()
-    events = {json.loads(line)["event"] for line in told.splitlines() if line.startswith("{")}
+    output = pod._stdout.read_text() + pod._stderr.read_text()
+    events = {json.loads(line)["event"] for line in output.splitlines() if line.startswith("{")}
     assert events >= {"tmdb.call_failed", "redis.went_away", "database.went_away"}
-    secrets = (*PASSWORDS.values(), ADMIN_TOKEN, CONSUMER_TOKEN, STRANGER)
-    assert [secret for secret in secrets if secret in told] == []
+    secrets = (*PASSWORDS.values(), ADMIN_TOKEN, CONSUMER_TOKEN, UNKNOWN_TOKEN)
+    assert [secret for secret in secrets if secret in output] == []
 
 
-def calls_with_secrets(pod: Pod) -> Iterator[int]:
-    """Call in all the ways in which people let their secrets slip; yield the statuses."""
+def send_secrets(pod: Pod) -> Iterator[int]:
+    """Send secrets in every place where clients put them by mistake; yield the statuses."""
     secrets = (ADMIN_TOKEN, PASSWORDS["tmdb"])
     for secret in secrets:
         for path in (
@@ -79,7 +79,7 @@ def calls_with_secrets(pod: Pod) -> Iterator[int]:
             f"/{secret}",
         ):
             yield pod.get(path).status
-        yield pod.get("/me", Authorization=f"Bearer {STRANGER}").status
+        yield pod.get("/me", Authorization=f"Bearer {UNKNOWN_TOKEN}").status
         yield pod.get("/me", Authorization=f"Basic {secret}").status
         yield pod.get("/me", Cookie=f"token={secret}").status
         yield pod.call("POST", "/me/favorites", {"movie_id": secret}).status
@@ -87,7 +87,7 @@ def calls_with_secrets(pod: Pod) -> Iterator[int]:
         yield pod.call("PUT", "/me/ratings/550", {"stars": 4}).status
 
 
-def test_every_line_of_a_request_bears_its_trace(pod: Pod, tmdb: Sandbox) -> None:
+def test_log_lines_of_a_request_have_its_trace_id(pod: Pod, tmdb: Sandbox) -> None:
     tmdb.inject(Fault("503"))
     pod.get(new_path(), traceparent=f"00-{TRACE_ID}-00f067aa0ba902b7-01")
     (error,) = wait_until(lambda: pod.errors_of("tmdb.call_failed"))
@@ -100,5 +100,5 @@ def test_every_line_of_a_request_bears_its_trace(pod: Pod, tmdb: Sandbox) -> Non
         ]
     )
     assert len(lines) == 1
-    tries = [line for line in pod.log() if line["event"] == "tmdb.tries_again"]
-    assert {line["trace_id"] for line in tries[-2:]} == {TRACE_ID}
+    retries = [line for line in pod.log() if line["event"] == "tmdb.tries_again"]
+    assert {line["trace_id"] for line in retries[-2:]} == {TRACE_ID}

@@ -1,4 +1,4 @@
-"""After a failure TMDB gets a rest, then a single probe instead of a burst of calls."""
+"""After a failure TMDB is not called during a cooldown; then a single probe is sent."""
 
 from functools import partial
 
@@ -17,30 +17,30 @@ from tests.faults.pods import (
 )
 
 
-def wait_until_rested(redis_url: str) -> None:
+def wait_until_cooldown_ends(redis_url: str) -> None:
     with redis.Redis.from_url(redis_url) as client:
         wait_until(lambda: not client.exists(RESTING))
 
 
-def test_while_it_rests_nothing_goes_out_and_what_is_kept_is_served(env: Environment) -> None:
+def test_cooldown_serves_stale_entries_without_calling_tmdb(env: Environment) -> None:
     pod = env.pod(TMDB_COOLDOWN_SECONDS="60")
     path = new_path()
-    good = pod.get(path)
+    cached = pod.get(path)
     env.tmdb.inject(Fault("500"))
     assert pod.get_after_ttl(path).cache_status == "butaca; fwd=stale; fwd-status=500"
     env.tmdb.calls.reset()
     again = pod.get(path)
     assert again.status == 200
     assert again.cache_status == "butaca; hit; ttl=-1; detail=cooldown"
-    assert again.body == good.body
-    refused = pod.get(new_path())
-    assert (refused.status, refused.json["code"]) == (503, "catalogue-unavailable")
-    assert refused.retry_after in {59, 60}
+    assert again.body == cached.body
+    rejected = pod.get(new_path())
+    assert (rejected.status, rejected.json["code"]) == (503, "catalogue-unavailable")
+    assert rejected.retry_after in {59, 60}
     assert env.tmdb.calls.total == 0
     assert len(pod.errors()) == 1
 
 
-def test_other_pods_rest_too(env: Environment) -> None:
+def test_cooldown_applies_to_other_pods(env: Environment) -> None:
     first, second = env.pods(2, TMDB_COOLDOWN_SECONDS="60")
     env.tmdb.inject(Fault("500"))
     assert first.get(new_path()).status == 503
@@ -50,27 +50,27 @@ def test_other_pods_rest_too(env: Environment) -> None:
     assert second.errors() == []
 
 
-def test_after_a_rest_one_probe_goes_out_though_many_keys_are_asked_over_two_pods(
+def test_cooldown_ends_with_a_single_probe_across_two_pods(
     env: Environment,
 ) -> None:
     pods = env.pods(2)
     env.tmdb.inject(Fault("500"))
     assert pods[0].get(new_path()).status == 503
-    wait_until_rested(env.redis_url)
+    wait_until_cooldown_ends(env.redis_url)
     env.tmdb.calls.reset()
     env.tmdb.clear_faults()
     env.tmdb.inject(Fault("hang"))
     for pod in pods:
-        pod.forget()
-    answers = run_concurrently(*(partial(pods[n % 2].get, new_path()) for n in range(40)))
+        pod.clear_errors()
+    responses = run_concurrently(*(partial(pods[n % 2].get, new_path()) for n in range(40)))
     assert len(env.tmdb.calls.targets) == 1
-    assert sorted(answer.status for answer in answers) == [503] * 39 + [504]
-    assert max(answer.seconds for answer in answers) < DEADLINE + DEADLINE_MARGIN
-    assert all((answer.retry_after or 0) >= 1 for answer in answers)
+    assert sorted(response.status for response in responses) == [503] * 39 + [504]
+    assert max(response.seconds for response in responses) < DEADLINE + DEADLINE_MARGIN
+    assert all((response.retry_after or 0) >= 1 for response in responses)
     assert len(pods[0].errors() + pods[1].errors()) == 1
 
 
-def test_a_probe_that_succeeds_ends_the_rest_for_every_key(
+def test_successful_probe_ends_the_cooldown_for_every_key(
     pod: Pod, tmdb: Sandbox, store: redis.Redis
 ) -> None:
     tmdb.inject(Fault("500", times=3))
@@ -78,11 +78,11 @@ def test_a_probe_that_succeeds_ends_the_rest_for_every_key(
     wait_until(lambda: not store.exists(RESTING))
     assert pod.get(new_path()).status == 200
     paths = [new_path() for _ in range(4)]
-    answers = run_concurrently(*(partial(pod.get, path) for path in paths))
-    assert [answer.status for answer in answers] == [200] * 4
+    responses = run_concurrently(*(partial(pod.get, path) for path in paths))
+    assert [response.status for response in responses] == [200] * 4
 
 
-def test_a_probe_that_fails_begins_the_rest_anew(
+def test_failed_probe_restarts_the_cooldown(
     pod: Pod, tmdb: Sandbox, store: redis.Redis
 ) -> None:
     tmdb.inject(Fault("500"))
@@ -95,7 +95,7 @@ def test_a_probe_that_fails_begins_the_rest_anew(
     assert len(pod.errors()) == 2
 
 
-def test_a_movie_of_which_tmdb_tells_nonsense_rests_alone(pod: Pod, tmdb: Sandbox) -> None:
+def test_invalid_movie_response_cools_down_only_that_movie(pod: Pod, tmdb: Sandbox) -> None:
     tmdb.inject(Fault("object", paths="/3/movie/551"))
     first, second = pod.get("/movies/551"), pod.get("/movies/551")
     assert (first.status, first.json["code"]) == (502, "catalogue-answered-nonsense")
