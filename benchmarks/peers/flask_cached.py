@@ -18,6 +18,6 @@ tmdb.headers.update(HEADERS)
 @cache.cached(timeout=SECONDS, query_string=True)
 def popular() -> Response:
     """Return a page of popular movies. The whole response is cached, so no hit renders it again."""
-    answer = tmdb.get(URL, timeout=5)
-    answer.raise_for_status()
-    return jsonify(with_pictures(answer.json()))
+    response = tmdb.get(URL, timeout=5)
+    response.raise_for_status()
+    return jsonify(with_pictures(response.json()))

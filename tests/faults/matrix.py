@@ -16,12 +16,12 @@ from butaca.sandbox import Fault, Sandbox
 from tests.faults.pods import (
     HOST,
     SETTINGS,
-    Response,
     Environment,
     Pod,
+    Response,
+    break_tmdb,
     new_path,
     recover,
-    break_tmdb,
     wait_until,
 )
 from tests.faults.test_redis_failures import STATES

@@ -204,8 +204,8 @@ def receive(connection: HTTPConnection, sent_at: float) -> Response:
 def stable_port() -> int:
     """Return a free port below the kernel's ephemeral ports.
 
-    No outgoing connection can take it while its pod restarts. Source: ip-sysctl, `ip_local_port_range`, which begins
-    at 32768.
+    No outgoing connection can take it while its pod restarts. Source: ip-sysctl,
+    `ip_local_port_range`, which begins at 32768.
     """
     # SystemRandom, because pytest-randomly seeds all other generators alike in parallel processes.
     candidates = SystemRandom().sample(range(10_240, 32_000), 100)
@@ -233,7 +233,9 @@ def _parse_log(log: str) -> list[LogLine]:
 class Pod:
     """A `butaca serve` with its worker, in its own process group."""
 
-    def __init__(self, folder: Path, settings: Mapping[str, str], start: StartProcess = Fork) -> None:
+    def __init__(
+        self, folder: Path, settings: Mapping[str, str], start: StartProcess = Fork
+    ) -> None:
         self.port = stable_port()
         self._stdout, self._stderr = (folder / f"{self.port}.{name}" for name in ("out", "err"))
         self._stderr_offset = 0
@@ -284,7 +286,7 @@ class Pod:
         return wait_until(get_unless_fresh)
 
     def errors(self) -> list[LogLine]:
-        """Return the lines of stderr since the last `clear_errors`, except those of every startup."""
+        """Return the lines of stderr since `clear_errors`, except those of every startup."""
         lines = _parse_log(self._unread_stderr())
         return [line for line in lines if line["event"] != "demo_users.are_let_in"]
 

@@ -9,9 +9,9 @@ from butaca.sandbox import Fault
 from tests.faults.pods import (
     DEADLINE_MARGIN,
     STALE_MAX_WAIT,
-    Response,
     Environment,
     Pod,
+    Response,
     new_path,
     wait_until,
 )
@@ -38,7 +38,9 @@ def p99(responses: list[Response]) -> float:
     return min(sorted(response.seconds for response in batch)[98] for batch in batches)
 
 
-def hits_while_30_requests_hang(env: Environment, pod: Pod, calls: int) -> tuple[list[Response], list[Response]]:
+def hits_while_30_requests_hang(
+    env: Environment, pod: Pod, calls: int
+) -> tuple[list[Response], list[Response]]:
     """Return 300 hits in a row, and the responses to 30 hanging requests for other keys."""
     path = new_path()
     pod.get(path)

@@ -82,9 +82,7 @@ def test_successful_probe_ends_the_cooldown_for_every_key(
     assert [response.status for response in responses] == [200] * 4
 
 
-def test_failed_probe_restarts_the_cooldown(
-    pod: Pod, tmdb: Sandbox, store: redis.Redis
-) -> None:
+def test_failed_probe_restarts_the_cooldown(pod: Pod, tmdb: Sandbox, store: redis.Redis) -> None:
     tmdb.inject(Fault("500"))
     assert pod.get(new_path()).status == 503
     wait_until(lambda: not store.exists(RESTING))

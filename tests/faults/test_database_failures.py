@@ -192,9 +192,7 @@ def test_hung_database_affects_only_user_lists(pod: Pod, postgres: OwnPostgresql
     assert favorites_of(pod) == {550}
 
 
-def test_hung_database_delays_only_the_first_user_list(
-    pod: Pod, postgres: OwnPostgresql
-) -> None:
+def test_hung_database_delays_only_the_first_user_list(pod: Pod, postgres: OwnPostgresql) -> None:
     postgres.hang()
     assert_rejected_with_retry_after(pod.get("/me/favorites"))
     following = [pod.get("/me/favorites") for _ in range(5)]
@@ -325,13 +323,13 @@ def assert_hits_are_served_until(pod: Pod, is_over: Callable[[], bool]) -> None:
     assert max(hit.seconds for hit in hits) < NO_WAIT
 
 
-def assert_acknowledged_writes_exist(
-    pod: Pod, ids: Sequence[int], statuses: Sequence[int]
-) -> None:
+def assert_acknowledged_writes_exist(pod: Pod, ids: Sequence[int], statuses: Sequence[int]) -> None:
     assert set(statuses) <= {200, 201, 503}
     assert 503 in statuses
     wait_until(lambda: pod.get("/me/favorites").status == 200)
-    acknowledged = {movie_id for movie_id, status in zip(ids, statuses, strict=True) if status < 300}
+    acknowledged = {
+        movie_id for movie_id, status in zip(ids, statuses, strict=True) if status < 300
+    }
     assert acknowledged <= favorites_of(pod)
 
 

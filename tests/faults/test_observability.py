@@ -8,7 +8,7 @@ from sqlalchemy import make_url
 
 from butaca.sandbox import Fault, Sandbox
 from tests.builders import ADMIN_TOKEN, CONSUMER_TOKEN
-from tests.faults.pods import Environment, Pod, new_path, strike, wait_until
+from tests.faults.pods import Environment, Pod, break_tmdb, new_path, wait_until
 from tests.own_postgresql import OwnPostgresql
 
 PASSWORDS = {"database": "pw-of-postgresql", "redis": "pw-of-redis", "tmdb": "pw-of-tmdb"}
@@ -32,9 +32,7 @@ def probe(pod: Pod, path: str) -> tuple[int, str, dict[str, object]]:
     return response.status, response.getheader("Content-Type", ""), body
 
 
-def test_readiness_reports_a_killed_database(
-    env: Environment, postgres: OwnPostgresql
-) -> None:
+def test_readiness_reports_a_killed_database(env: Environment, postgres: OwnPostgresql) -> None:
     pod = env.pod()
     assert probe(pod, "/readyz") == (200, "application/json", {"status": "ok", "database": "ok"})
     postgres.kill()

@@ -16,9 +16,9 @@ from tests.faults.pods import (
     DEADLINE_MARGIN,
     HOST,
     STALE_MAX_WAIT,
-    Response,
     Environment,
     Pod,
+    Response,
     new_path,
     run_concurrently,
     wait_until,
@@ -99,7 +99,9 @@ STATES: dict[str, tuple[Change, Change]] = {
     "read-only": (make_read_only, make_writable),
 }
 
-each_state = pytest.mark.parametrize(("break_redis", "repair_redis"), STATES.values(), ids=STATES.keys())
+each_state = pytest.mark.parametrize(
+    ("break_redis", "repair_redis"), STATES.values(), ids=STATES.keys()
+)
 
 
 def assert_served_without_delay(responses: list[Response]) -> None:
@@ -145,7 +147,9 @@ def test_redis_missing_at_startup_is_used_once_it_is_up(
     pod = env.pod(CACHE_TTL_SECONDS="60")
     paths = [new_path() for _ in range(10)]
     responses = [pod.get(path) for _ in range(3) for path in paths]
-    assert_served_without_delay(responses[1:])  # The first request opens the pod's other connections.
+    assert_served_without_delay(
+        responses[1:]
+    )  # The first request opens the pod's other connections.
     assert responses[0].status == 200
     assert env.tmdb.calls.total == len(paths)
     assert [line["event"] for line in pod.errors()] == ["redis.went_away"]

@@ -14,7 +14,7 @@ from threading import Event, Lock
 import pytest
 
 from butaca.sandbox import Fault
-from tests.faults.pods import Response, Environment, Pod, request, new_path, wait_until
+from tests.faults.pods import Environment, Pod, Response, new_path, request, wait_until
 
 POPULAR = "/movies/popular"
 
@@ -153,9 +153,7 @@ class KeepAliveClient(threading.local):
 
 
 @pytest.mark.parametrize("keep_alive", [False, True], ids=["new connections", "keep-alive"])
-def test_shutdown_under_load_loses_no_accepted_request(
-    env: Environment, keep_alive: bool
-) -> None:
+def test_shutdown_under_load_loses_no_accepted_request(env: Environment, keep_alive: bool) -> None:
     pod = env.pod()
     client = KeepAliveClient(pod)
     with LoadGenerator(lambda: client.get() if keep_alive else pod.get(POPULAR)) as load:

@@ -12,7 +12,16 @@ import pytest
 from butaca.connections import MOST
 from butaca.sandbox import Fault
 from tests.builders import ADMIN_TOKEN, CONSUMER_TOKEN
-from tests.faults.pods import HOST, Response, Environment, Pod, request, new_path, receive, wait_until
+from tests.faults.pods import (
+    HOST,
+    Environment,
+    Pod,
+    Response,
+    new_path,
+    receive,
+    request,
+    wait_until,
+)
 
 SHORT_TIMEOUTS = """
 import butaca.connections

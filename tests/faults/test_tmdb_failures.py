@@ -287,9 +287,7 @@ each_outage = pytest.mark.parametrize("outage", OUTAGES.values(), ids=OUTAGES.ke
 
 
 @pytest.fixture
-def settings(
-    outage: Outage, startup: Callable[[str], dict[str, str]]
-) -> Iterator[dict[str, str]]:
+def settings(outage: Outage, startup: Callable[[str], dict[str, str]]) -> Iterator[dict[str, str]]:
     """Settings of a pod that cannot reach TMDB."""
     with black_hole() as port:
         url = f"http://tmdb.invalid:{port}/3"
