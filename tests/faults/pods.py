@@ -135,7 +135,7 @@ class Response:
     seconds: float
 
     @property
-    def came(self) -> float:
+    def received_at(self) -> float:
         return self.sent_at + self.seconds
 
     @property
@@ -361,11 +361,11 @@ class Environment:
         self._pods: list[Pod] = []
 
     def pod(self, **settings: str) -> Pod:
-        """StartProcess a pod with these settings changed, and wait until it is up."""
+        """Start a pod with these settings changed, and wait until it is up."""
         return self.launch(**settings).wait_until_up()
 
     def pods(self, number: int, **settings: str) -> list[Pod]:
-        """StartProcess identical pods at the same time, and wait until all are up."""
+        """Start identical pods at the same time, and wait until all are up."""
         launched = [self.launch(**settings) for _ in range(number)]
         return [pod.wait_until_up() for pod in launched]
 
