@@ -206,7 +206,7 @@ def test_hung_database_is_logged_once_when_lost_and_once_when_restored(
     env: Environment, postgres: OwnPostgresql
 ) -> None:
     pod = env.pod()
-    # Opens the only connection of the pool. A new connection would be a `ConnectionTimeout` below.
+    # Opens a connection. Without an open one, the reason would be `ConnectionTimeout`.
     assert favorites_of(pod) == set()
     postgres.hang()
     for _ in range(3):
