@@ -32,7 +32,7 @@ SETTINGS = {
 def p99(responses: list[Response]) -> float:
     """Return the lowest p99 of any batch of 100 consecutive responses.
 
-    Other load on the machine delays some batches, a blocked thread would delay all of them.
+    Other load on the machine delays some batches; a blocked thread would delay all of them.
     """
     batches = [responses[n : n + 100] for n in range(0, len(responses), 100)]
     return min(sorted(response.seconds for response in batch)[98] for batch in batches)
@@ -65,9 +65,9 @@ def test_cache_hits_are_fast_while_30_requests_hang_upstream(
     record_property("p99_ms", round(p99(hits) * 1000, 1))
     assert all(hit.status == 200 and hit.is_fresh_hit for hit in hits)
     assert p99(hits) < 0.05
-    assert sorted(request.status for request in hanging) == [503] * (30 - slots) + [504] * slots
-    assert all((request.retry_after or 0) >= 1 for request in hanging)
-    assert max(request.seconds for request in hanging) < HANG + DEADLINE_MARGIN
+    assert sorted(response.status for response in hanging) == [503] * (30 - slots) + [504] * slots
+    assert all((response.retry_after or 0) >= 1 for response in hanging)
+    assert max(response.seconds for response in hanging) < HANG + DEADLINE_MARGIN
     assert env.tmdb.calls.total == slots
     assert len(pod.errors()) == slots
 

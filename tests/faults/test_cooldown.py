@@ -50,9 +50,7 @@ def test_cooldown_applies_to_other_pods(env: Environment) -> None:
     assert second.errors() == []
 
 
-def test_cooldown_ends_with_a_single_probe_across_two_pods(
-    env: Environment,
-) -> None:
+def test_cooldown_ends_with_a_single_probe_across_two_pods(env: Environment) -> None:
     pods = env.pods(2)
     env.tmdb.inject(Fault("500"))
     assert pods[0].get(new_path()).status == 503

@@ -30,7 +30,7 @@ def rejected_at(pod: Pod, token: str) -> datetime:
     return datetime.now(UTC)
 
 
-def is_blocking(connection: Connection) -> bool:
+def has_waiting_transaction(connection: Connection) -> bool:
     """Return whether another transaction waits for a lock."""
     waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
     return bool(connection.scalar(waiting))
@@ -48,7 +48,7 @@ def test_new_token_works_immediately_and_revoked_token_fails_within_5_seconds(
         with library.writing() as connection:
             connection.execute(select(tokens).where(tokens.c.id == token_id).with_for_update())
             revoking = threads.submit(run_butaca, env, "tokens", "revoke", str(token_id))
-            wait_until(lambda: is_blocking(connection))
+            wait_until(lambda: has_waiting_transaction(connection))
             assert [status(pod, secret) for pod in pods] == [200, 200]
         revoking.result()
         rejections = list(threads.map(rejected_at, pods, [secret] * len(pods)))
