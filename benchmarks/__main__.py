@@ -8,7 +8,7 @@ from benchmarks.load import check_wrk
 from benchmarks.performance import Plan
 from butaca.commands.one_line import OneLineGroup, one_line_errors
 
-SHIPPED = Plan()
+DEFAULTS = Plan()
 
 
 @click.group(cls=OneLineGroup, invoke_without_command=True)
@@ -22,9 +22,9 @@ def bench(context: click.Context) -> None:
 
 
 @bench.command("performance")
-@click.option("--rounds", default=SHIPPED.rounds, help="Rounds in which each server is loaded.")
-@click.option("--seconds", default=SHIPPED.seconds, help="Duration of one load.")
-@click.option("--growth-rounds", default=SHIPPED.growth_rounds, help="Rounds for each size.")
+@click.option("--rounds", default=DEFAULTS.rounds, help="Rounds in which each server is loaded.")
+@click.option("--seconds", default=DEFAULTS.seconds, help="Duration of one load.")
+@click.option("--growth-rounds", default=DEFAULTS.growth_rounds, help="Rounds for each size.")
 def run_performance(rounds: int, seconds: float, growth_rounds: int) -> None:
     """Compare Butaca with its peers and measure scaling. Updates docs/performance.md."""
     with one_line_errors():

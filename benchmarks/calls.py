@@ -8,11 +8,11 @@ from http.client import HTTPConnection, HTTPMessage
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from benchmarks.surroundings import AUTHORIZED
+from benchmarks.testbed import AUTHORIZED
 from butaca.operator_error import OperatorError
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     """A response, and the seconds it took."""
 
     status: int
@@ -26,35 +26,35 @@ class Answer(NamedTuple):
         return json.loads(self.body)
 
 
-class Caller:
+class Client:
     """A client that calls one origin over one connection."""
 
     def __init__(self, origin: str) -> None:
         self._connection = HTTPConnection(urlsplit(origin).netloc, timeout=30)
 
-    def ask(
+    def request(
         self,
         method: str,
         path: str,
         body: object = None,
         headers: Mapping[str, str] = AUTHORIZED,
-    ) -> Answer:
+    ) -> Response:
         """Send a request and read the whole response."""
         content = None if body is None else json.dumps(body)
-        declared = {} if body is None else {"Content-Type": "application/json"}
+        content_type = {} if body is None else {"Content-Type": "application/json"}
         started = time.perf_counter()
-        self._connection.request(method, path, content, {**headers, **declared})
+        self._connection.request(method, path, content, {**headers, **content_type})
         response = self._connection.getresponse()
-        answered = response.read()
+        received = response.read()
         seconds = time.perf_counter() - started
-        return Answer(response.status, response.headers, answered, seconds)
+        return Response(response.status, response.headers, received, seconds)
 
-    def get(self, path: str, headers: Mapping[str, str] = AUTHORIZED) -> Answer:
+    def get(self, path: str, headers: Mapping[str, str] = AUTHORIZED) -> Response:
         """Send a GET."""
-        return self.ask("GET", path, headers=headers)
+        return self.request("GET", path, headers=headers)
 
 
-class Wire:
+class RawClient:
     """A persistent connection that parses only the status and the length of each response.
 
     http.client takes half a millisecond to parse the headers of a response, which would be
@@ -71,8 +71,8 @@ class Wire:
 
     def get(self, path: str, token: str) -> None:
         """Send a GET and read the whole response. Raises OperatorError unless its status is 200."""
-        asked = f"GET {path} HTTP/1.1\r\nHost: butaca\r\nAuthorization: Bearer {token}\r\n\r\n"
-        self._socket.sendall(asked.encode())
+        message = f"GET {path} HTTP/1.1\r\nHost: butaca\r\nAuthorization: Bearer {token}\r\n\r\n"
+        self._socket.sendall(message.encode())
         head = self._receive()
         while b"\r\n\r\n" not in head:
             head += self._receive()

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
-Place = tuple[float, float]
+Point = tuple[float, float]
 
 _STYLE = """
   .paper { fill: #fbf7f0 } .t { fill: #2b2138; font-size: 13px } .b { font-weight: 700 }
@@ -27,30 +27,30 @@ class Panel:
     """A line chart. The y axis begins at 0; the x axis may be logarithmic."""
 
     title: str
-    across: str
-    upward: str
-    lines: dict[str, Sequence[Place]]
+    x_label: str
+    y_label: str
+    lines: dict[str, Sequence[Point]]
     is_logarithmic: bool = True
-    wanted: float | None = None
+    goal: float | None = None
 
 
 def bars(title: str, rows: Sequence[tuple[str, float, str, bool]]) -> str:
-    """Draw a bar chart. A row has a name, a length, a note, and whether it is Butaca."""
-    longest = max(length for _, length, _, _ in rows)
+    """Draw a bar chart. A row has a name, a value, a note, and whether it is Butaca."""
+    longest = max(value for _, value, _, _ in rows)
     height = 56 + 30 * len(rows)
     return _drawing(760, height, title, _bars(title, rows, 390 / longest))
 
 
-def panels(title: str, several: Sequence[Panel], columns: int = 2) -> str:
+def panels(title: str, charts: Sequence[Panel], columns: int = 2) -> str:
     """Draw line charts side by side."""
     width, height = 380, 270
-    rows = math.ceil(len(several) / columns)
+    rows = math.ceil(len(charts) / columns)
     parts = (
-        f'<g transform="translate({place % columns * width} {place // columns * height})">'
+        f'<g transform="translate({position % columns * width} {position // columns * height})">'
         f"{''.join(_panel(panel, width, height))}</g>"
-        for place, panel in enumerate(several)
+        for position, panel in enumerate(charts)
     )
-    return _drawing(width * min(columns, len(several)), height * rows, title, parts)
+    return _drawing(width * min(columns, len(charts)), height * rows, title, parts)
 
 
 def _drawing(width: int, height: int, title: str, parts: Iterable[str]) -> str:
@@ -65,41 +65,41 @@ def _drawing(width: int, height: int, title: str, parts: Iterable[str]) -> str:
 
 def _bars(title: str, rows: Sequence[tuple[str, float, str, bool]], scale: float) -> Iterator[str]:
     yield _text(20, 30, title, "t b")
-    for place, (name, length, note, is_ours) in enumerate(rows):
-        y = 48 + 30 * place
+    for position, (name, value, note, is_butaca) in enumerate(rows):
+        y = 48 + 30 * position
         yield _text(200, y + 15, name, "t e")
-        width = max(length * scale, 1)
-        color, size = f"f{int(not is_ours)}", f'width="{width:.1f}" height="20"'
+        width = max(value * scale, 1)
+        color, size = f"f{int(not is_butaca)}", f'width="{width:.1f}" height="20"'
         yield f'<rect class="{color}" x="210" y="{y}" {size} rx="4"/>'
         yield _text(218 + width, y + 15, note, "s")
 
 
 def _panel(panel: Panel, width: int, height: int) -> Iterator[str]:
     right, floor = width - 28, height - _BOTTOM
-    places = [place for line in panel.lines.values() for place in line]
-    top = _round_up(max([y for _, y in places] + [panel.wanted or 0]))
-    sizes = sorted({x for x, _ in places})
-    across = _scale(sizes[0], sizes[-1], _LEFT, right, is_logarithmic=panel.is_logarithmic)
-    upward = _scale(0, top, floor, _TOP, is_logarithmic=False)
+    points = [point for line in panel.lines.values() for point in line]
+    top = _round_up(max([y for _, y in points] + [panel.goal or 0]))
+    sizes = sorted({x for x, _ in points})
+    x_of = _scale(sizes[0], sizes[-1], _LEFT, right, is_logarithmic=panel.is_logarithmic)
+    y_of = _scale(0, top, floor, _TOP, is_logarithmic=False)
     yield _text(_LEFT, 24, panel.title, "t b")
-    yield _text(_LEFT, 40, panel.upward, "s")
+    yield _text(_LEFT, 40, panel.y_label, "s")
     for part in range(5):
-        yield _grid(_LEFT, right, upward(top * part / 4), f"{top * part / 4:g}")
+        yield _grid(_LEFT, right, y_of(top * part / 4), f"{top * part / 4:g}")
     for x in _ticks(sizes, is_logarithmic=panel.is_logarithmic):
-        yield _text(across(x), floor + 16, f"{x:,.0f}".replace(",", " "), "s m")
-    yield _text((_LEFT + right) / 2, floor + 34, panel.across, "s m")
-    if panel.wanted is not None:
-        y = upward(panel.wanted)
+        yield _text(x_of(x), floor + 16, f"{x:,.0f}".replace(",", " "), "s m")
+    yield _text((_LEFT + right) / 2, floor + 34, panel.x_label, "s m")
+    if panel.goal is not None:
+        y = y_of(panel.goal)
         yield f'<line class="wanted" x1="{_LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>'
     for number, (name, line) in enumerate(panel.lines.items()):
-        yield from _line(number, [(across(x), upward(y)) for x, y in line])
+        yield from _line(number, [(x_of(x), y_of(y)) for x, y in line])
         yield _legend(number, name, right)
 
 
-def _line(number: int, places: Sequence[Place]) -> Iterator[str]:
-    points = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-    yield f'<polyline class="line l{number}" points="{points}"/>'
-    for x, y in places:
+def _line(number: int, points: Sequence[Point]) -> Iterator[str]:
+    coordinates = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    yield f'<polyline class="line l{number}" points="{coordinates}"/>'
+    for x, y in points:
         yield f'<circle class="f{number}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>'
 
 
@@ -116,12 +116,12 @@ def _grid(left: float, right: float, y: float, label: str) -> str:
 
 
 def _scale(
-    least: float, most: float, start: float, end: float, *, is_logarithmic: bool
+    lowest: float, highest: float, start: float, end: float, *, is_logarithmic: bool
 ) -> Callable[[float], float]:
     """Return a function that maps a value to its coordinate between `start` and `end`."""
-    turn = math.log if is_logarithmic else float
-    span = (turn(most) - turn(least)) or 1.0
-    return lambda value: start + (turn(value) - turn(least)) / span * (end - start)
+    transform = math.log if is_logarithmic else float
+    span = (transform(highest) - transform(lowest)) or 1.0
+    return lambda value: start + (transform(value) - transform(lowest)) / span * (end - start)
 
 
 def _ticks(sizes: Sequence[float], *, is_logarithmic: bool) -> Sequence[float]:

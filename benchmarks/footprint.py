@@ -19,7 +19,7 @@ import psycopg
 import redis
 from sqlalchemy import insert, make_url
 
-from benchmarks.surroundings import MALLOC
+from benchmarks.testbed import MALLOC
 from butaca.adapters.cache.redis import entry_key
 from butaca.adapters.sql import Database, SqlLibrary
 from butaca.adapters.sql.tables import user_movies, users
@@ -29,12 +29,12 @@ from butaca.core.models import MovieRecord, Translation
 from butaca.core.ports import PopularQuery
 from butaca.sandbox import Sandbox
 from tests.builders import NOON, make_record, make_translation
-from tests.faults.pods import HOST, Pod, Town, ask, living
+from tests.faults.pods import HOST, Environment, Pod, request
 from tests.own_postgresql import own_postgresql
 from tests.own_valkey import own_valkey
 from tests.processes import start_process
 
-PEOPLE, FIRST, KEPT, PER_PERSON = range(2001, 3001), 1_000_000, 400, 100
+USER_IDS, FIRST_MOVIE, MOVIES, FAVORITES_PER_USER = range(2001, 3001), 1_000_000, 400, 100
 """A thousand users have 100 favorites each, out of 400 movies."""
 
 PAGES = MEMORY_CACHE_ENTRIES
@@ -57,13 +57,11 @@ def measure(data: str | None) -> None:
         Sandbox(data) as tmdb,
         redis.Redis(port=valkey.port) as store,
     ):
-        rows = [*_stored(postgres.url, tmdb)]
-        town = Town(
-            Path(folder), tmdb, f"redis://{HOST}:{valkey.port}/0", postgres.url, start_process
-        )
-        for each in living(town):
-            pod, other = each.pods(2, CACHE_TTL_SECONDS="3600", **MALLOC)
-            rows += [*_kept(pod, store), *_costs(pod, other, store)]
+        rows = [*_measure_database(postgres.url, tmdb)]
+        redis_url = f"redis://{HOST}:{valkey.port}/0"
+        with Environment(Path(folder), tmdb, redis_url, postgres.url, start_process) as env:
+            pod, other = env.pods(2, CACHE_TTL_SECONDS="3600", **MALLOC)
+            rows += [*_measure_caches(pod, store), *_measure_requests(pod, other, store)]
     click.echo("| item | measured |\n| - | -: |")
     click.echo("\n".join(f"| {what} | {size} |" for what, size in rows))
 
@@ -71,7 +69,7 @@ def measure(data: str | None) -> None:
 # In PostgreSQL
 
 
-def _stored(url: str, tmdb: Sandbox) -> Iterator[Row]:
+def _measure_database(url: str, tmdb: Sandbox) -> Iterator[Row]:
     """Measure movies with as many translations as TMDB has, then favorites with ratings."""
     with closing(Database(url)) as database, psycopg.connect(_dsn(url), autocommit=True) as sql:
         library = SqlLibrary(database)
@@ -80,14 +78,14 @@ def _stored(url: str, tmdb: Sandbox) -> Iterator[Row]:
             library.save_movie(record, NOON)
         size = _size(sql, "movies", "translations", "movie_genres") / len(real)
         yield f"PostgreSQL: a movie in {LANGUAGES} languages", f"{size / 1024:.0f} KiB"
-        for number in range(KEPT):
-            library.save_movie(make_record(FIRST + number), NOON)
+        for number in range(MOVIES):
+            library.save_movie(make_record(FIRST_MOVIE + number), NOON)
         with database.writing() as connection:
-            connection.execute(insert(users), [_person(number) for number in PEOPLE])
-        for person in PEOPLE:
+            connection.execute(insert(users), [_user_row(number) for number in USER_IDS])
+        for user_id in USER_IDS:
             with database.writing() as connection:
-                connection.execute(insert(user_movies), [*_favorites(person)])
-        favorites = len(PEOPLE) * PER_PERSON
+                connection.execute(insert(user_movies), [*_favorites(user_id)])
+        favorites = len(USER_IDS) * FAVORITES_PER_USER
         size = _size(sql, "user_movies") / favorites
         yield "PostgreSQL: a favorite, one in ten rated", f"{size:.0f} B"
 
@@ -108,16 +106,16 @@ def _translations(seed: int) -> Iterator[Translation]:
         yield make_translation(f"x{chr(97 + number % 26)}", f"X{number // 26}", overview=letters)
 
 
-def _person(number: int) -> dict[str, object]:
+def _user_row(number: int) -> dict[str, object]:
     return {"id": number, "name": f"somebody-{number}", "role": "USER", "created_at": NOON}
 
 
-def _favorites(person: int) -> Iterator[dict[str, object]]:
-    for number in range(PER_PERSON):
+def _favorites(user_id: int) -> Iterator[dict[str, object]]:
+    for number in range(FAVORITES_PER_USER):
         is_rated = number % 10 == 0
         yield {
-            "user_id": person,
-            "movie_id": FIRST + (person + number) % KEPT,
+            "user_id": user_id,
+            "movie_id": FIRST_MOVIE + (user_id + number) % MOVIES,
             "favorited_at": NOON,
             "half_stars": number % 11 if is_rated else None,
             "rated_at": NOON if is_rated else None,
@@ -140,18 +138,18 @@ def _dsn(url: str) -> str:
 # In Redis and in a process
 
 
-def _kept(pod: Pod, store: "redis.Redis") -> Iterator[Row]:
+def _measure_caches(pod: Pod, store: "redis.Redis") -> Iterator[Row]:
     """Fill the memory cache of a process and measure what the entries take."""
     with closing(pod.connect()) as connection:
-        ask(connection, "GET", _page(0))
+        request(connection, "GET", _page(0))
         before = _memory(pod)
         for number in range(1, PAGES):
-            ask(connection, "GET", _page(number))
+            request(connection, "GET", _page(number))
         grown = (_memory(pod) - before) / (PAGES - 1)
-        for movie in ask(connection, "GET", "/movies/popular").json["results"]:
-            ask(connection, "GET", f"/movies/{movie['id']}")
-    yield "Redis: a page of 20 movies", _used(store, entry_key("popular:*"))
-    yield "Redis: the details of a movie", _used(store, entry_key("details:*"))
+        for movie in request(connection, "GET", "/movies/popular").json["results"]:
+            request(connection, "GET", f"/movies/{movie['id']}")
+    yield "Redis: a page of 20 movies", _mean_entry_size(store, entry_key("popular:*"))
+    yield "Redis: the details of a movie", _mean_entry_size(store, entry_key("details:*"))
     yield "a process: a cached page", f"{grown / 1024:.0f} KiB"
     yield "a process: at startup", f"{before / 2**20:.0f} MiB"
     yield f"a process: with {PAGES} pages", f"{_memory(pod) / 2**20:.0f} MiB"
@@ -162,7 +160,7 @@ def _page(number: int) -> str:
     return f"/movies/popular?page={page}&region={chr(65 + region // 26)}{chr(65 + region % 26)}"
 
 
-def _used(store: "redis.Redis", pattern: str) -> str:
+def _mean_entry_size(store: "redis.Redis", pattern: str) -> str:
     keys = [*islice(store.scan_iter(pattern, count=1000), 200)]
     return f"{sum(int(store.memory_usage(key) or 0) for key in keys) / len(keys) / 1024:.1f} KiB"
 
@@ -180,7 +178,7 @@ def _memory(pod: Pod) -> int:
 # What a request costs
 
 
-def _costs(pod: Pod, other: Pod, store: "redis.Redis") -> Iterator[Row]:
+def _measure_requests(pod: Pod, other: Pod, store: "redis.Redis") -> Iterator[Row]:
     me, warm = "/me/favorites", _page(PAGES - 1)
     kinds: dict[str, Callable[[int], Call]] = {
         "a warm page": lambda _: ("GET", warm, None),
@@ -190,13 +188,13 @@ def _costs(pod: Pod, other: Pod, store: "redis.Redis") -> Iterator[Row]:
         "a cold page": lambda n: ("GET", _page(PAGES + n), None),
     }
     with closing(pod.connect()) as connection:
-        for movie in ask(connection, "GET", "/movies/popular").json["results"]:
-            ask(connection, "POST", "/me/favorites", {"movie_id": movie["id"]})
-        ask(connection, "PUT", "/me/ratings/550", {"stars": 4})
+        for movie in request(connection, "GET", "/movies/popular").json["results"]:
+            request(connection, "POST", "/me/favorites", {"movie_id": movie["id"]})
+        request(connection, "PUT", "/me/ratings/550", {"stars": 4})
         for what, call in kinds.items():
             yield what, _cost(call, pod, connection, store)
     with closing(other.connect()) as connection:
-        ask(connection, "GET", warm)
+        request(connection, "GET", warm)
         yield (
             "a page fetched by another pod",
             _cost(lambda n: ("GET", _page(n), None), other, connection, store),
@@ -208,18 +206,18 @@ def _cost(
     call: Callable[[int], Call], pod: Pod, connection: HTTPConnection, store: "redis.Redis"
 ) -> str:
     """Return the cost of a request: CPU time of the pod, work of Redis, and bytes sent."""
-    before, asked, sent = store.info(), _seconds(pod), 0
+    before, cpu_before, sent = store.info(), _seconds(pod), 0
     for number in range(PAGES):
-        answer = ask(connection, *call(number))
-        assert answer.status in {200, 201}, answer
-        sent += len(answer.body) + len(str(answer.headers))
-    cpu, after = (_seconds(pod) - asked) / PAGES * 1000, store.info()
-    calls, *octets = (
+        response = request(connection, *call(number))
+        assert response.status in {200, 201}, response
+        sent += len(response.body) + len(str(response.headers))
+    cpu, after = (_seconds(pod) - cpu_before) / PAGES * 1000, store.info()
+    calls, *traffic = (
         (int(after[name]) - int(before[name])) / PAGES
         for name in ("total_commands_processed", "total_net_input_bytes", "total_net_output_bytes")
     )
     return (
-        f"{cpu:.2f} ms; {round(calls)} commands and {sum(octets) / 1024:.1f} KiB of Redis; "
+        f"{cpu:.2f} ms; {round(calls)} commands and {sum(traffic) / 1024:.1f} KiB of Redis; "
         f"{sent / PAGES / 1024:.1f} KiB to the client"
     )
 

@@ -4,16 +4,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
-from benchmarks.calls import Caller
+from benchmarks.calls import Client
 from benchmarks.contenders import BARE, FAVORITES, PEER_POPULAR, POPULAR, bare_flask
 from benchmarks.load import CONNECTIONS, Target
 from benchmarks.processes import Server
 from benchmarks.rounds import Series, side_by_side
-from benchmarks.stock import fill_cache, keepers
-from benchmarks.surroundings import AUTHORIZED, Surroundings
+from benchmarks.seeding import create_users_with_favorites, fill_cache
+from benchmarks.testbed import AUTHORIZED, Testbed
 
-LONG_FRESH = {"CACHE_TTL_SECONDS": "36000"}
-BENDS = 1.25
+LONG_TTL = {"CACHE_TTL_SECONDS": "36000"}
+BEND_THRESHOLD = 1.25
 """A line bends upward if a cost is more than this many times the lowest cost before it."""
 
 
@@ -72,14 +72,14 @@ class Curve:
     def rise(self, line: str) -> float:
         """Return the largest ratio between a cost and the lowest cost at any smaller size."""
         costs = [self.cost(size, series) for size, series in self.lines()[line]]
-        return max(cost / min(costs[: place + 1]) for place, cost in enumerate(costs))
+        return max(cost / min(costs[: position + 1]) for position, cost in enumerate(costs))
 
 
 @dataclass(frozen=True, slots=True)
 class Growth:
     """The measurement of all curves."""
 
-    around: Surroundings
+    testbed: Testbed
     rounds: int
     seconds: float
     sizes: Sizes
@@ -87,12 +87,12 @@ class Growth:
     def curves(self, pod: Server, bare: Server) -> Iterator[Curve]:
         """Measure the curves one after the other."""
         yield self.connections(pod, bare)
-        yield self.threads(Caller(bare.origin).get(PEER_POPULAR).body)
-        with self.around.pod(**LONG_FRESH) as fresh:
-            tokens = keepers(self.around.database_url, self.sizes.favorites)
-            yield self.page_sizes(fresh, tokens[max(tokens)])
-            yield self.favorites(fresh, tokens)
-            yield self.keys(fresh)
+        yield self.threads(Client(bare.origin).get(PEER_POPULAR).body)
+        with self.testbed.pod(**LONG_TTL) as caching_pod:
+            tokens = create_users_with_favorites(self.testbed.database_url, self.sizes.favorites)
+            yield self.page_sizes(caching_pod, tokens[max(tokens)])
+            yield self.favorites(caching_pod, tokens)
+            yield self.keys(caching_pod)
 
     def connections(self, pod: Server, bare: Server) -> Curve:
         """Vary the number of concurrent connections."""
@@ -109,9 +109,9 @@ class Growth:
         with ExitStack() as stack:
             points = []
             for number in self.sizes.threads:
-                pod = stack.enter_context(self.around.pod(**LONG_FRESH, THREADS=str(number)))
-                flask = stack.enter_context(bare_flask(self.around, body, number))
-                Caller(pod.origin).get(POPULAR)
+                pod = stack.enter_context(self.testbed.pod(**LONG_TTL, THREADS=str(number)))
+                flask = stack.enter_context(bare_flask(self.testbed, body, number))
+                Client(pod.origin).get(POPULAR)
                 points.append(Point("Butaca: warm GET", number, _target(pod, POPULAR)))
                 points.append(Point(BARE, number, _bare(flask)))
             return self._measure("Threads", "threads", points)
@@ -134,7 +134,7 @@ class Growth:
 
     def keys(self, pod: Server) -> Curve:
         """Vary the number of cached responses, all requested equally often."""
-        paths = fill_cache(self.around, pod, max(self.sizes.keys))
+        paths = fill_cache(self.testbed, pod, max(self.sizes.keys))
         points = [
             Point("Butaca: warm GET", number, replace(_target(pod, ""), paths=paths[:number]))
             for number in self.sizes.keys

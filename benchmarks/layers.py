@@ -23,9 +23,9 @@ from werkzeug.test import EnvironBuilder
 
 from benchmarks.contenders import POPULAR
 from benchmarks.document import Document
-from benchmarks.growth import LONG_FRESH
-from benchmarks.progress import bar
-from benchmarks.surroundings import AUTHORIZED, THREADS, surroundings
+from benchmarks.growth import LONG_TTL
+from benchmarks.progress import progress_bar
+from benchmarks.testbed import AUTHORIZED, THREADS, start_testbed
 from butaca.admission import Admission
 from butaca.app import create_from_environment, prepare
 from butaca.core.accounts import Accounts
@@ -36,11 +36,11 @@ from butaca.web import express, movies, observability, protection
 from butaca.web.compression import Compression
 
 ROUNDS, CALLS = 40, 250
-WAYS = ("through Flask", "express lane")
-LEAST = 0.5e-6
+VARIANTS = ("through Flask", "express lane")
+MIN_SECONDS = 0.5e-6
 """Seconds below which the cell of a layer stays empty."""
 
-REST = "Admission, draining"
+OUTERMOST = "Admission, draining"
 
 LAYERS: Mapping[str, tuple[tuple[Any, str], ...]] = {
     "Proxies, security headers": ((ProxyFix, "__call__"),),
@@ -60,84 +60,84 @@ LAYERS: Mapping[str, tuple[tuple[Any, str], ...]] = {
 Call = Callable[[], None]
 
 
-class Watch:
+class LayerProfiler:
     """Measures the time of each layer without the layers it calls."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, dict[str, float]] = {}
-        self._at_work = [REST]
+        self._stack = [OUTERMOST]
         self._since = 0.0
 
     @contextmanager
-    def watching(self, way: str) -> Iterator[None]:
-        """Instrument every layer and attribute the time to this way."""
-        self._seconds = self.seconds.setdefault(way, dict.fromkeys((REST, *LAYERS), 0.0))
+    def instrument(self, variant: str) -> Iterator[None]:
+        """Instrument every layer, and attribute the time to this variant."""
+        self._seconds = self.seconds.setdefault(variant, dict.fromkeys((OUTERMOST, *LAYERS), 0.0))
         with ExitStack() as stack:
             for layer, functions in LAYERS.items():
                 for owner, name in functions:
-                    watched = self._watched(layer, getattr(owner, name))
-                    stack.enter_context(patch.object(owner, name, watched))
+                    instrumented = self._instrumented(layer, getattr(owner, name))
+                    stack.enter_context(patch.object(owner, name, instrumented))
             self._since = time.perf_counter()
             yield
-            self._pass_on()
+            self._attribute_time()
 
-    def _watched(self, layer: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        def watched(*args: Any, **kwargs: Any) -> Any:
-            self._pass_on()
-            self._at_work.append(layer)
+    def _instrumented(self, layer: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def instrumented(*args: Any, **kwargs: Any) -> Any:
+            self._attribute_time()
+            self._stack.append(layer)
             try:
                 return function(*args, **kwargs)
             finally:
-                self._pass_on()
-                self._at_work.pop()
+                self._attribute_time()
+                self._stack.pop()
 
-        return watched
+        return instrumented
 
-    def _pass_on(self) -> None:
+    def _attribute_time(self) -> None:
         now = time.perf_counter()
-        self._seconds[self._at_work[-1]] += now - self._since
+        self._seconds[self._stack[-1]] += now - self._since
         self._since = now
 
 
 def measure(rounds: int, calls: int, document: Document) -> None:
     """Measure calls with and without instrumentation, and write the table into a document."""
-    with surroundings() as around, patch.dict(os.environ, {**around.settings, **LONG_FRESH}):
+    with start_testbed() as testbed, patch.dict(os.environ, {**testbed.settings, **LONG_TTL}):
         prepare(read_settings(Settings))
-        plain = _ways()
-        watch = Watch()
-        with watch.watching("made"):  # Flask keeps references to functions from its creation on.
-            seen = _ways()
-        whole: dict[str, list[float]] = {way: [] for way in WAYS}
-        for _ in bar(range(rounds), "layers"):
-            for way in WAYS:
-                whole[way].append(_seconds(plain[way], calls))
-                with watch.watching(way):
-                    _seconds(seen[way], calls)
-    lines = list(_rows({way: median(whole[way]) for way in WAYS}, watch))
+        plain = _create_calls()
+        profiler = LayerProfiler()
+        with profiler.instrument("startup"):  # Flask stores references to functions at startup.
+            instrumented = _create_calls()
+        totals: dict[str, list[float]] = {variant: [] for variant in VARIANTS}
+        for _ in progress_bar(range(rounds), "layers"):
+            for variant in VARIANTS:
+                totals[variant].append(_seconds(plain[variant], calls))
+                with profiler.instrument(variant):
+                    _seconds(instrumented[variant], calls)
+    lines = list(_rows({variant: median(totals[variant]) for variant in VARIANTS}, profiler))
     click.echo("\n".join(["\nLayers", *lines]))
     document.write("layers", lines)
 
 
-def _ways() -> dict[str, Call]:
-    """Create an app and return a call for each way through it."""
+def _create_calls() -> dict[str, Call]:
+    """Create an app; return a call for each variant."""
     with redirect_stdout(io.StringIO()):  # The log goes to memory, to exclude the disk.
         app = create_from_environment()
     lane: Any = app.wsgi_app
-    by_flask = lane._app  # noqa: SLF001 - only this bypasses the lane
-    return dict(zip(WAYS, (_call(by_flask), _call(lane)), strict=True))
+    without_lane = lane._app  # noqa: SLF001 - only this bypasses the lane
+    return dict(zip(VARIANTS, (_call(without_lane), _call(lane)), strict=True))
 
 
 def _call(app: Any) -> Call:
-    whole = ConnectionCloser(Admission(app, THREADS))
+    wrapped = ConnectionCloser(Admission(app, THREADS))
     environ = EnvironBuilder(POPULAR, headers=Headers(AUTHORIZED)).get_environ()
 
     def call() -> None:
-        said: list[str] = []
-        parts: Any = whole(dict(environ), lambda status, *_: said.append(status))  # type: ignore[arg-type]
+        statuses: list[str] = []
+        parts: Any = wrapped(dict(environ), lambda status, *_: statuses.append(status))  # type: ignore[arg-type]
         body = b"".join(parts)
         if close := getattr(parts, "close", None):  # Releases the request slot.
             close()
-        assert said == ["200 OK"], body
+        assert statuses == ["200 OK"], body
 
     return call
 
@@ -149,15 +149,16 @@ def _seconds(call: Call, calls: int) -> float:
     return (time.perf_counter() - started) / calls
 
 
-def _rows(whole: Mapping[str, float], watch: Watch) -> Iterator[str]:
-    yield f"| layer | {' | '.join(WAYS)} |"
+def _rows(totals: Mapping[str, float], profiler: LayerProfiler) -> Iterator[str]:
+    yield f"| layer | {' | '.join(VARIANTS)} |"
     yield "| - | -: | -: |"
-    for layer in (REST, *LAYERS):
-        cells = (_told(whole[way], watch.seconds[way], layer) for way in WAYS)
+    for layer in (OUTERMOST, *LAYERS):
+        cells = (_cell(totals[variant], profiler.seconds[variant], layer) for variant in VARIANTS)
         yield f"| {layer} | {' | '.join(cells)} |"
-    yield f"| **total** | {' | '.join(f'**{whole[way] * 1e6:.0f} µs**' for way in WAYS)} |"
+    cells = (f"**{totals[variant] * 1e6:.0f} µs**" for variant in VARIANTS)
+    yield f"| **total** | {' | '.join(cells)} |"
 
 
-def _told(whole: float, seconds: Mapping[str, float], layer: str) -> str:
-    taken = whole * seconds[layer] / sum(seconds.values())
-    return f"{taken * 1e6:.0f} µs" if taken > LEAST else ""
+def _cell(total: float, seconds: Mapping[str, float], layer: str) -> str:
+    share = total * seconds[layer] / sum(seconds.values())
+    return f"{share * 1e6:.0f} µs" if share > MIN_SECONDS else ""

@@ -21,26 +21,26 @@ import click
 import psycopg
 from sqlalchemy import event
 
-from benchmarks.calls import Wire
-from benchmarks.filling import Row, add_movies, copy, dsn, favorite, record
-from benchmarks.progress import bar
+from benchmarks.bulk_insert import Row, add_movies, copy, dsn, favorite, record
+from benchmarks.calls import RawClient
+from benchmarks.progress import progress_bar
 from butaca.adapters.sql import Database, SqlLibrary
 from butaca.core.listing import FAVORITE_KEYS, Filter, ListQuery, sort_order
 from butaca.core.models import MovieRecord, Stars, User
 from butaca.sandbox import Sandbox
 from tests.builders import ADMIN, ADMIN_TOKEN, CONSUMER, CONSUMER_TOKEN, NOON
-from tests.faults.pods import HOST, Town, living
+from tests.faults.pods import HOST, Environment
 from tests.own_postgresql import own_postgresql
 from tests.own_valkey import own_valkey
 from tests.processes import start_process
 
 MOVIES = int(os.environ.get("BENCH_MOVIES", "20000"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "200"))
-KEEPERS, FIRST_KEEPER, PEOPLE = 100, 1001, 20_000
+FANS_PER_MOVIE, FIRST_USER, USERS = 100, 1001, 20_000
 """Each movie is a favorite of 100 of 20 000 users: 20 000 movies make 2 000 000 favorites."""
 
-HEAVY, LIGHT, LIGHT_KEEPS = ADMIN, CONSUMER, 20
-"""One user has every other movie as a favorite, the other has 20. One favorite in ten is rated."""
+HEAVY, LIGHT, LIGHT_FAVORITES = ADMIN, CONSUMER, 20
+"""HEAVY has every other movie as a favorite, LIGHT has 20. One favorite in ten is rated."""
 
 DEFAULT = "-release_date,-rating"
 
@@ -57,15 +57,17 @@ class Case:
     sql: list[float] = field(default_factory=list)
 
 
-def case(name: str, user: User, sort: str = DEFAULT, page: int = 1, **wanted: Any) -> Case:
+def case(name: str, user: User, sort: str = DEFAULT, page: int = 1, **filters: Any) -> Case:
     """Return a case with its HTTP path and its query of the core."""
-    words = {"q" if key == "title" else key: _written(value) for key, value in wanted.items()}
-    path = urlencode({"sort": sort, "page": page, **words})
-    query = ListQuery(sort_order(sort, FAVORITE_KEYS), page, filter=Filter(**wanted))
+    parameters = {
+        "q" if key == "title" else key: _query_value(value) for key, value in filters.items()
+    }
+    path = urlencode({"sort": sort, "page": page, **parameters})
+    query = ListQuery(sort_order(sort, FAVORITE_KEYS), page, filter=Filter(**filters))
     return Case(name, user, f"/api/v1/me/favorites?{path}", query)
 
 
-def _written(value: Any) -> str:
+def _query_value(value: Any) -> str:
     return str(value.number if isinstance(value, Stars) else value).lower()
 
 
@@ -93,10 +95,10 @@ def main() -> None:
         _fill(postgres.url)
         with closing(Database(postgres.url)) as database:
             statements = {each.name: _statements(database, each) for each in CASES}
-        with _pod(postgres.url) as ask, psycopg.connect(dsn(postgres.url)) as connection:
-            for _ in bar(range(ROUNDS), "measuring"):
+        with _pod(postgres.url) as request, psycopg.connect(dsn(postgres.url)) as connection:
+            for _ in progress_bar(range(ROUNDS), "measuring"):
                 for each in CASES:
-                    each.http.append(_seconds(ask, each))
+                    each.http.append(_seconds(request, each))
                     each.sql.append(_seconds(_run, connection, statements[each.name]))
     _print()
 
@@ -112,30 +114,32 @@ def _seconds(call: Callable[..., object], *args: object) -> float:
 
 def _fill(url: str) -> None:
     with psycopg.connect(dsn(url)) as connection:
-        people = range(FIRST_KEEPER, FIRST_KEEPER + PEOPLE)
-        copy(connection, "users", [_somebody(number) for number in people])
-        for first in bar(range(1, MOVIES + 1, 1000), "filling"):
+        users = range(FIRST_USER, FIRST_USER + USERS)
+        copy(connection, "users", [_user_row(number) for number in users])
+        for first in progress_bar(range(1, MOVIES + 1, 1000), "filling"):
             records = [record(number) for number in range(first, first + 1000)]
             add_movies(connection, records)
-            copy(connection, "user_movies", (row for each in records for row in _kept(each)))
+            copy(
+                connection, "user_movies", (row for each in records for row in _favorite_rows(each))
+            )
     with psycopg.connect(dsn(url), autocommit=True) as connection:
         connection.execute("VACUUM ANALYZE")
 
 
-def _somebody(number: int) -> Row:
+def _user_row(number: int) -> Row:
     return {"id": number, "name": f"somebody-{number}", "role": "USER", "created_at": NOON}
 
 
-def _kept(movie: MovieRecord) -> Iterator[Row]:
+def _favorite_rows(movie: MovieRecord) -> Iterator[Row]:
     number = movie.details.id
     random = Random(-number)
-    people = {FIRST_KEEPER + person for person in random.sample(range(PEOPLE), KEEPERS)}
+    users = {FIRST_USER + user for user in random.sample(range(USERS), FANS_PER_MOVIE)}
     if number % 2:
-        people.add(HEAVY.id)
-    if number <= LIGHT_KEEPS:
-        people.add(LIGHT.id)
-    for person in people:
-        yield favorite(person, movie, random)
+        users.add(HEAVY.id)
+    if number <= LIGHT_FAVORITES:
+        users.add(LIGHT.id)
+    for user in users:
+        yield favorite(user, movie, random)
 
 
 # Measuring
@@ -143,15 +147,17 @@ def _kept(movie: MovieRecord) -> Iterator[Row]:
 
 def _statements(database: Database, case: Case) -> list[tuple[str, Any]]:
     """Return the SQL statements of a list, as the driver receives them."""
-    heard: list[tuple[str, Any]] = []
+    statements: list[tuple[str, Any]] = []
 
-    def hear(_connection: object, _cursor: object, sql: str, parameters: Any, *_: object) -> None:
-        heard.append((sql, parameters))
+    def record_statement(
+        _connection: object, _cursor: object, sql: str, parameters: Any, *_: object
+    ) -> None:
+        statements.append((sql, parameters))
 
-    event.listen(database.engine, "before_cursor_execute", hear)
+    event.listen(database.engine, "before_cursor_execute", record_statement)
     SqlLibrary(database).favorites(case.user.id, case.query)
-    event.remove(database.engine, "before_cursor_execute", hear)
-    return heard
+    event.remove(database.engine, "before_cursor_execute", record_statement)
+    return statements
 
 
 def _run(connection: psycopg.Connection[Any], statements: list[tuple[str, Any]]) -> None:
@@ -164,14 +170,13 @@ def _run(connection: psycopg.Connection[Any], statements: list[tuple[str, Any]])
 def _pod(url: str) -> Iterator[Callable[[Case], None]]:
     valkey: Any = own_valkey()
     with tempfile.TemporaryDirectory() as folder, valkey, Sandbox() as tmdb:
-        town = Town(Path(folder), tmdb, f"redis://{HOST}:{valkey.port}/0", url, start_process)
-        for each in living(town):
-            with closing(Wire(HOST, each.pod().port)) as wire:
-                yield lambda case: _ask(wire, case)
+        env = Environment(Path(folder), tmdb, f"redis://{HOST}:{valkey.port}/0", url, start_process)
+        with env, closing(RawClient(HOST, env.pod().port)) as client:
+            yield lambda case: _request(client, case)
 
 
-def _ask(wire: Wire, case: Case) -> None:
-    wire.get(case.path, ADMIN_TOKEN if case.user == ADMIN else CONSUMER_TOKEN)
+def _request(client: RawClient, case: Case) -> None:
+    client.get(case.path, ADMIN_TOKEN if case.user == ADMIN else CONSUMER_TOKEN)
 
 
 # Printing

@@ -51,19 +51,19 @@ class Target:
             paths.write("\n".join(self.paths))
             paths.flush()
             before = self.server.cpu_seconds()
-            told = _run(self, paths.name, seconds, connections)
-            return self._told(told, self.server.cpu_seconds() - before)
+            result = _run(self, paths.name, seconds, connections)
+            return self._parse(result, self.server.cpu_seconds() - before)
 
-    def _told(self, told: dict[str, int], cpu: float) -> Load:
-        if told["requests"] <= told["failures"]:
-            raise OperatorError(f"{self.name}: none of {told['requests']} requests succeeded")
+    def _parse(self, result: dict[str, int], cpu: float) -> Load:
+        if result["requests"] <= result["failures"]:
+            raise OperatorError(f"{self.name}: none of {result['requests']} requests succeeded")
         return Load(
-            told["requests"],
-            told["failures"],
-            (told["requests"] - told["failures"]) / told["microseconds"] * 1e6,
-            cpu / told["requests"],
-            told["p50"] / 1e6,
-            told["p99"] / 1e6,
+            result["requests"],
+            result["failures"],
+            (result["requests"] - result["failures"]) / result["microseconds"] * 1e6,
+            cpu / result["requests"],
+            result["p50"] / 1e6,
+            result["p99"] / 1e6,
         )
 
 
@@ -78,9 +78,9 @@ def _run(target: Target, paths: str, seconds: float, connections: int) -> dict[s
     length = f"{max(round(seconds), 1)}s"
     options = ["-t1", f"-c{connections}", f"-d{length}", f"-s{SCRIPT}", "--timeout=10s"]
     command = ["wrk", *options, *_headers(target.headers), target.server.origin, "--", paths]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603
-    told: dict[str, int] = json.loads(done.stdout.splitlines()[-1])
-    return told
+    completed = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603
+    result: dict[str, int] = json.loads(completed.stdout.splitlines()[-1])
+    return result
 
 
 def _headers(headers: Mapping[str, str]) -> Iterable[str]:

@@ -18,46 +18,57 @@ import psutil  # type: ignore[import-untyped]
 import psycopg
 import redis
 
+from benchmarks.bulk_insert import dsn
 from benchmarks.contenders import PEERS
-from benchmarks.filling import dsn
-from benchmarks.surroundings import Surroundings
+from benchmarks.testbed import Testbed
 
-OURS = ("flask", "werkzeug", "granian", "apiflask", "pydantic", "sqlalchemy", "psycopg", "redis")
-THEIRS = ("fastapi", "fastapi-cache2", "uvicorn", "flask-caching", "gunicorn", "redis")
-LOOK_SECONDS = 0.5
+BUTACA_PACKAGES = (
+    "flask",
+    "werkzeug",
+    "granian",
+    "apiflask",
+    "pydantic",
+    "sqlalchemy",
+    "psycopg",
+    "redis",
+)
+PEER_PACKAGES = ("fastapi", "fastapi-cache2", "uvicorn", "flask-caching", "gunicorn", "redis")
+SAMPLE_SECONDS = 0.5
 
 
-class Neighbors:
+class BackgroundLoad:
     """CPU use by other processes, sampled while the bench is idle."""
 
     def __init__(self) -> None:
-        self._looks: list[float] = []
+        self._samples: list[float] = []
 
-    def look(self) -> None:
-        """Sample for half a second."""
-        self._looks.append(psutil.cpu_percent(interval=LOOK_SECONDS))
+    def sample(self) -> None:
+        """Take a sample of half a second."""
+        self._samples.append(psutil.cpu_percent(interval=SAMPLE_SECONDS))
 
     def __str__(self) -> str:
         """Return a sentence with the median, the range and the number of samples."""
         return (
-            f"CPU use while the bench was idle: {median(self._looks):.0f} % "
-            f"({min(self._looks):.0f} to {max(self._looks):.0f} % in {len(self._looks)} samples)."
+            f"CPU use while the bench was idle: {median(self._samples):.0f} % "
+            f"({min(self._samples):.0f} to {max(self._samples):.0f} % "
+            f"in {len(self._samples)} samples)."
         )
 
 
-def describe(around: Surroundings, neighbors: Neighbors) -> Iterator[str]:
+def describe(testbed: Testbed, background: BackgroundLoad) -> Iterator[str]:
     """Return the environment of a run as list items."""
     now = datetime.now(UTC)
     memory = psutil.virtual_memory().total / 2**30
     yield f"{now:%Y-%m-%d %H:%M} UTC, {_processor()}, {os.cpu_count()} cores, {memory:.0f} GiB"
     yield f"{platform.system()} {platform.release()}, Python {platform.python_version()}"
-    yield str(neighbors)
-    yield f"Butaca {version('butaca')}: {_listed({name: version(name) for name in OURS})}"
-    yield f"The peers: {_listed(_peers())}"
-    yield ", ".join(_servers(around))
+    yield str(background)
+    libraries = {name: version(name) for name in BUTACA_PACKAGES}
+    yield f"Butaca {version('butaca')}: {_join_versions(libraries)}"
+    yield f"The peers: {_join_versions(_peers())}"
+    yield ", ".join(_servers(testbed))
 
 
-def _listed(versions: Mapping[str, str]) -> str:
+def _join_versions(versions: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {number}" for name, number in versions.items())
 
 
@@ -73,28 +84,30 @@ def _peers() -> dict[str, str]:
         "import json, sys; from importlib.metadata import version; "
         "print(json.dumps({name: version(name) for name in sys.argv[1:]}))"
     )
-    told: dict[str, str] = json.loads(_said(str(PEERS / "python"), "-c", code, *THEIRS))
-    return told
+    versions: dict[str, str] = json.loads(
+        _output(str(PEERS / "python"), "-c", code, *PEER_PACKAGES)
+    )
+    return versions
 
 
-def _servers(around: Surroundings) -> Iterator[str]:
-    with psycopg.connect(dsn(around.database_url)) as connection:
+def _servers(testbed: Testbed) -> Iterator[str]:
+    with psycopg.connect(dsn(testbed.database_url)) as connection:
         row: Any = connection.execute("SHOW server_version").fetchone()
-    with closing(redis.Redis.from_url(around.redis_url)) as client:
-        told: Any = client.info("server")
+    with closing(redis.Redis.from_url(testbed.redis_url)) as client:
+        info: Any = client.info("server")
     yield f"PostgreSQL {row[0].split()[0]}"
-    yield f"Valkey {told.get('valkey_version', told['redis_version'])}"
-    yield f"wrk {_number(_said('wrk', '-v'))}"
+    yield f"Valkey {info.get('valkey_version', info['redis_version'])}"
+    yield f"wrk {_version_in(_output('wrk', '-v'))}"
     if nginx := shutil.which("nginx"):
-        yield f"nginx {_number(_said(nginx, '-v'))}"
+        yield f"nginx {_version_in(_output(nginx, '-v'))}"
 
 
-def _said(*command: str) -> str:
+def _output(*command: str) -> str:
     # wrk prints its version with exit status 1, nginx on stderr.
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-    return done.stdout + done.stderr
+    completed = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    return completed.stdout + completed.stderr
 
 
-def _number(text: str) -> str:
+def _version_in(text: str) -> str:
     found = re.search(r"\d+\.\d+(\.\d+)?", text)
     return found[0] if found else "of an unknown version"

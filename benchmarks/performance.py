@@ -10,12 +10,12 @@ from benchmarks.charts import Panel, bars, panels
 from benchmarks.contenders import BARE, contenders
 from benchmarks.document import Document
 from benchmarks.goals import HEAD, goals
-from benchmarks.growth import BENDS, FULL, Curve, Growth, Sizes
+from benchmarks.growth import BEND_THRESHOLD, FULL, Curve, Growth, Sizes
 from benchmarks.load import Load, Target
-from benchmarks.machine import Neighbors, describe
+from benchmarks.machine import BackgroundLoad, describe
 from benchmarks.rounds import Series, side_by_side
-from benchmarks.surroundings import surroundings
-from benchmarks.timings import Timing, Timings, timings
+from benchmarks.testbed import start_testbed
+from benchmarks.timings import Timing, Timings, measure_timings
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,47 +35,51 @@ class Plan:
 class Findings:
     """The results and the environment of a run."""
 
-    side: dict[str, Series]
-    told: Timings
+    series: dict[str, Series]
+    timings: Timings
     curves: Sequence[Curve]
     machine: Sequence[str]
 
 
 def measure(plan: Plan, document: Document) -> None:
     """Run all measurements, print the results, and write them into a document."""
-    found = _findings(plan)
-    _write(document, "machine", [f"- {line}" for line in found.machine])
-    _write(document, "goals", [*HEAD, *(goal.row() for goal in goals(found.side, found.told))])
-    _write(document, "side by side", _side_rows(found.side))
-    _write(document, "one call at a time", _timing_rows(found.told))
-    _write(document, "growth", _growth_rows(found.curves))
-    document.draw("performance-bars.svg", _bars(found.side))
-    document.draw("performance-growth.svg", panels("What a request costs", _panels(found.curves)))
+    findings = _measure(plan)
+    _write(document, "machine", [f"- {line}" for line in findings.machine])
+    goal_rows = (goal.row() for goal in goals(findings.series, findings.timings))
+    _write(document, "goals", [*HEAD, *goal_rows])
+    _write(document, "side by side", _side_rows(findings.series))
+    _write(document, "one call at a time", _timing_rows(findings.timings))
+    _write(document, "growth", _growth_rows(findings.curves))
+    document.draw("performance-bars.svg", _bars(findings.series))
+    growth = panels("What a request costs", _panels(findings.curves))
+    document.draw("performance-growth.svg", growth)
 
 
-def _findings(plan: Plan) -> Findings:
-    neighbors = Neighbors()
-    with surroundings() as around, contenders(around) as (pod, trials):
-        bare = trials[0].target.server
-        side = _side_by_side(plan, [each.target for each in trials], neighbors)
-        told = timings(around, bare, plan.calls)
-        neighbors.look()
-        growth = Growth(around, plan.growth_rounds, plan.growth_seconds, plan.sizes)
+def _measure(plan: Plan) -> Findings:
+    background = BackgroundLoad()
+    with start_testbed() as testbed, contenders(testbed) as (pod, verified):
+        bare = verified[0].target.server
+        series = _side_by_side(plan, [each.target for each in verified], background)
+        call_timings = measure_timings(testbed, bare, plan.calls)
+        background.sample()
+        growth = Growth(testbed, plan.growth_rounds, plan.growth_seconds, plan.sizes)
         curves = list(growth.curves(pod, bare))
-        neighbors.look()
-        for each in trials:
-            each.check()
-        return Findings(side, told, curves, list(describe(around, neighbors)))
+        background.sample()
+        for each in verified:
+            each.verify()
+        return Findings(series, call_timings, curves, list(describe(testbed, background)))
 
 
-def _side_by_side(plan: Plan, targets: list[Target], neighbors: Neighbors) -> dict[str, Series]:
-    neighbors.look()
+def _side_by_side(
+    plan: Plan, targets: list[Target], background: BackgroundLoad
+) -> dict[str, Series]:
+    background.sample()
     if plan.warm_up_seconds:
         side_by_side(targets, 1, partial(_load, plan.warm_up_seconds), "warming up")
-    neighbors.look()
-    side = side_by_side(targets, plan.rounds, partial(_load, plan.seconds), "side by side")
-    neighbors.look()
-    return side
+    background.sample()
+    series = side_by_side(targets, plan.rounds, partial(_load, plan.seconds), "side by side")
+    background.sample()
+    return series
 
 
 def _load(seconds: float, target: Target) -> Load:
@@ -88,12 +92,12 @@ def _write(document: Document, block: str, lines: Iterator[str] | list[str]) -> 
     document.write(block, lines)
 
 
-def _side_rows(side: dict[str, Series]) -> Iterator[str]:
-    bare = side[BARE]
+def _side_rows(series: dict[str, Series]) -> Iterator[str]:
+    bare = series[BARE]
     yield "| | ÷ bare Flask | requests/s | range | p50 | p99 | failed | CPU | ÷ bare |"
     yield "| - | -: | -: | -: | -: | -: | -: | -: | -: |"
-    for each in side.values():
-        ratio = each.times(bare)
+    for each in series.values():
+        ratio = each.ratio_to(bare)
         spread = f"{min(each.rates):.0f} to {max(each.rates):.0f}"
         times = f"{each.p50 * 1000:.2f} ms | {each.p99 * 1000:.2f} ms"
         rates = f"{each.rate:.0f} | {spread}"
@@ -101,13 +105,13 @@ def _side_rows(side: dict[str, Series]) -> Iterator[str]:
         yield f"| {each.name} | {ratio:.2f} | {rates} | {times} | {each.failures} | {cpu} |"
 
 
-def _timing_rows(told: Timings) -> Iterator[str]:
+def _timing_rows(timings: Timings) -> Iterator[str]:
     yield "| one call at a time | p50 ÷ bare Flask | p50 | p99 |"
     yield "| - | -: | -: | -: |"
     each: Timing
-    cold = (told.upstream, told.asking, told.cold)
-    for each in (told.bare, told.warm, told.post, told.delete, *cold):
-        ratio = each.p50 / told.bare.p50
+    cold = (timings.upstream, timings.forwarding, timings.cold)
+    for each in (timings.bare, timings.warm, timings.post, timings.delete, *cold):
+        ratio = each.p50 / timings.bare.p50
         yield f"| {each.name} | {ratio:.1f} | {each.p50 * 1000:.2f} ms | {each.p99 * 1000:.2f} ms |"
 
 
@@ -118,18 +122,18 @@ def _growth_rows(curves: Sequence[Curve]) -> Iterator[str]:
         for name, line in curve.lines().items():
             costs = ", ".join(f"{size}: {curve.cost(size, s) * 1e6:.0f}" for size, s in line)
             rise = curve.rise(name)
-            mark = f"**{rise:.2f}**" if rise > BENDS else f"{rise:.2f}"
+            mark = f"**{rise:.2f}**" if rise > BEND_THRESHOLD else f"{rise:.2f}"
             per = ", per movie" if curve.is_per_movie else ""
             yield f"| {curve.title}: {name}{per} | {costs} | {mark} |"
 
 
-def _bars(side: dict[str, Series]) -> str:
-    ranked = sorted(side.values(), key=lambda each: -each.rate)
+def _bars(series: dict[str, Series]) -> str:
+    ranked = sorted(series.values(), key=lambda each: -each.rate)
     rows = [
         (
             each.name,
             each.rate,
-            f"{each.rate:,.0f} · {each.times(side[BARE]):.2f} of bare".replace(",", " "),
+            f"{each.rate:,.0f} · {each.ratio_to(series[BARE]):.2f} of bare".replace(",", " "),
             each.name.startswith("Butaca"),
         )
         for each in ranked

@@ -11,10 +11,10 @@ import psutil  # type: ignore[import-untyped]
 
 from butaca.operator_error import OperatorError
 from butaca.server import free_port
-from tests.faults.pods import until
+from tests.faults.pods import wait_until
 
 HOST = "127.0.0.1"
-SECONDS_TO_END = 30
+STOP_TIMEOUT = 30
 
 
 class Server:
@@ -47,37 +47,37 @@ class Server:
         workers = psutil.Process(self._process.pid).children()
         return max(int(each.memory_info().rss) for each in workers)
 
-    def wait_until_it_listens(self) -> None:
+    def wait_until_listening(self) -> None:
         """Wait until its port accepts connections. Raises OperatorError if the process exits."""
 
-        def listens() -> bool:
+        def is_listening() -> bool:
             if self._process.poll() is not None:
                 raise OperatorError(f"{self.name} exited: {self._log.read_text()[-2000:]}")
             return _is_open(self.port)
 
-        until(listens, seconds=60)
+        wait_until(is_listening, seconds=60)
 
-    def end(self) -> None:
+    def stop(self) -> None:
         """Terminate the process, and kill it if it does not exit in time."""
         self._process.terminate()
         try:
-            self._process.wait(SECONDS_TO_END)
+            self._process.wait(STOP_TIMEOUT)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
 
 
 @contextmanager
-def serving(
+def run_server(
     name: str, command: Sequence[str], port: int, folder: Path, env: Mapping[str, str] | None = None
 ) -> Iterator[Server]:
     """Yield a server that listens on a port, and stop it afterwards."""
     server = Server(name, command, port, folder, env or {})
     try:
-        server.wait_until_it_listens()
+        server.wait_until_listening()
         yield server
     finally:
-        server.end()
+        server.stop()
 
 
 def new_port() -> int:

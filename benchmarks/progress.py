@@ -9,7 +9,7 @@ import click
 T = TypeVar("T")
 
 
-def bar(steps: Sequence[T], label: str) -> Iterator[T]:
+def progress_bar(steps: Sequence[T], label: str) -> Iterator[T]:
     """Yield each step, and show the progress."""
     with click.progressbar(steps, label=f"{label:22}", file=sys.stderr) as shown:
         yield from shown

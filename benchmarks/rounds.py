@@ -6,7 +6,7 @@ from random import Random
 from statistics import median
 
 from benchmarks.load import Load, Target
-from benchmarks.progress import bar
+from benchmarks.progress import progress_bar
 
 Measure = Callable[[Target], Load]
 
@@ -53,7 +53,7 @@ class Series:
         """Return the number of failed requests."""
         return sum(each.failures for each in self.loads)
 
-    def times(self, other: "Series") -> float:
+    def ratio_to(self, other: "Series") -> float:
         """Return the ratio of its rate to that of another series: the median of all rounds."""
         return median(a / b for a, b in zip(self.rates, other.rates, strict=True))
 
@@ -64,6 +64,6 @@ def side_by_side(
     """Measure all targets once per round, in a different order in each round."""
     series = {each.name: Series(each.name) for each in targets}
     orders = [Random(number).sample(targets, len(targets)) for number in range(rounds)]
-    for target in bar([each for order in orders for each in order], label):
+    for target in progress_bar([each for order in orders for each in order], label):
         series[target.name].loads.append(measure(target))
     return series

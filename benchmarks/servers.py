@@ -27,23 +27,25 @@ from statistics import median, quantiles
 
 import click
 
-from benchmarks.crowd import REQUEST
+from benchmarks.load_clients import REQUEST
 from butaca.adapters.sql import Database, schema
 from butaca.sandbox import Sandbox
 from butaca.server import free_port
 from tests.builders import CONSUMER_TOKEN
-from tests.faults.pods import HOST, SETTINGS, until
+from tests.faults.pods import HOST, SETTINGS, wait_until
 from tests.own_valkey import own_valkey
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "7"))
 SECONDS = float(os.environ.get("BENCH_SECONDS", "1.0"))
-CROWDS = (2, 16, 64)
-IDLE, SLOW, STRANGERS = 300, 16, 20
-PATIENCE, CUT = 3.0, 40.0
+CONCURRENCY = (2, 16, 64)
+IDLE, SLOW, OTHER_CLIENTS = 300, 16, 20
+"""The number of idle connections, of slow ones, and of requests by other clients meanwhile."""
+
+RESPONSE_TIMEOUT, MAX_LIFETIME = 3.0, 40.0
 """Seconds to wait for a response to another client, and for the server to cut a slow client."""
 
 THREADS = 8
-OTHERS = ("gunicorn", "waitress", "cheroot", "hypercorn", "pyuwsgi")
+OTHER_SERVERS = ("gunicorn", "waitress", "cheroot", "hypercorn", "pyuwsgi")
 SLOW_HEAD = REQUEST[:40]
 SLOW_BODY = (
     "PUT /api/v1/me/ratings/550 HTTP/1.1\r\nHost: butaca\r\nContent-Type: application/json\r\n"
@@ -64,13 +66,13 @@ server.start()
 def commands(port: int) -> dict[str, list[str]]:
     """Return the command of each candidate, with eight threads in one process."""
     at = f"{HOST}:{port}"
-    own = ["-m", "butaca", "serve"]
+    butaca = ["-m", "butaca", "serve"]
     gthread = ["-m", "gunicorn", "-k", "gthread", "--threads", "8", "-b", at, "target:app"]
     waitress = ["-m", "waitress", "--threads=8", "--connection-limit=1000", f"--listen={at}"]
     uwsgi = ["--master", "--lazy-apps", "--enable-threads", "--threads", "8", "--need-app"]
     ending = ["--hook-master-start", "unix_signal:15 gracefully_kill_them_all"]
     return {
-        "Granian": own,
+        "Granian": butaca,
         "gunicorn gthread": gthread,
         "waitress": [*waitress, "target:app"],
         "cheroot": ["-c", CHEROOT],
@@ -92,66 +94,68 @@ class Candidate:
     reconnected: dict[int, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
-    def measure(self, crowd: int) -> None:
+    def measure(self, concurrency: int) -> None:
         """Load the server; record the rate, the p99, and slowest ÷ fastest connection."""
-        command = [sys.executable, "-m", "benchmarks.crowd", str(self.port), str(crowd)]
-        told = subprocess.run([*command, str(SECONDS)], stdout=subprocess.PIPE, check=True)
-        got = json.loads(told.stdout)
-        assert got["bad"] == 0, f"{self.name}: {got['bad']} responses were not 200"
-        counts = [len(each) for each in got["seconds"]]
-        seconds = [each for person in got["seconds"] for each in person]
-        self.rates.setdefault(crowd, []).append(len(seconds) / SECONDS)
-        self.p99s.setdefault(crowd, []).append(quantiles(seconds, n=100)[98] * 1000)
-        self.fairness.setdefault(crowd, []).append(min(counts) / max(counts))
-        self.reconnected[crowd] = got["reconnected"] / len(seconds)
+        command = [sys.executable, "-m", "benchmarks.load_clients"]
+        arguments = [str(self.port), str(concurrency), str(SECONDS)]
+        output = subprocess.run([*command, *arguments], stdout=subprocess.PIPE, check=True)
+        result = json.loads(output.stdout)
+        assert result["bad"] == 0, f"{self.name}: {result['bad']} responses were not 200"
+        counts = [len(each) for each in result["seconds"]]
+        seconds = [each for connection in result["seconds"] for each in connection]
+        self.rates.setdefault(concurrency, []).append(len(seconds) / SECONDS)
+        self.p99s.setdefault(concurrency, []).append(quantiles(seconds, n=100)[98] * 1000)
+        self.fairness.setdefault(concurrency, []).append(min(counts) / max(counts))
+        self.reconnected[concurrency] = result["reconnected"] / len(seconds)
 
 
 def main() -> None:
     """Start all candidates, measure them in turns, and print the tables."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        python = _others(Path(folder))
-        env = stack.enter_context(_town(Path(folder)))
+        python = _install_other_servers(Path(folder))
+        env = stack.enter_context(_environment(Path(folder)))
         names = os.environ.get("BENCH_SERVERS", ",".join(commands(0))).split(",")
-        candidates = [stack.enter_context(_started(name, python, env)) for name in names]
+        candidates = [stack.enter_context(_start(name, python, env)) for name in names]
         _measure_speed(candidates)
         for each in candidates:
-            each.notes += [_beside(each, IDLE, REQUEST)]
-            each.notes += [_beside(each, SLOW, SLOW_HEAD), _beside(each, SLOW, SLOW_BODY)]
-        _in_parallel([partial(_cut, each) for each in candidates])
+            each.notes += [_latency_beside(each, IDLE, REQUEST)]
+            each.notes += [_latency_beside(each, SLOW, SLOW_HEAD)]
+            each.notes += [_latency_beside(each, SLOW, SLOW_BODY)]
+        _in_parallel([partial(_measure_lifetimes, each) for each in candidates])
         for each in candidates:
-            each.notes.append(_end(each))
+            each.notes.append(_stop_under_load(each))
         _print(candidates, python)
 
 
 def _measure_speed(candidates: list[Candidate]) -> None:
     for each in candidates:  # Warm up, and discard the result.
-        each.measure(CROWDS[0])
-        for kept in (each.rates, each.p99s, each.fairness):
-            kept.clear()
+        each.measure(CONCURRENCY[0])
+        for measurements in (each.rates, each.p99s, each.fairness):
+            measurements.clear()
     with click.progressbar(range(ROUNDS), label="measuring", file=sys.stderr) as rounds:
         for _ in rounds:
-            for crowd in CROWDS:
+            for concurrency in CONCURRENCY:
                 for each in candidates:
-                    each.measure(crowd)
+                    each.measure(concurrency)
 
 
 # Starting
 
 
-def _others(folder: Path) -> str:
+def _install_other_servers(folder: Path) -> str:
     """Install the other servers; return a Python that has them and Butaca's packages."""
     subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
     python = str(folder / "venv" / "bin" / "python")
-    subprocess.run([python, "-m", "pip", "install", "-qq", *OTHERS], check=True)
-    ask = "import sysconfig; print(sysconfig.get_path('purelib'))"
-    site = subprocess.run([python, "-c", ask], stdout=subprocess.PIPE, text=True, check=True)
+    subprocess.run([python, "-m", "pip", "install", "-qq", *OTHER_SERVERS], check=True)
+    code = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    site = subprocess.run([python, "-c", code], stdout=subprocess.PIPE, text=True, check=True)
     ours = "import site; site.addsitedir({!r})".format(sysconfig.get_path("purelib"))
     (Path(site.stdout.strip()) / "ours.pth").write_text(ours)
     return python
 
 
 @contextmanager
-def _town(folder: Path) -> Iterator[dict[str, str]]:
+def _environment(folder: Path) -> Iterator[dict[str, str]]:
     """Start Butaca's dependencies; yield an environment in which no cache entry expires."""
     url = f"sqlite:///{folder / 'butaca.db'}"
     with closing(Database(url)) as database:
@@ -162,19 +166,19 @@ def _town(folder: Path) -> Iterator[dict[str, str]]:
     valkey = own_valkey()
     with valkey, Sandbox() as tmdb:
         places = {"DATABASE_URL": url, "REDIS_URL": f"redis://{HOST}:{valkey.port}/0"}
-        own = {"TMDB_BASE_URL": tmdb.url, "CACHE_TTL_SECONDS": "80000", "THREADS": str(THREADS)}
+        butaca = {"TMDB_BASE_URL": tmdb.url, "CACHE_TTL_SECONDS": "80000", "THREADS": str(THREADS)}
         others = {"LOG_LEVEL": "error", "HOST": HOST, "PYTHONPATH": str(folder)}
-        yield {**os.environ, **SETTINGS, **places, **own, **others}
+        yield {**os.environ, **SETTINGS, **places, **butaca, **others}
 
 
 @contextmanager
-def _started(name: str, python: str, env: dict[str, str]) -> Iterator[Candidate]:
+def _start(name: str, python: str, env: dict[str, str]) -> Iterator[Candidate]:
     port = free_port(HOST)
     first, *rest = commands(port)[name]
-    by_name = first in {"uwsgi"}
+    is_executable = first == "uwsgi"
     command = [
-        str(Path(python).with_name(first)) if by_name else python,
-        *([] if by_name else [first]),
+        str(Path(python).with_name(first)) if is_executable else python,
+        *([] if is_executable else [first]),
     ]
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
@@ -182,7 +186,7 @@ def _started(name: str, python: str, env: dict[str, str]) -> Iterator[Candidate]
         )
         candidate = Candidate(name, port, process)
         try:
-            until(lambda: process.poll() is not None or _seconds(port) is not None, seconds=30)
+            wait_until(lambda: process.poll() is not None or _seconds(port) is not None, seconds=30)
             if process.poll() is not None:
                 log.seek(0)
                 raise SystemExit(f"{name} did not start: {log.read().decode()}")
@@ -192,75 +196,75 @@ def _started(name: str, python: str, env: dict[str, str]) -> Iterator[Candidate]
             process.wait()
 
 
-# Other clients beside slow ones
+# Slow clients and others
 
 
 def _seconds(port: int) -> float | None:
     """Return the seconds until a new client gets a response, or `None` if it gets none in time."""
     started = time.perf_counter()
-    connection = HTTPConnection(HOST, port, timeout=PATIENCE)
+    connection = HTTPConnection(HOST, port, timeout=RESPONSE_TIMEOUT)
     with closing(connection), suppress(OSError, HTTPException):
         connection.request("GET", "/livez")
         return time.perf_counter() - started if connection.getresponse().status == 200 else None
     return None
 
 
-def _beside(candidate: Candidate, number: int, said: bytes) -> str:
-    """Return the latency of new clients beside connections that sent `said`, and then nothing."""
+def _latency_beside(candidate: Candidate, number: int, message: bytes) -> str:
+    """Return the latency for new clients while others sent `message` and then nothing more."""
     with ExitStack() as stack:
         for _ in range(number):
             sock = stack.enter_context(socket.create_connection((HOST, candidate.port), timeout=5))
-            sock.sendall(said)
-            if said == REQUEST:
+            sock.sendall(message)
+            if message == REQUEST:
                 sock.recv(262_144)
-        got: list[float] = []
-        for _ in range(STRANGERS):
+        latencies: list[float] = []
+        for _ in range(OTHER_CLIENTS):
             if (seconds := _seconds(candidate.port)) is None:
-                return f"no answer in {PATIENCE:.0f} s"
-            got.append(seconds)
-    return f"{median(got) * 1000:.1f} ms"
+                return f"no answer in {RESPONSE_TIMEOUT:.0f} s"
+            latencies.append(seconds)
+    return f"{median(latencies) * 1000:.1f} ms"
 
 
-def _cut(candidate: Candidate) -> None:
+def _measure_lifetimes(candidate: Candidate) -> None:
     """Record when the server cuts slow heads, slow bodies and idle connections."""
     found: dict[bytes, str] = {}
 
-    def wait(said: bytes) -> None:
-        found[said] = _life(candidate.port, said)
+    def wait(message: bytes) -> None:
+        found[message] = _connection_lifetime(candidate.port, message)
 
     kinds = (SLOW_HEAD, SLOW_BODY, REQUEST)
-    _in_parallel([partial(wait, said) for said in kinds])
-    candidate.notes += [found[said] for said in kinds]
+    _in_parallel([partial(wait, message) for message in kinds])
+    candidate.notes += [found[message] for message in kinds]
 
 
-def _life(port: int, said: bytes) -> str:
-    """Return how long a connection lives after it sent `said`.
+def _connection_lifetime(port: int, message: bytes) -> str:
+    """Return how long a connection lives after it sent `message`.
 
     A slow head goes on with one byte per second, the others send nothing more.
     """
     started = time.monotonic()
     with socket.create_connection((HOST, port), timeout=1) as sock, suppress(ConnectionError):
-        sock.sendall(said)
-        while time.monotonic() - started < CUT:
+        sock.sendall(message)
+        while time.monotonic() - started < MAX_LIFETIME:
             with suppress(TimeoutError):
                 if not sock.recv(262_144):
                     break
-            if said == SLOW_HEAD:
+            if message == SLOW_HEAD:
                 sock.sendall(b"x")
         else:
-            return f"> {CUT:.0f} s"
+            return f"> {MAX_LIFETIME:.0f} s"
     return f"{time.monotonic() - started:.0f} s"
 
 
-def _end(candidate: Candidate) -> str:
+def _stop_under_load(candidate: Candidate) -> str:
     """Stop a candidate under eight clients; return the lost requests, the time and the status."""
-    asked, lost = [0] * THREADS, [0] * THREADS
+    sent, lost = [0] * THREADS, [0] * THREADS
 
-    def ask_on(number: int) -> None:
+    def send_continuously(number: int) -> None:
         connection = HTTPConnection(HOST, candidate.port, timeout=10)
         with suppress(ConnectionRefusedError):
             while True:
-                asked[number] += 1
+                sent[number] += 1
                 try:
                     connection.request("GET", "/livez")
                     connection.getresponse().read()
@@ -270,18 +274,20 @@ def _end(candidate: Candidate) -> str:
                     lost[number] += 1
                     connection.close()
 
-    people = [threading.Thread(target=ask_on, args=(n,), daemon=True) for n in range(THREADS)]
-    for each in people:
-        each.start()
-    until(lambda: min(asked) > 10)
+    clients = [
+        threading.Thread(target=send_continuously, args=(n,), daemon=True) for n in range(THREADS)
+    ]
+    for client in clients:
+        client.start()
+    wait_until(lambda: min(sent) > 10)
     started = time.monotonic()
     candidate.process.terminate()
     with suppress(subprocess.TimeoutExpired):
         candidate.process.wait(30)
     took = time.monotonic() - started
     candidate.process.kill()
-    for each in people:
-        each.join(10)
+    for client in clients:
+        client.join(10)
     return f"{sum(lost)} lost, {took:.1f} s, exit {candidate.process.returncode}"
 
 
@@ -309,18 +315,18 @@ def _print(candidates: list[Candidate], python: str) -> None:
         "| server | connections | requests/s | ratio | p99 ms | slowest / fastest | reconnects |"
     )
     click.echo("| - | -: | -: | -: | -: | -: | -: |")
-    for crowd in CROWDS:
+    for concurrency in CONCURRENCY:
         for each in candidates:
-            pairs = zip(each.rates[crowd], base.rates[crowd], strict=True)
+            pairs = zip(each.rates[concurrency], base.rates[concurrency], strict=True)
             ratio = median(mine / theirs for mine, theirs in pairs)
             cells = (
-                _spread(each.rates[crowd], 0),
+                _spread(each.rates[concurrency], 0),
                 f"{ratio:.2f}",
-                _spread(each.p99s[crowd], 1),
-                f"{median(each.fairness[crowd]):.2f}",
-                f"{each.reconnected[crowd]:.0%}",
+                _spread(each.p99s[concurrency], 1),
+                f"{median(each.fairness[concurrency]):.2f}",
+                f"{each.reconnected[concurrency]:.0%}",
             )
-            click.echo(f"| {each.name} | {crowd} | {' | '.join(cells)} |")
+            click.echo(f"| {each.name} | {concurrency} | {' | '.join(cells)} |")
     click.echo(
         f"\n| server | another client waits beside {IDLE} idle connections | "
         f"beside {SLOW} slow heads | beside {SLOW} half bodies | "
@@ -337,11 +343,11 @@ def _spread(values: list[float], digits: int) -> str:
 
 
 def _versions(python: str) -> str:
-    ask = "import sys; from importlib.metadata import version as v; print(*map(v, sys.argv[1:]))"
-    told = subprocess.run(
-        [python, "-c", ask, *OTHERS], stdout=subprocess.PIPE, text=True, check=True
+    code = "import sys; from importlib.metadata import version as v; print(*map(v, sys.argv[1:]))"
+    output = subprocess.run(
+        [python, "-c", code, *OTHER_SERVERS], stdout=subprocess.PIPE, text=True, check=True
     )
-    pairs = zip(OTHERS, told.stdout.split(), strict=True)
+    pairs = zip(OTHER_SERVERS, output.stdout.split(), strict=True)
     return ", ".join(f"{name} {number}" for name, number in pairs)
 
 

@@ -5,15 +5,15 @@ from dataclasses import dataclass, field
 from statistics import median, quantiles
 from urllib.parse import urlsplit
 
-from benchmarks.calls import Answer, Caller
-from benchmarks.contenders import ASKING, FAVORITES, PEER_POPULAR, POPULAR, asking_flask
+from benchmarks.calls import Client, Response
+from benchmarks.contenders import FAVORITES, FORWARDING, PEER_POPULAR, POPULAR, forwarding_flask
 from benchmarks.processes import Server
-from benchmarks.progress import bar
-from benchmarks.surroundings import TMDB_TOKEN, Surroundings
+from benchmarks.progress import progress_bar
+from benchmarks.testbed import TMDB_TOKEN, Testbed
 from butaca.operator_error import OperatorError
 from tests.faults.pods import new_path
 
-_AS_BUTACA = {"Authorization": f"Bearer {TMDB_TOKEN}", "Accept-Encoding": "gzip, deflate"}
+_UPSTREAM_HEADERS = {"Authorization": f"Bearer {TMDB_TOKEN}", "Accept-Encoding": "gzip, deflate"}
 
 
 @dataclass(slots=True)
@@ -41,7 +41,7 @@ class Timings:
     bare: Timing = field(default_factory=lambda: Timing("bare Flask"))
     warm: Timing = field(default_factory=lambda: Timing("Butaca: warm GET"))
     upstream: Timing = field(default_factory=lambda: Timing("the sandbox, directly"))
-    asking: Timing = field(default_factory=lambda: Timing(ASKING))
+    forwarding: Timing = field(default_factory=lambda: Timing(FORWARDING))
     cold: Timing = field(default_factory=lambda: Timing("Butaca: cold GET"))
     post: Timing = field(default_factory=lambda: Timing("Butaca: POST of a favorite"))
     delete: Timing = field(default_factory=lambda: Timing("Butaca: DELETE of a favorite"))
@@ -52,48 +52,48 @@ class Timings:
         return self.cold.p50 - self.upstream.p50
 
 
-def timings(around: Surroundings, bare: Server, rounds: int) -> Timings:
+def measure_timings(testbed: Testbed, bare: Server, rounds: int) -> Timings:
     """Time each kind of call once per round. Raises OperatorError if a call fails."""
-    prefix = urlsplit(around.tmdb.url).path
+    prefix = urlsplit(testbed.tmdb.url).path
     with ExitStack() as stack:
-        tmdb = stack.enter_context(around.tmdb_apart())
+        tmdb = stack.enter_context(testbed.separate_tmdb())
         url = f"{tmdb.origin}{prefix}"
-        pod = stack.enter_context(around.pod(TMDB_BASE_URL=url))
-        asking = stack.enter_context(asking_flask(around, url))
-        return _timings(
-            Caller(pod.origin),
-            Caller(bare.origin),
-            Caller(asking.origin),
-            Caller(tmdb.origin),
+        pod = stack.enter_context(testbed.pod(TMDB_BASE_URL=url))
+        forwarding = stack.enter_context(forwarding_flask(testbed, url))
+        return _measure_rounds(
+            Client(pod.origin),
+            Client(bare.origin),
+            Client(forwarding.origin),
+            Client(tmdb.origin),
             prefix,
             rounds,
         )
 
 
-def _timings(
-    butaca: Caller, flask: Caller, asking: Caller, sandbox: Caller, prefix: str, rounds: int
+def _measure_rounds(
+    butaca: Client, flask: Client, forwarding: Client, sandbox: Client, prefix: str, rounds: int
 ) -> Timings:
-    told, movie_id = Timings(), _not_kept(butaca)
-    for _ in bar(range(rounds), "one call at a time"):
+    result, movie_id = Timings(), _movie_outside_favorites(butaca)
+    for _ in progress_bar(range(rounds), "one call at a time"):
         path = new_path()
-        _note(told.bare, 200, flask.get(PEER_POPULAR))
-        _note(told.warm, 200, butaca.get(POPULAR))
-        _note(told.upstream, 200, sandbox.get(f"{prefix}/movie{path[7:]}", _AS_BUTACA))
-        _note(told.asking, 200, asking.get(path))
-        _note(told.cold, 200, butaca.get(f"/api/v1{path}"))
-        _note(told.post, 201, butaca.ask("POST", FAVORITES, {"movie_id": movie_id}))
-        _note(told.delete, 204, butaca.ask("DELETE", f"{FAVORITES}/{movie_id}"))
-    return told
+        _record(result.bare, 200, flask.get(PEER_POPULAR))
+        _record(result.warm, 200, butaca.get(POPULAR))
+        _record(result.upstream, 200, sandbox.get(f"{prefix}/movie{path[7:]}", _UPSTREAM_HEADERS))
+        _record(result.forwarding, 200, forwarding.get(path))
+        _record(result.cold, 200, butaca.get(f"/api/v1{path}"))
+        _record(result.post, 201, butaca.request("POST", FAVORITES, {"movie_id": movie_id}))
+        _record(result.delete, 204, butaca.request("DELETE", f"{FAVORITES}/{movie_id}"))
+    return result
 
 
-def _not_kept(butaca: Caller) -> int:
+def _movie_outside_favorites(butaca: Client) -> int:
     """Return a movie that is not among the twenty favorites."""
-    kept = {each["movie"]["id"] for each in butaca.get(FAVORITES).json["results"]}
+    favorites = {each["movie"]["id"] for each in butaca.get(FAVORITES).json["results"]}
     movies = butaca.get(f"{POPULAR}?page=2").json["results"]
-    return next(int(movie["id"]) for movie in movies if movie["id"] not in kept)
+    return next(int(movie["id"]) for movie in movies if movie["id"] not in favorites)
 
 
-def _note(timing: Timing, status: int, answer: Answer) -> None:
-    if answer.status != status:
-        raise OperatorError(f"{timing.name}: {answer.status} {answer.body[:200]!r}")
-    timing.seconds.append(answer.seconds)
+def _record(timing: Timing, status: int, response: Response) -> None:
+    if response.status != status:
+        raise OperatorError(f"{timing.name}: {response.status} {response.body[:200]!r}")
+    timing.seconds.append(response.seconds)

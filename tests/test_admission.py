@@ -18,7 +18,7 @@ from butaca.admission import (
     acquire_slot,
     without_slot,
 )
-from tests.faults.pods import until
+from tests.faults.pods import wait_until
 
 Environ = dict[str, Any]
 
@@ -73,7 +73,7 @@ def test_permits_are_granted_in_fifo_order() -> None:
     waiters = [Thread(target=acquire, args=(number,)) for number in range(4)]
     for number, waiter in enumerate(waiters):
         waiter.start()
-        until(lambda: len(semaphore._waiters) > number)  # noqa: B023 - called here
+        wait_until(lambda: len(semaphore._waiters) > number)  # noqa: B023 - called here
     for number, waiter in enumerate(waiters):
         semaphore.release()
         assert granted.get(timeout=10) == number
@@ -94,7 +94,7 @@ def test_waiter_keeps_waiting_while_permits_are_granted_to_others() -> None:
     with ThreadPoolExecutor(3) as others:
         for number in range(3):
             others.submit(semaphore.acquire)
-            until(lambda: len(semaphore._waiters) > number)  # noqa: B023 - called here
+            wait_until(lambda: len(semaphore._waiters) > number)  # noqa: B023 - called here
         semaphore._waiters.append(last)
         assert not semaphore._wait(last)
     assert last.attempts == 4

@@ -19,7 +19,7 @@ from butaca import banner, dev
 from butaca.operator_error import OperatorError
 from butaca.server import bind, free_port
 from butaca.settings import Settings
-from tests.faults.pods import until
+from tests.faults.pods import wait_until
 from tests.fork_server import Fork
 from tests.processes import STOP_TIMEOUT, running, stop, wait_for_line
 
@@ -260,7 +260,9 @@ def test_redis_outlives_requests_in_progress_at_ctrl_c(tmp_path: Path) -> None:
         requests.put(f"{sandbox}/_sandbox/faults", json=[{"kind": "delay"}], timeout=10)
         with ThreadPoolExecutor(1) as threads:
             response = threads.submit(run_command, popular)
-            until(lambda: requests.get(f"{sandbox}/_sandbox/calls", timeout=10).json()["total"])
+            wait_until(
+                lambda: requests.get(f"{sandbox}/_sandbox/calls", timeout=10).json()["total"]
+            )
             os.killpg(process.pid, signal.SIGINT)  # As a terminal does.
             assert response.result()["page"] == 1
         _, stderr = process.communicate(timeout=STOP_TIMEOUT)

@@ -102,7 +102,7 @@ def client(sqlite: Database, empty_redis: str) -> Iterator[FlaskClient]:
         live, butaca.view_functions["health.live"] = butaca.view_functions["health.live"], _break
         assert client.get("/livez").status_code == 500
         butaca.view_functions["health.live"] = live
-        tmdb.break_with(Fault("503"))
+        tmdb.inject(Fault("503"))
         assert client.get("/api/v1/movies/1").status_code == 503
         yield client
 

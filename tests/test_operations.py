@@ -31,7 +31,7 @@ from butaca.sandbox import Sandbox
 from tests.builders import make_record, make_translation
 from tests.deploy.butaca_facts import settings_from
 from tests.deploy.test_guide import SECRET
-from tests.faults.pods import Pod, Town, living, new_path, until
+from tests.faults.pods import Environment, Pod, new_path, wait_until
 from tests.own_postgresql import running_postgresql, truncate_tables
 from tests.own_valkey import own_valkey
 
@@ -110,7 +110,7 @@ class Cluster:
     def _apply(self, rules: Path, text: str, *, is_trusted: bool) -> None:
         rules.write_text(text)
         self.execute("SELECT pg_reload_conf()")
-        until(lambda: can_connect(self.url_of("butaca")) is is_trusted)
+        wait_until(lambda: can_connect(self.url_of("butaca")) is is_trusted)
 
 
 def can_connect(url: str) -> bool:
@@ -150,9 +150,12 @@ def library(cluster: Cluster) -> Iterator[Database]:
 
 
 @pytest.fixture
-def stack(library: Database, cluster: Cluster, tmp_path: Path, empty_redis: str) -> Iterator[Town]:
-    with Sandbox() as tmdb:
-        yield from living(Town(tmp_path, tmdb, empty_redis, cluster.url_of("butaca")))
+def env(
+    library: Database, cluster: Cluster, tmp_path: Path, empty_redis: str
+) -> Iterator[Environment]:
+    url = cluster.url_of("butaca")
+    with Sandbox() as tmdb, Environment(tmp_path, tmdb, empty_redis, url) as env:
+        yield env
 
 
 # Consistency of the documentation
@@ -280,11 +283,11 @@ def assert_data_is_served(pod: Pod, token: str) -> None:
 
 
 def test_backup_taken_during_writes_is_restored_completely(
-    cluster: Cluster, library: Database, stack: Town, tmp_path: Path
+    cluster: Cluster, library: Database, env: Environment, tmp_path: Path
 ) -> None:
     ana, token = add_ana(library)
     with Writer(SqlLibrary(library), ana) as writer:
-        until(lambda: writer.written > 20)
+        wait_until(lambda: writer.written > 20)
         before, written = contents(library), writer.written
         shell(commands("Back up"), cluster.environment, tmp_path)
         assert writer.written > written
@@ -293,7 +296,7 @@ def test_backup_taken_during_writes_is_restored_completely(
     shell(script.replace("deploy/", f"{ROOT}/deploy/"), cluster.environment, tmp_path)
     with closing(Database(restored)) as database:
         assert_copy_is_consistent(before, contents(database), after)
-    assert_data_is_served(stack.pod(DATABASE_URL=restored, DEMO_USERS="false"), token)
+    assert_data_is_served(env.pod(DATABASE_URL=restored, DEMO_USERS="false"), token)
     # The ID sequence is restored, too: the ID of a new user is free.
     shell("butaca users add eva", {"DATABASE_URL": restored})
 
@@ -301,7 +304,7 @@ def test_backup_taken_during_writes_is_restored_completely(
 def test_sqlite_copy_taken_during_writes_is_complete(sqlite: Database, tmp_path: Path) -> None:
     ana, _ = add_ana(sqlite)
     with Writer(SqlLibrary(sqlite), ana) as writer:
-        until(lambda: writer.written > 20)
+        wait_until(lambda: writer.written > 20)
         before = contents(sqlite)
         shell(commands("On SQLite"), {}, tmp_path)
     with closing(Database(f"sqlite:///{tmp_path / 'copy.db'}")) as copy:
@@ -333,18 +336,18 @@ class Caller(Background):
     def wait_for_requests(self) -> None:
         """Wait for 20 more requests."""
         target = self.statuses.total() + 20
-        until(lambda: self.statuses.total() > target)
+        wait_until(lambda: self.statuses.total() > target)
 
 
 def status(pod: Pod, token: str) -> int:
     return pod.get("/me", Authorization=f"Bearer {token}").status
 
 
-def test_token_rotation_causes_no_rejected_request(library: Database, stack: Town) -> None:
+def test_token_rotation_causes_no_rejected_request(library: Database, env: Environment) -> None:
     ana, old = add_ana(library)
     (token,) = UserManager(SqlAccounts(library)).tokens(ana)
     issue, revoke = commands("A user's token").split("\n\n")
-    environment, pod = {"DATABASE_URL": stack.database_url}, stack.pod()
+    environment, pod = {"DATABASE_URL": env.database_url}, env.pod()
     with Caller(pod, old) as caller:
         caller.wait_for_requests()
         new = shell(f'{issue}\necho "$NEW"', environment).splitlines()[-1]
@@ -353,7 +356,7 @@ def test_token_rotation_causes_no_rejected_request(library: Database, stack: Tow
         caller.token = new
         caller.wait_for_requests()
         shell(revoke.replace("revoke 1", f"revoke {token.id}"), environment)
-        until(lambda: status(pod, old) == 401, seconds=5)
+        wait_until(lambda: status(pod, old) == 401, seconds=5)
         caller.wait_for_requests()
     assert set(caller.statuses) == {200}
 
@@ -362,18 +365,18 @@ WENT_AWAY = "database.went_away"
 LONG_TIMES = {"CACHE_TTL_SECONDS": "30", "TMDB_COOLDOWN_SECONDS": "30"}
 
 
-def test_pods_with_old_and_new_tmdb_keys_share_the_cache(stack: Town) -> None:
+def test_pods_with_old_and_new_tmdb_keys_share_the_cache(env: Environment) -> None:
     with Sandbox(token="new-key") as new_tmdb:
-        old = stack.pod(**LONG_TIMES)
-        new = stack.pod(**LONG_TIMES, TMDB_TOKEN="new-key", TMDB_BASE_URL=new_tmdb.url)
+        old = env.pod(**LONG_TIMES)
+        new = env.pod(**LONG_TIMES, TMDB_TOKEN="new-key", TMDB_BASE_URL=new_tmdb.url)
         first, second = new_path(), new_path()
         assert [pod.get(first).status for pod in (old, new)] == [200, 200]
         assert [pod.get(second).status for pod in (new, old)] == [200, 200]
-        assert (stack.tmdb.calls.total, new_tmdb.calls.total) == (1, 1)
+        assert (env.tmdb.calls.total, new_tmdb.calls.total) == (1, 1)
 
 
-def test_rejected_tmdb_key_starts_a_cooldown_only_in_its_pod(stack: Town) -> None:
-    good, bad = stack.pod(**LONG_TIMES), stack.pod(**LONG_TIMES, TMDB_TOKEN="bad-key")
+def test_rejected_tmdb_key_starts_a_cooldown_only_in_its_pod(env: Environment) -> None:
+    good, bad = env.pod(**LONG_TIMES), env.pod(**LONG_TIMES, TMDB_TOKEN="bad-key")
     cached = new_path()
     assert good.get(cached).status == 200
     assert bad.get(new_path()).status == 502
@@ -384,36 +387,40 @@ def test_rejected_tmdb_key_starts_a_cooldown_only_in_its_pod(stack: Town) -> Non
 
 
 @pytest.mark.parametrize(("key", "is_valid"), [("sandbox-token", True), ("bad-key", False)])
-def test_tmdb_key_can_be_checked_beforehand(stack: Town, key: str, is_valid: bool) -> None:
-    script = commands("TMDB's key").replace("https://api.themoviedb.org/3", stack.tmdb.url)
+def test_tmdb_key_can_be_checked_beforehand(env: Environment, key: str, is_valid: bool) -> None:
+    script = commands("TMDB's key").replace("https://api.themoviedb.org/3", env.tmdb.url)
     result = subprocess.run(
         ["sh", "-c", script], env={**os.environ, "NEW": key}, capture_output=True, check=False
     )
     assert (result.returncode == 0) is is_valid
 
 
-def test_database_role_is_replaced_without_failed_requests(cluster: Cluster, stack: Town) -> None:
+def test_database_role_is_replaced_without_failed_requests(
+    cluster: Cluster, env: Environment
+) -> None:
     create, disable = commands("The database's password").split("\n\n")
     with cluster.requiring_passwords():
         cluster.execute("ALTER ROLE butaca PASSWORD 'old'")
-        old = stack.pod(DATABASE_URL=cluster.url_of("butaca", "butaca", "old"))
+        old = env.pod(DATABASE_URL=cluster.url_of("butaca", "butaca", "old"))
         shell(create, cluster.environment)
         cluster.execute("ALTER ROLE butaca_b PASSWORD 'new'")
-        new = stack.pod(DATABASE_URL=cluster.url_of("butaca", "butaca_b", "new"))
+        new = env.pod(DATABASE_URL=cluster.url_of("butaca", "butaca_b", "new"))
         statuses = [
             pod.call("POST", "/me/favorites", {"movie_id": 550}).status for pod in (old, new)
         ]
         assert statuses == [201, 200]
         shell(disable, cluster.environment)
-        old.end()
+        old.stop()
         assert new.call("DELETE", "/me/favorites/550").status == 204
         assert not can_connect(cluster.url_of("butaca", "butaca", "old"))
 
 
-def test_changed_database_password_takes_effect_on_reconnect(cluster: Cluster, stack: Town) -> None:
+def test_changed_database_password_takes_effect_on_reconnect(
+    cluster: Cluster, env: Environment
+) -> None:
     with cluster.requiring_passwords():
         cluster.execute("ALTER ROLE butaca PASSWORD 'old'")
-        pod = stack.pod(DATABASE_URL=cluster.url_of("butaca", "butaca", "old"))
+        pod = env.pod(DATABASE_URL=cluster.url_of("butaca", "butaca", "old"))
         assert pod.get("/me/favorites").status == 200
         cluster.execute("ALTER ROLE butaca PASSWORD 'new'")
         assert pod.get("/me/favorites").status == 200
@@ -421,11 +428,11 @@ def test_changed_database_password_takes_effect_on_reconnect(cluster: Cluster, s
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'butaca'"
         )
         # The first request finds its connection closed, the next one cannot reconnect.
-        until(lambda: pod.get("/me/favorites").status == 503 and pod.errors_of(WENT_AWAY))
+        wait_until(lambda: pod.get("/me/favorites").status == 503 and pod.errors_of(WENT_AWAY))
         assert pod.get("/movies/popular").status == 200
 
 
-def test_redis_accepts_both_passwords_during_a_rotation(stack: Town) -> None:
+def test_redis_accepts_both_passwords_during_a_rotation(env: Environment) -> None:
     add, drop = commands("Redis' password").split("\n\n")
     valkey: Any = own_valkey()
     with valkey, redis.Redis(port=valkey.port) as store:
@@ -433,7 +440,7 @@ def test_redis_accepts_both_passwords_during_a_rotation(stack: Town) -> None:
         store.execute_command("AUTH", "OLD")
         urls = [f"redis://:{word}@127.0.0.1:{valkey.port}/0" for word in ("OLD", "NEW")]
         store.execute_command(*shlex.split(add, comments=True)[1:])
-        old, new = (stack.pod(**LONG_TIMES, REDIS_URL=url) for url in urls)
+        old, new = (env.pod(**LONG_TIMES, REDIS_URL=url) for url in urls)
         path = new_path()
         assert old.get(path).cache_status == "butaca; fwd=miss; stored"
         assert new.get(path).is_fresh_hit

@@ -18,7 +18,7 @@ from butaca.server import free_port
 from tests.builders import ADMIN_TOKEN, CONSUMER_TOKEN
 from tests.bulk_data import add_favorites
 from tests.contract_client import DECOMPRESS
-from tests.faults.pods import at_once
+from tests.faults.pods import run_concurrently
 from tests.processes import Process, running, stop, wait_for_line
 from tests.suite_lock import Alone
 
@@ -134,7 +134,7 @@ def test_32_concurrent_posts_create_one_favorite(unqueued: Served, alone: Alone)
     _warm_up(unqueued)
     add = partial(unqueued.post, "/me/favorites", {"movie_id": 550})
     with alone():
-        responses = at_once(*[add] * 32)
+        responses = run_concurrently(*[add] * 32)
     assert sorted(response.status_code for response in responses) == [200] * 31 + [201]
     assert len({response.content for response in responses}) == 1
     assert unqueued.get("/me/favorites").json()["total_results"] == 1
@@ -145,7 +145,7 @@ def test_32_concurrent_puts_create_one_rating(unqueued: Served, alone: Alone) ->
     _warm_up(unqueued)
     rate = partial(unqueued.put, "/me/ratings/550", {"stars": 4.5})
     with alone():
-        responses = at_once(*[rate] * 32)
+        responses = run_concurrently(*[rate] * 32)
     assert sorted(response.status_code for response in responses) == [200] * 31 + [201]
     assert unqueued.get("/me/ratings").json()["total_results"] == 1
 

@@ -14,7 +14,7 @@ from fastapi_cache.decorator import cache
 from httpx import AsyncClient
 from redis import asyncio as aioredis
 
-from benchmarks.peers.tmdb import HEADERS, REDIS_URL, SECONDS, URL, with_pictures
+from benchmarks.peers.tmdb import HEADERS, REDIS_URL, SECONDS, URL, with_image_urls
 
 tmdb = AsyncClient(headers=HEADERS)
 
@@ -34,6 +34,6 @@ app = FastAPI(lifespan=lifespan)
 @cache(expire=SECONDS)
 async def popular(page: int = 1):  # type: ignore[no-untyped-def]
     """Return a page of popular movies, as the cache decodes it. A return type would cost more."""
-    answer = await tmdb.get(URL, params={"page": page})
-    body: Any = answer.raise_for_status().json()
-    return with_pictures(body)
+    response = await tmdb.get(URL, params={"page": page})
+    body: Any = response.raise_for_status().json()
+    return with_image_urls(body)

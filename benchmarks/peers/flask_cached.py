@@ -4,7 +4,7 @@ import requests
 from flask import Flask, Response, jsonify
 from flask_caching import Cache
 
-from benchmarks.peers.tmdb import HEADERS, REDIS_URL, SECONDS, URL, with_pictures
+from benchmarks.peers.tmdb import HEADERS, REDIS_URL, SECONDS, URL, with_image_urls
 
 app = Flask(__name__)
 app.config["CACHE_TYPE"] = "RedisCache"
@@ -18,6 +18,6 @@ tmdb.headers.update(HEADERS)
 @cache.cached(timeout=SECONDS, query_string=True)
 def popular() -> Response:
     """Return a page of popular movies. The whole response is cached, so no hit renders it again."""
-    answer = tmdb.get(URL, timeout=5)
-    answer.raise_for_status()
-    return jsonify(with_pictures(answer.json()))
+    response = tmdb.get(URL, timeout=5)
+    response.raise_for_status()
+    return jsonify(with_image_urls(response.json()))

@@ -12,7 +12,7 @@ SECONDS = 30
 _IMAGES = "https://image.tmdb.org/t/p"
 
 
-def with_pictures(page: dict[str, Any]) -> dict[str, Any]:
+def with_image_urls(page: dict[str, Any]) -> dict[str, Any]:
     """Add the image URLs that Butaca adds, so that all bodies have about the same size."""
     for movie in page["results"]:
         movie["poster_url"] = f"{_IMAGES}/w500{movie['poster_path']}"

@@ -163,11 +163,11 @@ main.add_command(tokens)
 
 
 def _start_sandbox(host: str, port: int, data: Path | None) -> "Sandbox":
-    from butaca.sandbox import Sandbox, faults_from
+    from butaca.sandbox import Sandbox, parse_faults
 
     tmdb = Sandbox(data=data, host=host, port=port)
     try:
-        tmdb.break_with(*faults_from(os.environ.get("SANDBOX_FAULTS", "")))
+        tmdb.inject(*parse_faults(os.environ.get("SANDBOX_FAULTS", "")))
         tmdb.start()
     except ValueError as error:
         raise OperatorError(f"SANDBOX_FAULTS: {error}") from error

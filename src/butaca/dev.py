@@ -22,7 +22,7 @@ from butaca.banner import api_of, exposure_warning, render_banner
 from butaca.core.accounts import DEMO_USERS
 from butaca.frontend import find_folder
 from butaca.operator_error import OperatorError
-from butaca.sandbox.server import OPEN_SESAME
+from butaca.sandbox.server import DEFAULT_TOKEN
 from butaca.server import bind, free_port, serve
 from butaca.settings import Settings, read_settings
 
@@ -140,7 +140,7 @@ def _tmdb(
         return {}
     origin = stack.enter_context(child_server("sandbox", port=ports[1]))
     return {
-        "TMDB_TOKEN": OPEN_SESAME,
+        "TMDB_TOKEN": DEFAULT_TOKEN,
         "TMDB_BASE_URL": f"{origin}/3",
         "TMDB_IMAGE_BASE_URL": f"{origin}/t/p",
     }

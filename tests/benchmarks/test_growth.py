@@ -5,7 +5,7 @@ import pytest
 from benchmarks.growth import Curve, Point
 from benchmarks.load import Load, Target
 from benchmarks.rounds import Series
-from benchmarks.stock import popular_path
+from benchmarks.seeding import popular_path
 
 
 def make_load(rate: float) -> Load:
@@ -22,25 +22,25 @@ def make_curve(*rates: float, is_per_movie: bool = False) -> Curve:
     return Curve("Title", "sizes", points, series, is_per_movie)
 
 
-def test_what_gets_cheaper_does_not_rise() -> None:
+def test_falling_cost_has_a_rise_of_1() -> None:
     assert make_curve(10, 20, 40).rise("line") == 1
 
 
-def test_a_rise_is_measured_from_the_least_cost_before_it() -> None:
+def test_rise_is_relative_to_the_lowest_earlier_cost() -> None:
     assert make_curve(10, 40, 20).rise("line") == 2
 
 
-def test_a_page_twice_as_large_may_cost_twice_as_much() -> None:
+def test_cost_per_movie_is_independent_of_the_page_size() -> None:
     assert make_curve(20, 10, is_per_movie=True).rise("line") == pytest.approx(1)
 
 
-def test_a_ratio_is_the_median_of_those_of_the_rounds() -> None:
-    ours, theirs = Series("ours"), Series("theirs")
-    for mine, yours in ((10, 20), (30, 30), (8, 1)):
-        ours.loads.append(make_load(mine))
-        theirs.loads.append(make_load(yours))
-    assert ours.times(theirs) == 1
+def test_ratio_is_the_median_over_the_rounds() -> None:
+    series, baseline = Series("series"), Series("baseline")
+    for rate, baseline_rate in ((10, 20), (30, 30), (8, 1)):
+        series.loads.append(make_load(rate))
+        baseline.loads.append(make_load(baseline_rate))
+    assert series.ratio_to(baseline) == 1
 
 
-def test_a_hundred_thousand_paths_are_all_different() -> None:
+def test_first_100_000_paths_are_distinct() -> None:
     assert len({popular_path(number) for number in range(100_000)}) == 100_000

@@ -20,12 +20,12 @@ from butaca.core.errors import CatalogueAnsweredNonsense
 from butaca.core.models import StoredMovie
 from butaca.core.refresh import Outcome
 from butaca.sandbox import Fault, Sandbox
-from butaca.sandbox.films.movies import own_movies
+from butaca.sandbox.films.movies import builtin_movies
 from tests.builders import CONSUMER, make_record
 from tests.fork_server import Fork
 
-IDS = sorted(movie.id for movie in own_movies()[:30])
-CHANGED = sorted({movie.id for movie in own_movies()[::3]} & set(IDS))
+IDS = sorted(movie.id for movie in builtin_movies()[:30])
+CHANGED = sorted({movie.id for movie in builtin_movies()[::3]} & set(IDS))
 UNCHANGED = sorted(set(IDS) - set(CHANGED))
 EXIT_TIMEOUT = 30
 
@@ -146,7 +146,7 @@ def test_movies_beyond_the_permitted_age_are_fetched_even_if_unchanged(harness: 
 
 def test_gone_movie_is_marked_and_not_deleted(harness: Harness) -> None:
     harness.add_movies(CHANGED[0], UNCHANGED[0])
-    harness.tmdb.break_with(Fault("deleted", ids=(UNCHANGED[0],)))
+    harness.tmdb.inject(Fault("deleted", ids=(UNCHANGED[0],)))
     result = harness.refresh()
     assert result.summary == summary(1, 0, 1, 0, 0)
     assert harness.movies()[UNCHANGED[0]].gone_at
@@ -166,7 +166,7 @@ def test_interrupted_refresh_is_resumed_by_the_next_run(
     harness: Harness, signal_: signal.Signals
 ) -> None:
     harness.add_movies(*CHANGED)
-    harness.tmdb.break_with(Fault("hang", paths=f"/3/movie/{CHANGED[4]}"))
+    harness.tmdb.inject(Fault("hang", paths=f"/3/movie/{CHANGED[4]}"))
     result = harness.refresh_until_request_for(CHANGED[4], signal_)
     assert result.status == 128 + signal_
     assert result.errors == []
@@ -174,7 +174,7 @@ def test_interrupted_refresh_is_resumed_by_the_next_run(
         f"Stopped by {signal_.name}; the next run continues from here: {summary(4, 0, 0, 0, 0)}"
     )
 
-    harness.tmdb.heal()
+    harness.tmdb.clear_faults()
     harness.tmdb.calls.reset()
     assert harness.refresh().summary == summary(len(CHANGED) - 4, 0, 0, 0, 0)
     assert not [each for each in CHANGED[:4] if harness.tmdb.calls[f"/3/movie/{each}"]]
@@ -182,7 +182,7 @@ def test_interrupted_refresh_is_resumed_by_the_next_run(
 
 def test_invalid_movie_is_reported_and_skipped(harness: Harness) -> None:
     harness.add_movies(*CHANGED)
-    harness.tmdb.break_with(Fault("object", paths=f"/3/movie/{CHANGED[1]}"))
+    harness.tmdb.inject(Fault("object", paths=f"/3/movie/{CHANGED[1]}"))
     result = harness.refresh()
     assert result.status == 0
     assert result.summary == summary(len(CHANGED) - 1, 0, 0, 0, 1)
@@ -194,7 +194,7 @@ def test_invalid_movie_is_reported_and_skipped(harness: Harness) -> None:
 
 def test_failing_tmdb_stops_the_refresh_with_one_line(harness: Harness) -> None:
     harness.add_movies(*IDS, days=181)
-    harness.tmdb.break_with(Fault("503", paths="/3/movie/[0-9]*"))
+    harness.tmdb.inject(Fault("503", paths="/3/movie/[0-9]*"))
     result = harness.refresh()
     assert result.status == 1
     assert len(result.errors) == 11
@@ -230,7 +230,7 @@ def test_outdated_schema_is_reported_in_one_line(harness: Harness, tmp_path: Pat
 
 def test_locked_database_is_reported_after_the_summary(harness: Harness) -> None:
     harness.add_movies(*CHANGED)
-    harness.tmdb.break_with(Fault("delay", paths=f"/3/movie/{CHANGED[1]}", seconds=0.5))
+    harness.tmdb.inject(Fault("delay", paths=f"/3/movie/{CHANGED[1]}", seconds=0.5))
     with harness.start() as process:
         while not harness.tmdb.calls[f"/3/movie/{CHANGED[1]}"]:
             Event().wait(0.01)
@@ -267,7 +267,7 @@ def test_two_concurrent_refreshes_succeed(harness: Harness) -> None:
 
 def test_terminal_shows_a_progress_bar(harness: Harness) -> None:
     harness.add_movies(*CHANGED)
-    harness.tmdb.break_with(Fault("object", paths=f"/3/movie/{CHANGED[1]}"))
+    harness.tmdb.inject(Fault("object", paths=f"/3/movie/{CHANGED[1]}"))
     reader, writer = pty.openpty()
     with harness.start(stderr=writer) as process:
         os.close(writer)

@@ -11,7 +11,7 @@ from butaca.core.errors import CatalogueUnavailable, MovieNotFound
 from butaca.core.models import Genre
 from butaca.core.ports import MovieCatalogue, PopularQuery, SearchQuery
 from butaca.sandbox import Fault, Sandbox
-from butaca.sandbox.server import OPEN_SESAME
+from butaca.sandbox.server import DEFAULT_TOKEN
 from tests.builders import make_movie, make_page, make_record, make_translation
 from tests.fakes import FakeCache, FakeCatalogue, FakeHealth
 
@@ -49,7 +49,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def tmdb(sandbox: Sandbox) -> Iterator[TmdbCatalogue]:
-    http = TmdbHttp(sandbox.url, OPEN_SESAME, sleep=lambda _: None)
+    http = TmdbHttp(sandbox.url, DEFAULT_TOKEN, sleep=lambda _: None)
     yield TmdbCatalogue(http)
     http._session.close()
 
@@ -174,7 +174,7 @@ def test_upstream_failure_is_catalogue_unavailable(
     catalogue: MovieCatalogue, fake: FakeCatalogue, sandbox: Sandbox
 ) -> None:
     fake.failure = CatalogueUnavailable()
-    sandbox.break_with(Fault("503"))
+    sandbox.inject(Fault("503"))
 
     with pytest.raises(CatalogueUnavailable):
         catalogue.popular(PopularQuery("en-US"))

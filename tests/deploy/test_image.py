@@ -12,7 +12,7 @@ from urllib.request import urlopen
 import pytest
 from packaging.requirements import Requirement
 
-from benchmarks.surroundings import MALLOC
+from benchmarks.testbed import MALLOC
 from butaca.adapters.sql import Database
 from butaca.server import free_port
 from tests.deploy.base import removed_size

@@ -1,4 +1,4 @@
-"""Fixtures: a pod shared by all tests of a process and healed before each, and separate towns."""
+"""Fixtures: a pod that all tests of a process share, and separate environments."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -11,23 +11,23 @@ import redis
 from butaca.adapters.sql import Database, SqlAccounts
 from butaca.core.accounts import Accounts
 from butaca.sandbox import Sandbox
-from tests.faults.pods import Pod, Town, living, recover
+from tests.faults.pods import Environment, Pod, recover
 from tests.own_postgresql import OwnPostgresql, own_postgresql, truncate_tables
 from tests.own_valkey import own_valkey
 
 
 @pytest.fixture(scope="session")
-def shared_town(
+def shared_env(
     postgresql_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Town, Pod]]:
-    """A town with one pod that no test may kill."""
+) -> Iterator[tuple[Environment, Pod]]:
+    """An environment with one pod that no test may kill."""
     with closing(Database(postgresql_url)) as database:
-        truncate_tables(database)  # Removes the users that other tests left behind.
+        truncate_tables(database)  # Other tests may have left users behind.
     folder = tmp_path_factory.mktemp("pod")
     with Sandbox() as tmdb, own_valkey() as valkey:
         redis_url = f"redis://127.0.0.1:{valkey.port}/0"
-        for town in living(Town(folder, tmdb, redis_url, postgresql_url)):
-            yield town, town.pod()
+        with Environment(folder, tmdb, redis_url, postgresql_url) as env:
+            yield env, env.pod()
 
 
 @pytest.fixture
@@ -38,38 +38,38 @@ def library(postgresql: Database) -> Database:
 
 
 @pytest.fixture
-def pod(shared_town: tuple[Town, Pod], library: Database) -> Iterator[Pod]:
-    """The shared pod, healthy and with empty shared caches."""
-    town, pod = shared_town
-    _heal(town, pod)
+def pod(shared_env: tuple[Environment, Pod], library: Database) -> Iterator[Pod]:
+    """The shared pod, with a healthy TMDB and an empty Redis."""
+    env, pod = shared_env
+    _reset(env, pod)
     yield pod
-    pod.assert_no_secret_was_told()
+    pod.assert_no_secret_logged()
 
 
 @pytest.fixture
-def tmdb(shared_town: tuple[Town, Pod], pod: Pod) -> Sandbox:
+def tmdb(shared_env: tuple[Environment, Pod], pod: Pod) -> Sandbox:
     """The TMDB of the shared pod, healthy and with its call counts reset."""
-    return shared_town[0].tmdb
+    return shared_env[0].tmdb
 
 
 @pytest.fixture
-def store(shared_town: tuple[Town, Pod], pod: Pod) -> Iterator["redis.Redis"]:
+def store(shared_env: tuple[Environment, Pod], pod: Pod) -> Iterator["redis.Redis"]:
     """A client for the Redis of the shared pod."""
-    with redis.Redis.from_url(shared_town[0].redis_url) as client:
+    with redis.Redis.from_url(shared_env[0].redis_url) as client:
         yield client
 
 
-def _heal(town: Town, pod: Pod) -> None:
-    with redis.Redis.from_url(town.redis_url) as client:
+def _reset(env: Environment, pod: Pod) -> None:
+    with redis.Redis.from_url(env.redis_url) as client:
         client.flushdb()
-    recover(pod, town.tmdb)
-    town.tmdb.calls.reset()
-    pod.forget()
+    recover(pod, env.tmdb)
+    env.tmdb.calls.reset()
+    pod.clear_errors()
 
 
 @pytest.fixture
 def startup(tmp_path: Path) -> Callable[[str], dict[str, str]]:
-    """Return a function that creates settings for a pod that runs some Python code at startup."""
+    """Return a function that returns settings of a pod that runs this Python code at startup."""
 
     def settings(code: str) -> dict[str, str]:
         folder = tmp_path / "startup"
@@ -90,12 +90,12 @@ def postgres() -> Iterator[OwnPostgresql]:
 
 @pytest.fixture
 def database_url(library: Database) -> str:
-    """The URL of a town's database, on the server that all tests share."""
+    """The URL of the environment's database, on the server that all tests share."""
     return library.engine.url.render_as_string(hide_password=False)
 
 
 @pytest.fixture
-def town(database_url: str, empty_redis: str, tmp_path: Path) -> Iterator[Town]:
-    """A healthy town without pods."""
-    with Sandbox() as tmdb:
-        yield from living(Town(tmp_path, tmdb, empty_redis, database_url))
+def env(database_url: str, empty_redis: str, tmp_path: Path) -> Iterator[Environment]:
+    """A healthy environment without pods."""
+    with Sandbox() as tmdb, Environment(tmp_path, tmdb, empty_redis, database_url) as env:
+        yield env

@@ -16,25 +16,24 @@ from butaca.sandbox import Fault, Sandbox
 from tests.faults.pods import (
     HOST,
     SETTINGS,
-    Answer,
+    Environment,
     Pod,
-    Town,
-    living,
+    Response,
+    break_tmdb,
     new_path,
     recover,
-    strike,
-    until,
+    wait_until,
 )
-from tests.faults.test_redis_away import STATES
+from tests.faults.test_redis_failures import STATES
 from tests.own_postgresql import OwnPostgresql, own_postgresql
 from tests.own_valkey import own_valkey
 
-QUICK = {"CACHE_TTL_SECONDS": "0.3", "TMDB_COOLDOWN_SECONDS": "0.3"}
+SHORT_TIMES = {"CACHE_TTL_SECONDS": "0.3", "TMDB_COOLDOWN_SECONDS": "0.3"}
 PRODUCTION = {
     name: "" for name in SETTINGS if name.startswith(("CACHE_", "TMDB_")) and "TOKEN" not in name
 }
 
-TMDB: dict[str, Fault | None] = {
+TMDB_FAULTS: dict[str, Fault | None] = {
     "refuses connections": None,
     "closes the connection without a response": Fault("refuse"),
     "never responds": Fault("hang"),
@@ -59,44 +58,50 @@ TMDB: dict[str, Fault | None] = {
 
 def main() -> None:
     """Write one table each for TMDB, Redis and the database."""
-    with tempfile.TemporaryDirectory() as folder, _city(Path(folder)) as (town, valkey, postgres):
-        pod = town.pod(**{**PRODUCTION, **QUICK})
+    with _environment() as (env, valkey, postgres):
+        pod = env.pod(**{**PRODUCTION, **SHORT_TIMES})
         _write("| TMDB | stale entry cached | nothing cached | calls |", "| - | - | - | - |")
-        for name, fault in TMDB.items():
-            _write(f"| {name} | {' | '.join(_tmdb(pod, town.tmdb, fault))} |")
-        town.tmdb.heal()
-        pod = town.pod(**PRODUCTION)
+        for name, fault in TMDB_FAULTS.items():
+            _write(f"| {name} | {' | '.join(_tmdb(pod, env.tmdb, fault))} |")
+        env.tmdb.clear_faults()
+        pod = env.pod(**PRODUCTION)
         _write("", "| Redis | slowest of 50 hits | slowest of 50 misses |", "| - | - | - |")
-        for name, ruin, mend in _redis_states(valkey):
-            _write(f"| {name} | {' | '.join(_redis(pod, ruin, mend))} |")
+        for name, break_it, repair in _redis_states(valkey):
+            _write(f"| {name} | {' | '.join(_redis(pod, break_it, repair))} |")
         _write("", "| database | favorites list | slowest of 50 hits |", "| - | - | - |")
-        for name, ruin, mend in _database_states(postgres):
-            _write(f"| {name} | {' | '.join(_database(pod, ruin, mend))} |")
+        for name, break_it, repair in _database_states(postgres):
+            _write(f"| {name} | {' | '.join(_database(pod, break_it, repair))} |")
 
 
 @contextmanager
-def _city(folder: Path) -> Iterator[tuple[Town, Any, OwnPostgresql]]:
+def _environment() -> Iterator[tuple[Environment, Any, OwnPostgresql]]:
     valkey: Any = own_valkey()
-    with valkey, own_postgresql() as postgres, Sandbox() as tmdb:
-        town = Town(folder, tmdb, f"redis://{HOST}:{valkey.port}/0", postgres.url)
-        for each in living(town):
-            yield each, valkey, postgres
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        valkey,
+        own_postgresql() as postgres,
+        Sandbox() as tmdb,
+    ):
+        redis_url = f"redis://{HOST}:{valkey.port}/0"
+        with Environment(Path(folder), tmdb, redis_url, postgres.url) as env:
+            yield env, valkey, postgres
 
 
 def _tmdb(pod: Pod, tmdb: Sandbox, fault: Fault | None) -> Iterator[str]:
     path = new_path()
     recover(pod, tmdb)
     pod.get(path)
-    strike(tmdb, fault)
+    break_tmdb(tmdb, fault)
     stale = pod.get_after_ttl(path)
-    yield _told(stale)
-    until(lambda: "miss" in stale.cache_status or pod.errors_of("tmdb.call_failed"))
+    yield _format_response(stale)
+    # The call may go on in the background after a stale response.
+    wait_until(lambda: pod.errors_of("tmdb.call_failed") or pod.get(path).is_fresh_hit)
     recover(pod, tmdb)
     tmdb.calls.reset()
-    strike(tmdb, fault)
-    yield _told(pod.get(new_path()))
+    break_tmdb(tmdb, fault)
+    yield _format_response(pod.get(new_path()))
     yield str(tmdb.calls.total)
-    pod.forget()
+    pod.clear_errors()
 
 
 Change = Callable[[], object]
@@ -104,21 +109,21 @@ Change = Callable[[], object]
 
 def _redis_states(valkey: Any) -> Iterator[tuple[str, Change, Change]]:
     for name in ("killed", "hung"):
-        ruin, mend = (partial(change, valkey) for change in STATES[name])
-        yield name, ruin, mend
+        break_it, repair = (partial(change, valkey) for change in STATES[name])
+        yield name, break_it, repair
 
 
-def _redis(pod: Pod, ruin: Change, mend: Change) -> Iterator[str]:
+def _redis(pod: Pod, break_it: Change, repair: Change) -> Iterator[str]:
     path = new_path()
     pod.get(path)
-    ruin()
+    break_it()
     yield _slowest(pod, lambda: path)
     yield _slowest(pod, new_path)
-    mend()
-    until(lambda: _is_back(pod), seconds=30)
+    repair()
+    wait_until(lambda: _redis_is_used(pod), seconds=30)
 
 
-def _is_back(pod: Pod) -> bool:
+def _redis_is_used(pod: Pod) -> bool:
     pod.get(new_path())
     return bool(pod.errors_of("redis.came_back"))
 
@@ -128,32 +133,33 @@ def _database_states(postgres: OwnPostgresql) -> Iterator[tuple[str, Change, Cha
     yield "hung", postgres.hang, postgres.wake
 
 
-def _database(pod: Pod, ruin: Change, mend: Change) -> Iterator[str]:
+def _database(pod: Pod, break_it: Change, repair: Change) -> Iterator[str]:
     path = new_path()
     pod.get(path)
-    ruin()
+    break_it()
     first, second = (pod.get("/me/favorites") for _ in range(2))
-    yield f"{_told(first)}, then {_time(second)}"
+    yield f"{_format_response(first)}, then {_format_time(second)}"
     yield _slowest(pod, lambda: path)
-    mend()
-    until(lambda: pod.get("/me/favorites").status == 200, seconds=30)
+    repair()
+    wait_until(lambda: pod.get("/me/favorites").status == 200, seconds=30)
 
 
 def _slowest(pod: Pod, choose: Callable[[], str]) -> str:
-    answers = [pod.get(choose()) for _ in range(50)]
-    return _told(max(answers, key=lambda answer: answer.seconds))
+    responses = [pod.get(choose()) for _ in range(50)]
+    return _format_response(max(responses, key=lambda response: response.seconds))
 
 
-def _told(answer: Answer) -> str:
-    told = [answer.cache_status.removeprefix("butaca; ")]
-    if answer.retry_after:
-        told.append(f"Retry-After: {answer.retry_after}")
-    how = "".join(f" `{each}`" for each in told if each)
-    return f"{answer.status}{how} in {_time(answer)}"
+def _format_response(response: Response) -> str:
+    headers = [response.cache_status.removeprefix("butaca; ")]
+    if response.retry_after:
+        headers.append(f"Retry-After: {response.retry_after}")
+    details = "".join(f" `{header}`" for header in headers if header)
+    return f"{response.status}{details} in {_format_time(response)}"
 
 
-def _time(answer: Answer) -> str:
-    return f"{answer.seconds:.2f} s" if answer.seconds > 0.1 else f"{answer.seconds * 1000:.0f} ms"
+def _format_time(response: Response) -> str:
+    seconds = response.seconds
+    return f"{seconds:.2f} s" if seconds > 0.1 else f"{seconds * 1000:.0f} ms"
 
 
 def _write(*lines: str) -> None:

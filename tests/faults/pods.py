@@ -1,4 +1,4 @@
-"""Run Butaca as pods, processes as in production, with their responses and logs."""
+"""Run Butaca as pods (processes as in production), and read their responses and logs."""
 
 import json
 import os
@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from itertools import count
 from pathlib import Path
 from random import SystemRandom
 from threading import Barrier, Event
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from butaca.sandbox import Fault, Sandbox
 from tests.builders import ADMIN_TOKEN, CONSUMER_TOKEN
@@ -24,19 +24,19 @@ from tests.fork_server import Fork
 from tests.processes import Process, start_process
 
 T = TypeVar("T")
-Line = dict[str, Any]
+LogLine = dict[str, Any]
 
 HOST = "127.0.0.1"
 TTL = 0.3
 COOLDOWN = 0.3
 DEADLINE = 1.5
-GRACE = 0.5
-"""Seconds by which a request may exceed the deadline of its calls."""
+DEADLINE_MARGIN = 0.5
+"""Seconds by which a request may take longer than the deadline of its calls to TMDB."""
 
-PATIENCE = 0.5
+STALE_MAX_WAIT = 0.5
 """Seconds that a request waits for TMDB if a stale entry is cached, as in production."""
 
-SECONDS_TO_END = 25
+STOP_TIMEOUT = 25
 SECRETS = (CONSUMER_TOKEN, ADMIN_TOKEN, "sandbox-token")
 
 SETTINGS = {
@@ -57,28 +57,28 @@ SETTINGS = {
 """Times of a fraction of a second, so that entries expire and cooldowns end in real time."""
 
 
-def until(condition: Callable[[], T | None], seconds: float = 10.0) -> T:
+def wait_until(condition: Callable[[], T | None], seconds: float = 10.0) -> T:
     """Return the value of a condition as soon as it is true. Raises AssertionError on timeout."""
-    give_up = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds
     while not (found := condition()):
-        assert time.monotonic() < give_up, f"it did not happen within {seconds} s"
+        assert time.monotonic() < deadline, f"the condition was not met within {seconds} s"
         Event().wait(0.005)
     return found
 
 
-def at_once(*calls: Callable[[], T]) -> list[T]:
-    """Make all calls at the same moment; return their results."""
+def run_concurrently(*calls: Callable[[], T]) -> list[T]:
+    """Make all calls at the same moment, each in its own thread; return their results."""
     start = Barrier(len(calls))
 
-    def go(call: Callable[[], T]) -> T:
+    def call_together(call: Callable[[], T]) -> T:
         start.wait()
         return call()
 
     with ThreadPoolExecutor(len(calls)) as threads:
-        return list(threads.map(go, calls))
+        return list(threads.map(call_together, calls))
 
 
-def crowd(pods: list["Pod"], path: str, number: int = 500) -> list["Answer"]:
+def burst(pods: list["Pod"], path: str, number: int = 500) -> list["Response"]:
     """Send simultaneous requests for one path, evenly over the pods; return the responses.
 
     One thread sends all requests before it reads the first response. Several threads would compete
@@ -89,54 +89,54 @@ def crowd(pods: list["Pod"], path: str, number: int = 500) -> list["Answer"]:
         for connection in connections:
             stack.callback(connection.close)
             connection.connect()
-        asked = [send(connection, "GET", path) for connection in connections]
-        return [receive(*each) for each in zip(connections, asked, strict=True)]
+        times = [send(connection, "GET", path) for connection in connections]
+        return [receive(*sent) for sent in zip(connections, times, strict=True)]
 
 
-def strike(tmdb: Sandbox, fault: Fault | None) -> None:
-    """Make TMDB fail. Without a fault, stop it."""
+def break_tmdb(tmdb: Sandbox, fault: Fault | None) -> None:
+    """Inject a fault into TMDB, or stop it if there is none."""
     if fault:
-        tmdb.break_with(fault)
+        tmdb.inject(fault)
     else:
         tmdb.stop()
 
 
-def heal(tmdb: Sandbox) -> None:
-    """Make TMDB healthy, and start it if it is stopped."""
+def restore_tmdb(tmdb: Sandbox) -> None:
+    """Remove all faults from TMDB, and start it if it is stopped."""
     if tmdb._listener is None:
         tmdb.start()
-    tmdb.heal()
+    tmdb.clear_faults()
 
 
 def recover(pod: "Pod", tmdb: Sandbox) -> None:
-    """Make TMDB healthy, and wait until a pod calls it successfully."""
-    heal(tmdb)
-    until(lambda: pod.get(new_path()).status == 200, seconds=30)
+    """Restore TMDB, and wait until a pod calls it successfully."""
+    restore_tmdb(tmdb)
+    wait_until(lambda: pod.get(new_path()).status == 200, seconds=30)
 
 
 _numbers = count(676)
 
 
 def new_path() -> str:
-    """Return a path to popular movies that was never requested before."""
+    """Return a path to popular movies that was not requested before."""
     page, region = divmod(next(_numbers), 676)
     first, second = divmod(region, 26)
     return f"/movies/popular?page={page}&region={chr(65 + first)}{chr(65 + second)}"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """A response of a pod, with when its request was sent and how long it took."""
+class Response:
+    """A response of a pod, with the time its request was sent and the seconds it took."""
 
     status: int
     headers: HTTPMessage
     body: bytes
-    asked: float
+    sent_at: float
     seconds: float
 
     @property
-    def came(self) -> float:
-        return self.asked + self.seconds
+    def received_at(self) -> float:
+        return self.sent_at + self.seconds
 
     @property
     def json(self) -> Any:
@@ -148,8 +148,8 @@ class Answer:
 
     @property
     def retry_after(self) -> int | None:
-        given = self.headers.get("Retry-After")
-        return None if given is None else int(given)
+        value = self.headers.get("Retry-After")
+        return None if value is None else int(value)
 
     @property
     def age(self) -> int:
@@ -160,14 +160,14 @@ class Answer:
         return bool(re.fullmatch(r"butaca; hit; ttl=\d+", self.cache_status))
 
 
-def ask(
+def request(
     connection: HTTPConnection,
     method: str,
     path: str,
     body: object = None,
     headers: Mapping[str, str] | None = None,
-) -> Answer:
-    """Call the API as the consumer, over a given connection."""
+) -> Response:
+    """Call the API as the consumer over this connection; return the response."""
     return receive(connection, send(connection, method, path, body, headers))
 
 
@@ -178,8 +178,8 @@ def send(
     body: object = None,
     headers: Mapping[str, str] | None = None,
 ) -> float:
-    """Send a request to the API as the consumer; return the time on the monotonic clock."""
-    asked = time.monotonic()
+    """Send a request to the API as the consumer; return the time, on the monotonic clock."""
+    sent_at = time.monotonic()
     connection.request(
         method,
         f"/api/v1{path}",
@@ -190,26 +190,26 @@ def send(
             **(headers or {}),
         },
     )
-    return asked
+    return sent_at
 
 
-def receive(connection: HTTPConnection, asked: float) -> Answer:
-    """Read the response to a request that was sent."""
+def receive(connection: HTTPConnection, sent_at: float) -> Response:
+    """Read the response to the request that was sent last."""
     response = connection.getresponse()
     content = response.read()
-    seconds = time.monotonic() - asked
-    return Answer(response.status, response.headers, content, asked, seconds)
+    seconds = time.monotonic() - sent_at
+    return Response(response.status, response.headers, content, sent_at, seconds)
 
 
-def lasting_port() -> int:
-    """Return a free port that no outgoing connection takes while its pod restarts.
+def stable_port() -> int:
+    """Return a free port below the kernel's ephemeral ports.
 
-    It is below the kernel's ephemeral ports. Source: ip-sysctl, `ip_local_port_range`, which begins
-    at 32768.
+    No outgoing connection can take it while its pod restarts. Source: ip-sysctl,
+    `ip_local_port_range`, which begins at 32768.
     """
     # SystemRandom, because pytest-randomly seeds all other generators alike in parallel processes.
-    chosen = SystemRandom().sample(range(10_240, 32_000), 100)
-    return next(port for port in chosen if _is_free(port))
+    candidates = SystemRandom().sample(range(10_240, 32_000), 100)
+    return next(port for port in candidates if _is_free(port))
 
 
 def _is_free(port: int) -> bool:
@@ -220,12 +220,12 @@ def _is_free(port: int) -> bool:
         return False
 
 
-Start = Callable[..., Process]
+StartProcess = Callable[..., Process]
 """Starts `butaca`: Fork, or `start_process` for a new Python process, as in production."""
 
 
-def _said(log: str) -> list[Line]:
-    """Return the complete lines of a log. The last one may be only partly written yet."""
+def _parse_log(log: str) -> list[LogLine]:
+    """Parse the complete lines of a log. The last line may not be fully written yet."""
     lines = log.splitlines(keepends=True)
     return [json.loads(line) for line in lines if line.endswith("\n")]
 
@@ -233,17 +233,19 @@ def _said(log: str) -> list[Line]:
 class Pod:
     """A `butaca serve` with its worker, in its own process group."""
 
-    def __init__(self, folder: Path, settings: Mapping[str, str], start: Start = Fork) -> None:
-        self.port = lasting_port()
+    def __init__(
+        self, folder: Path, settings: Mapping[str, str], start: StartProcess = Fork
+    ) -> None:
+        self.port = stable_port()
         self._stdout, self._stderr = (folder / f"{self.port}.{name}" for name in ("out", "err"))
-        self._read = 0
+        self._stderr_offset = 0
         with self._stdout.open("ab") as stdout, self._stderr.open("ab") as stderr:
             environment = {**os.environ, **settings, "HOST": HOST, "PORT": str(self.port)}
             self.process = start(
                 "serve", environment=environment, stdout=stdout, stderr=stderr, new_session=True
             )
 
-    def get(self, path: str, **headers: str) -> Answer:
+    def get(self, path: str, **headers: str) -> Response:
         return self.call("GET", path, headers=headers)
 
     def call(
@@ -253,11 +255,11 @@ class Pod:
         body: object = None,
         headers: Mapping[str, str] | None = None,
         timeout: float = 15.0,
-    ) -> Answer:
+    ) -> Response:
         """Call the API as the consumer, over a new connection."""
         connection = self.connect(timeout)
         try:
-            return ask(connection, method, path, body, headers)
+            return request(connection, method, path, body, headers)
         finally:
             connection.close()
 
@@ -274,58 +276,58 @@ class Pod:
         finally:
             connection.close()
 
-    def get_after_ttl(self, path: str) -> Answer:
+    def get_after_ttl(self, path: str) -> Response:
         """Repeat a request until its response is not a fresh hit; return that response."""
 
-        def ask() -> Answer | None:
-            answer = self.get(path)
-            return None if answer.is_fresh_hit else answer
+        def get_unless_fresh() -> Response | None:
+            response = self.get(path)
+            return None if response.is_fresh_hit else response
 
-        return until(ask)
+        return wait_until(get_unless_fresh)
 
-    def errors(self) -> list[Line]:
-        """Return the lines of stderr since the last `forget`, except those of every start."""
-        lines = _said(self._new_on_stderr())
+    def errors(self) -> list[LogLine]:
+        """Return the lines of stderr since `clear_errors`, except those of every startup."""
+        lines = _parse_log(self._unread_stderr())
         return [line for line in lines if line["event"] != "demo_users.are_let_in"]
 
-    def errors_of(self, event: str) -> list[Line]:
+    def errors_of(self, event: str) -> list[LogLine]:
         return [line for line in self.errors() if line["event"] == event]
 
-    def log(self) -> list[Line]:
+    def log(self) -> list[LogLine]:
         """Return the lines of stdout."""
-        return _said(self._stdout.read_text())
+        return _parse_log(self._stdout.read_text())
 
-    def forget(self) -> None:
+    def clear_errors(self) -> None:
         """Ignore everything on stderr up to now."""
-        self._read = self._stderr.stat().st_size
+        self._stderr_offset = self._stderr.stat().st_size
 
     def wait_until_up(self) -> "Pod":
-        until(self._is_up, seconds=30)
+        wait_until(self._is_up, seconds=30)
         return self
 
-    def tell_to_end(self) -> None:
+    def send_sigterm(self) -> None:
         """Send SIGTERM."""
         self.process.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
         """Kill the pod with its worker, as when a node dies."""
         os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(SECONDS_TO_END)
+        self.process.wait(STOP_TIMEOUT)
 
-    def end(self) -> None:
+    def stop(self) -> None:
         """Stop the pod, and check that it exits in time and never logged a secret."""
         if self.process.poll() is None:
-            self.tell_to_end()
+            self.send_sigterm()
             try:
-                self.process.wait(SECONDS_TO_END)
+                self.process.wait(STOP_TIMEOUT)
             except subprocess.TimeoutExpired:
                 self.kill()
                 raise
-        self.assert_no_secret_was_told()
+        self.assert_no_secret_logged()
 
-    def assert_no_secret_was_told(self) -> None:
-        told = self._stdout.read_text() + self._stderr.read_text()
-        assert [secret for secret in SECRETS if secret in told] == []
+    def assert_no_secret_logged(self) -> None:
+        output = self._stdout.read_text() + self._stderr.read_text()
+        assert [secret for secret in SECRETS if secret in output] == []
 
     def _is_up(self) -> bool:
         assert self.process.poll() is None, self._stderr.read_text()
@@ -334,13 +336,13 @@ class Pod:
         except (OSError, HTTPException):
             return False
 
-    def _new_on_stderr(self) -> str:
+    def _unread_stderr(self) -> str:
         with self._stderr.open("rb") as stderr:
-            stderr.seek(self._read)
+            stderr.seek(self._stderr_offset)
             return stderr.read().decode()
 
 
-class Town:
+class Environment:
     """One TMDB, one Redis, one database, and the pods that a test starts with them."""
 
     def __init__(
@@ -349,7 +351,7 @@ class Town:
         tmdb: Sandbox,
         redis_url: str,
         database_url: str,
-        start: Start = Fork,
+        start: StartProcess = Fork,
     ) -> None:
         self.tmdb = tmdb
         self.redis_url = redis_url
@@ -368,30 +370,25 @@ class Town:
         return [pod.wait_until_up() for pod in launched]
 
     def launch(self, **settings: str) -> Pod:
-        places = {
+        addresses = {
             "TMDB_BASE_URL": self.tmdb.url,
             "REDIS_URL": self.redis_url,
             "DATABASE_URL": self.database_url,
         }
         # Only a new Python process reads PYTHONPATH.
         start = start_process if "PYTHONPATH" in settings else self._start
-        pod = Pod(self._folder, {**SETTINGS, **places, **settings}, start)
+        pod = Pod(self._folder, {**SETTINGS, **addresses, **settings}, start)
         self._pods.append(pod)
         return pod
 
-    def end(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         """Stop all pods at the same time."""
         for pod in self._pods:
             if pod.process.poll() is None:
-                pod.tell_to_end()
-        with ExitStack() as all_of_them:  # Stops the others even if one does not exit.
+                pod.send_sigterm()
+        with ExitStack() as stack:  # Stops the others even if one does not exit.
             for pod in self._pods:
-                all_of_them.callback(pod.end)
-
-
-def living(town: Town) -> Iterator[Town]:
-    """Yield a town, and stop its pods afterwards."""
-    try:
-        yield town
-    finally:
-        town.end()
+                stack.callback(pod.stop)

@@ -2,17 +2,24 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
 import pytest
 
 from butaca.sandbox import Fault
-from tests.faults.pods import GRACE, PATIENCE, Answer, Pod, Town, new_path, until
+from tests.faults.pods import (
+    DEADLINE_MARGIN,
+    STALE_MAX_WAIT,
+    Environment,
+    Pod,
+    Response,
+    new_path,
+    wait_until,
+)
 
 RecordProperty = Callable[[str, object], None]
 
 HANG = 4.0
-"""Seconds that a call may hang: longer than the hits take together."""
+"""Seconds that a call may hang, longer than all hits take together."""
 
 SETTINGS = {
     "CACHE_TTL_SECONDS": "60",
@@ -22,81 +29,82 @@ SETTINGS = {
 }
 
 
-def p99(answers: list[Answer]) -> float:
-    """Return the p99 of the best hundred in a row.
+def p99(responses: list[Response]) -> float:
+    """Return the lowest p99 of any batch of 100 consecutive responses.
 
-    Neighbors of this machine hold up some of them now and then; a thread that hangs, all of them.
+    Other load on the machine delays some batches; a blocked thread would delay all of them.
     """
-    hundreds = [answers[n : n + 100] for n in range(0, len(answers), 100)]
-    return min(sorted(answer.seconds for answer in each)[98] for each in hundreds)
+    batches = [responses[n : n + 100] for n in range(0, len(responses), 100)]
+    return min(sorted(response.seconds for response in batch)[98] for batch in batches)
 
 
-def hits_while_30_hang(town: Town, pod: Pod, calls: int) -> tuple[list[Answer], list[Answer]]:
-    """Return 300 hits in a row, and what 30 got who asked for other keys meanwhile."""
+def hits_while_30_requests_hang(
+    env: Environment, pod: Pod, calls: int
+) -> tuple[list[Response], list[Response]]:
+    """Return 300 hits in a row, and the responses to 30 hanging requests for other keys."""
     path = new_path()
     pod.get(path)
-    town.tmdb.calls.reset()
-    town.tmdb.break_with(Fault("hang", paths="/3/search/movie"))
+    env.tmdb.calls.reset()
+    env.tmdb.inject(Fault("hang", paths="/3/search/movie"))
     with ThreadPoolExecutor(30) as threads:
-        others = [threads.submit(pod.get, f"/movies/search?query=n{n}") for n in range(30)]
-        until(lambda: town.tmdb.calls.total == calls)
+        hanging = [threads.submit(pod.get, f"/movies/search?query=n{n}") for n in range(30)]
+        wait_until(lambda: env.tmdb.calls.total == calls)
         hits = [pod.get(path) for _ in range(300)]
-        assert not all(other.done() for other in others)
-        return hits, [other.result() for other in others]
+        assert not all(request.done() for request in hanging)
+        return hits, [request.result() for request in hanging]
 
 
 @pytest.mark.parametrize(
-    ("threads", "places"), [(8, 4), (48, 30)], ids=["4 of 30 get a place", "all 30 get a place"]
+    ("threads", "slots"), [(8, 4), (48, 30)], ids=["4 of 30 get a slot", "all 30 get a slot"]
 )
-def test_with_30_requests_hanging_upstream_hits_on_another_key_are_quick(
-    town: Town, threads: int, places: int, record_property: RecordProperty
+def test_cache_hits_are_fast_while_30_requests_hang_upstream(
+    env: Environment, threads: int, slots: int, record_property: RecordProperty
 ) -> None:
-    pod = town.pod(THREADS=str(threads), TMDB_MAX_CONCURRENCY=str(places), **SETTINGS)
-    hits, others = hits_while_30_hang(town, pod, calls=places)
+    pod = env.pod(THREADS=str(threads), TMDB_MAX_CONCURRENCY=str(slots), **SETTINGS)
+    hits, hanging = hits_while_30_requests_hang(env, pod, calls=slots)
     record_property("p99_ms", round(p99(hits) * 1000, 1))
     assert all(hit.status == 200 and hit.is_fresh_hit for hit in hits)
     assert p99(hits) < 0.05
-    assert sorted(other.status for other in others) == [503] * (30 - places) + [504] * places
-    assert all((other.retry_after or 0) >= 1 for other in others)
-    assert max(other.seconds for other in others) < HANG + GRACE
-    assert town.tmdb.calls.total == places
-    assert len(pod.errors()) == places
+    assert sorted(response.status for response in hanging) == [503] * (30 - slots) + [504] * slots
+    assert all((response.retry_after or 0) >= 1 for response in hanging)
+    assert max(response.seconds for response in hanging) < HANG + DEADLINE_MARGIN
+    assert env.tmdb.calls.total == slots
+    assert len(pod.errors()) == slots
 
 
-def test_with_30_requests_for_one_hanging_key_hits_on_another_are_quick(
-    town: Town, record_property: RecordProperty
+def test_cache_hits_are_fast_while_30_requests_wait_for_one_hanging_key(
+    env: Environment, record_property: RecordProperty
 ) -> None:
-    pod = town.pod(**SETTINGS)
+    pod = env.pod(**SETTINGS)
     path = new_path()
     pod.get(path)
-    town.tmdb.calls.reset()
-    town.tmdb.break_with(Fault("hang", paths="/3/search/movie"))
+    env.tmdb.calls.reset()
+    env.tmdb.inject(Fault("hang", paths="/3/search/movie"))
     with ThreadPoolExecutor(30) as threads:
-        ask = partial(pod.get, "/movies/search?query=one")
-        others = [threads.submit(ask) for _ in range(30)]
-        until(lambda: town.tmdb.calls.total == 1)
+        hanging = [threads.submit(pod.get, "/movies/search?query=one") for _ in range(30)]
+        wait_until(lambda: env.tmdb.calls.total == 1)
         hits = [pod.get(path) for _ in range(300)]
-        answers = [other.result() for other in others]
+        responses = [request.result() for request in hanging]
     record_property("p99_ms", round(p99(hits) * 1000, 1))
     assert all(hit.status == 200 and hit.is_fresh_hit for hit in hits)
     assert p99(hits) < 0.05
-    assert {answer.status for answer in answers} <= {503, 504}
-    assert max(answer.seconds for answer in answers) < HANG + GRACE
-    assert town.tmdb.calls.total == 1
+    assert {response.status for response in responses} <= {503, 504}
+    assert max(response.seconds for response in responses) < HANG + DEADLINE_MARGIN
+    assert env.tmdb.calls.total == 1
     assert len(pod.errors()) == 1
 
 
-def test_without_a_place_what_is_kept_is_served_stale_at_once(town: Town) -> None:
-    pod = town.pod(**{**SETTINGS, "CACHE_TTL_SECONDS": "0.3"})
+def test_stale_entry_is_served_immediately_if_no_upstream_slot_is_free(env: Environment) -> None:
+    pod = env.pod(**{**SETTINGS, "CACHE_TTL_SECONDS": "0.3"})
     path = new_path()
-    good = pod.get(path)
-    town.tmdb.break_with(Fault("hang", paths="/3/search/movie"))
+    cached = pod.get(path)
+    env.tmdb.inject(Fault("hang", paths="/3/search/movie"))
     with ThreadPoolExecutor(4) as threads:
         for n in range(4):
             threads.submit(pod.get, f"/movies/search?query=n{n}")
-        until(lambda: town.tmdb.calls["/3/search/movie"] == 4)
+        wait_until(lambda: env.tmdb.calls["/3/search/movie"] == 4)
         busy = pod.get_after_ttl(path)
-        town.tmdb.heal()
-    assert (busy.status, busy.body) == (200, good.body)
+        env.tmdb.clear_faults()
+    assert (busy.status, busy.body) == (200, cached.body)
     assert busy.cache_status == "butaca; hit; ttl=-1; detail=busy"
-    assert busy.seconds < PATIENCE
+    assert busy.seconds < STALE_MAX_WAIT

@@ -16,7 +16,7 @@ from butaca.core.accounts import Accounts
 from butaca.core.library import Library
 from butaca.core.movies import Movies
 from butaca.sandbox import Sandbox
-from butaca.sandbox.server import OPEN_SESAME
+from butaca.sandbox.server import DEFAULT_TOKEN
 from butaca.web import Services, WebOptions, create_web
 from butaca.web.examples import Exchange
 from tests.builders import ADMIN_TOKEN, CONSUMER_TOKEN
@@ -68,7 +68,7 @@ def empty_database() -> Iterator[Database]:
 
 
 def make_services(tmdb: Sandbox, database: Database, clock: FakeClock) -> Services:
-    catalogue = TmdbCatalogue(TmdbHttp(tmdb.url, OPEN_SESAME), "en-US")
+    catalogue = TmdbCatalogue(TmdbHttp(tmdb.url, DEFAULT_TOKEN), "en-US")
     accounts = Accounts(SqlAccounts(database), clock.now)
     accounts.enable_demo_users()
     return Services(

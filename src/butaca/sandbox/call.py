@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from butaca.sandbox.answers import Refused
+from butaca.sandbox.responses import TmdbError
 
 LAST_PAGE = 500
 LONGEST_RANGE_IN_DAYS = 14
@@ -20,7 +20,7 @@ class Call:
     params: Mapping[str, str]
 
     @classmethod
-    def to(cls, target: str) -> "Call":
+    def parse(cls, target: str) -> "Call":
         """Parse a request target."""
         parts = urlsplit(target)
         return cls(unquote(parts.path), dict(parse_qsl(parts.query, keep_blank_values=True)))
@@ -32,11 +32,11 @@ class Call:
 
     @property
     def page(self) -> int:
-        """The requested page. Raises Refused (code 22) outside 1..500."""
+        """The requested page. Raises TmdbError (code 22) outside 1..500."""
         text = self.params.get("page", "1")
         number = int(text) if text.isascii() and text.isdigit() else 0
         if not 1 <= number <= LAST_PAGE:
-            raise Refused(22)
+            raise TmdbError(22)
         return number
 
     @property
@@ -50,10 +50,10 @@ class Call:
         return "translations" in self.params.get("append_to_response", "").split(",")
 
     def check_dates(self) -> None:
-        """Raise Refused: code 23 for an invalid date, 20 for a range over 14 days."""
+        """Raise TmdbError: code 23 for an invalid date, 20 for a range over 14 days."""
         start, end = self._date("start_date"), self._date("end_date")
         if start and end and not 0 <= (end - start).days <= LONGEST_RANGE_IN_DAYS:
-            raise Refused(20)
+            raise TmdbError(20)
 
     def _date(self, name: str) -> date | None:
         if not (text := self.params.get(name)):
@@ -61,10 +61,10 @@ class Call:
         try:
             return date.fromisoformat(text)
         except ValueError as error:
-            raise Refused(23) from error
+            raise TmdbError(23) from error
 
 
-def id_in(text: str) -> int | None:
+def parse_id(text: str) -> int | None:
     """Return the ID in a text, or None; TMDB's IDs have 32 bits."""
     if text.isascii() and text.isdigit() and len(text) <= LONGEST_ID:
         return int(text)

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from butaca.sandbox.answers import Answer, json_answer
-from butaca.sandbox.breakage import Breakage
+from butaca.sandbox.active_faults import ActiveFaults
 from butaca.sandbox.calls import Calls
-from butaca.sandbox.faults import KINDS, faults_from
+from butaca.sandbox.faults import KINDS, parse_faults
+from butaca.sandbox.responses import Response, json_response
 
 ROOT = "/_sandbox"
 
@@ -13,37 +13,37 @@ ROOT = "/_sandbox"
 class Control:
     """Handles `/_sandbox`, `/_sandbox/faults` and `/_sandbox/calls`."""
 
-    def __init__(self, breakage: Breakage, calls: Calls, token: str) -> None:
+    def __init__(self, faults: ActiveFaults, calls: Calls, token: str) -> None:
         """Control these faults and this counter, and show the valid token."""
-        self._breakage = breakage
+        self._faults = faults
         self._calls = calls
         self._token = token
 
-    def answer(self, method: str, path: str, body: bytes, *, host: str) -> Answer:
+    def handle(self, method: str, path: str, body: bytes, *, host: str) -> Response:
         """Execute a request, and return the resulting faults or counts."""
         match method, path.removeprefix(ROOT):
             case "GET", "":
-                return json_answer(_guide(f"http://{host}", self._token))
+                return json_response(_usage(f"http://{host}", self._token))
             case "GET" | "PUT" | "DELETE", "/faults":
-                return self._faults(method, body)
+                return self._handle_faults(method, body)
             case "GET" | "DELETE", "/calls":
-                return self._counted(method)
-        return json_answer({"error": f"unsupported: {method} {path}; see GET {ROOT}"}, 404)
+                return self._handle_calls(method)
+        return json_response({"error": f"unsupported: {method} {path}; see GET {ROOT}"}, 404)
 
-    def _faults(self, method: str, body: bytes) -> Answer:
+    def _handle_faults(self, method: str, body: bytes) -> Response:
         try:
             if method == "PUT":
-                self._breakage.replace(*faults_from(body.decode()))
+                self._faults.replace(*parse_faults(body.decode()))
         except ValueError as error:
-            return json_answer({"error": str(error)}, 400)
+            return json_response({"error": str(error)}, 400)
         if method == "DELETE":
-            self._breakage.replace()
-        return json_answer(self._breakage.as_json())
+            self._faults.replace()
+        return json_response(self._faults.as_json())
 
-    def _counted(self, method: str) -> Answer:
+    def _handle_calls(self, method: str) -> Response:
         if method == "DELETE":
             self._calls.reset()
-        return json_answer(self._calls.as_json())
+        return json_response(self._calls.as_json())
 
 
 def exports(origin: str, token: str) -> str:
@@ -51,7 +51,7 @@ def exports(origin: str, token: str) -> str:
     return f"export TMDB_BASE_URL={origin}/3 TMDB_IMAGE_BASE_URL={origin}/t/p TMDB_TOKEN={token}"
 
 
-def _guide(origin: str, token: str) -> dict[str, Any]:
+def _usage(origin: str, token: str) -> dict[str, Any]:
     url = f"{origin}{ROOT}"
     return {
         "about": "A stand-in for TMDB. PUT a list of faults to make it fail, DELETE it to recover.",

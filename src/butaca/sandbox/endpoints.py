@@ -2,48 +2,48 @@
 
 from typing import Protocol
 
-from butaca.sandbox.answers import Answer, Refused, json_answer, refusal
-from butaca.sandbox.call import Call, id_in
+from butaca.sandbox.call import Call, parse_id
 from butaca.sandbox.drawing.pictures import Picture
+from butaca.sandbox.responses import Response, TmdbError, error_response, json_response
 
 
 class Source(Protocol):
     """The source of the responses: built-in movies, or a directory of recordings."""
 
-    def popular(self, call: Call) -> Answer:
-        """Return a page of the popular movies. Raises Refused."""
+    def popular(self, call: Call) -> Response:
+        """Return a page of the popular movies. Raises TmdbError."""
 
-    def search(self, call: Call) -> Answer:
-        """Return a page of the movies whose title contains the query. Raises Refused."""
+    def search(self, call: Call) -> Response:
+        """Return a page of the movies whose title contains the query. Raises TmdbError."""
 
-    def movie(self, call: Call, movie_id: int) -> Answer:
-        """Return the details of a movie. Raises Refused."""
+    def movie(self, call: Call, movie_id: int) -> Response:
+        """Return the details of a movie. Raises TmdbError."""
 
-    def translations(self, movie_id: int) -> Answer:
-        """Return the translations of a movie. Raises Refused."""
+    def translations(self, movie_id: int) -> Response:
+        """Return the translations of a movie. Raises TmdbError."""
 
-    def changes(self, call: Call, deleted: frozenset[int]) -> Answer:
-        """Return a page of the IDs of changed movies, deleted ones first. Raises Refused."""
+    def changes(self, call: Call, deleted: frozenset[int]) -> Response:
+        """Return a page of the IDs of changed movies, deleted ones first. Raises TmdbError."""
 
-    def genres(self, call: Call) -> Answer:
+    def genres(self, call: Call) -> Response:
         """Return all genres of movies."""
 
-    def configuration(self) -> Answer:
+    def configuration(self) -> Response:
         """Return the base URLs and the sizes of pictures."""
 
     def find_picture(self, path: str) -> Picture | None:
         """Return the picture at a poster_path or backdrop_path."""
 
 
-def answer(source: Source, call: Call, deleted: frozenset[int]) -> Answer:
+def handle(source: Source, call: Call, deleted: frozenset[int]) -> Response:
     """Respond to a call under /3 as TMDB does, including its errors."""
     try:
         return _route(source, call, deleted)
-    except Refused as refused:
-        return refusal(refused.code)
+    except TmdbError as error:
+        return error_response(error.code)
 
 
-def _route(source: Source, call: Call, deleted: frozenset[int]) -> Answer:
+def _route(source: Source, call: Call, deleted: frozenset[int]) -> Response:
     match call.path.split("/")[2:]:
         case ["movie", "popular"]:
             return source.popular(call)
@@ -53,25 +53,25 @@ def _route(source: Source, call: Call, deleted: frozenset[int]) -> Answer:
             return source.changes(call, deleted)
         case ["genre", "movie", "list"]:
             return source.genres(call)
-        case ["movie", text, *rest] if (movie_id := id_in(text)) is not None:
-            return _about_one(source, call, movie_id, rest)
+        case ["movie", text, *rest] if (movie_id := parse_id(text)) is not None:
+            return _route_movie(source, call, movie_id, rest)
         case path:
-            return _about_service(source, path)
+            return _route_service(source, path)
 
 
-def _about_service(source: Source, path: list[str]) -> Answer:
+def _route_service(source: Source, path: list[str]) -> Response:
     match path:
         case ["configuration"]:
             return source.configuration()
         case ["authentication"]:
-            return json_answer({"success": True, "status_code": 1, "status_message": "Success."})
-    raise Refused(34)
+            return json_response({"success": True, "status_code": 1, "status_message": "Success."})
+    raise TmdbError(34)
 
 
-def _about_one(source: Source, call: Call, movie_id: int, rest: list[str]) -> Answer:
+def _route_movie(source: Source, call: Call, movie_id: int, rest: list[str]) -> Response:
     match rest:
         case []:
             return source.movie(call, movie_id)
         case ["translations"]:
             return source.translations(movie_id)
-    raise Refused(34)
+    raise TmdbError(34)

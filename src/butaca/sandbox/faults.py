@@ -1,4 +1,4 @@
-"""The kinds of failures of TMDB, and their notation."""
+"""The kinds of faults of TMDB, and how to write them."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -64,40 +64,40 @@ class Fault:
         if (self.kind == "deleted") != bool(self.ids):
             raise ValueError("ids belong to the kind 'deleted', which needs them")
 
-    def concerns(self, path: str) -> bool:
+    def matches(self, path: str) -> bool:
         """Return whether the fault applies to a path."""
         if not fnmatchcase(path, self.paths):
             return False
-        return self.kind != "deleted" or _movie_in(path) in self.ids
+        return self.kind != "deleted" or _movie_id(path) in self.ids
 
     def as_json(self) -> dict[str, Any]:
         """Return all fields, as `PUT /_sandbox/faults` accepts them."""
         return asdict(self)
 
 
-def faults_from(text: str) -> tuple[Fault, ...]:
+def parse_faults(text: str) -> tuple[Fault, ...]:
     """Parse faults: a JSON list, or a comma-separated list of `kind[:paths[:times]]`.
 
     Raises ValueError with a message for the user.
     """
     if text.strip().startswith(("[", "{")):
-        return _from_json(text)
-    return tuple(_from_short(part.strip()) for part in text.split(",") if part.strip())
+        return _parse_json(text)
+    return tuple(_parse_short(part.strip()) for part in text.split(",") if part.strip())
 
 
-def _from_json(text: str) -> tuple[Fault, ...]:
+def _parse_json(text: str) -> tuple[Fault, ...]:
     try:
-        written = json.loads(text)
+        data = json.loads(text)
     except ValueError as error:
         raise ValueError(f"faults are not JSON: {error}") from error
-    return tuple(_from_fields(one) for one in _listed(written))
+    return tuple(_build_fault(fields) for fields in _as_list(data))
 
 
-def _listed(written: Any) -> Iterable[Any]:
-    return written if isinstance(written, list) else [written]
+def _as_list(data: Any) -> Iterable[Any]:
+    return data if isinstance(data, list) else [data]
 
 
-def _from_short(text: str) -> Fault:
+def _parse_short(text: str) -> Fault:
     kind, _, rest = text.partition(":")
     paths, _, times = rest.partition(":")
     if times and not times.isdecimal():
@@ -105,36 +105,36 @@ def _from_short(text: str) -> Fault:
     return Fault(kind, paths=paths or "*", times=int(times) if times else None)
 
 
-def _from_fields(written: Any) -> Fault:
-    if not isinstance(written, dict) or "kind" not in written:
-        raise ValueError(f"a fault is an object with a kind, not {written!r}")
-    for name, value in written.items():
+def _build_fault(fields: Any) -> Fault:
+    if not isinstance(fields, dict) or "kind" not in fields:
+        raise ValueError(f"a fault is an object with a kind, not {fields!r}")
+    for name, value in fields.items():
         _check_field(name, value)
-    kind, ids = str(written["kind"]), tuple(written.get("ids", ()))
-    return Fault(**{**written, "kind": kind, "ids": ids})
+    kind, ids = str(fields["kind"]), tuple(fields.get("ids", ()))
+    return Fault(**{**fields, "kind": kind, "ids": ids})
 
 
 def _check_field(name: str, value: Any) -> None:
-    if name not in _TYPES:
-        raise ValueError(f"unknown field {name!r} of a fault; known: {', '.join(_TYPES)}")
-    if not _fits(name, value):
+    if name not in _FIELD_TYPES:
+        raise ValueError(f"unknown field {name!r} of a fault; known: {', '.join(_FIELD_TYPES)}")
+    if not _has_valid_type(name, value):
         raise ValueError(f"field {name!r} of a fault cannot be {value!r}")
 
 
-def _fits(name: str, value: Any) -> bool:
+def _has_valid_type(name: str, value: Any) -> bool:
     if isinstance(value, list):
-        return name == "ids" and all(type(one) is int for one in value)
-    return isinstance(value, _TYPES[name]) and not isinstance(value, bool)
+        return name == "ids" and all(type(movie_id) is int for movie_id in value)
+    return isinstance(value, _FIELD_TYPES[name]) and not isinstance(value, bool)
 
 
-def _movie_in(path: str) -> int | None:
+def _movie_id(path: str) -> int | None:
     match path.split("/"):
         case ["", "3", "movie", movie_id, *_] if movie_id.isdecimal():
             return int(movie_id)
     return None
 
 
-_TYPES: Mapping[str, tuple[type, ...]] = {
+_FIELD_TYPES: Mapping[str, tuple[type, ...]] = {
     "kind": (str, int),
     "paths": (str,),
     "times": (int, type(None)),

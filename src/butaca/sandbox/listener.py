@@ -1,4 +1,4 @@
-"""The HTTP server: threads and sockets, and how to stop them at once."""
+"""The HTTP server: threads and sockets, and stopping them immediately."""
 
 import socket
 import sys
@@ -8,38 +8,38 @@ from socketserver import TCPServer
 from threading import Thread
 from typing import Any, Protocol
 
-from butaca.sandbox.answers import Answer
-from butaca.sandbox.breakage import Strike
+from butaca.sandbox.active_faults import AppliedFault
+from butaca.sandbox.responses import Response
 from butaca.sandbox.wire import send
 
-LONGEST_FAREWELL = 5.0
+THREAD_JOIN_TIMEOUT = 5.0
 
 
-class Desk(Protocol):
+class CallHandler(Protocol):
     """The handler of calls."""
 
-    def answer(
+    def handle(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes
-    ) -> tuple[Answer, Strike | None]:
+    ) -> tuple[Response, AppliedFault | None]:
         """Return the response, and the fault that applies to its transmission."""
 
 
-class Exchange(BaseHTTPRequestHandler):
+class ConnectionHandler(BaseHTTPRequestHandler):
     """A connection and its calls."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     server: "Listener"
 
-    def answer(self) -> None:
+    def handle_call(self) -> None:
         """Respond to a call."""
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         headers = {name.lower(): value for name, value in self.headers.items()}
-        answer, strike = self.server.desk.answer(self.command, self.path, headers, body)
-        if not send(self.connection, answer, strike):
+        response, applied = self.server.call_handler.handle(self.command, self.path, headers, body)
+        if not send(self.connection, response, applied):
             self.close_connection = True
 
-    do_GET = do_PUT = do_DELETE = answer  # noqa: N815
+    do_GET = do_PUT = do_DELETE = handle_call  # noqa: N815
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         """Log nothing: the call counter serves that purpose."""
@@ -51,11 +51,11 @@ class Listener(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 1024
 
-    def __init__(self, address: tuple[str, int], desk: Desk) -> None:
+    def __init__(self, address: tuple[str, int], call_handler: CallHandler) -> None:
         """Bind the address. Raises OSError if it is in use."""
-        self.desk = desk
-        self._open: dict[Thread, socket.socket] = {}
-        super().__init__(address, Exchange)
+        self.call_handler = call_handler
+        self._connections: dict[Thread, socket.socket] = {}
+        super().__init__(address, ConnectionHandler)
 
     def server_bind(self) -> None:
         """Bind without the reverse DNS look-up of HTTPServer."""
@@ -67,31 +67,31 @@ class Listener(ThreadingHTTPServer):
         thread = Thread(
             target=self.process_request_thread, args=(request, client_address), daemon=True
         )
-        self._forget_who_is_gone()
-        self._open[thread] = request
+        self._remove_finished_threads()
+        self._connections[thread] = request
         thread.start()
 
-    def _forget_who_is_gone(self) -> None:
-        # Not in the threads themselves: `hang_up` must still wait for one that is about to end.
-        for thread in [thread for thread in self._open if not thread.is_alive()]:
-            del self._open[thread]
+    def _remove_finished_threads(self) -> None:
+        # A thread must not remove itself: `close_connections` has to join it until it has ended.
+        for thread in [thread for thread in self._connections if not thread.is_alive()]:
+            del self._connections[thread]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Ignore disconnected clients; print the traceback of every other error."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 
-    def hang_up(self) -> None:
+    def close_connections(self) -> None:
         """Close every connection, even if idle, and wait for their threads.
 
-        The server must not be listening any more.
+        The server must not be listening anymore.
         """
-        for thread, connection in self._open.items():
-            _shut(connection)
-            thread.join(LONGEST_FAREWELL)
+        for thread, connection in self._connections.items():
+            _shut_down(connection)
+            thread.join(THREAD_JOIN_TIMEOUT)
 
 
-def _shut(connection: socket.socket) -> None:
+def _shut_down(connection: socket.socket) -> None:
     try:
         connection.shutdown(socket.SHUT_RDWR)
     except OSError:

@@ -6,17 +6,17 @@ from types import TracebackType
 
 from butaca.sandbox.calls import Calls
 from butaca.sandbox.control import exports
-from butaca.sandbox.desk import PICTURES, FrontDesk
 from butaca.sandbox.endpoints import Source
 from butaca.sandbox.faults import Fault
-from butaca.sandbox.films.folder import Folder
-from butaca.sandbox.films.movies import own_movies
-from butaca.sandbox.films.own import OwnMovies
+from butaca.sandbox.films.builtin import BuiltinMovies
+from butaca.sandbox.films.folder import RecordingFolder
+from butaca.sandbox.films.movies import builtin_movies
 from butaca.sandbox.films.recorded import RecordedMovies
+from butaca.sandbox.handler import PICTURES, RequestHandler
 from butaca.sandbox.listener import Listener
 
 POLL_SECONDS = 0.02
-OPEN_SESAME = "sandbox-token"
+DEFAULT_TOKEN = "sandbox-token"  # noqa: S105 - only the sandbox accepts it
 
 
 class Sandbox:
@@ -33,14 +33,14 @@ class Sandbox:
         data: Path | str | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
-        token: str = OPEN_SESAME,
+        token: str = DEFAULT_TOKEN,
         latency: float = 0.0,
         *,
         inflate_totals: bool = True,
     ) -> None:
         """Read the movies. Raises NotADirectoryError if `data` is not a directory."""
         source = _source(data, inflate_totals=inflate_totals)
-        self._desk = FrontDesk(source, token=token, latency=latency)
+        self._handler = RequestHandler(source, token=token, latency=latency)
         self._host, self._port, self._token = host, port, token
         self._listener: Listener | None = None
         self._thread: Thread | None = None
@@ -69,21 +69,21 @@ class Sandbox:
     @property
     def calls(self) -> Calls:
         """The number of calls per path under /3, over all starts."""
-        return self._desk.calls
+        return self._handler.calls
 
-    def break_with(self, *faults: Fault) -> None:
-        """Activate more faults; the first that matches a call applies to it."""
-        self._desk.breakage.add(*faults)
+    def inject(self, *faults: Fault) -> None:
+        """Add faults after the active ones; the first that matches a call applies to it."""
+        self._handler.faults.add(*faults)
 
-    def heal(self) -> None:
-        """Deactivate all faults; hanging calls end without a response."""
-        self._desk.breakage.replace()
+    def clear_faults(self) -> None:
+        """Remove all faults; hanging calls end without a response."""
+        self._handler.faults.replace()
 
     def start(self) -> None:
         """Listen, in a background thread. Raises OSError if the port is in use."""
-        self._listener = Listener((self._host, self._port), self._desk)
+        self._listener = Listener((self._host, self._port), self._handler)
         self._port = self._listener.server_port
-        self._desk.breakage.rearm()
+        self._handler.faults.rearm()
         self._stopped.clear()
         self._thread = Thread(target=self._listener.serve_forever, args=(POLL_SECONDS,))
         self._thread.daemon = True
@@ -95,8 +95,8 @@ class Sandbox:
             return
         self._listener.shutdown()
         self._listener.server_close()
-        self._desk.breakage.release()
-        self._listener.hang_up()
+        self._handler.faults.release()
+        self._listener.close_connections()
         self._thread.join()
         self._listener = self._thread = None
         self._stopped.set()
@@ -131,5 +131,5 @@ class Sandbox:
 
 def _source(data: Path | str | None, *, inflate_totals: bool) -> Source:
     if data is None:
-        return OwnMovies(own_movies(), inflate_totals=inflate_totals)
-    return RecordedMovies(Folder.at(Path(data)))
+        return BuiltinMovies(builtin_movies(), inflate_totals=inflate_totals)
+    return RecordedMovies(RecordingFolder.read(Path(data)))

@@ -22,7 +22,7 @@ from butaca.core.errors import (
 from butaca.core.models import Fetched, Freshness, Source
 from butaca.core.ports import PopularQuery, SearchQuery
 from butaca.sandbox import Fault, Sandbox
-from butaca.sandbox.server import OPEN_SESAME
+from butaca.sandbox.server import DEFAULT_TOKEN
 from tests.adapters.cache.harness import (
     COOLDOWN,
     FETCHES,
@@ -640,13 +640,13 @@ def test_log_of_a_real_failure_contains_neither_token_nor_address(
     caplog: pytest.LogCaptureFixture, kind: str
 ) -> None:
     with Sandbox() as sandbox:
-        sandbox.break_with(Fault(kind))
-        http = TmdbHttp(sandbox.url, OPEN_SESAME, Limits(retries=1), sleep=lambda _: None)
+        sandbox.inject(Fault(kind))
+        http = TmdbHttp(sandbox.url, DEFAULT_TOKEN, Limits(retries=1), sleep=lambda _: None)
         with pytest.raises(CatalogueFailed):
             Harness().make_pod(TmdbCatalogue(http)).popular(POPULAR)
         http._session.close()
 
     (line,) = lines(caplog)
     assert line["msg"] == "tmdb.call_failed"
-    assert OPEN_SESAME not in str(line)
+    assert DEFAULT_TOKEN not in str(line)
     assert "127.0.0.1" not in str(line)

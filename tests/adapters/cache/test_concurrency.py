@@ -45,7 +45,7 @@ from tests.adapters.cache.harness import (
     populate,
 )
 from tests.fakes import FakeCache, FakeCatalogue
-from tests.faults.pods import until
+from tests.faults.pods import wait_until
 from tests.redis_time import advance_redis
 
 THREADS = 16
@@ -264,7 +264,7 @@ def test_leader_with_a_stale_entry_waits_only_briefly() -> None:
     assert fetched.freshness == Freshness(Source.UPDATING, age=40, ttl=-10)
     gated.upstream.wait_for_call()
     gated.upstream.gate.set()
-    until(lambda: gated.popular().freshness == Freshness(Source.HIT, age=0, ttl=TTL), TIMEOUT)
+    wait_until(lambda: gated.popular().freshness == Freshness(Source.HIT, age=0, ttl=TTL), TIMEOUT)
     assert gated.calls == 2
 
 
@@ -275,7 +275,7 @@ def test_abandoned_call_that_fails_is_logged(caplog: pytest.LogCaptureFixture) -
     assert gated.popular().freshness.source is Source.UPDATING
     gated.upstream.gate.set()
 
-    until(lambda: caplog.records, TIMEOUT)
+    wait_until(lambda: caplog.records, TIMEOUT)
     assert [vars(record)["served"] for record in caplog.records] == ["stale"]
     assert gated.popular().freshness.source is Source.COOLDOWN
 

@@ -22,7 +22,7 @@ from butaca.adapters.redis import RedisLink
 from butaca.settings import YEAR
 from tests.adapters.cache.harness import REDIS_COOLDOWN
 from tests.fakes import FakeClock
-from tests.faults.pods import until
+from tests.faults.pods import wait_until
 from tests.own_valkey import own_valkey
 
 DAY = 86_400
@@ -502,7 +502,7 @@ def cluster_link() -> Iterator[RedisLink]:
         link = RedisLink(f"redis://127.0.0.1:{server.port}/0", timeout=5.0)
         client: Any = link.client
         client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
-        until(lambda: client.execute_command("CLUSTER INFO")["cluster_state"] == "ok")
+        wait_until(lambda: client.execute_command("CLUSTER INFO")["cluster_state"] == "ok")
         yield link
         client.close()
 

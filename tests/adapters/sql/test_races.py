@@ -14,7 +14,7 @@ from butaca.adapters.sql import Database, SqlAccounts, SqlLibrary
 from butaca.adapters.sql.tables import movies, user_movies
 from butaca.core.models import Stars
 from tests.builders import CONSUMER, NOON, make_record
-from tests.faults.pods import until
+from tests.faults.pods import wait_until
 
 ME, LATER = CONSUMER.id, NOON + timedelta(hours=1)
 ROUNDS = 15
@@ -118,7 +118,7 @@ def test_clear_locks_rows_in_movie_id_order(postgresql: Database, pool: ThreadPo
     with postgresql.writing() as first:
         first.execute(lock_query(1))
         cleared = pool.submit(store.clear_favorites, ME)
-        until(partial(has_blocked_session, postgresql))
+        wait_until(partial(has_blocked_session, postgresql))
         with postgresql.writing() as other:
             for movie_id in (2, 3):
                 assert other.scalar(lock_query(movie_id)) == movie_id

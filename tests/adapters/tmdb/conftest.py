@@ -7,7 +7,7 @@ import pytest
 
 from butaca.adapters.tmdb import Limits, TmdbHttp
 from butaca.sandbox import Sandbox
-from butaca.sandbox.server import OPEN_SESAME
+from butaca.sandbox.server import DEFAULT_TOKEN
 from tests.adapters.tmdb.raw_server import RawServer
 
 MakeClient = Callable[..., TmdbHttp]
@@ -40,7 +40,7 @@ def make_client(pauses: list[float]) -> Iterator[MakeClient]:
     def make_client(url: str, **limits: Any) -> TmdbHttp:
         defaults = {"connect_timeout": 5.0, "read_timeout": 5.0, "retries": 1, "backoff": 0.01}
         limits = {**defaults, **limits}
-        client = TmdbHttp(url, OPEN_SESAME, Limits(**limits), sleep=pauses.append)
+        client = TmdbHttp(url, DEFAULT_TOKEN, Limits(**limits), sleep=pauses.append)
         clients.append(client)
         return client
 

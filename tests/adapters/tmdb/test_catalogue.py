@@ -104,7 +104,7 @@ def test_changes_send_the_dates_and_the_page(sandbox: Sandbox, catalogue: TmdbCa
 def test_changes_include_the_ids_of_deleted_movies(
     sandbox: Sandbox, catalogue: TmdbCatalogue
 ) -> None:
-    sandbox.break_with(Fault("deleted", ids=(550,)))
+    sandbox.inject(Fault("deleted", ids=(550,)))
 
     page = catalogue.changes(date(2026, 4, 30), date(2026, 5, 14))
 
@@ -187,7 +187,7 @@ LIST_REQUESTS: list[Callable[[TmdbCatalogue], object]] = [
 def test_404_for_a_movie_is_movie_not_found(
     sandbox: Sandbox, catalogue: TmdbCatalogue, send: Callable[[TmdbCatalogue], object]
 ) -> None:
-    sandbox.break_with(Fault("deleted", ids=(550,)))
+    sandbox.inject(Fault("deleted", ids=(550,)))
 
     with pytest.raises(MovieNotFound):
         send(catalogue)
@@ -197,7 +197,7 @@ def test_404_for_a_movie_is_movie_not_found(
 def test_404_for_a_list_is_nonsense(
     sandbox: Sandbox, catalogue: TmdbCatalogue, send: Callable[[TmdbCatalogue], object]
 ) -> None:
-    sandbox.break_with(Fault("404"))
+    sandbox.inject(Fault("404"))
 
     with pytest.raises(CatalogueAnsweredNonsense) as caught:
         send(catalogue)
@@ -213,7 +213,7 @@ def test_404_for_a_list_is_nonsense(
 def test_json_object_of_another_shape_is_nonsense(
     sandbox: Sandbox, catalogue: TmdbCatalogue, send: Callable[[TmdbCatalogue], object]
 ) -> None:
-    sandbox.break_with(Fault("object"))
+    sandbox.inject(Fault("object"))
 
     with pytest.raises(CatalogueAnsweredNonsense):
         send(catalogue)

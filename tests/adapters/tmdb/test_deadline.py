@@ -97,7 +97,7 @@ def test_response_is_read_without_timeout_and_deadline(
 def test_read_timeout_applies_without_a_deadline(
     session: requests.Session, sandbox: Sandbox
 ) -> None:
-    sandbox.break_with(Fault("hang"))
+    sandbox.inject(Fault("hang"))
 
     with pytest.raises(requests.ReadTimeout):
         session.get(sandbox.url, timeout=0.05)
@@ -124,7 +124,7 @@ def test_reused_connection_ignores_the_previous_deadline(
 ) -> None:
     with deadline_in(0.15):
         session.get(sandbox.url, timeout=30)
-    sandbox.break_with(Fault("delay", seconds=0.2))
+    sandbox.inject(Fault("delay", seconds=0.2))
 
     assert session.get(sandbox.url, timeout=30).status_code == 401
 

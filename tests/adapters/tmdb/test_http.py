@@ -31,9 +31,9 @@ from butaca.core.errors import (
     CatalogueUnavailable,
 )
 from butaca.sandbox import Fault, Sandbox
-from butaca.sandbox.server import OPEN_SESAME
+from butaca.sandbox.server import DEFAULT_TOKEN
 from tests.adapters.tmdb.raw_server import OK, STATUS_503, RawServer
-from tests.faults.pods import until
+from tests.faults.pods import wait_until
 
 MakeClient = Callable[..., TmdbHttp]
 
@@ -67,8 +67,8 @@ def test_token_is_sent_in_the_header_only(raw_server: RawServer, raw_client: Tmd
 
     head, *headers = raw_server.requests[0].decode().split("\r\n")
     assert head == "GET /movie/550?language=es-ES HTTP/1.1"
-    assert [line for line in headers if OPEN_SESAME in line] == [
-        f"Authorization: Bearer {OPEN_SESAME}"
+    assert [line for line in headers if DEFAULT_TOKEN in line] == [
+        f"Authorization: Bearer {DEFAULT_TOKEN}"
     ]
 
 
@@ -106,7 +106,7 @@ def test_netrc_does_not_replace_the_token(
 
     raw_client.get("/movie/550", {})
 
-    assert f"Authorization: Bearer {OPEN_SESAME}\r\n".encode() in raw_server.requests[0]
+    assert f"Authorization: Bearer {DEFAULT_TOKEN}\r\n".encode() in raw_server.requests[0]
 
 
 def test_trailing_slash_of_the_base_url_is_ignored(
@@ -132,7 +132,7 @@ def test_client_is_thread_safe(sandbox: Sandbox, client: TmdbHttp) -> None:
 def test_transient_status_is_retried_up_to_the_limit(
     sandbox: Sandbox, make_client: MakeClient, kind: str
 ) -> None:
-    sandbox.break_with(Fault(kind))
+    sandbox.inject(Fault(kind))
 
     with pytest.raises(CatalogueUnavailable) as caught:
         make_client(sandbox.url, retries=3).get("/movie/550", {})
@@ -193,7 +193,7 @@ def test_404_is_none_and_not_retried(sandbox: Sandbox, client: TmdbHttp) -> None
 def test_request_succeeds_after_two_failed_attempts(
     sandbox: Sandbox, make_client: MakeClient, kind: str
 ) -> None:
-    sandbox.break_with(Fault(kind, times=2))
+    sandbox.inject(Fault(kind, times=2))
 
     body = make_client(sandbox.url, retries=2, read_timeout=0.1).get("/movie/550", {})
 
@@ -203,7 +203,7 @@ def test_request_succeeds_after_two_failed_attempts(
 
 
 def test_without_retries_one_attempt_is_made(sandbox: Sandbox, make_client: MakeClient) -> None:
-    sandbox.break_with(Fault("503"))
+    sandbox.inject(Fault("503"))
 
     with pytest.raises(CatalogueUnavailable):
         make_client(sandbox.url, retries=0).get("/movie/550", {})
@@ -212,7 +212,7 @@ def test_without_retries_one_attempt_is_made(sandbox: Sandbox, make_client: Make
 
 
 def test_final_failure_counts_all_attempts(sandbox: Sandbox, client: TmdbHttp) -> None:
-    sandbox.break_with(Fault("503", times=1), Fault("401"))
+    sandbox.inject(Fault("503", times=1), Fault("401"))
 
     with pytest.raises(CatalogueRefusedUs) as caught:
         client.get("/movie/550", {})
@@ -226,7 +226,7 @@ def test_final_failure_counts_all_attempts(sandbox: Sandbox, client: TmdbHttp) -
 def test_backoff_doubles_within_its_bounds(
     sandbox: Sandbox, make_client: MakeClient, pauses: list[float]
 ) -> None:
-    sandbox.break_with(Fault("503"))
+    sandbox.inject(Fault("503"))
 
     with pytest.raises(CatalogueUnavailable):
         make_client(sandbox.url, retries=4, backoff=0.2, deadline=60.0).get("/movie/550", {})
@@ -239,7 +239,7 @@ def test_backoff_doubles_within_its_bounds(
 def test_backoff_is_jittered(
     sandbox: Sandbox, make_client: MakeClient, pauses: list[float]
 ) -> None:
-    sandbox.break_with(Fault("503"))
+    sandbox.inject(Fault("503"))
     client = make_client(sandbox.url, retries=1, backoff=0.2)
 
     for _ in range(5):
@@ -252,7 +252,7 @@ def test_backoff_is_jittered(
 def test_no_retry_follows_if_the_pause_exceeds_the_deadline(
     sandbox: Sandbox, make_client: MakeClient, pauses: list[float]
 ) -> None:
-    sandbox.break_with(Fault("503"))
+    sandbox.inject(Fault("503"))
 
     with pytest.raises(CatalogueUnavailable) as caught:
         make_client(sandbox.url, retries=5, backoff=100.0, deadline=5.0).get("/movie/550", {})
@@ -265,7 +265,7 @@ def test_no_retry_follows_if_the_pause_exceeds_the_deadline(
 def test_retry_waits_as_long_as_retry_after(
     sandbox: Sandbox, make_client: MakeClient, pauses: list[float], kind: str
 ) -> None:
-    sandbox.break_with(Fault(kind, retry_after=2, times=1))
+    sandbox.inject(Fault(kind, retry_after=2, times=1))
 
     body = make_client(sandbox.url, deadline=60.0).get("/movie/550", {})
 
@@ -277,7 +277,7 @@ def test_retry_after_can_be_a_date(
     sandbox: Sandbox, make_client: MakeClient, pauses: list[float]
 ) -> None:
     date = formatdate(time.time() + 30, usegmt=True)
-    sandbox.break_with(Fault("429", retry_after=date, times=1))
+    sandbox.inject(Fault("429", retry_after=date, times=1))
 
     make_client(sandbox.url, deadline=60.0).get("/movie/550", {})
 
@@ -288,7 +288,7 @@ def test_retry_after_can_be_a_date(
 def test_short_retry_after_does_not_shorten_the_backoff(
     sandbox: Sandbox, make_client: MakeClient, pauses: list[float]
 ) -> None:
-    sandbox.break_with(Fault("429", retry_after=1, times=1))
+    sandbox.inject(Fault("429", retry_after=1, times=1))
 
     make_client(sandbox.url, backoff=10.0, deadline=60.0).get("/movie/550", {})
 
@@ -300,7 +300,7 @@ def test_short_retry_after_does_not_shorten_the_backoff(
 def test_no_retry_follows_if_retry_after_exceeds_the_deadline(
     sandbox: Sandbox, make_client: MakeClient, pauses: list[float], wait: int | str
 ) -> None:
-    sandbox.break_with(Fault("429", retry_after=wait))
+    sandbox.inject(Fault("429", retry_after=wait))
 
     with pytest.raises(CatalogueUnavailable) as caught:
         make_client(sandbox.url, deadline=6.0).get("/movie/550", {})
@@ -339,7 +339,7 @@ def test_refused_connection_is_unavailable(closed_url: str, make_client: MakeCli
 def test_connection_closed_without_a_response_is_unavailable(
     sandbox: Sandbox, client: TmdbHttp
 ) -> None:
-    sandbox.break_with(Fault("refuse"))
+    sandbox.inject(Fault("refuse"))
 
     with pytest.raises(CatalogueUnavailable) as caught:
         client.get("/movie/550", {})
@@ -349,18 +349,18 @@ def test_connection_closed_without_a_response_is_unavailable(
 
 @pytest.mark.parametrize("fault", [Fault("hang"), Fault("drip", seconds=600)])
 def test_silent_server_times_out(sandbox: Sandbox, make_client: MakeClient, fault: Fault) -> None:
-    sandbox.break_with(fault)
+    sandbox.inject(fault)
 
     with pytest.raises(CatalogueTimedOut) as caught:
         make_client(sandbox.url, read_timeout=0.05).get("/movie/550", {})
 
     assert caught.value.tries == 2
-    until(lambda: sandbox.calls[MOVIE] == 2)  # The sandbox may read the last request late.
+    wait_until(lambda: sandbox.calls[MOVIE] == 2)  # The sandbox may read the last request late.
 
 
 @pytest.mark.parametrize("kind", ["cut", "reset", "truncated", "list", "null"])
 def test_broken_body_is_garbled(sandbox: Sandbox, client: TmdbHttp, kind: str) -> None:
-    sandbox.break_with(Fault(kind))
+    sandbox.inject(Fault(kind))
 
     with pytest.raises(CatalogueGarbled) as caught:
         client.get("/movie/550", {})
@@ -551,12 +551,12 @@ def test_error_contains_no_secret_and_no_address(
     sandbox: Sandbox, make_client: MakeClient, caplog: pytest.LogCaptureFixture, kind: str
 ) -> None:
     caplog.set_level("DEBUG")
-    sandbox.break_with(Fault(kind, seconds=600))
+    sandbox.inject(Fault(kind, seconds=600))
 
     with pytest.raises(CatalogueFailed) as caught:
         make_client(sandbox.url, read_timeout=0.05).get("/movie/550", {})
 
-    assert OPEN_SESAME not in str(caught.value) + caplog.text
+    assert DEFAULT_TOKEN not in str(caught.value) + caplog.text
     assert "127.0.0.1" not in str(caught.value)
     assert "/movie" not in str(caught.value)
 
@@ -568,7 +568,7 @@ def test_error_contains_no_secret_and_no_address(
 def test_deadline_ends_an_attempt_before_its_read_timeout(
     sandbox: Sandbox, make_client: MakeClient, kind: str
 ) -> None:
-    sandbox.break_with(Fault(kind, seconds=600 if kind == "delay" else 0.02))
+    sandbox.inject(Fault(kind, seconds=600 if kind == "delay" else 0.02))
     started = time.monotonic()
 
     with pytest.raises(CatalogueTimedOut) as caught:
@@ -579,7 +579,7 @@ def test_deadline_ends_an_attempt_before_its_read_timeout(
 
 
 def test_deadline_ends_the_retries(sandbox: Sandbox, make_client: MakeClient) -> None:
-    sandbox.break_with(Fault("hang"))
+    sandbox.inject(Fault("hang"))
     started = time.monotonic()
 
     with pytest.raises(CatalogueTimedOut) as caught:
@@ -595,7 +595,7 @@ def test_attempt_without_time_to_connect_reports_the_previous_error(
     def pause(_: float) -> None:
         Event().wait(seconds_left())
 
-    sandbox.break_with(Fault("hang"))
+    sandbox.inject(Fault("hang"))
     client = make_client(sandbox.url, read_timeout=0.05, deadline=1.0)
     client._sleep = pause
 
@@ -608,7 +608,7 @@ def test_attempt_without_time_to_connect_reports_the_previous_error(
 def test_slow_response_within_the_deadline_is_read(
     sandbox: Sandbox, make_client: MakeClient
 ) -> None:
-    sandbox.break_with(Fault("drip-headers", seconds=0.0001))
+    sandbox.inject(Fault("drip-headers", seconds=0.0001))
 
     body = make_client(sandbox.url, read_timeout=0.3, deadline=30.0).get("/authentication", {})
 
@@ -632,7 +632,9 @@ def registry() -> CollectorRegistry:
 @pytest.fixture
 def metered_client(raw_server: RawServer, registry: CollectorRegistry) -> Iterator[TmdbHttp]:
     """A client of the raw server with one retry and metrics."""
-    client = TmdbHttp(raw_server.url, OPEN_SESAME, Limits(retries=1, backoff=0), registry=registry)
+    client = TmdbHttp(
+        raw_server.url, DEFAULT_TOKEN, Limits(retries=1, backoff=0), registry=registry
+    )
     yield client
     client._session.close()
 

@@ -31,28 +31,28 @@ class Canvas:
     height: int
 
 
-def scattered(
-    canvas: Canvas, dice: Random, *, number: int, largest: int
+def scatter(
+    canvas: Canvas, rng: Random, *, number: int, largest: int
 ) -> list[tuple[float, int, float]]:
     """Return (x, width, opacity) for a number of items across the picture."""
     step = canvas.width / number
     return [
-        ((one + dice.random()) * step, dice.randrange(largest), dice.uniform(0.15, 0.6))
-        for one in range(number)
+        ((n + rng.random()) * step, rng.randrange(largest), rng.uniform(0.15, 0.6))
+        for n in range(number)
     ]
 
 
-def ridge(canvas: Canvas, dice: Random, y: int, opacity: float) -> str:
+def ridge(canvas: Canvas, rng: Random, y: int, opacity: float) -> str:
     """Draw a mountain range around a height."""
-    peaks = [(x, y + dice.randrange(-110, 110)) for x in range(0, canvas.width + 100, 100)]
+    peaks = [(x, y + rng.randrange(-110, 110)) for x in range(0, canvas.width + 100, 100)]
     return polygon([(0, 900), *peaks, (canvas.width, 900)], opacity)
 
 
-def stars(canvas: Canvas, dice: Random, *, number: int) -> str:
+def stars(canvas: Canvas, rng: Random, *, number: int) -> str:
     """Draw stars in the upper part."""
     return "".join(
-        circle(x, dice.randrange(0, 620), 1 + wide, opacity + 0.3)
-        for x, wide, opacity in scattered(canvas, dice, number=number, largest=5)
+        circle(x, rng.randrange(0, 620), 1 + width, opacity + 0.3)
+        for x, width, opacity in scatter(canvas, rng, number=number, largest=5)
     )
 
 
@@ -61,26 +61,25 @@ def circle(x: float, y: float, size: float, opacity: float) -> str:
     return f'<circle cx="{x:.0f}" cy="{y:.0f}" r="{size:.0f}" opacity="{opacity:.2f}"/>'
 
 
-def ellipse(x: float, y: float, wide: float, high: float, opacity: float) -> str:
+def ellipse(x: float, y: float, rx: float, ry: float, opacity: float) -> str:
     """Draw a filled ellipse."""
     return (
-        f'<ellipse cx="{x:.0f}" cy="{y:.0f}" rx="{wide:.0f}" ry="{high:.0f}" '
-        f'opacity="{opacity:.2f}"/>'
+        f'<ellipse cx="{x:.0f}" cy="{y:.0f}" rx="{rx:.0f}" ry="{ry:.0f}" opacity="{opacity:.2f}"/>'
     )
 
 
-def ring(x: float, y: float, size: float, thick: int, opacity: float) -> str:
+def ring(x: float, y: float, size: float, thickness: int, opacity: float) -> str:
     """Draw a circle that is not filled."""
     return (
-        f'<circle cx="{x:.0f}" cy="{y:.0f}" r="{size:.0f}" fill="none" stroke-width="{thick}" '
+        f'<circle cx="{x:.0f}" cy="{y:.0f}" r="{size:.0f}" fill="none" stroke-width="{thickness}" '
         f'opacity="{opacity:.2f}"/>'
     )
 
 
-def rect(x: float, y: float, wide: float, high: float, opacity: float) -> str:
+def rect(x: float, y: float, width: float, height: float, opacity: float) -> str:
     """Draw a rectangle, given its upper left corner."""
     return (
-        f'<rect x="{x:.0f}" y="{y:.0f}" width="{wide:.0f}" height="{high:.0f}" '
+        f'<rect x="{x:.0f}" y="{y:.0f}" width="{width:.0f}" height="{height:.0f}" '
         f'opacity="{opacity:.2f}"/>'
     )
 

@@ -9,10 +9,10 @@ from butaca.sandbox.drawing.ink import Canvas
 Motif = Callable[[Canvas, Random], str]
 
 
-def motif(genre_ids: Sequence[int], canvas: Canvas, dice: Random) -> str:
+def motif(genre_ids: Sequence[int], canvas: Canvas, rng: Random) -> str:
     """Draw one of the first two genres, or moons if there is no genre."""
-    drawable = [MOTIFS[one] for one in genre_ids if one in MOTIFS]
-    return dice.choice(drawable[:2] or [scenes.moons])(canvas, dice)
+    drawable = [MOTIFS[genre_id] for genre_id in genre_ids if genre_id in MOTIFS]
+    return rng.choice(drawable[:2] or [scenes.moons])(canvas, rng)
 
 
 MOTIFS: Mapping[int, Motif] = {

@@ -6,9 +6,9 @@ from random import Random
 from unicodedata import east_asian_width
 from xml.sax.saxutils import escape
 
-from butaca.sandbox.answers import Answer
 from butaca.sandbox.drawing.ink import PALETTES, Canvas
 from butaca.sandbox.drawing.motifs import motif
+from butaca.sandbox.responses import Response
 
 # As in GET /3/configuration, with the width of the original.
 SIZES: Mapping[str, Mapping[str, int]] = {
@@ -24,7 +24,7 @@ SIZES: Mapping[str, Mapping[str, int]] = {
     "backdrop": {"w300": 300, "w780": 780, "w1280": 1280, "original": 1920},
 }
 FONT = "'Avenir Next Condensed','Futura','Oswald','DejaVu Sans Condensed','Arial Narrow',sans-serif"
-SHORT_LINE, LONG_WORD, MOST_LINES = 13, 18, 5
+SHORT_LINE, LONG_WORD, MAX_LINES = 13, 18, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,48 +43,48 @@ class Picture:
         return Canvas(600, 900) if self.is_poster else Canvas(1600, 900)
 
 
-def picture_answer(picture: Picture | None, size: str) -> Answer:
+def picture_response(picture: Picture | None, size: str) -> Response:
     """Return the picture in one of TMDB's sizes, or a 404 without a body, as from a CDN."""
     sizes = SIZES["poster" if picture and picture.is_poster else "backdrop"]
     if picture is None or size not in sizes:
-        return Answer(404, b"", "text/plain")
+        return Response(404, b"", "text/plain")
     headers = {"Cache-Control": "public, max-age=31536000"}
-    return Answer(200, svg(picture, sizes[size]).encode(), "image/svg+xml", headers)
+    return Response(200, svg(picture, sizes[size]).encode(), "image/svg+xml", headers)
 
 
 def svg(picture: Picture, width: int) -> str:
     """Draw a picture with a width in pixels; only posters have a title, as at TMDB."""
-    dice, canvas = Random(picture.movie_id), picture.canvas  # noqa: S311
-    *sky, ink = dice.choice(PALETTES)
-    drawn = motif(picture.genre_ids, canvas, dice)
+    rng, canvas = Random(picture.movie_id), picture.canvas  # noqa: S311
+    *sky, ink = rng.choice(PALETTES)
+    drawn = motif(picture.genre_ids, canvas, rng)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" '
         f'height="{round(width * canvas.height / canvas.width)}" '
         f'viewBox="0 0 {canvas.width} {canvas.height}" role="img">'
-        f"<title>{escape(picture.title)}</title>{_gradients(sky, dice)}"
+        f"<title>{escape(picture.title)}</title>{_gradients(sky, rng)}"
         f'<rect width="100%" height="100%" fill="url(#sky)"/>'
         f'<g fill="{ink}" stroke="{ink}" stroke-width="0">{drawn}</g>'
         f'<rect width="100%" height="100%" fill="url(#shade)"/>'
-        f"{_words(picture) if picture.is_poster else ''}</svg>"
+        f"{_poster_text(picture) if picture.is_poster else ''}</svg>"
     )
 
 
-def lines(title: str, longest: int) -> list[str]:
+def wrap(title: str, longest: int) -> list[str]:
     """Break a title into lines at spaces, and within words that are too long."""
-    broken: list[str] = []
+    lines: list[str] = []
     for word in title.split():
-        for part in _parts(word, longest):
-            if broken and _width(f"{broken[-1]} {part}") <= longest:
-                broken[-1] += f" {part}"
+        for part in _split_word(word, longest):
+            if lines and _display_width(f"{lines[-1]} {part}") <= longest:
+                lines[-1] += f" {part}"
             else:
-                broken.append(part)
-    return broken
+                lines.append(part)
+    return lines
 
 
-def _gradients(sky: Sequence[str], dice: Random) -> str:
+def _gradients(sky: Sequence[str], rng: Random) -> str:
     stops = zip((0, 0.5, 1), sky, strict=True)
     return (
-        f'<defs><linearGradient id="sky" x1="0" y1="0" x2="{dice.choice((0, 0.4, 0.8))}" y2="1">'
+        f'<defs><linearGradient id="sky" x1="0" y1="0" x2="{rng.choice((0, 0.4, 0.8))}" y2="1">'
         + "".join(f'<stop offset="{at}" stop-color="{color}"/>' for at, color in stops)
         + '</linearGradient><linearGradient id="shade" x1="0" y1="0" x2="0" y2="1">'
         '<stop offset="0.45" stop-color="#000" stop-opacity="0"/>'
@@ -92,23 +92,23 @@ def _gradients(sky: Sequence[str], dice: Random) -> str:
     )
 
 
-def _words(picture: Picture) -> str:
+def _poster_text(picture: Picture) -> str:
     # Set long titles in a smaller size, until they fit into the lower half.
-    widest = max(map(_width, picture.title.split()), default=0)
+    widest = max(map(_display_width, picture.title.split()), default=0)
     longest = max(SHORT_LINE, min(widest, LONG_WORD))
-    while len(lines(picture.title, longest)) > MOST_LINES:
+    while len(wrap(picture.title, longest)) > MAX_LINES:
         longest += 4
-    broken = lines(picture.title, longest)
+    lines = wrap(picture.title, longest)
     size = round(62 * SHORT_LINE / longest)
     bottom = picture.canvas.height - 92
     rows = [
-        _row(line, size, bottom - (len(broken) - 1 - number) * size * 1.12)
-        for number, line in enumerate(broken)
+        _text_line(line, size, bottom - (len(lines) - 1 - number) * size * 1.12)
+        for number, line in enumerate(lines)
     ]
     return "".join(rows) + _year(picture)
 
 
-def _row(line: str, size: int, y: float) -> str:
+def _text_line(line: str, size: int, y: float) -> str:
     return (
         f'<text x="44" y="{y:.0f}" font-family="{FONT}" font-size="{size}" font-weight="700" '
         f'fill="#fff">{escape(line)}</text>'
@@ -124,15 +124,15 @@ def _year(picture: Picture) -> str:
     )
 
 
-def _parts(word: str, longest: int) -> Sequence[str]:
+def _split_word(word: str, longest: int) -> Sequence[str]:
     parts, room = [""], longest
     for letter in word:
-        if (room := room - _width(letter)) < 0:
+        if (room := room - _display_width(letter)) < 0:
             parts.append("")
-            room = longest - _width(letter)
+            room = longest - _display_width(letter)
         parts[-1] += letter
     return parts
 
 
-def _width(text: str) -> int:
+def _display_width(text: str) -> int:
     return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)

@@ -7,14 +7,14 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from butaca.sandbox.films.paging import folded
+from butaca.sandbox.films.paging import normalize_text
 
-NO_TEXTS: Mapping[str, str] = {"title": "", "overview": "", "tagline": ""}
+EMPTY_TEXTS: Mapping[str, str] = {"title": "", "overview": "", "tagline": ""}
 
 
 @dataclass(frozen=True, slots=True)
 class Movie:
-    """A film as in movies.json; its numbers are generated elsewhere."""
+    """A film as in movies.json. Its numbers are generated in numbers.py."""
 
     id: int
     rank: int
@@ -34,55 +34,58 @@ class Movie:
 
     def text(self, field: str, language: str) -> str:
         """Return a text in `xx-YY`, or in the main region of `xx`, without another fallback."""
-        texts = self.texts.get(language) or self.texts.get(self._main(language)) or NO_TEXTS
+        main_locale = self._main_locale(language)
+        texts = self.texts.get(language) or self.texts.get(main_locale) or EMPTY_TEXTS
         return texts[field]
 
     def title(self, language: str) -> str:
         """Return the title, or the original title if there is no translation."""
         return self.text("title", language) or self.original_title
 
-    def is_called(self, query: str) -> bool:
+    def has_title_containing(self, query: str) -> bool:
         """Return whether any title contains the normalized query."""
         titles = [self.original_title, *(texts["title"] for texts in self.texts.values())]
-        return any(query in folded(title) for title in titles)
+        return any(query in normalize_text(title) for title in titles)
 
-    def _main(self, language: str) -> str:
-        return next((one for one in self.texts if one.split("-")[0] == language), "")
+    def _main_locale(self, language: str) -> str:
+        return next((locale for locale in self.texts if locale.split("-")[0] == language), "")
 
 
 @cache
-def own_movies() -> tuple[Movie, ...]:
+def builtin_movies() -> tuple[Movie, ...]:
     """Return all movies, most popular first."""
     text = files("butaca.sandbox.films").joinpath("movies.json").read_text(encoding="utf-8")
-    return tuple(_movie(rank, written) for rank, written in enumerate(json.loads(text)))
+    return tuple(_parse_movie(rank, data) for rank, data in enumerate(json.loads(text)))
 
 
-def _movie(rank: int, written: dict[str, Any]) -> Movie:
-    collection = written.get("collection")
+def _parse_movie(rank: int, data: dict[str, Any]) -> Movie:
+    collection = data.get("collection")
     return Movie(
-        id=written["id"],
+        id=data["id"],
         rank=rank,
-        imdb_id=written["imdb_id"],
-        original_language=written["language"],
-        original_title=written["title"],
-        release_date=written["date"],
-        runtime=written["runtime"],
-        status=written.get("status", "Released"),
-        genre_ids=tuple(written["genres"]),
-        countries=tuple(written["countries"]),
-        companies=tuple((one[0], one[1], one[2]) for one in written.get("companies", ())),
+        imdb_id=data["imdb_id"],
+        original_language=data["language"],
+        original_title=data["title"],
+        release_date=data["date"],
+        runtime=data["runtime"],
+        status=data.get("status", "Released"),
+        genre_ids=tuple(data["genres"]),
+        countries=tuple(data["countries"]),
+        companies=tuple(
+            (company[0], company[1], company[2]) for company in data.get("companies", ())
+        ),
         collection=(collection[0], collection[1]) if collection else None,
-        texts=_texts(written["texts"]),
-        has_poster=written.get("poster", True),
-        has_backdrop=written.get("backdrop", True),
+        texts=_parse_texts(data["texts"]),
+        has_poster=data.get("poster", True),
+        has_backdrop=data.get("backdrop", True),
     )
 
 
-def _texts(written: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+def _parse_texts(data: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
     # Mexican Spanish is given only where it differs from that of Spain.
-    spanish = written.get("es-ES", {})
+    spanish = data.get("es-ES", {})
     inherited = {"es-MX": {**spanish, "title": ""}}
     return {
-        language: {**NO_TEXTS, **inherited.get(language, {}), **texts}
-        for language, texts in written.items()
+        language: {**EMPTY_TEXTS, **inherited.get(language, {}), **texts}
+        for language, texts in data.items()
     }

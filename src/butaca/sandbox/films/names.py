@@ -80,6 +80,6 @@ def genre_list(language: str) -> list[dict[str, Any]]:
     """
     is_named = language[:2] in {"en", "es"}
     return [
-        {"id": one, "name": genre_name(one, language) if is_named else None}
-        for one in sorted(GENRES, key=lambda one: GENRES[one])
+        {"id": genre_id, "name": genre_name(genre_id, language) if is_named else None}
+        for genre_id in sorted(GENRES, key=lambda genre_id: GENRES[genre_id])
     ]

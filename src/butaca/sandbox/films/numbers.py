@@ -5,7 +5,7 @@ from random import Random
 
 from butaca.sandbox.films.movies import Movie
 
-UNSEEN_SHARE = 0.04
+NO_VOTES_PROBABILITY = 0.04
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +19,13 @@ class Numbers:
     revenue: int
 
 
-def numbers(movie: Movie) -> Numbers:
+def generate_numbers(movie: Movie) -> Numbers:
     """Return the numbers of a movie; unreleased movies and some others have no votes."""
-    dice = Random(movie.id)  # noqa: S311
+    rng = Random(movie.id)  # noqa: S311
     # TMDB does not order strictly by the popularity that it returns.
-    popularity = round(640 / (1 + movie.rank / 6) * dice.uniform(0.92, 1.08), 4)
-    unseen = movie.status != "Released" or dice.random() < UNSEEN_SHARE
-    votes = 0 if unseen else dice.randrange(3, 32_000)
-    average = 0.0 if unseen else round(dice.uniform(4.2, 8.8), 3)
-    budget = dice.choice((0, dice.randrange(1, 260) * 1_000_000))
-    return Numbers(popularity, average, votes, budget, int(budget * dice.uniform(0.4, 6.0)))
+    popularity = round(640 / (1 + movie.rank / 6) * rng.uniform(0.92, 1.08), 4)
+    has_no_votes = movie.status != "Released" or rng.random() < NO_VOTES_PROBABILITY
+    votes = 0 if has_no_votes else rng.randrange(3, 32_000)
+    average = 0.0 if has_no_votes else round(rng.uniform(4.2, 8.8), 3)
+    budget = rng.choice((0, rng.randrange(1, 260) * 1_000_000))
+    return Numbers(popularity, average, votes, budget, int(budget * rng.uniform(0.4, 6.0)))

@@ -11,21 +11,21 @@ PAGE_SIZE = 20
 CHANGES_PAGE_SIZE = 100
 
 
-def shelves(items: Sequence[Item]) -> list[Item]:
-    """Repeat some items: the last one of pages 1, 3, 5… is also the first of the next page.
+def repeat_across_pages(items: Sequence[Item]) -> list[Item]:
+    """Repeat some items: the last item of pages 1, 3, 5… is also the first of the next page.
 
     TMDB caches each page separately, so its list shifts between two pages, and clients must rely on
     IDs. No page has an item twice.
     """
-    shelved: list[Item] = []
+    repeated: list[Item] = []
     for item in items:
-        shelved.append(item)
-        if len(shelved) % (2 * PAGE_SIZE) == PAGE_SIZE:
-            shelved.append(item)
-    return shelved
+        repeated.append(item)
+        if len(repeated) % (2 * PAGE_SIZE) == PAGE_SIZE:
+            repeated.append(item)
+    return repeated
 
 
-def page_of(items: Sequence[Any], number: int, size: int = PAGE_SIZE) -> dict[str, Any]:
+def paginate(items: Sequence[Any], number: int, size: int = PAGE_SIZE) -> dict[str, Any]:
     """Return a page in TMDB's envelope; without items, there is one empty page."""
     return {
         "page": number,
@@ -35,13 +35,13 @@ def page_of(items: Sequence[Any], number: int, size: int = PAGE_SIZE) -> dict[st
     }
 
 
-def inflated(page: dict[str, Any]) -> dict[str, Any]:
+def with_inflated_totals(page: dict[str, Any]) -> dict[str, Any]:
     """Return the page with totals as large as TMDB's, slightly different on each page."""
     total = 1_166_400 + page["page"] * 7919 % 97
     return {**page, "total_pages": -(-total // PAGE_SIZE), "total_results": total}
 
 
-def folded(text: str) -> str:
+def normalize_text(text: str) -> str:
     """Normalize a text for searching: no case, no accents, single spaces."""
-    plain = "".join(one for one in normalize("NFKD", text) if not combining(one))
+    plain = "".join(letter for letter in normalize("NFKD", text) if not combining(letter))
     return re.sub(r"[\W_]+", " ", plain.casefold()).strip()

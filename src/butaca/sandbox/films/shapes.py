@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from butaca.sandbox.films.movies import NO_TEXTS, Movie
+from butaca.sandbox.films.movies import EMPTY_TEXTS, Movie
 from butaca.sandbox.films.names import COUNTRIES, LANGUAGES, genre_name
-from butaca.sandbox.films.numbers import numbers
+from butaca.sandbox.films.numbers import generate_numbers
 
 
 def list_item(movie: Movie, language: str) -> dict[str, Any]:
     """Return the 15 fields of a list item."""
-    known = numbers(movie)
+    values = generate_numbers(movie)
     return {
         "adult": False,
         "backdrop_path": backdrop_path(movie),
@@ -20,32 +20,32 @@ def list_item(movie: Movie, language: str) -> dict[str, Any]:
         "original_language": movie.original_language,
         "original_title": movie.original_title,
         "overview": movie.text("overview", language),
-        "popularity": known.popularity,
+        "popularity": values.popularity,
         "poster_path": poster_path(movie),
         "release_date": movie.release_date,
         "softcore": False,
         "video": False,
-        "vote_average": known.vote_average,
-        "vote_count": known.vote_count,
+        "vote_average": values.vote_average,
+        "vote_count": values.vote_count,
     }
 
 
 def details(movie: Movie, language: str) -> dict[str, Any]:
     """Return the 27 fields of the details, in TMDB's order."""
-    item, known = list_item(movie, language), numbers(movie)
+    item, values = list_item(movie, language), generate_numbers(movie)
     del item["genre_ids"]
     item |= {
         "belongs_to_collection": _collection(movie),
-        "budget": known.budget,
-        "genres": [{"id": one, "name": genre_name(one, language)} for one in movie.genre_ids],
+        "budget": values.budget,
+        "genres": [{"id": each, "name": genre_name(each, language)} for each in movie.genre_ids],
         "homepage": f"https://movies.example/{movie.id}" if movie.id % 4 == 0 else "",
         "imdb_id": movie.imdb_id,
         "origin_country": list(movie.countries),
         "production_companies": _companies(movie),
         "production_countries": [
-            {"iso_3166_1": one, "name": COUNTRIES[one]} for one in movie.countries
+            {"iso_3166_1": country, "name": COUNTRIES[country]} for country in movie.countries
         ],
-        "revenue": known.revenue,
+        "revenue": values.revenue,
         "runtime": movie.runtime,
         "spoken_languages": [_spoken(movie.original_language)],
         "status": movie.status,
@@ -56,9 +56,9 @@ def details(movie: Movie, language: str) -> dict[str, Any]:
 
 def translations(movie: Movie) -> list[dict[str, Any]]:
     """Return an entry per language; the title is `""` if it is the original one."""
-    own = f"{movie.original_language}-{LANGUAGES[movie.original_language][2]}"
-    texts = {own: NO_TEXTS, **movie.texts}
-    return [_translation(movie, language, one) for language, one in texts.items()]
+    original = f"{movie.original_language}-{LANGUAGES[movie.original_language][2]}"
+    all_texts = {original: EMPTY_TEXTS, **movie.texts}
+    return [_translation(movie, language, texts) for language, texts in all_texts.items()]
 
 
 def poster_path(movie: Movie) -> str | None:

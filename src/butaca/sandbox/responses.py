@@ -9,7 +9,7 @@ JSON = "application/json; charset=utf-8"
 HTML = "text/html"
 
 # Error code -> HTTP status and message, from https://developer.themoviedb.org/docs/errors
-REFUSALS: Mapping[int, tuple[int, str]] = {
+ERRORS: Mapping[int, tuple[int, str]] = {
     7: (401, "Invalid API key: You must be granted a valid key."),
     9: (503, "Service offline: This service is temporarily offline, try again later."),
     11: (500, "Internal error: Something went wrong, contact TMDB."),
@@ -28,7 +28,7 @@ REFUSALS: Mapping[int, tuple[int, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """An HTTP response before it is serialized."""
 
     status: int
@@ -37,7 +37,7 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-class Refused(Exception):
+class TmdbError(Exception):
     """TMDB would return an error with this code."""
 
     def __init__(self, code: int) -> None:
@@ -46,23 +46,23 @@ class Refused(Exception):
         self.code = code
 
 
-def json_answer(content: Any, status: int = 200) -> Answer:
+def json_response(content: Any, status: int = 200) -> Response:
     """Return the content as compact JSON in UTF-8, as TMDB sends it."""
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-    return Answer(status, text.encode())
+    return Response(status, text.encode())
 
 
-def refusal(code: int) -> Answer:
+def error_response(code: int) -> Response:
     """Return TMDB's error response for a code."""
-    status, message = REFUSALS[code]
-    return json_answer({"success": False, "status_code": code, "status_message": message}, status)
+    status, message = ERRORS[code]
+    return json_response({"success": False, "status_code": code, "status_message": message}, status)
 
 
-def gateway_page(status: int, title: str) -> Answer:
+def gateway_page(status: int, title: str) -> Response:
     """Return the HTML error page of a gateway that cannot reach its backend."""
     html = (
         f"<html>\r\n<head><title>{status} {title}</title></head>\r\n<body>\r\n"
         f"<center><h1>{status} {title}</h1></center>\r\n<hr><center>openresty</center>\r\n"
         "</body>\r\n</html>\r\n"
     )
-    return Answer(status, html.encode(), HTML)
+    return Response(status, html.encode(), HTML)

@@ -62,6 +62,6 @@ def copy(connection: Connection, table: str, rows: Iterable[Row]) -> None:
     """Copy rows into a table. All rows have the columns of the first."""
     rows = list(rows)
     names = ", ".join(rows[0])
-    with connection.cursor().copy(f"COPY {table} ({names}) FROM STDIN") as lines:
+    with connection.cursor().copy(f"COPY {table} ({names}) FROM STDIN") as stream:
         for row in rows:
-            lines.write_row(tuple(row.values()))
+            stream.write_row(tuple(row.values()))

@@ -3,16 +3,22 @@
 from collections.abc import Sequence
 from typing import Any
 
-from butaca.sandbox.answers import Answer, Refused, json_answer
-from butaca.sandbox.call import Call, id_in
+from butaca.sandbox.call import Call, parse_id
 from butaca.sandbox.drawing.pictures import SIZES, Picture
 from butaca.sandbox.films.movies import Movie
 from butaca.sandbox.films.names import genre_list
-from butaca.sandbox.films.paging import CHANGES_PAGE_SIZE, folded, inflated, page_of, shelves
+from butaca.sandbox.films.paging import (
+    CHANGES_PAGE_SIZE,
+    normalize_text,
+    paginate,
+    repeat_across_pages,
+    with_inflated_totals,
+)
 from butaca.sandbox.films.shapes import backdrop_path, details, list_item, poster_path, translations
+from butaca.sandbox.responses import Response, TmdbError, json_response
 
 
-class OwnMovies:
+class BuiltinMovies:
     """A catalogue of a few pages that behaves like TMDB's.
 
     Pages after the last movie are empty, up to 500, and do not repeat earlier ones, so that
@@ -26,53 +32,55 @@ class OwnMovies:
         self._by_id = {movie.id: movie for movie in movies}
         self._inflate_totals = inflate_totals
 
-    def popular(self, call: Call) -> Answer:
-        """Return a page of 20. Some movies end one page and start the next."""
-        page = _in_language(page_of(shelves(self._movies), call.page), call.language)
-        return json_answer(inflated(page) if self._inflate_totals else page)
+    def popular(self, call: Call) -> Response:
+        """Return a page of 20. Some movies are both last on a page and first on the next."""
+        page = paginate(repeat_across_pages(self._movies), call.page)
+        if self._inflate_totals:
+            page = with_inflated_totals(page)
+        return json_response(_translate_page(page, call.language))
 
-    def search(self, call: Call) -> Answer:
+    def search(self, call: Call) -> Response:
         """Return the movies with the query in any of their titles, ignoring case and accents."""
-        query = folded(call.params.get("query", ""))
-        found = [movie for movie in self._movies if query and movie.is_called(query)]
+        query = normalize_text(call.params.get("query", ""))
+        found = [movie for movie in self._movies if query and movie.has_title_containing(query)]
         found = [movie for movie in found if movie.release_date.startswith(call.year)]
-        return json_answer(_in_language(page_of(found, call.page), call.language))
+        return json_response(_translate_page(paginate(found, call.page), call.language))
 
-    def movie(self, call: Call, movie_id: int) -> Answer:
+    def movie(self, call: Call, movie_id: int) -> Response:
         """Return the details, with all translations if requested."""
-        movie = self._movie(movie_id)
-        shown = details(movie, call.language)
+        movie = self._find_movie(movie_id)
+        body = details(movie, call.language)
         if call.wants_translations:
-            shown["translations"] = {"translations": translations(movie)}
-        return json_answer(shown)
+            body["translations"] = {"translations": translations(movie)}
+        return json_response(body)
 
-    def translations(self, movie_id: int) -> Answer:
+    def translations(self, movie_id: int) -> Response:
         """Return all translations of a movie."""
-        movie = self._movie(movie_id)
-        return json_answer({"id": movie.id, "translations": translations(movie)})
+        movie = self._find_movie(movie_id)
+        return json_response({"id": movie.id, "translations": translations(movie)})
 
-    def changes(self, call: Call, deleted: frozenset[int]) -> Answer:
+    def changes(self, call: Call, deleted: frozenset[int]) -> Response:
         """Return the deleted IDs, then every third movie, whatever the dates."""
         call.check_dates()
-        changed = [change(one, deleted=True) for one in sorted(deleted)]
+        changed = [change_entry(movie_id, deleted=True) for movie_id in sorted(deleted)]
         changed += [
-            change(movie.id, deleted=False)
+            change_entry(movie.id, deleted=False)
             for movie in self._movies[::3]
             if movie.id not in deleted
         ]
-        return json_answer(page_of(changed, call.page, size=CHANGES_PAGE_SIZE))
+        return json_response(paginate(changed, call.page, size=CHANGES_PAGE_SIZE))
 
-    def genres(self, call: Call) -> Answer:
+    def genres(self, call: Call) -> Response:
         """Return all genres, named in English or Spanish."""
-        return json_answer({"genres": genre_list(call.language)})
+        return json_response({"genres": genre_list(call.language)})
 
-    def configuration(self) -> Answer:
+    def configuration(self) -> Response:
         """Return the sizes of pictures; the base URL is always TMDB's."""
-        return json_answer(CONFIGURATION)
+        return json_response(CONFIGURATION)
 
     def find_picture(self, path: str) -> Picture | None:
         """Return the poster or the backdrop at this path."""
-        number = id_in(path.removeprefix("/").partition("-")[0])
+        number = parse_id(path.removeprefix("/").partition("-")[0])
         movie = self._by_id.get(number or 0)
         if not movie or path not in (poster_path(movie), backdrop_path(movie)):
             return None
@@ -80,18 +88,18 @@ class OwnMovies:
         year = movie.release_date[:4]
         return Picture(movie.id, movie.title("en-US"), year, movie.genre_ids, is_poster=is_poster)
 
-    def _movie(self, movie_id: int) -> Movie:
+    def _find_movie(self, movie_id: int) -> Movie:
         if movie_id not in self._by_id:
-            raise Refused(34)
+            raise TmdbError(34)
         return self._by_id[movie_id]
 
 
-def change(movie_id: int, *, deleted: bool) -> dict[str, Any]:
+def change_entry(movie_id: int, *, deleted: bool) -> dict[str, Any]:
     """Return an entry of the changes; TMDB marks deleted movies by `adult: null`."""
     return {"id": movie_id, "adult": None if deleted else False, "softcore": False}
 
 
-def _in_language(page: dict[str, Any], language: str) -> dict[str, Any]:
+def _translate_page(page: dict[str, Any], language: str) -> dict[str, Any]:
     return {**page, "results": [list_item(movie, language) for movie in page["results"]]}
 
 

@@ -1,4 +1,4 @@
-"""The dependencies of all servers: a TMDB with 50 ms of latency, Redis and PostgreSQL."""
+"""The dependencies of all servers: TMDB with a latency of 50 ms, Redis and PostgreSQL."""
 
 import json
 import sys
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.processes import HOST, Server, new_port, serving
+from benchmarks.processes import HOST, Server, new_port, run_server
 from butaca.sandbox import Fault, Sandbox
 from tests.builders import CONSUMER_TOKEN
 from tests.own_postgresql import own_postgresql
@@ -18,15 +18,15 @@ from tests.own_valkey import own_valkey
 UPSTREAM_SECONDS = 0.05
 THREADS = 8
 AUTHORIZED = {"Authorization": f"Bearer {CONSUMER_TOKEN}"}
-TMDB_TOKEN = "sandbox-token"  # noqa: S105 - the sandbox accepts any
+TMDB_TOKEN = "sandbox-token"  # noqa: S105 - only the sandbox accepts it
 MALLOC = {"MALLOC_ARENA_MAX": "2"}
 """As in the container image."""
 
-AS_MUCH_AS_ONE_LIKES = "100000000/minute"
+UNLIMITED = "100000000/minute"
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class Testbed:
     """The addresses of the dependencies, and a folder for files."""
 
     folder: Path
@@ -51,8 +51,8 @@ class Surroundings:
             **self.environment,
             **MALLOC,
             "DEMO_USERS": "true",
-            "RATE_LIMIT_READS": AS_MUCH_AS_ONE_LIKES,
-            "RATE_LIMIT_WRITES": AS_MUCH_AS_ONE_LIKES,
+            "RATE_LIMIT_READS": UNLIMITED,
+            "RATE_LIMIT_WRITES": UNLIMITED,
             "THREADS": str(THREADS),
         }
 
@@ -62,25 +62,25 @@ class Surroundings:
         port = new_port()
         environment = {**self.settings, "PORT": str(port), **changes}
         command = [sys.executable, "-m", "butaca", "serve"]
-        with serving("Butaca", command, port, self.folder, environment) as server:
+        with run_server("Butaca", command, port, self.folder, environment) as server:
             yield server
 
     @contextmanager
-    def tmdb_apart(self) -> Iterator[Server]:
-        """Start another TMDB with the same latency, in its own process.
+    def separate_tmdb(self) -> Iterator[Server]:
+        """Start another TMDB with the same latency, in a separate process.
 
         If it shared a process with the client, the two would wake each other faster than Butaca
         can wake either.
         """
-        port, far = new_port(), [{"kind": "delay", "seconds": UPSTREAM_SECONDS}]
+        port, faults = new_port(), [{"kind": "delay", "seconds": UPSTREAM_SECONDS}]
         command = [sys.executable, "-m", "butaca", "sandbox", "--port", str(port)]
-        environment = {"SANDBOX_FAULTS": json.dumps(far)}
-        with serving("The sandbox", command, port, self.folder, environment) as server:
+        environment = {"SANDBOX_FAULTS": json.dumps(faults)}
+        with run_server("The sandbox", command, port, self.folder, environment) as server:
             yield server
 
 
 @contextmanager
-def surroundings() -> Iterator[Surroundings]:
+def start_testbed() -> Iterator[Testbed]:
     """Start all dependencies, and stop them afterwards."""
     valkey: Any = own_valkey()
     with (
@@ -89,6 +89,6 @@ def surroundings() -> Iterator[Surroundings]:
         own_postgresql() as postgres,
         Sandbox() as tmdb,
     ):
-        tmdb.break_with(Fault("delay", seconds=UPSTREAM_SECONDS))
+        tmdb.inject(Fault("delay", seconds=UPSTREAM_SECONDS))
         redis_url = f"redis://{HOST}:{valkey.port}/0"
-        yield Surroundings(Path(folder), tmdb, redis_url, postgres.url)
+        yield Testbed(Path(folder), tmdb, redis_url, postgres.url)

@@ -1,6 +1,6 @@
 """Bare Flask that forwards what `requests` fetched from TMDB, and does nothing else.
 
-`python -m benchmarks.peers.asking PORT THREADS`
+`python -m benchmarks.peers.forwarding PORT THREADS`
 """
 
 import sys
@@ -20,8 +20,8 @@ def create() -> Flask:
 
     @app.get("/movies/popular")
     def popular() -> Response:
-        answer = tmdb.get(URL, params=request.args.to_dict(), timeout=5)
-        return Response(answer.content, answer.status_code, mimetype="application/json")
+        response = tmdb.get(URL, params=request.args.to_dict(), timeout=5)
+        return Response(response.content, response.status_code, mimetype="application/json")
 
     return app
 

@@ -1,4 +1,4 @@
-"""Data that is stored before a measurement: responses in Redis, favorites in PostgreSQL."""
+"""Data stored before a measurement: responses in Redis, favorites in PostgreSQL."""
 
 from collections.abc import Sequence
 from contextlib import closing
@@ -8,11 +8,11 @@ from typing import Any
 import psycopg
 import redis
 
-from benchmarks.calls import Caller
+from benchmarks.bulk_insert import add_movies, copy, dsn, favorite, record
+from benchmarks.calls import Client
 from benchmarks.contenders import POPULAR
-from benchmarks.filling import add_movies, copy, dsn, favorite, record
 from benchmarks.processes import Server
-from benchmarks.surroundings import Surroundings
+from benchmarks.testbed import Testbed
 from butaca.adapters.cache.redis import entry_key
 from butaca.adapters.sql import Database, SqlAccounts
 from butaca.core.accounts import digest
@@ -23,11 +23,11 @@ DEFAULT_LANGUAGE = "en-US"
 FIRST_MOVIE, FIRST_USER = 5_000_000, 500_000
 
 
-def fill_cache(around: Surroundings, pod: Server, number: int) -> tuple[str, ...]:
+def fill_cache(testbed: Testbed, pod: Server, number: int) -> tuple[str, ...]:
     """Put fresh entries for this many pages into Redis; return the paths of the pages."""
     paths = tuple(popular_path(each) for each in range(number))
-    Caller(pod.origin).get(paths[0])
-    with closing(redis.Redis.from_url(around.redis_url)) as client:
+    Client(pod.origin).get(paths[0])
+    with closing(redis.Redis.from_url(testbed.redis_url)) as client:
         body: Any = client.get(_entry_key(0))
         milliseconds: Any = client.pttl(_entry_key(0))
         with client.pipeline(transaction=False) as pipeline:
@@ -56,13 +56,13 @@ def _page_and_region(number: int) -> tuple[int, str]:
     return page + 1, f"{chr(65 + first)}{chr(65 + second)}"
 
 
-def keepers(url: str, numbers: Sequence[int]) -> dict[int, str]:
+def create_users_with_favorites(url: str, numbers: Sequence[int]) -> dict[int, str]:
     """Create a user for each number of favorites; return their tokens."""
     movies = [record(FIRST_MOVIE + number) for number in range(max(numbers))]
-    tokens = {number: f"keeps-{number}" for number in numbers}
+    tokens = {number: f"token-of-{number}" for number in numbers}
     with closing(Database(url, connections=1)) as database:
         for number, token in tokens.items():
-            user = User(FIRST_USER + number, f"keeper of {number}", Role.USER)
+            user = User(FIRST_USER + number, f"user with {number} favorites", Role.USER)
             SqlAccounts(database).grant_token(user, digest(token), utc_now())
     with psycopg.connect(dsn(url)) as connection:
         add_movies(connection, movies)
