@@ -30,9 +30,9 @@ from butaca.core.ports import PopularQuery
 from butaca.sandbox import Sandbox
 from tests.builders import NOON, make_record, make_translation
 from tests.faults.pods import HOST, Environment, Pod, request
-from tests.own_postgresql import own_postgresql
-from tests.own_valkey import own_valkey
+from tests.postgresql_server import postgresql_server
 from tests.processes import start_process
+from tests.valkey_server import valkey_server
 
 USER_IDS, FIRST_MOVIE, MOVIES, FAVORITES_PER_USER = range(2001, 3001), 1_000_000, 400, 100
 """A thousand users have 100 favorites each, out of 400 movies."""
@@ -49,10 +49,10 @@ Call = tuple[str, str, object]
 
 def measure(data: str | None) -> None:
     """Measure with the sandbox's movies or with recorded responses, and print the table."""
-    valkey: Any = own_valkey()
+    valkey: Any = valkey_server()
     with (
         tempfile.TemporaryDirectory() as folder,
-        own_postgresql() as postgres,
+        postgresql_server() as postgres,
         valkey,
         Sandbox(data) as tmdb,
         redis.Redis(port=valkey.port) as store,

@@ -30,9 +30,9 @@ from butaca.core.models import MovieRecord, Stars, User
 from butaca.sandbox import Sandbox
 from tests.builders import ADMIN, ADMIN_TOKEN, CONSUMER, CONSUMER_TOKEN, NOON
 from tests.faults.pods import HOST, Environment
-from tests.own_postgresql import own_postgresql
-from tests.own_valkey import own_valkey
+from tests.postgresql_server import postgresql_server
 from tests.processes import start_process
+from tests.valkey_server import valkey_server
 
 MOVIES = int(os.environ.get("BENCH_MOVIES", "20000"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "200"))
@@ -91,7 +91,7 @@ CASES = (
 
 def main() -> None:
     """Fill the database, measure, and print the table."""
-    with own_postgresql() as postgres:
+    with postgresql_server() as postgres:
         _fill(postgres.url)
         with closing(Database(postgres.url)) as database:
             statements = {each.name: _statements(database, each) for each in CASES}
@@ -168,7 +168,7 @@ def _run(connection: psycopg.Connection[Any], statements: list[tuple[str, Any]])
 
 @contextmanager
 def _pod(url: str) -> Iterator[Callable[[Case], None]]:
-    valkey: Any = own_valkey()
+    valkey: Any = valkey_server()
     with tempfile.TemporaryDirectory() as folder, valkey, Sandbox() as tmdb:
         env = Environment(Path(folder), tmdb, f"redis://{HOST}:{valkey.port}/0", url, start_process)
         with env, closing(RawClient(HOST, env.pod().port)) as client:

@@ -33,7 +33,7 @@ from butaca.sandbox import Sandbox
 from butaca.server import free_port
 from tests.builders import CONSUMER_TOKEN
 from tests.faults.pods import HOST, SETTINGS, wait_until
-from tests.own_valkey import own_valkey
+from tests.valkey_server import valkey_server
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "7"))
 SECONDS = float(os.environ.get("BENCH_SECONDS", "1.0"))
@@ -163,7 +163,7 @@ def _environment(folder: Path) -> Iterator[dict[str, str]]:
     (folder / "target.py").write_text(
         "from butaca.app import create_from_environment\napp = create_from_environment()\n"
     )
-    valkey = own_valkey()
+    valkey = valkey_server()
     with valkey, Sandbox() as tmdb:
         places = {"DATABASE_URL": url, "REDIS_URL": f"redis://{HOST}:{valkey.port}/0"}
         butaca = {"TMDB_BASE_URL": tmdb.url, "CACHE_TTL_SECONDS": "80000", "THREADS": str(THREADS)}

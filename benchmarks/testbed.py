@@ -12,8 +12,8 @@ from typing import Any
 from benchmarks.processes import HOST, Server, new_port, run_server
 from butaca.sandbox import Fault, Sandbox
 from tests.builders import CONSUMER_TOKEN
-from tests.own_postgresql import own_postgresql
-from tests.own_valkey import own_valkey
+from tests.postgresql_server import postgresql_server
+from tests.valkey_server import valkey_server
 
 UPSTREAM_SECONDS = 0.05
 THREADS = 8
@@ -82,11 +82,11 @@ class Testbed:
 @contextmanager
 def start_testbed() -> Iterator[Testbed]:
     """Start all dependencies, and stop them afterwards."""
-    valkey: Any = own_valkey()
+    valkey: Any = valkey_server()
     with (
         tempfile.TemporaryDirectory() as folder,
         valkey,
-        own_postgresql() as postgres,
+        postgresql_server() as postgres,
         Sandbox() as tmdb,
     ):
         tmdb.inject(Fault("delay", seconds=UPSTREAM_SECONDS))

@@ -22,9 +22,9 @@ from butaca.web import Services, WebOptions, create_web
 from tests.builders import ADMIN_TOKEN, CONSUMER_TOKEN
 from tests.contract_client import ContractClient
 from tests.fakes import FakeAccounts, FakeCatalogue, FakeClock, FakeLibrary, FakeRateLimiter
-from tests.own_postgresql import running_postgresql, truncate_tables
-from tests.own_valkey import own_valkey
+from tests.postgresql_server import running_postgresql, truncate_tables
 from tests.suite_lock import Alone, SuiteLock
+from tests.valkey_server import valkey_server
 
 # The time of an example depends on the machine rather than on the code.
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -60,7 +60,7 @@ def redis_url() -> Iterator[str]:
     if url := os.environ.get("TEST_REDIS_URL"):
         yield url
         return
-    with own_valkey() as server:
+    with valkey_server() as server:
         yield f"redis://127.0.0.1:{server.port}/0"
 
 
@@ -143,7 +143,7 @@ class World:
     accounts: FakeAccounts = field(default_factory=FakeAccounts)
     limiter: FakeRateLimiter = field(default_factory=FakeRateLimiter)
     clock: FakeClock = field(default_factory=FakeClock)
-    database_is_away: bool = False
+    database_is_down: bool = False
 
     def services(self) -> Services:
         accounts = Accounts(self.accounts, self.clock.now)
@@ -164,7 +164,7 @@ class World:
         return client
 
     def _check_database(self) -> None:
-        if self.database_is_away:
+        if self.database_is_down:
             raise LibraryUnavailable
 
 

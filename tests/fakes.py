@@ -47,9 +47,9 @@ class FakeClock:
         return self.seconds
 
     def sleep(self, seconds: float) -> None:
-        self.move(seconds)
+        self.advance(seconds)
 
-    def move(self, seconds: float) -> None:
+    def advance(self, seconds: float) -> None:
         self.seconds += seconds
         self.moment += timedelta(seconds=seconds)
 
@@ -466,33 +466,33 @@ class FakeCache:
     clock: FakeClock = field(default_factory=FakeClock)
     entries: dict[str, tuple[bytes, float]] = field(default_factory=dict)
     leased: set[str] = field(default_factory=set)
-    is_away: bool = False
+    is_down: bool = False
 
     def get(self, key: str) -> CacheEntry[bytes] | None:
-        if self.is_away or key not in self.entries:
+        if self.is_down or key not in self.entries:
             return None
         body, put_at = self.entries[key]
         return CacheEntry(body, self.clock.seconds - put_at)
 
     def put(self, key: str, body: bytes, lease: Lease | None = None) -> bool:
-        if self.is_away:
+        if self.is_down:
             return False
         self.entries[key] = (body, self.clock.seconds)
         if lease:
-            self._give_back(lease)
+            self._release(lease)
         return True
 
     @contextmanager
     def lease(self, key: str, seconds: float) -> Iterator[Lease]:
-        leads = self.is_away or key not in self.leased
+        leads = self.is_down or key not in self.leased
         self.leased |= {key} if leads else set()
         lease = Lease(leads, self.get(key), token=key if leads else None)
         try:
             yield lease
         finally:
-            self._give_back(lease)
+            self._release(lease)
 
-    def _give_back(self, lease: Lease) -> None:
+    def _release(self, lease: Lease) -> None:
         self.leased -= {lease.token}
         lease.token = None
 
@@ -504,37 +504,37 @@ class FakeHealth:
     clock: FakeClock = field(default_factory=FakeClock)
     cooldown: float = 5.0
     probe: float = 6.0
-    rests_until: float = 0.0
-    refused_until: float = 0.0
-    is_ailing: bool = False
-    nonsense: dict[str, float] = field(default_factory=dict)
+    cooldown_until: float = 0.0
+    rejected_until: float = 0.0
+    is_unhealthy: bool = False
+    invalid_until: dict[str, float] = field(default_factory=dict)
     lock: Lock = field(default_factory=Lock, repr=False)
 
     def cooldown_left(self, key: str) -> float:
-        until = max(self.rests_until, self.refused_until, self.nonsense.get(key, 0.0))
+        until = max(self.cooldown_until, self.rejected_until, self.invalid_until.get(key, 0.0))
         return max(until - self.clock.seconds, 0.0)
 
     def claim_call(self, *, upstream_healthy: bool = False) -> float:
         with self.lock:
-            left = max(max(self.rests_until, self.refused_until) - self.clock.seconds, 0.0)
-            if self.is_ailing and not left and not upstream_healthy:
-                self.rests_until = self.clock.seconds + self.probe
+            left = max(max(self.cooldown_until, self.rejected_until) - self.clock.seconds, 0.0)
+            if self.is_unhealthy and not left and not upstream_healthy:
+                self.cooldown_until = self.clock.seconds + self.probe
             return left
 
     def record_failure(self) -> None:
-        self.is_ailing = True
-        self.rests_until = self.clock.seconds + self.cooldown
+        self.is_unhealthy = True
+        self.cooldown_until = self.clock.seconds + self.cooldown
 
     def record_rejected_api_key(self) -> None:
-        self.is_ailing = True
-        self.refused_until = self.clock.seconds + self.cooldown
+        self.is_unhealthy = True
+        self.rejected_until = self.clock.seconds + self.cooldown
 
     def record_success(self) -> None:
-        self.is_ailing = False
-        self.rests_until = self.refused_until = 0.0
+        self.is_unhealthy = False
+        self.cooldown_until = self.rejected_until = 0.0
 
     def record_invalid_response(self, key: str) -> None:
-        self.nonsense[key] = self.clock.seconds + self.cooldown
+        self.invalid_until[key] = self.clock.seconds + self.cooldown
         self.record_success()
 
 

@@ -30,7 +30,7 @@ def test_demo_users_are_enabled_by_their_setting(
 ) -> None:
     app.prepare(settings_for(database, demo_users=True))
     assert SqlAccounts(database).find_user(1) is not None
-    assert ("butaca", 30, "demo_users.are_let_in") in caplog.record_tuples
+    assert ("butaca", 30, "demo_users.enabled") in caplog.record_tuples
 
 
 def test_demo_users_do_not_exist_by_default(database: Database) -> None:
@@ -46,7 +46,7 @@ def test_demo_users_of_an_earlier_run_are_disabled(
     token = SqlAccounts(database).find_bearer(digest(CONSUMER_TOKEN))
     assert token is not None
     assert token.revoked_at is not None
-    assert ("butaca", 30, "demo_users.are_shut_out") in caplog.record_tuples
+    assert ("butaca", 30, "demo_users.disabled") in caplog.record_tuples
 
 
 def test_demo_users_do_not_take_the_id_of_another_user(database: Database) -> None:
@@ -93,9 +93,9 @@ def test_metrics_of_all_components_are_exposed(sqlite: Database) -> None:
     text = butaca.test_client().get("/metrics").text
     for name in (
         "butaca_request_duration_seconds",
-        "butaca_catalogue_answers",
+        "butaca_catalogue_responses",
         "butaca_cache_lookups",
-        "butaca_flights",
+        "butaca_single_flight_requests",
         "butaca_tmdb_call_duration_seconds",
         "butaca_tmdb_retries",
         "butaca_tmdb_cooldowns",

@@ -32,8 +32,8 @@ from tests.builders import make_record, make_translation
 from tests.deploy.butaca_facts import settings_from
 from tests.deploy.test_guide import SECRET
 from tests.faults.pods import Environment, Pod, new_path, wait_until
-from tests.own_postgresql import running_postgresql, truncate_tables
-from tests.own_valkey import own_valkey
+from tests.postgresql_server import running_postgresql, truncate_tables
+from tests.valkey_server import valkey_server
 
 ROOT = Path(__file__).parents[1]
 GUIDE = (ROOT / "docs" / "operations.md").read_text()
@@ -361,7 +361,7 @@ def test_token_rotation_causes_no_rejected_request(library: Database, env: Envir
     assert set(caller.statuses) == {200}
 
 
-WENT_AWAY = "database.went_away"
+WENT_AWAY = "database.unavailable"
 LONG_TIMES = {"CACHE_TTL_SECONDS": "30", "TMDB_COOLDOWN_SECONDS": "30"}
 
 
@@ -383,7 +383,7 @@ def test_rejected_tmdb_key_starts_a_cooldown_only_in_its_pod(env: Environment) -
     assert bad.get(new_path()).status == 503
     assert good.get(new_path()).status == 200
     assert [pod.get(cached).status for pod in (good, bad)] == [200, 200]
-    assert [line["failure"] for line in bad.errors()] == ["CatalogueRefusedUs"]
+    assert [line["failure"] for line in bad.errors()] == ["CatalogueAccessDenied"]
 
 
 @pytest.mark.parametrize(("key", "is_valid"), [("sandbox-token", True), ("bad-key", False)])
@@ -434,7 +434,7 @@ def test_changed_database_password_takes_effect_on_reconnect(
 
 def test_redis_accepts_both_passwords_during_a_rotation(env: Environment) -> None:
     add, drop = commands("Redis' password").split("\n\n")
-    valkey: Any = own_valkey()
+    valkey: Any = valkey_server()
     with valkey, redis.Redis(port=valkey.port) as store:
         store.config_set("requirepass", "OLD")
         store.execute_command("AUTH", "OLD")

@@ -72,7 +72,7 @@ def serving(postgresql: Database, redis_url: str, **changes: str) -> Iterator[Se
             **changes,
         }
         with running("serve", environment=environment) as process:
-            wait_for_line(process, "server.listens")
+            wait_for_line(process, "server.listening")
             yield Served(f"http://127.0.0.1:{port}", tmdb, process)
 
 
@@ -174,10 +174,10 @@ def test_interrupted_export_is_marked_incomplete(served: Served, postgresql: Dat
         connection.execute(movies.update().where(movies.c.id == 2500).values(details="{"))
     response = served.get("/me/export")
     assert response.status_code == 200
-    assert response.text.endswith('"This export broke off. It is not whole.')
+    assert response.text.endswith('"This export was interrupted and is incomplete.')
     _, stderr = stop(served.process)
     errors = [line for line in log_lines(stderr) if line["level"] == "error"]
-    assert [line["event"] for line in errors] == ["export.broke_off"]
+    assert [line["event"] for line in errors] == ["export.aborted"]
     assert errors[0]["request_id"] == response.headers["X-Request-Id"]
 
 
@@ -247,9 +247,9 @@ def test_every_request_is_logged_as_one_line_on_stdout(served: Served) -> None:
     response = served.get("/movies/550")
     stdout, _ = stop(served.process)
     call, line = log_lines(stdout)
-    assert (call["event"], call["call"]) == ("tmdb.call_answered", "details:550:en-US")
+    assert (call["event"], call["call"]) == ("tmdb.call_succeeded", "details:550:en-US")
     assert call["request_id"] == line["request_id"]
-    assert line["event"] == "request.answered"
+    assert line["event"] == "request.completed"
     assert line["route"] == "/api/v1/movies/<movie_id>"
     assert line["status"] == 200
     assert line["user_id"] == 2

@@ -98,9 +98,9 @@ def prepare(settings: Settings) -> None:
 def _set_demo_users(accounts: Accounts, enabled: bool) -> None:
     if not enabled:
         if accounts.disable_demo_users():
-            log.warning("demo_users.are_shut_out")
+            log.warning("demo_users.disabled")
     elif accounts.enable_demo_users():
-        log.warning("demo_users.are_let_in")
+        log.warning("demo_users.enabled")
     else:
         raise OperatorError("DEMO_USERS: their IDs, 1 and 2, or their names belong to other users")
 

@@ -153,7 +153,7 @@ class _Server(MPServer):
     def _report_listening(self) -> None:
         while not _accepts_connections(self.bind_addr, self.bind_port):
             time.sleep(POLL_SECONDS)
-        log.info("server.listens", extra={"host": self.bind_addr, "port": self.bind_port})
+        log.info("server.listening", extra={"host": self.bind_addr, "port": self.bind_port})
         self.on_listening()
 
 

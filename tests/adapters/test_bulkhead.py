@@ -171,7 +171,7 @@ def test_callers_queue_while_the_oldest_call_is_not_slow(
 ) -> None:
     bulkhead = make_bulkhead(1, clock)
     slot = acquire(bulkhead)
-    clock.move(SLOW_AFTER - 1)
+    clock.advance(SLOW_AFTER - 1)
     queued = queue(bulkhead)
     slot.close()
 
@@ -186,7 +186,7 @@ def test_callers_stay_in_the_queue_while_slots_turn_over(
     for _ in range(3):
         queued.append(queue(bulkhead))
     for next_slot in queued:
-        clock.move(SLOW_AFTER - 1)
+        clock.advance(SLOW_AFTER - 1)
         slot.close()
         slot = next_slot.result(TIMEOUT)
 
@@ -198,7 +198,7 @@ def test_callers_do_not_queue_when_the_oldest_call_is_slow(
 ) -> None:
     bulkhead = make_bulkhead(2, clock)
     acquire(bulkhead)
-    clock.move(SLOW_AFTER)
+    clock.advance(SLOW_AFTER)
     acquire(bulkhead)
 
     with pytest.raises(CatalogueBusy):
@@ -210,7 +210,7 @@ def test_callers_queue_again_after_the_slow_call_ends(
 ) -> None:
     bulkhead = make_bulkhead(2, clock)
     oldest = acquire(bulkhead)
-    clock.move(SLOW_AFTER)
+    clock.advance(SLOW_AFTER)
     newer = acquire(bulkhead)
     oldest.close()
     acquire(bulkhead)
@@ -225,7 +225,7 @@ def test_free_slot_is_granted_even_if_the_oldest_call_is_slow(
 ) -> None:
     bulkhead = make_bulkhead(2, clock)
     acquire(bulkhead)
-    clock.move(1000 * SLOW_AFTER)
+    clock.advance(1000 * SLOW_AFTER)
 
     acquire(bulkhead, may_queue=True)
 
@@ -295,7 +295,7 @@ def test_occupancy_reports_waits_and_their_duration(
     bulkhead = make_bulkhead(1, clock)
     first = acquire(bulkhead)
     second = queue(bulkhead)
-    clock.move(0.25)
+    clock.advance(0.25)
     first.close()
     second.result(timeout=10)
 

@@ -84,7 +84,7 @@ def test_lookups_run_in_parallel_up_to_the_number_of_threads(harness: Harness) -
     harness.store.grant_token(ADMIN, tokens[1], NOON)
     for token in tokens:
         accounts.find_bearer(token)
-    harness.clock.move(FRESH_FOR)
+    harness.clock.advance(FRESH_FOR)
     harness.store.on_lookup = partial(Barrier(2).wait, TIMEOUT)
     with ThreadPoolExecutor(2) as pool:
         found = list(pool.map(accounts.find_bearer, tokens))
@@ -93,7 +93,7 @@ def test_lookups_run_in_parallel_up_to_the_number_of_threads(harness: Harness) -
 
 def test_lookup_runs_in_the_context_of_its_request(harness: Harness) -> None:
     harness.accounts.find_bearer(TOKEN)
-    harness.clock.move(FRESH_FOR)
+    harness.clock.advance(FRESH_FOR)
     request_id: ContextVar[str] = ContextVar("request_id", default="")
     seen: list[str] = []
     harness.store.on_lookup = lambda: seen.append(request_id.get())
@@ -111,23 +111,23 @@ def test_fresh_token_is_not_looked_up_again(harness: Harness) -> None:
 def test_revocation_is_visible_within_five_seconds(harness: Harness) -> None:
     harness.accounts.find_bearer(TOKEN)
     harness.store.revoke(TOKEN, NOON)
-    harness.clock.move(FRESH_FOR)
+    harness.clock.advance(FRESH_FOR)
     assert FRESH_FOR < 5
     assert harness.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN, revoked_at=NOON)
 
 
 def test_result_of_a_slow_lookup_is_as_old_as_its_start(harness: Harness) -> None:
-    harness.store.on_lookup = lambda: harness.clock.move(3)
+    harness.store.on_lookup = lambda: harness.clock.advance(3)
     harness.accounts.find_bearer(TOKEN)
     harness.store.revoke(TOKEN, NOON)
-    harness.clock.move(FRESH_FOR - 3)
+    harness.clock.advance(FRESH_FOR - 3)
     assert harness.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN, revoked_at=NOON)
 
 
 def test_slow_lookup_does_not_overwrite_a_newer_revocation(harness: Harness) -> None:
     def another_thread_is_faster() -> None:
         harness.store.on_lookup = bool
-        harness.clock.move(1)
+        harness.clock.advance(1)
         harness.store.revoke(TOKEN, NOON)
         harness.accounts.find_bearer(TOKEN)
 
@@ -139,7 +139,7 @@ def test_slow_lookup_does_not_overwrite_a_newer_revocation(harness: Harness) -> 
 def test_deleted_token_is_evicted(harness: Harness) -> None:
     harness.accounts.find_bearer(TOKEN)
     harness.store.bearers.clear()
-    harness.clock.move(FRESH_FOR)
+    harness.clock.advance(FRESH_FOR)
     assert harness.accounts.find_bearer(TOKEN) is None
     harness.store.is_down = True
     with pytest.raises(LibraryUnavailable):
@@ -154,14 +154,14 @@ def test_unknown_token_is_looked_up_every_time(harness: Harness) -> None:
 
 def test_cached_token_is_valid_while_the_database_is_down(harness: Harness) -> None:
     harness.accounts.find_bearer(TOKEN)
-    harness.clock.move(60)
+    harness.clock.advance(60)
     harness.store.is_down = True
     assert harness.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN)
 
 
 def test_failed_lookup_stops_lookups_of_cached_tokens(harness: Harness) -> None:
     harness.accounts.find_bearer(TOKEN)
-    harness.clock.move(5)
+    harness.clock.advance(5)
     harness.store.is_down = True
     for _ in range(3):
         assert harness.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN)
@@ -170,19 +170,19 @@ def test_failed_lookup_stops_lookups_of_cached_tokens(harness: Harness) -> None:
 
 def test_revocation_is_visible_after_the_database_recovers(harness: Harness) -> None:
     harness.accounts.find_bearer(TOKEN)
-    harness.clock.move(5)
+    harness.clock.advance(5)
     harness.store.is_down = True
     harness.accounts.find_bearer(TOKEN)
     harness.store.is_down = False
     harness.store.revoke(TOKEN, NOON)
-    harness.clock.move(COOLDOWN)
+    harness.clock.advance(COOLDOWN)
     assert harness.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN, revoked_at=NOON)
 
 
 def test_cached_token_does_not_wait_for_a_hung_database(harness: Harness) -> None:
     accounts = harness.make_accounts(0.01)
     accounts.find_bearer(TOKEN)
-    harness.clock.move(5)
+    harness.clock.advance(5)
     harness.store.responding.clear()
     for _ in range(3):
         assert accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN)
@@ -191,18 +191,18 @@ def test_cached_token_does_not_wait_for_a_hung_database(harness: Harness) -> Non
 def test_hung_lookup_blocks_further_lookups(harness: Harness) -> None:
     accounts = harness.make_accounts(0.01)
     accounts.find_bearer(TOKEN)
-    harness.clock.move(5)
+    harness.clock.advance(5)
     harness.store.responding.clear()
     for _ in range(3):
         accounts.find_bearer(TOKEN)
-        harness.clock.move(COOLDOWN)
+        harness.clock.advance(COOLDOWN)
     assert harness.store.lookups <= 2
 
 
 def test_revoked_token_stays_revoked_while_the_database_is_down(harness: Harness) -> None:
     harness.store.revoke(TOKEN, NOON)
     harness.accounts.find_bearer(TOKEN)
-    harness.clock.move(60)
+    harness.clock.advance(60)
     harness.store.is_down = True
     assert harness.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN, revoked_at=NOON)
 
@@ -219,9 +219,9 @@ def test_cached_token_expires_on_time(harness: Harness, seconds: float, is_down:
     harness.store.add_token(CONSUMER, digest("short-lived"), NOON, end)
     accounts.identify("short-lived")
     harness.store.is_down = is_down
-    harness.clock.move(seconds - 0.1)
+    harness.clock.advance(seconds - 0.1)
     assert accounts.identify("short-lived") == CONSUMER
-    harness.clock.move(0.1)
+    harness.clock.advance(0.1)
     assert harness.clock.moment == end
     with pytest.raises(TokenRejected):
         accounts.identify("short-lived")
@@ -229,7 +229,7 @@ def test_cached_token_expires_on_time(harness: Harness, seconds: float, is_down:
 
 def test_cache_entry_expires_after_the_retention(harness: Harness) -> None:
     harness.accounts.find_bearer(TOKEN)
-    harness.clock.move(RETENTION)
+    harness.clock.advance(RETENTION)
     harness.store.is_down = True
     with pytest.raises(LibraryUnavailable):
         harness.accounts.find_bearer(TOKEN)

@@ -27,7 +27,7 @@ def test_all_calls_are_allowed_while_the_service_is_up(breaker: CircuitBreaker) 
 
 def test_no_calls_are_allowed_after_a_failure(breaker: CircuitBreaker, clock: FakeClock) -> None:
     breaker.record_failure()
-    clock.move(COOLDOWN - 0.01)
+    clock.advance(COOLDOWN - 0.01)
     assert not breaker.allows_call()
 
 
@@ -35,7 +35,7 @@ def test_one_of_many_threads_may_probe_after_the_cooldown(
     breaker: CircuitBreaker, clock: FakeClock
 ) -> None:
     breaker.record_failure()
-    clock.move(COOLDOWN)
+    clock.advance(COOLDOWN)
     with ThreadPoolExecutor(8) as threads:
         assert sum(threads.map(lambda _: breaker.allows_call(), range(100))) == 1
 
@@ -44,17 +44,17 @@ def test_no_other_calls_are_allowed_during_the_probe(
     breaker: CircuitBreaker, clock: FakeClock
 ) -> None:
     breaker.record_failure()
-    clock.move(COOLDOWN)
+    clock.advance(COOLDOWN)
     breaker.allows_call()
-    clock.move(PROBE_TIMEOUT - 0.01)
+    clock.advance(PROBE_TIMEOUT - 0.01)
     assert not breaker.allows_call()
 
 
 def test_probe_without_a_result_times_out(breaker: CircuitBreaker, clock: FakeClock) -> None:
     breaker.record_failure()
-    clock.move(COOLDOWN)
+    clock.advance(COOLDOWN)
     breaker.allows_call()
-    clock.move(PROBE_TIMEOUT)
+    clock.advance(PROBE_TIMEOUT)
     assert breaker.allows_call()
 
 
@@ -66,18 +66,18 @@ def test_all_calls_are_allowed_after_a_success(breaker: CircuitBreaker) -> None:
 
 def test_failed_probe_starts_another_cooldown(breaker: CircuitBreaker, clock: FakeClock) -> None:
     breaker.record_failure()
-    clock.move(COOLDOWN)
+    clock.advance(COOLDOWN)
     breaker.allows_call()
     breaker.record_failure()
-    clock.move(COOLDOWN - 0.01)
+    clock.advance(COOLDOWN - 0.01)
     assert not breaker.allows_call()
-    clock.move(0.01)
+    clock.advance(0.01)
     assert breaker.allows_call()
 
 
 def test_cooldown_starts_at_the_last_failure(breaker: CircuitBreaker, clock: FakeClock) -> None:
     breaker.record_failure()
-    clock.move(COOLDOWN)
+    clock.advance(COOLDOWN)
     breaker.record_failure()
     assert not breaker.allows_call()
 

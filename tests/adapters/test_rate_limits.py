@@ -161,7 +161,7 @@ def test_quotas_of_many_pods_nearly_use_up_the_limit(link: RedisLink) -> None:
 def test_unused_quota_expires_with_its_window(link: RedisLink, clock: FakeClock) -> None:
     limits = make_limits(link, "600/minute", clock=clock.monotonic)
     limits.seconds_to_wait("user:1", "read")
-    clock.move(60.0)
+    clock.advance(60.0)
     limits.seconds_to_wait("user:1", "read")
     assert reserved_calls(link) == 24
 
@@ -174,7 +174,7 @@ def test_rejected_caller_skips_redis_until_the_window_ends(
     assert shared.seconds_to_wait("user:1", "read") > 0
     client.flushdb()
     assert shared.seconds_to_wait("user:1", "read") > 0
-    clock.move(60.0)
+    clock.advance(60.0)
     assert shared.seconds_to_wait("user:1", "read") == 0
 
 
@@ -251,7 +251,7 @@ def test_counts_in_redis_apply_again_after_it_recovers(
     use_up(shared)
     take_down(link)
     assert shared.seconds_to_wait("user:1", "read") == 0
-    clock.move(REDIS_COOLDOWN)
+    clock.advance(REDIS_COOLDOWN)
 
     assert shared.seconds_to_wait("user:1", "read") > 0
 

@@ -16,7 +16,7 @@ from redis.exceptions import ResponseError
 
 from butaca.adapters.redis import RedisLink
 from tests.fakes import FakeClock
-from tests.own_valkey import own_valkey
+from tests.valkey_server import valkey_server
 
 REDIS_COOLDOWN = 3.0
 Connect = Callable[..., RedisLink]
@@ -107,7 +107,7 @@ def test_bug_in_the_call_is_not_hidden(link: RedisLink) -> None:
 def test_no_call_is_made_during_the_cooldown(link: RedisLink, clock: FakeClock) -> None:
     link.attempt(FakeCall(RedisConnectionError()), fallback="fallback")
     call = FakeCall()
-    clock.move(REDIS_COOLDOWN - 0.01)
+    clock.advance(REDIS_COOLDOWN - 0.01)
 
     assert link.attempt(call, fallback="fallback") == "fallback"
     assert call.count == 0
@@ -115,7 +115,7 @@ def test_no_call_is_made_during_the_cooldown(link: RedisLink, clock: FakeClock) 
 
 def test_calls_resume_after_the_cooldown(link: RedisLink, clock: FakeClock) -> None:
     link.attempt(FakeCall(RedisConnectionError()), fallback="fallback")
-    clock.move(REDIS_COOLDOWN)
+    clock.advance(REDIS_COOLDOWN)
 
     assert link.attempt(FakeCall(), fallback="fallback") == "result"
     assert link.attempt(FakeCall(), fallback="fallback") == "result"
@@ -126,7 +126,7 @@ def test_every_failure_starts_a_cooldown(link: RedisLink, clock: FakeClock) -> N
     for _ in range(3):
         link.attempt(call, fallback="fallback")
         link.attempt(call, fallback="fallback")
-        clock.move(REDIS_COOLDOWN)
+        clock.advance(REDIS_COOLDOWN)
 
     assert call.count == 3
 
@@ -134,14 +134,14 @@ def test_every_failure_starts_a_cooldown(link: RedisLink, clock: FakeClock) -> N
 def test_cooldown_starts_when_the_call_has_failed(link: RedisLink, clock: FakeClock) -> None:
     call = FakeCall(RedisConnectionError())
     link.attempt(call, fallback=None)
-    clock.move(REDIS_COOLDOWN)
+    clock.advance(REDIS_COOLDOWN)
 
     def fail_late() -> None:
-        clock.move(2)
+        clock.advance(2)
         raise RedisConnectionError
 
     link.attempt(fail_late, fallback=None)
-    clock.move(REDIS_COOLDOWN - 0.01)
+    clock.advance(REDIS_COOLDOWN - 0.01)
     link.attempt(call, fallback=None)
 
     assert call.count == 1
@@ -149,7 +149,7 @@ def test_cooldown_starts_when_the_call_has_failed(link: RedisLink, clock: FakeCl
 
 def test_one_thread_probes_after_the_cooldown(link: RedisLink, clock: FakeClock) -> None:
     link.attempt(FakeCall(RedisConnectionError()), fallback="fallback")
-    clock.move(REDIS_COOLDOWN)
+    clock.advance(REDIS_COOLDOWN)
     call, others_are_done = FakeCall(), Event()
 
     def slow_call() -> str:
@@ -174,10 +174,10 @@ def test_outage_is_logged_once(
 ) -> None:
     for _ in range(3):
         link.attempt(FakeCall(RedisConnectionError("redis://:secret@host")), fallback=None)
-        clock.move(REDIS_COOLDOWN)
+        clock.advance(REDIS_COOLDOWN)
 
     (line,) = caplog.records
-    assert (line.levelno, line.msg) == (logging.ERROR, "redis.went_away")
+    assert (line.levelno, line.msg) == (logging.ERROR, "redis.unavailable")
     assert vars(line)["reason"] == "ConnectionError"
     assert "secret" not in str(vars(line))
 
@@ -186,11 +186,11 @@ def test_recovery_is_logged_once(
     link: RedisLink, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     link.attempt(FakeCall(RedisConnectionError()), fallback=None)
-    clock.move(REDIS_COOLDOWN)
+    clock.advance(REDIS_COOLDOWN)
     for _ in range(3):
         link.attempt(FakeCall(), fallback="fallback")
 
-    assert events(caplog) == ["redis.went_away", "redis.came_back"]
+    assert events(caplog) == ["redis.unavailable", "redis.recovered"]
 
 
 def test_available_redis_logs_nothing(link: RedisLink, caplog: pytest.LogCaptureFixture) -> None:
@@ -240,13 +240,13 @@ def suspended(server: Any) -> Iterator[None]:
 
 
 def test_replies_match_their_commands_after_a_hang(connect: Connect, clock: FakeClock) -> None:
-    with own_valkey() as server:
+    with valkey_server() as server:
         link = connect(f"redis://127.0.0.1:{server.port}/0", timeout=0.2)
         client: Any = link.client
         client.set("one", "1")
         with suspended(server):
             assert link.attempt(lambda: client.get("one"), fallback=None) is None
-        clock.move(REDIS_COOLDOWN)
+        clock.advance(REDIS_COOLDOWN)
 
         assert link.attempt(lambda: client.echo("two"), fallback=None) == b"two"
 
@@ -254,12 +254,12 @@ def test_replies_match_their_commands_after_a_hang(connect: Connect, clock: Fake
 def test_restarted_server_is_used_again(
     connect: Connect, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with own_valkey() as server:
+    with valkey_server() as server:
         link = connect(f"redis://127.0.0.1:{server.port}/0")
         assert link.attempt(link.client.ping, fallback=False)
     assert not link.attempt(link.client.ping, fallback=False)
-    clock.move(REDIS_COOLDOWN)
+    clock.advance(REDIS_COOLDOWN)
     with server:
         assert link.attempt(link.client.ping, fallback=False)
 
-    assert events(caplog) == ["redis.went_away", "redis.came_back"]
+    assert events(caplog) == ["redis.unavailable", "redis.recovered"]

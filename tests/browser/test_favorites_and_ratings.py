@@ -173,7 +173,7 @@ def test_export_saves_a_file(visitor: Visitor) -> None:
     ("name", "content_type", "body"),
     [
         ("JSON", "application/json", '{"movies":['),
-        ("CSV", "text/csv", 'tmdbID,Title\r\n"This export broke off.'),
+        ("CSV", "text/csv", 'tmdbID,Title\r\n"This export was interrupted'),
     ],
     ids=["json", "csv"],
 )

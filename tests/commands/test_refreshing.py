@@ -16,7 +16,7 @@ import pytest
 from butaca.adapters.sql import Database, SqlAccounts, SqlLibrary, SqlMovies
 from butaca.adapters.sql.tables import movies
 from butaca.commands.refreshing import PROGRESS_INTERVAL, Report
-from butaca.core.errors import CatalogueAnsweredNonsense
+from butaca.core.errors import CatalogueResponseInvalid
 from butaca.core.models import StoredMovie
 from butaca.core.refresh import Outcome
 from butaca.sandbox import Fault, Sandbox
@@ -310,5 +310,5 @@ def test_report_prints_progress_lines(capsys: pytest.CaptureFixture[str]) -> Non
 def test_failure_without_a_status_is_printed_without_one(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    Report().failed(550, CatalogueAnsweredNonsense("No."))
+    Report().failed(550, CatalogueResponseInvalid("No."))
     assert capsys.readouterr().err == "Movie 550: No.\n"

@@ -25,7 +25,7 @@ class Subject:
 
 def fake_subject() -> Iterator[Subject]:
     cache = FakeCache()
-    yield Subject(cache, cache.clock.move)
+    yield Subject(cache, cache.clock.advance)
 
 
 def redis_subject(url: str) -> Iterator[Subject]:

@@ -44,7 +44,7 @@ class Subject:
 
 def fake_subject() -> Iterator[Subject]:
     clock = FakeClock()
-    yield Subject(FakeHealth(clock, COOLDOWN, PROBE), clock.move)
+    yield Subject(FakeHealth(clock, COOLDOWN, PROBE), clock.advance)
 
 
 def shared_subject(url: str) -> Iterator[Subject]:
@@ -52,7 +52,7 @@ def shared_subject(url: str) -> Iterator[Subject]:
     link = RedisLink(url, timeout=5.0, clock=clock.monotonic)
 
     def advance(seconds: float) -> None:
-        clock.move(seconds)
+        clock.advance(seconds)
         advance_redis(url, seconds)
 
     yield Subject(SharedHealth(link, COOLDOWN, PROBE, clock.monotonic), advance)
@@ -65,7 +65,7 @@ def local_subject() -> Iterator[Subject]:
         reserved.bind(("127.0.0.1", 0))
         url = f"redis://127.0.0.1:{reserved.getsockname()[1]}/0"
         link = RedisLink(url, timeout=5.0, clock=clock.monotonic)
-        yield Subject(SharedHealth(link, COOLDOWN, PROBE, clock.monotonic), clock.move)
+        yield Subject(SharedHealth(link, COOLDOWN, PROBE, clock.monotonic), clock.advance)
         link.client.close()
 
 

@@ -4,17 +4,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from butaca.core.errors import CatalogueFailed, CatalogueTimedOut, LibraryUnavailable, Refusal
+from butaca.core.errors import CatalogueFailed, CatalogueTimedOut, DomainError, LibraryUnavailable
 
 
-def subclass_tree(kind: type[Refusal]) -> Iterator[type[Refusal]]:
+def subclass_tree(kind: type[DomainError]) -> Iterator[type[DomainError]]:
     yield kind
     for each in kind.__subclasses__():
         yield from subclass_tree(each)
 
 
-@pytest.mark.parametrize("kind", [*subclass_tree(Refusal)])
-def test_message_of_an_error_is_one_sentence(kind: type[Refusal]) -> None:
+@pytest.mark.parametrize("kind", [*subclass_tree(DomainError)])
+def test_message_of_an_error_is_one_sentence(kind: type[DomainError]) -> None:
     message = str(kind())
     assert message[0].isupper()
     assert message.endswith(".")
@@ -27,9 +27,9 @@ def test_message_of_an_error_can_be_overridden() -> None:
 
 def test_catalogue_failure_has_the_status_and_retry_after_of_upstream() -> None:
     failure = CatalogueTimedOut(upstream_status=504, retry_after=30)
-    assert (failure.upstream_status, failure.retry_after, failure.tries) == (504, 30, 1)
+    assert (failure.upstream_status, failure.retry_after, failure.attempts) == (504, 30, 1)
 
 
 def test_catalogue_failure_has_defaults() -> None:
     failure = CatalogueFailed()
-    assert (failure.upstream_status, failure.retry_after, failure.tries) == (None, 5, 1)
+    assert (failure.upstream_status, failure.retry_after, failure.attempts) == (None, 5, 1)

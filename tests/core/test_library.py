@@ -60,7 +60,7 @@ def test_added_favorite_is_found(env: Environment) -> None:
 
 def test_adding_a_favorite_again_changes_nothing(env: Environment) -> None:
     first, _ = env.library.add_favorite(CONSUMER, 550)
-    env.clock.move(60)
+    env.clock.advance(60)
     second, is_new = env.library.add_favorite(CONSUMER, 550)
     assert not is_new
     assert second == first
@@ -105,7 +105,7 @@ class RacingCatalogue(FakeCatalogue):
         self.store.save_movie(fetched.value, self.clock.moment)
         self.store.add_favorite(CONSUMER.id, movie_id, self.clock.moment)
         self.store.rate(CONSUMER.id, movie_id, FOUR, self.clock.moment)
-        self.clock.move(1)
+        self.clock.advance(1)
         return fetched
 
 
@@ -246,7 +246,7 @@ def test_rating_a_movie_does_not_make_it_a_favorite(env: Environment) -> None:
 
 def test_rating_again_replaces_the_stars(env: Environment) -> None:
     first, _ = env.library.rate(CONSUMER, 550, FOUR)
-    env.clock.move(60)
+    env.clock.advance(60)
     second, is_new = env.library.rate(CONSUMER, 550, Stars.of(2))
     assert not is_new
     assert second == replace(first, stars=Stars.of(2), corrected_at=env.clock.moment)
@@ -268,7 +268,7 @@ def test_rating_an_unknown_movie_writes_nothing(env: Environment) -> None:
 
 def test_updating_a_rating_replaces_the_stars(env: Environment) -> None:
     first, _ = env.library.rate(CONSUMER, 550, FOUR)
-    env.clock.move(60)
+    env.clock.advance(60)
     updated = env.library.update_rating(CONSUMER, 550, Stars.of(0))
     assert updated == replace(first, stars=Stars.of(0), corrected_at=env.clock.moment)
 

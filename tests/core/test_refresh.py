@@ -8,9 +8,9 @@ import pytest
 
 from butaca.core.changes import ChangeReader
 from butaca.core.errors import (
-    CatalogueAnsweredNonsense,
+    CatalogueAccessDenied,
     CatalogueFailed,
-    CatalogueRefusedUs,
+    CatalogueResponseInvalid,
     CatalogueUnavailable,
     LibraryUnavailable,
 )
@@ -122,7 +122,7 @@ def test_recent_movie_is_not_due(env: Environment) -> None:
 def test_unchanged_movie_is_not_due_until_it_is_old_again(env: Environment) -> None:
     env.add_favorites(550)
     env.refresh()
-    env.clock.move((MONTH - DAY).total_seconds())
+    env.clock.advance((MONTH - DAY).total_seconds())
     assert env.refresh().due == 0
 
 
@@ -130,7 +130,7 @@ def test_lists_are_read_back_to_the_last_check_only(env: Environment) -> None:
     env.add_favorites(550)
     env.refresh()
     env.lists.calls.clear()
-    env.clock.move(MONTH.total_seconds())
+    env.clock.advance(MONTH.total_seconds())
     assert env.refresh().outcomes == [(UNCHANGED, 1)]
     oldest = min(first for first, _, _ in env.lists.calls)
     assert oldest > (env.clock.moment - MONTH - 15 * DAY).date()
@@ -174,7 +174,7 @@ def test_movie_that_may_exceed_180_days_before_the_next_run_is_fetched(
 def test_no_movie_exceeds_180_days_with_regular_refreshes(env: Environment, days: int) -> None:
     env.add_favorites(550, age=timedelta())
     for _ in range(1000 // days):
-        env.clock.move((days * DAY).total_seconds())
+        env.clock.advance((days * DAY).total_seconds())
         assert env.clock.moment - env.store.stored[550].fetched_at <= MAX_AGE
         env.refresh()
     assert 5 <= len(env.catalogue.calls) <= 10
@@ -207,7 +207,7 @@ def test_gone_movie_is_requested_again_after_30_days(
 ) -> None:
     env.add_favorites(550, age=MAX_AGE)
     env.store.mark_gone(550, env.clock.moment)
-    env.clock.move((days * DAY).total_seconds())
+    env.clock.advance((days * DAY).total_seconds())
     env.refresh(DAY)
     assert len(env.catalogue.calls) == requests
 
@@ -217,7 +217,7 @@ def test_gone_movie_keeps_its_first_gone_time(env: Environment) -> None:
     since = env.clock.moment
     env.store.mark_gone(550, since)
     env.catalogue.records.clear()
-    env.clock.move(GONE_RECHECK_INTERVAL.total_seconds())
+    env.clock.advance(GONE_RECHECK_INTERVAL.total_seconds())
     assert env.refresh().outcomes == [(GONE, 1)]
     assert env.store.stored[550].gone_at == since
     assert env.store.stored[550].checked_at == env.clock.moment
@@ -226,7 +226,7 @@ def test_gone_movie_keeps_its_first_gone_time(env: Environment) -> None:
 def test_movie_that_returns_is_no_longer_gone(env: Environment) -> None:
     env.add_favorites(550)
     env.store.mark_gone(550, env.clock.moment)
-    env.clock.move(GONE_RECHECK_INTERVAL.total_seconds())
+    env.clock.advance(GONE_RECHECK_INTERVAL.total_seconds())
     assert env.refresh().outcomes == [(REFRESHED, 1)]
     assert env.store.stored[550].gone_at is None
 
@@ -281,16 +281,16 @@ def fail_movies(env: Environment, *movie_ids: int, error: Callable[[], Exception
 
 def test_invalid_response_is_reported_and_skipped(env: Environment) -> None:
     env.add_favorites(550, 551)
-    fail_movies(env, 550, error=CatalogueAnsweredNonsense)
+    fail_movies(env, 550, error=CatalogueResponseInvalid)
     progress = env.refresh()
     assert progress.outcomes == [(FAILED, 1), (REFRESHED, 1)]
     ((movie_id, failure),) = progress.failures
-    assert (movie_id, type(failure)) == (550, CatalogueAnsweredNonsense)
+    assert (movie_id, type(failure)) == (550, CatalogueResponseInvalid)
 
 
 def test_failed_movie_stays_due(env: Environment) -> None:
     env.add_favorites(550)
-    fail_movies(env, 550, error=CatalogueAnsweredNonsense)
+    fail_movies(env, 550, error=CatalogueResponseInvalid)
     env.refresh()
     assert env.refresh().due == 1
 
@@ -312,8 +312,8 @@ def test_nonconsecutive_failures_do_not_stop_the_refresh(env: Environment) -> No
 
 def test_rejected_api_key_stops_the_refresh_immediately(env: Environment) -> None:
     env.add_favorites(550, 551)
-    fail_movies(env, 550, 551, error=CatalogueRefusedUs)
-    with pytest.raises(CatalogueRefusedUs):
+    fail_movies(env, 550, 551, error=CatalogueAccessDenied)
+    with pytest.raises(CatalogueAccessDenied):
         env.refresh()
     assert env.catalogue.calls == [550]
 
@@ -321,8 +321,8 @@ def test_rejected_api_key_stops_the_refresh_immediately(env: Environment) -> Non
 def test_unreadable_list_stops_the_refresh_before_any_write(env: Environment) -> None:
     env.add_favorites(550, age=MAX_AGE)
     before = dict(env.store.stored)
-    env.lists.failure = CatalogueAnsweredNonsense(upstream_status=404)
-    with pytest.raises(CatalogueAnsweredNonsense):
+    env.lists.failure = CatalogueResponseInvalid(upstream_status=404)
+    with pytest.raises(CatalogueResponseInvalid):
         env.refresh()
     assert env.store.stored == before
 

@@ -28,7 +28,7 @@ def test_late_call_does_not_wait() -> None:
     clock = FakeClock()
     throttle = make_throttle(clock)
     throttle.wait()
-    clock.move(3)
+    clock.advance(3)
     throttle.wait()
     assert clock.seconds == 3
 
@@ -37,7 +37,7 @@ def test_late_call_allows_no_burst_afterwards() -> None:
     clock = FakeClock()
     throttle = make_throttle(clock)
     throttle.wait()
-    clock.move(3)
+    clock.advance(3)
     throttle.wait()
     throttle.wait()
     assert round(clock.seconds, 6) == 3.05

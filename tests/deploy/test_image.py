@@ -101,7 +101,7 @@ def test_container_serves_unprivileged_and_writes_nothing(
     assert image.run([command[0], "migrate"], environment) == 0
     assert image.run(health, environment) != 0
     process = image.start(command, environment)
-    wait_for_line(process, "server.listens")
+    wait_for_line(process, "server.listening")
     assert image.run(health, environment) == 0
     with urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10) as response:
         assert json.load(response) == {"status": "ok", "database": "ok"}
@@ -118,7 +118,7 @@ def test_no_module_is_compiled_at_startup(
     command = [*image.stage.command("ENTRYPOINT"), *image.stage.command("CMD")]
     with (tmp_path / "imports").open("w+") as stderr:
         process = image.start(command, {**environment, "PYTHONVERBOSE": "1"}, stderr=stderr)
-        wait_for_line(process, "server.listens")
+        wait_for_line(process, "server.listening")
         with urlopen(f"http://127.0.0.1:{environment['PORT']}/readyz", timeout=10) as response:
             assert response.status == 200
         process.send_signal(signal.SIGTERM)

@@ -12,7 +12,7 @@ from butaca.core.clock import utc_now
 from butaca.core.models import Role, Stars
 from tests.builders import make_record
 from tests.deploy.manifests import ROOT
-from tests.own_postgresql import running_postgresql
+from tests.postgresql_server import running_postgresql
 
 ROLES = (ROOT / "deploy" / "postgresql" / "roles.sql").read_text()
 

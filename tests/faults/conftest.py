@@ -12,8 +12,8 @@ from butaca.adapters.sql import Database, SqlAccounts
 from butaca.core.accounts import Accounts
 from butaca.sandbox import Sandbox
 from tests.faults.pods import Environment, Pod, recover
-from tests.own_postgresql import OwnPostgresql, own_postgresql, truncate_tables
-from tests.own_valkey import own_valkey
+from tests.postgresql_server import PostgresqlServer, postgresql_server, truncate_tables
+from tests.valkey_server import valkey_server
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +24,7 @@ def shared_env(
     with closing(Database(postgresql_url)) as database:
         truncate_tables(database)  # Other tests may have left users behind.
     folder = tmp_path_factory.mktemp("pod")
-    with Sandbox() as tmdb, own_valkey() as valkey:
+    with Sandbox() as tmdb, valkey_server() as valkey:
         redis_url = f"redis://127.0.0.1:{valkey.port}/0"
         with Environment(folder, tmdb, redis_url, postgresql_url) as env:
             yield env, env.pod()
@@ -82,9 +82,9 @@ def startup(tmp_path: Path) -> Callable[[str], dict[str, str]]:
 
 
 @pytest.fixture
-def postgres() -> Iterator[OwnPostgresql]:
+def postgres() -> Iterator[PostgresqlServer]:
     """A separate PostgreSQL with the demo users that a test may kill and hang."""
-    with own_postgresql() as server:
+    with postgresql_server() as server:
         yield server
 
 

@@ -25,8 +25,8 @@ from tests.faults.pods import (
     wait_until,
 )
 from tests.faults.test_redis_failures import STATES
-from tests.own_postgresql import OwnPostgresql, own_postgresql
-from tests.own_valkey import own_valkey
+from tests.postgresql_server import PostgresqlServer, postgresql_server
+from tests.valkey_server import valkey_server
 
 SHORT_TIMES = {"CACHE_TTL_SECONDS": "0.3", "TMDB_COOLDOWN_SECONDS": "0.3"}
 PRODUCTION = {
@@ -74,12 +74,12 @@ def main() -> None:
 
 
 @contextmanager
-def _environment() -> Iterator[tuple[Environment, Any, OwnPostgresql]]:
-    valkey: Any = own_valkey()
+def _environment() -> Iterator[tuple[Environment, Any, PostgresqlServer]]:
+    valkey: Any = valkey_server()
     with (
         tempfile.TemporaryDirectory() as folder,
         valkey,
-        own_postgresql() as postgres,
+        postgresql_server() as postgres,
         Sandbox() as tmdb,
     ):
         redis_url = f"redis://{HOST}:{valkey.port}/0"
@@ -125,10 +125,10 @@ def _redis(pod: Pod, break_it: Change, repair: Change) -> Iterator[str]:
 
 def _redis_is_used(pod: Pod) -> bool:
     pod.get(new_path())
-    return bool(pod.errors_of("redis.came_back"))
+    return bool(pod.errors_of("redis.recovered"))
 
 
-def _database_states(postgres: OwnPostgresql) -> Iterator[tuple[str, Change, Change]]:
+def _database_states(postgres: PostgresqlServer) -> Iterator[tuple[str, Change, Change]]:
     yield "killed", postgres.kill, postgres.start
     yield "hung", postgres.hang, postgres.wake
 

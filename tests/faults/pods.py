@@ -288,7 +288,7 @@ class Pod:
     def errors(self) -> list[LogLine]:
         """Return the lines of stderr since `clear_errors`, except those of every startup."""
         lines = _parse_log(self._unread_stderr())
-        return [line for line in lines if line["event"] != "demo_users.are_let_in"]
+        return [line for line in lines if line["event"] != "demo_users.enabled"]
 
     def errors_of(self, event: str) -> list[LogLine]:
         return [line for line in self.errors() if line["event"] == event]

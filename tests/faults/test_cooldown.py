@@ -94,7 +94,7 @@ def test_failed_probe_restarts_the_cooldown(pod: Pod, tmdb: Sandbox, store: redi
 def test_invalid_movie_response_cools_down_only_that_movie(pod: Pod, tmdb: Sandbox) -> None:
     tmdb.inject(Fault("object", paths="/3/movie/551"))
     first, second = pod.get("/movies/551"), pod.get("/movies/551")
-    assert (first.status, first.json["code"]) == (502, "catalogue-answered-nonsense")
+    assert (first.status, first.json["code"]) == (502, "catalogue-invalid-response")
     assert (second.status, second.json["code"]) == (503, "catalogue-unavailable")
     assert second.retry_after == 1
     assert pod.get("/movies/550").status == 200

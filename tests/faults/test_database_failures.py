@@ -22,8 +22,8 @@ from tests.faults.pods import (
     run_concurrently,
     wait_until,
 )
-from tests.own_postgresql import OwnPostgresql, own_postgresql
-from tests.own_valkey import own_valkey
+from tests.postgresql_server import PostgresqlServer, postgresql_server
+from tests.valkey_server import valkey_server
 
 NO_WAIT = 1.0
 """Seconds within which a request that does not need the database is served."""
@@ -35,17 +35,17 @@ MAX_WAIT = 3.5
 @pytest.fixture(scope="session")
 def fragile_env(
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[tuple[Environment, Pod, OwnPostgresql]]:
+) -> Iterator[tuple[Environment, Pod, PostgresqlServer]]:
     """An environment with one pod, and a database that all tests of a process break in turn."""
     folder = tmp_path_factory.mktemp("fragile")
-    with own_postgresql() as postgres, own_valkey() as valkey, Sandbox() as tmdb:
+    with postgresql_server() as postgres, valkey_server() as valkey, Sandbox() as tmdb:
         redis_url = f"redis://127.0.0.1:{valkey.port}/0"
         with Environment(folder, tmdb, redis_url, postgres.url) as env:
             yield env, env.pod(), postgres
 
 
 @pytest.fixture
-def postgres(fragile_env: tuple[Environment, Pod, OwnPostgresql]) -> OwnPostgresql:
+def postgres(fragile_env: tuple[Environment, Pod, PostgresqlServer]) -> PostgresqlServer:
     """The database, running again."""
     postgres = fragile_env[2]
     postgres.wake()
@@ -55,7 +55,7 @@ def postgres(fragile_env: tuple[Environment, Pod, OwnPostgresql]) -> OwnPostgres
 
 @pytest.fixture
 def env(
-    fragile_env: tuple[Environment, Pod, OwnPostgresql], postgres: OwnPostgresql
+    fragile_env: tuple[Environment, Pod, PostgresqlServer], postgres: PostgresqlServer
 ) -> Environment:
     """The environment, with a healthy TMDB and no movies in the database."""
     env = fragile_env[0]
@@ -66,7 +66,7 @@ def env(
 
 
 @pytest.fixture
-def pod(fragile_env: tuple[Environment, Pod, OwnPostgresql], env: Environment) -> Pod:
+def pod(fragile_env: tuple[Environment, Pod, PostgresqlServer], env: Environment) -> Pod:
     """The pod of the environment. It has cached the consumer, who has movie 550 as a favorite."""
     pod = fragile_env[1]
     wait_until(lambda: _add_favorite(pod, 550) in {200, 201})
@@ -96,7 +96,7 @@ def favorites_of(pod: Pod) -> set[int]:
     return {each["movie"]["id"] for each in response.json["results"]}
 
 
-def test_killed_database_affects_only_user_lists(pod: Pod, postgres: OwnPostgresql) -> None:
+def test_killed_database_affects_only_user_lists(pod: Pod, postgres: PostgresqlServer) -> None:
     postgres.kill()
     assert_movies_are_served(pod)
     for method, path in (("GET", "/me/favorites"), ("GET", "/me/ratings")):
@@ -108,7 +108,7 @@ def test_killed_database_affects_only_user_lists(pod: Pod, postgres: OwnPostgres
 
 
 def test_killed_database_rejects_a_user_who_is_not_cached(
-    pod: Pod, postgres: OwnPostgresql
+    pod: Pod, postgres: PostgresqlServer
 ) -> None:
     postgres.kill()
     response = pod.get("/movies/popular", Authorization=f"Bearer {ADMIN_TOKEN}")
@@ -116,7 +116,7 @@ def test_killed_database_rejects_a_user_who_is_not_cached(
 
 
 def test_restarted_database_is_used_again_without_a_pod_restart(
-    pod: Pod, postgres: OwnPostgresql
+    pod: Pod, postgres: PostgresqlServer
 ) -> None:
     postgres.kill()
     assert_rejected_with_retry_after(pod.get("/me/favorites"))
@@ -128,14 +128,14 @@ def test_restarted_database_is_used_again_without_a_pod_restart(
 
 
 def test_database_restart_between_requests_fails_no_request(
-    pod: Pod, postgres: OwnPostgresql
+    pod: Pod, postgres: PostgresqlServer
 ) -> None:
     postgres.kill()
     postgres.start()
     assert favorites_of(pod) == {550}
 
 
-def test_killed_database_loses_no_acknowledged_write(pod: Pod, postgres: OwnPostgresql) -> None:
+def test_killed_database_loses_no_acknowledged_write(pod: Pod, postgres: PostgresqlServer) -> None:
     ids = [each["id"] for n in (1, 2, 3) for each in _popular(pod, n)]
     with ThreadPoolExecutor(4) as threads:
         writes = [threads.submit(_add_favorite, pod, movie_id) for movie_id in ids]
@@ -157,7 +157,7 @@ def _add_favorite(pod: Pod, movie_id: int) -> int:
 
 @pytest.mark.parametrize("tables", ["user_movies", "users, tokens"])
 def test_locked_tables_affect_only_user_lists(
-    pod: Pod, postgres: OwnPostgresql, tables: str
+    pod: Pod, postgres: PostgresqlServer, tables: str
 ) -> None:
     with (
         closing(Database(postgres.url)) as database,
@@ -173,14 +173,14 @@ def test_locked_tables_affect_only_user_lists(
     assert favorites_of(pod) == {550}
 
 
-def test_locked_users_do_not_affect_cached_users(pod: Pod, postgres: OwnPostgresql) -> None:
+def test_locked_users_do_not_affect_cached_users(pod: Pod, postgres: PostgresqlServer) -> None:
     with closing(Database(postgres.url)) as database, database.writing() as connection:
         connection.execute(text("LOCK TABLE users, tokens IN ACCESS EXCLUSIVE MODE"))
         assert_hits_are_served_until(pod, after_users_expire())
         assert favorites_of(pod) == {550}
 
 
-def test_hung_database_affects_only_user_lists(pod: Pod, postgres: OwnPostgresql) -> None:
+def test_hung_database_affects_only_user_lists(pod: Pod, postgres: PostgresqlServer) -> None:
     postgres.hang()
     with ThreadPoolExecutor(2) as threads:
         lists = [threads.submit(pod.get, path) for path in ("/me/favorites", "/me/ratings")]
@@ -192,7 +192,9 @@ def test_hung_database_affects_only_user_lists(pod: Pod, postgres: OwnPostgresql
     assert favorites_of(pod) == {550}
 
 
-def test_hung_database_delays_only_the_first_user_list(pod: Pod, postgres: OwnPostgresql) -> None:
+def test_hung_database_delays_only_the_first_user_list(
+    pod: Pod, postgres: PostgresqlServer
+) -> None:
     postgres.hang()
     assert_rejected_with_retry_after(pod.get("/me/favorites"))
     following = [pod.get("/me/favorites") for _ in range(5)]
@@ -203,7 +205,7 @@ def test_hung_database_delays_only_the_first_user_list(pod: Pod, postgres: OwnPo
 
 
 def test_hung_database_is_logged_once_when_lost_and_once_when_restored(
-    env: Environment, postgres: OwnPostgresql
+    env: Environment, postgres: PostgresqlServer
 ) -> None:
     pod = env.pod()
     # Opens a connection. Without an open one, the reason would be `ConnectionTimeout`.
@@ -214,13 +216,13 @@ def test_hung_database_is_logged_once_when_lost_and_once_when_restored(
     postgres.wake()
     wait_until(lambda: pod.get("/me/favorites").status == 200)
     down, up = pod.errors()
-    assert (down["level"], down["event"]) == ("error", "database.went_away")
+    assert (down["level"], down["event"]) == ("error", "database.unavailable")
     assert down["reason"] == "ServerSilent"
-    assert (up["level"], up["event"]) == ("warning", "database.came_back")
+    assert (up["level"], up["event"]) == ("warning", "database.recovered")
 
 
 def test_hung_database_with_many_user_lists_does_not_delay_movies(
-    pod: Pod, postgres: OwnPostgresql
+    pod: Pod, postgres: PostgresqlServer
 ) -> None:
     postgres.hang()
     is_over = after_users_expire()
@@ -240,7 +242,7 @@ def test_hung_database_with_many_user_lists_does_not_delay_movies(
 
 
 def test_cached_movies_are_served_while_tmdb_and_the_database_hang(
-    env: Environment, postgres: OwnPostgresql
+    env: Environment, postgres: PostgresqlServer
 ) -> None:
     pod = env.pod(CACHE_TTL_SECONDS="60")
     pod.get("/movies/popular")
@@ -254,7 +256,7 @@ def test_cached_movies_are_served_while_tmdb_and_the_database_hang(
         assert_rejected_with_retry_after(each.result())
 
 
-def test_brief_database_hang_fails_no_request(pod: Pod, postgres: OwnPostgresql) -> None:
+def test_brief_database_hang_fails_no_request(pod: Pod, postgres: PostgresqlServer) -> None:
     is_over = after(0.4)
     postgres.hang()
     with ThreadPoolExecutor(1) as threads:
@@ -266,7 +268,7 @@ def test_brief_database_hang_fails_no_request(pod: Pod, postgres: OwnPostgresql)
 
 
 def test_hung_database_loses_no_acknowledged_write_and_is_used_again(
-    pod: Pod, postgres: OwnPostgresql
+    pod: Pod, postgres: PostgresqlServer
 ) -> None:
     ids = [each["id"] for n in (1, 2, 3) for each in _popular(pod, n)]
     with ThreadPoolExecutor(4) as threads:
@@ -281,7 +283,7 @@ def test_hung_database_loses_no_acknowledged_write_and_is_used_again(
 
 
 def test_slow_database_loses_no_acknowledged_write_and_delays_no_movies(
-    pod: Pod, postgres: OwnPostgresql
+    pod: Pod, postgres: PostgresqlServer
 ) -> None:
     ids = [each["id"] for n in (1, 2) for each in _popular(pod, n)][:30]
     with ThreadPoolExecutor(1) as threads, slow_favorites(postgres, seconds=0.4):
@@ -294,7 +296,7 @@ def test_slow_database_loses_no_acknowledged_write_and_delays_no_movies(
 
 
 def test_too_slow_database_returns_503_in_time_and_changes_nothing(
-    pod: Pod, postgres: OwnPostgresql
+    pod: Pod, postgres: PostgresqlServer
 ) -> None:
     movie_id = next(each["id"] for each in _popular(pod, 1) if each["id"] != 550)
     with slow_favorites(postgres, seconds=60):
@@ -334,7 +336,7 @@ def assert_acknowledged_writes_exist(pod: Pod, ids: Sequence[int], statuses: Seq
 
 
 @contextmanager
-def slow_favorites(postgres: OwnPostgresql, seconds: float) -> Iterator[None]:
+def slow_favorites(postgres: PostgresqlServer, seconds: float) -> Iterator[None]:
     """Delay each favorite that is added, with a trigger in the database."""
     trigger = f"""
         CREATE FUNCTION be_slow() RETURNS trigger LANGUAGE plpgsql

@@ -9,7 +9,7 @@ from sqlalchemy import make_url
 from butaca.sandbox import Fault, Sandbox
 from tests.builders import ADMIN_TOKEN, CONSUMER_TOKEN
 from tests.faults.pods import Environment, Pod, break_tmdb, new_path, wait_until
-from tests.own_postgresql import OwnPostgresql
+from tests.postgresql_server import PostgresqlServer
 
 PASSWORDS = {"database": "pw-of-postgresql", "redis": "pw-of-redis", "tmdb": "pw-of-tmdb"}
 UNKNOWN_TOKEN = "butaca_of-somebody-unknown"
@@ -17,7 +17,7 @@ TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
 @pytest.fixture
-def database_url(postgres: OwnPostgresql) -> str:
+def database_url(postgres: PostgresqlServer) -> str:
     """The URL of a database on a server that a test may break."""
     return postgres.url
 
@@ -32,7 +32,7 @@ def probe(pod: Pod, path: str) -> tuple[int, str, dict[str, object]]:
     return response.status, response.getheader("Content-Type", ""), body
 
 
-def test_readiness_reports_a_killed_database(env: Environment, postgres: OwnPostgresql) -> None:
+def test_readiness_reports_a_killed_database(env: Environment, postgres: PostgresqlServer) -> None:
     pod = env.pod()
     assert probe(pod, "/readyz") == (200, "application/json", {"status": "ok", "database": "ok"})
     postgres.kill()
@@ -42,7 +42,9 @@ def test_readiness_reports_a_killed_database(env: Environment, postgres: OwnPost
     assert probe(pod, "/livez") == (200, "application/json", {"status": "ok"})
 
 
-def test_logs_contain_no_secret_during_failures(env: Environment, postgres: OwnPostgresql) -> None:
+def test_logs_contain_no_secret_during_failures(
+    env: Environment, postgres: PostgresqlServer
+) -> None:
     database = make_url(postgres.url).set(password=PASSWORDS["database"])
     pod = env.pod(
         DATABASE_URL=database.render_as_string(hide_password=False),
@@ -59,7 +61,7 @@ def test_logs_contain_no_secret_during_failures(env: Environment, postgres: OwnP
     assert statuses >= {200, 401, 404, 422, 502, 503}
     output = pod._stdout.read_text() + pod._stderr.read_text()
     events = {json.loads(line)["event"] for line in output.splitlines() if line.startswith("{")}
-    assert events >= {"tmdb.call_failed", "redis.went_away", "database.went_away"}
+    assert events >= {"tmdb.call_failed", "redis.unavailable", "database.unavailable"}
     secrets = (*PASSWORDS.values(), ADMIN_TOKEN, CONSUMER_TOKEN, UNKNOWN_TOKEN)
     assert [secret for secret in secrets if secret in output] == []
 
@@ -94,9 +96,9 @@ def test_log_lines_of_a_request_have_its_trace_id(pod: Pod, tmdb: Sandbox) -> No
         lambda: [
             line
             for line in pod.log()
-            if line.get("trace_id") == TRACE_ID and line["event"] == "request.answered"
+            if line.get("trace_id") == TRACE_ID and line["event"] == "request.completed"
         ]
     )
     assert len(lines) == 1
-    retries = [line for line in pod.log() if line["event"] == "tmdb.tries_again"]
+    retries = [line for line in pod.log() if line["event"] == "tmdb.retrying"]
     assert {line["trace_id"] for line in retries[-2:]} == {TRACE_ID}

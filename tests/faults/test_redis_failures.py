@@ -23,7 +23,7 @@ from tests.faults.pods import (
     run_concurrently,
     wait_until,
 )
-from tests.own_valkey import own_valkey
+from tests.valkey_server import valkey_server
 
 REDIS_TIMEOUT = 0.1
 """Seconds by which Redis may delay one request, once per cooldown of its connection."""
@@ -35,7 +35,7 @@ NOISE = 0.1
 @pytest.fixture
 def valkey() -> Iterator[ValkeyServer]:
     """A running Redis that a test may break."""
-    server = own_valkey()
+    server = valkey_server()
     server.start()
     yield server
     if server._process:
@@ -114,7 +114,7 @@ def assert_served_without_delay(responses: list[Response]) -> None:
 
 
 def wait_until_redis_is_used(pod: Pod) -> None:
-    wait_until(lambda: pod.get(new_path()).status == 200 and pod.errors_of("redis.came_back"))
+    wait_until(lambda: pod.get(new_path()).status == 200 and pod.errors_of("redis.recovered"))
 
 
 @each_state
@@ -133,10 +133,10 @@ def test_redis_failure_fails_no_request_and_slows_down_one(
     assert env.tmdb.calls.total == len(paths)
     assert pod.call("POST", "/me/favorites", {"movie_id": 550}).status == 201
     (line,) = pod.errors()
-    assert (line["level"], line["event"]) == ("error", "redis.went_away")
+    assert (line["level"], line["event"]) == ("error", "redis.unavailable")
     repair_redis(valkey)
     wait_until_redis_is_used(pod)
-    assert [line["event"] for line in pod.errors()] == ["redis.went_away", "redis.came_back"]
+    assert [line["event"] for line in pod.errors()] == ["redis.unavailable", "redis.recovered"]
     assert pod.get(new_path()).cache_status == "butaca; fwd=miss; stored"
 
 
@@ -151,7 +151,7 @@ def test_redis_missing_at_startup_is_used_once_it_is_up(
     assert_served_without_delay(responses[1:])
     assert responses[0].status == 200
     assert env.tmdb.calls.total == len(paths)
-    assert [line["event"] for line in pod.errors()] == ["redis.went_away"]
+    assert [line["event"] for line in pod.errors()] == ["redis.unavailable"]
     valkey.start()
     wait_until_redis_is_used(pod)
     assert pod.get(new_path()).cache_status == "butaca; fwd=miss; stored"
@@ -173,7 +173,7 @@ def test_redis_that_returns_empty_causes_no_upstream_call(
     wait_until(lambda: pod.get(new_path()).cache_status == "butaca; fwd=miss; stored")
     assert [line["event"] for line in pod.errors()] in (
         [],
-        ["redis.went_away", "redis.came_back"],
+        ["redis.unavailable", "redis.recovered"],
     )
 
 
@@ -197,7 +197,7 @@ def test_stale_entry_in_memory_is_served_if_redis_and_tmdb_are_down(
     assert (uncached.status, uncached.json["code"]) == (503, "catalogue-unavailable")
     assert uncached.retry_after == 1
     assert sorted({line["event"] for line in pod.errors()}) == [
-        "redis.went_away",
+        "redis.unavailable",
         "tmdb.call_failed",
     ]
 

@@ -21,7 +21,7 @@ from tests.faults.pods import (
 )
 
 CODES = {
-    502: {"catalogue-garbled", "catalogue-answered-nonsense"},
+    502: {"catalogue-malformed-response", "catalogue-invalid-response"},
     503: {"catalogue-unavailable"},
     504: {"catalogue-timed-out"},
 }
@@ -105,7 +105,7 @@ def assert_logged(pod: Pod, response: Response, failure: Failure, served: str) -
     (line,) = wait_until(pod.errors)
     assert line["level"] == "error"
     assert line["event"] == "tmdb.call_failed"
-    assert line["tries"] == max(failure.calls, failure.attempts)
+    assert line["attempts"] == max(failure.calls, failure.attempts)
     assert line["upstream_status"] == failure.upstream_status
     assert line["served"] == served
     assert line["request_id"] == response.headers["X-Request-Id"]
@@ -178,7 +178,7 @@ def test_rejected_key_serves_the_stale_entry_and_logs_an_error(pod: Pod, tmdb: S
     assert_stale(stale, cached, 401)
     assert tmdb.calls.total == 1
     assert_logged(pod, stale, failure, served="stale")
-    assert pod.errors()[0]["failure"] == "CatalogueRefusedUs"
+    assert pod.errors()[0]["failure"] == "CatalogueAccessDenied"
 
 
 def test_rejected_key_without_a_cached_entry_returns_502_and_logs_an_error(
@@ -187,11 +187,11 @@ def test_rejected_key_without_a_cached_entry_returns_502_and_logs_an_error(
     failure = Failure(Fault("401"), 1, 502, 401)
     failure.start(tmdb)
     response = pod.get(new_path())
-    assert (response.status, response.json["code"]) == (502, "catalogue-refused-us")
+    assert (response.status, response.json["code"]) == (502, "catalogue-access-denied")
     assert response.retry_after is None
     assert tmdb.calls.total == 1
     assert_logged(pod, response, failure, served="nothing")
-    assert pod.errors()[0]["failure"] == "CatalogueRefusedUs"
+    assert pod.errors()[0]["failure"] == "CatalogueAccessDenied"
 
 
 @pytest.mark.parametrize("kind", ["503", "refuse", "truncated"])

@@ -96,7 +96,7 @@ def record(
     body, status = body_and_status
     method, target = request.split()
     token = ADMIN_TOKEN if "/users/" in target else CONSUMER_TOKEN
-    clock.move(60)
+    clock.advance(60)
     response = client.open(
         target, method=method, json=body, headers={"Authorization": f"Bearer {token}"}
     )

@@ -63,14 +63,14 @@ def add_favorites(world: World, *records: MovieRecord, user: User = CONSUMER) ->
     for record in records:
         world.store.save_movie(record, NOON)
         world.store.add_favorite(user.id, record.details.id, world.clock.now())
-        world.clock.move(3600)
+        world.clock.advance(3600)
 
 
 def add_rating(world: World, record: MovieRecord, stars: float, user: User = CONSUMER) -> None:
     """Rate a movie as a user."""
     world.store.save_movie(record, NOON)
     world.store.rate(user.id, record.details.id, Stars.of(stars), world.clock.now())
-    world.clock.move(3600)
+    world.clock.advance(3600)
 
 
 def add_sample_data(world: World) -> None:

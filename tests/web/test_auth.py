@@ -195,9 +195,9 @@ def test_token_is_valid_until_it_expires(world: World) -> None:
     add_token(world, "expiring", expires_at=world.clock.now() + timedelta(seconds=10))
     client = world.client(token="expiring")
 
-    world.clock.move(9)
+    world.clock.advance(9)
     assert client.get(ME).status_code == 200
-    world.clock.move(1)
+    world.clock.advance(1)
     assert client.get(ME).status_code == 401
 
 

@@ -192,9 +192,9 @@ REQUESTS: dict[str, Request] = {
     "catalogue-unavailable": with_tmdb_failure(errors.CatalogueUnavailable()),
     "catalogue-busy": with_tmdb_failure(errors.CatalogueBusy()),
     "catalogue-timed-out": with_tmdb_failure(errors.CatalogueTimedOut()),
-    "catalogue-garbled": with_tmdb_failure(errors.CatalogueGarbled()),
-    "catalogue-answered-nonsense": with_tmdb_failure(errors.CatalogueAnsweredNonsense()),
-    "catalogue-refused-us": with_tmdb_failure(errors.CatalogueRefusedUs()),
+    "catalogue-malformed-response": with_tmdb_failure(errors.CatalogueResponseMalformed()),
+    "catalogue-invalid-response": with_tmdb_failure(errors.CatalogueResponseInvalid()),
+    "catalogue-access-denied": with_tmdb_failure(errors.CatalogueAccessDenied()),
 }
 PROBLEMS = {
     code: each["value"]

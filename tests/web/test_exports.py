@@ -324,7 +324,7 @@ def test_interrupted_export_ends_with_a_note(path: str) -> None:
 
     response = unchecked_client(store).get(path)
 
-    assert response.text.endswith("This export broke off. It is not whole.")
+    assert response.text.endswith("This export was interrupted and is incomplete.")
     assert f"Movie {EXPORT_PAGE - 1}" in response.text
 
 
@@ -338,7 +338,7 @@ def test_interrupted_export_is_logged_once(
     unchecked_client(store).get(EXPORT, buffered=True)
 
     (record,) = (record for record in caplog.records if record.levelno >= logging.ERROR)
-    assert (record.getMessage(), record.__dict__["user_id"]) == ("export.broke_off", 2)
+    assert (record.getMessage(), record.__dict__["user_id"]) == ("export.aborted", 2)
 
 
 def test_unexpected_error_is_logged_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:

@@ -99,7 +99,7 @@ def test_replayed_response_equals_the_original(lane: Lane) -> None:
 
 def test_replayed_response_has_its_current_age(lane: Lane) -> None:
     lane.get()
-    lane.clock.move(12.5)
+    lane.clock.advance(12.5)
     headers = lane.get().headers
     assert headers["Age"] == "12"
     assert headers["Cache-Status"] == "butaca; hit; ttl=17"
@@ -108,21 +108,21 @@ def test_replayed_response_has_its_current_age(lane: Lane) -> None:
 
 def test_response_is_replayed_until_it_expires(lane: Lane) -> None:
     lane.get()
-    lane.clock.move(29.9)
+    lane.clock.advance(29.9)
     lane.get()
     assert lane.catalogue_calls == 1
-    lane.clock.move(0.1)
+    lane.clock.advance(0.1)
     lane.get()
     assert lane.catalogue_calls == 2
 
 
 def test_freshness_does_not_change_while_a_request_is_processed(lane: Lane) -> None:
     lane.get()
-    lane.clock.move(29.9)
+    lane.clock.advance(29.9)
     seconds_to_wait = lane.world.limiter.seconds_to_wait
 
     def seconds_to_wait_slowly(caller: str, kind: str) -> int:
-        lane.clock.move(5)
+        lane.clock.advance(5)
         return seconds_to_wait(caller, kind)
 
     lane.world.limiter.seconds_to_wait = seconds_to_wait_slowly  # type: ignore[method-assign]
@@ -134,9 +134,9 @@ def test_freshness_does_not_change_while_a_request_is_processed(lane: Lane) -> N
 def test_replayed_cache_hit_includes_its_original_age(lane: Lane) -> None:
     lane.world.catalogue.freshness = Freshness(Source.HIT, age=20, ttl=10)
     lane.get()
-    lane.clock.move(5)
+    lane.clock.advance(5)
     assert lane.get().headers["Age"] == "25"
-    lane.clock.move(5)
+    lane.clock.advance(5)
     lane.get()
     assert lane.catalogue_calls == 2
 
@@ -246,7 +246,7 @@ def test_matching_etag_returns_304(lane: Lane, path: str) -> None:
 
 def test_304_of_a_shared_response_is_replayed(lane: Lane) -> None:
     etag = lane.get().headers["ETag"]
-    lane.clock.move(30)
+    lane.clock.advance(30)
     statuses = [lane.get(If_None_Match=etag).status_code for _ in range(3)]
     assert statuses == [304] * 3
     assert lane.catalogue_calls == 2
@@ -319,7 +319,7 @@ def test_complex_if_none_match_is_passed_to_the_app(lane: Lane, if_none_match: s
 
 def test_304_of_a_response_with_marks_is_not_cached(lane: Lane) -> None:
     etag = lane.get(MARKED_PATHS[0]).headers["ETag"]
-    lane.clock.move(30)
+    lane.clock.advance(30)
     assert lane.get(MARKED_PATHS[0], If_None_Match=etag).status_code == 304
     assert lane.get(MARKED_PATHS[0]).headers["Content-Type"] == "application/json"
     assert lane.catalogue_calls == 3
@@ -405,7 +405,7 @@ def test_user_list_is_not_replayed_to_other_users(lane: Lane) -> None:
 
 def test_cached_user_list_does_not_expire(lane: Lane) -> None:
     lane.get(FAVORITES)
-    lane.clock.move(1e9)
+    lane.clock.advance(1e9)
     replayed = lane.get(FAVORITES)
     assert {"Age", "Cache-Status"}.isdisjoint(replayed.headers.keys())
     assert len(lane.flask_paths) == 1
@@ -454,7 +454,7 @@ def test_unexpected_error_in_the_lane_is_reported_by_the_app(
     response = lane.app.test_client().get(path, headers=AUTHORIZED)
     assert (response.status_code, response.get_json()["code"]) == (500, "internal-server-error")
     assert "X-Frame-Options" in response.headers
-    assert [record.getMessage() for record in caplog.records] == ["request.broke"]
+    assert [record.getMessage() for record in caplog.records] == ["request.failed"]
 
 
 @pytest.mark.parametrize("failure", [LibraryUnavailable, RuntimeError])

@@ -15,7 +15,7 @@ from tests.contract_client import ContractClient
 def test_liveness_does_not_depend_on_tmdb_or_the_database(
     world: World, anonymous: ContractClient
 ) -> None:
-    world.database_is_away = True
+    world.database_is_down = True
     world.catalogue.failure = CatalogueUnavailable()
 
     response = anonymous.get("/livez")
@@ -41,7 +41,7 @@ def test_pod_is_ready_while_tmdb_is_unavailable(world: World, anonymous: Contrac
 def test_pod_is_not_ready_while_the_database_is_unreachable(
     world: World, anonymous: ContractClient
 ) -> None:
-    world.database_is_away = True
+    world.database_is_down = True
 
     response = anonymous.get("/readyz")
 
@@ -58,8 +58,8 @@ def test_readiness_reports_the_duration_of_a_database_outage(world: World) -> No
     client = client_with_fake_clock(world)
 
     assert client.get("/readyz").status_code == 200
-    world.database_is_away = True
-    world.clock.move(7.25)
+    world.database_is_down = True
+    world.clock.advance(7.25)
     response = client.get("/readyz")
 
     assert response.status_code == 503
@@ -103,7 +103,7 @@ def test_metrics_are_in_prometheus_format(anonymous: ContractClient) -> None:
 
     assert response.mimetype == "text/plain"
     names = {family.name for family in text_string_to_metric_families(response.text)}
-    assert names >= {"butaca_request_duration_seconds", "butaca_catalogue_answers"}
+    assert names >= {"butaca_request_duration_seconds", "butaca_catalogue_responses"}
 
 
 def test_each_app_has_its_own_metrics(world: World, anonymous: ContractClient) -> None:

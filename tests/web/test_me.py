@@ -65,7 +65,7 @@ def test_adding_a_favorite_again_changes_nothing(world: World, consumer: Contrac
     world.catalogue.add(make_record(550))
     first = consumer.post(FAVORITES, json={"movie_id": 550})
     before = deepcopy(world.store)
-    world.clock.move(60)
+    world.clock.advance(60)
 
     second = consumer.post(FAVORITES, json={"movie_id": 550})
 

@@ -40,7 +40,7 @@ class LogRecorder(logging.Handler):
 
     def access(self) -> dict[str, Any]:
         """Return the fields of the only access record."""
-        (record,) = (each for each in self.records if each.getMessage() == "request.answered")
+        (record,) = (each for each in self.records if each.getMessage() == "request.completed")
         return record.__dict__
 
     @property
@@ -125,8 +125,8 @@ def test_unexpected_error_has_the_request_id_everywhere(
     assert response.json is not None
     assert response.json["request_id"] == "abc"
     assert {record.getMessage() for record in recorder.records} == {
-        "request.broke",
-        "request.answered",
+        "request.failed",
+        "request.completed",
     }
     assert set(recorder.request_ids) == {"abc"}
 
@@ -267,7 +267,7 @@ def test_catalogue_responses_are_counted_by_source(source: Source, world: World)
     client.get(ME, headers={"Authorization": f"Bearer {CONSUMER_TOKEN}"})
 
     totals = {
-        each: registry.get_sample_value("butaca_catalogue_answers_total", {"source": each.value})
+        each: registry.get_sample_value("butaca_catalogue_responses_total", {"source": each.value})
         for each in Source
     }
     assert totals == {each: 1 if each is source else 0 for each in Source}

@@ -264,7 +264,7 @@ def test_every_route_returns_the_security_headers(
 def test_other_responses_have_the_security_headers(
     method: str, path: str, status: int, world: World, anonymous: ContractClient
 ) -> None:
-    world.database_is_away = True
+    world.database_is_down = True
 
     response = anonymous.open(path, method=method)
 

@@ -9,7 +9,7 @@ from threading import Lock
 from typing import cast
 
 from butaca.adapters.deadline import seconds_left
-from butaca.core.errors import CatalogueBusy, Refusal
+from butaca.core.errors import CatalogueBusy, DomainError
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Bulkhead:
         size: int,
         slow_after: float,
         clock: Callable[[], float] = time.monotonic,
-        busy_error: type[Refusal] = CatalogueBusy,
+        busy_error: type[DomainError] = CatalogueBusy,
         max_wait: float | None = None,
     ) -> None:
         self.slow_after = slow_after

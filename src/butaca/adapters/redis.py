@@ -64,8 +64,8 @@ class RedisLink:
 
     def _record_failure(self, error: Exception) -> None:
         if self._breaker.record_failure():
-            log.error("redis.went_away", extra={"reason": type(error).__name__})
+            log.error("redis.unavailable", extra={"reason": type(error).__name__})
 
     def _record_success(self) -> None:
         if self._breaker.record_success():
-            log.warning("redis.came_back")
+            log.warning("redis.recovered")

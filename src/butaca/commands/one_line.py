@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from butaca.core.errors import LibraryUnavailable, Refusal
+from butaca.core.errors import DomainError, LibraryUnavailable
 from butaca.operator_error import OperatorError
 
 
@@ -21,7 +21,7 @@ def one_line_errors() -> Iterator[None]:
         suffix = f": {known}" if (known := reason(error)) else ""
         message = f"The database at DATABASE_URL cannot be reached{suffix}."
         raise click.ClickException(message) from error
-    except (OperatorError, Refusal) as error:
+    except (OperatorError, DomainError) as error:
         raise click.ClickException(str(error)) from error
 
 

@@ -1,6 +1,6 @@
 """The errors that Butaca expects and reports.
 
-    Refusal
+    DomainError
     ├── MovieNotFound, FavoriteNotFound, RatingNotFound, UserNotFound
     ├── TokenRejected, PermissionDenied
     ├── NameTaken, InvalidName, DemoRoleFixed
@@ -12,9 +12,9 @@
         ├── CatalogueUnavailable     it is unreachable, or in its cooldown.
         │   └── CatalogueBusy        The limit of concurrent requests to it is reached.
         ├── CatalogueTimedOut        it did not respond in time.
-        ├── CatalogueGarbled         its response is unreadable, and others may be, too.
-        ├── CatalogueAnsweredNonsense its response is readable, but invalid for this request.
-        └── CatalogueRefusedUs       it rejected our API key, which the operator must replace.
+        ├── CatalogueResponseMalformed         its response is unreadable, and others may be, too.
+        ├── CatalogueResponseInvalid its response is readable, but invalid for this request.
+        └── CatalogueAccessDenied       it rejected our API key, which the operator must replace.
 
 Every message is one sentence that is safe to show to clients.
 """
@@ -22,7 +22,7 @@ Every message is one sentence that is safe to show to clients.
 from typing import ClassVar
 
 
-class Refusal(Exception):
+class DomainError(Exception):
     """Base class of the expected errors: the request cannot be fulfilled, for the reason given."""
 
     message: ClassVar[str] = "The request cannot be met."
@@ -31,89 +31,89 @@ class Refusal(Exception):
         super().__init__(message or self.message)
 
 
-class MovieNotFound(Refusal):
+class MovieNotFound(DomainError):
     """TMDB has no movie with that ID."""
 
     message = "There is no movie with that ID."
 
 
-class FavoriteNotFound(Refusal):
+class FavoriteNotFound(DomainError):
     """The movie is not one of the user's favorites."""
 
     message = "That movie is not among the favorites."
 
 
-class RatingNotFound(Refusal):
+class RatingNotFound(DomainError):
     """The user has not rated the movie."""
 
     message = "That movie has no rating yet."
 
 
-class UserNotFound(Refusal):
+class UserNotFound(DomainError):
     """No user has that ID."""
 
     message = "There is no user with that ID."
 
 
-class TokenRejected(Refusal):
+class TokenRejected(DomainError):
     """The token is missing, unknown, expired or revoked."""
 
     message = "A valid bearer token is needed."
 
 
-class PermissionDenied(Refusal):
+class PermissionDenied(DomainError):
     """The token is valid, but its owner lacks the required role."""
 
     message = "Your role does not permit this."
 
 
-class NameTaken(Refusal):
+class NameTaken(DomainError):
     """Another user has that name."""
 
     message = "That name is already taken."
 
 
-class InvalidName(Refusal):
+class InvalidName(DomainError):
     """The name is empty, too long, not printable, or could be mistaken for an ID."""
 
     message = "A name must be 1 to 100 printable characters, and not digits alone."
 
 
-class DemoRoleFixed(Refusal):
+class DemoRoleFixed(DomainError):
     """The user is a demo user, whose role is fixed because DEMO_USERS=true relies on it."""
 
     message = "The role of a demo user cannot be changed."
 
 
-class TokenNotFound(Refusal):
+class TokenNotFound(DomainError):
     """No token has that ID."""
 
     message = "There is no token with that ID."
 
 
-class TokenAlreadyRevoked(Refusal):
+class TokenAlreadyRevoked(DomainError):
     """The token had been revoked before."""
 
     message = "That token has already been revoked."
 
 
-class InvalidLifetime(Refusal):
+class InvalidLifetime(DomainError):
     """The lifetime of a token is not positive, or longer than the maximum."""
 
     message = "The lifetime of a token must be longer than zero and at most 100 years."
 
 
-class StarsOutOfRange(Refusal):
+class StarsOutOfRange(DomainError):
     """The number of stars is not between 0 and 5 in steps of 0.5."""
 
     message = "Stars are a number from 0 to 5 in steps of 0.5."
 
 
-class InvalidSortOrder(Refusal):
+class InvalidSortOrder(DomainError):
     """The sort order names an unknown key, or the same key twice."""
 
 
-class LibraryUnavailable(Refusal):
+class LibraryUnavailable(DomainError):
     """The database is unreachable. `retry_after` is in seconds."""
 
     message = "The library cannot be reached right now."
@@ -127,10 +127,10 @@ class LibraryBusy(LibraryUnavailable):
     retry_after = 1
 
 
-class CatalogueFailed(Refusal):
+class CatalogueFailed(DomainError):
     """TMDB returned nothing usable.
 
-    `upstream_status` is the HTTP status that TMDB returned, if any; `tries` is the number of
+    `upstream_status` is the HTTP status that TMDB returned, if any; `attempts` is the number of
     attempts; `retry_after` is the number of seconds after which a retry makes sense.
     """
 
@@ -146,7 +146,7 @@ class CatalogueFailed(Refusal):
         super().__init__(message)
         self.upstream_status = upstream_status
         self.retry_after = self.retry_after if retry_after is None else retry_after
-        self.tries = 1
+        self.attempts = 1
 
 
 class CatalogueUnavailable(CatalogueFailed):
@@ -168,19 +168,19 @@ class CatalogueTimedOut(CatalogueFailed):
     message = "The movie catalogue did not answer in time."
 
 
-class CatalogueGarbled(CatalogueFailed):
+class CatalogueResponseMalformed(CatalogueFailed):
     """The response is truncated or not a JSON object; other responses may be affected, too."""
 
     message = "The movie catalogue answered something unreadable."
 
 
-class CatalogueAnsweredNonsense(CatalogueFailed):
+class CatalogueResponseInvalid(CatalogueFailed):
     """The response to one request does not match TMDB's documentation."""
 
     message = "The movie catalogue answered something that makes no sense."
 
 
-class CatalogueRefusedUs(CatalogueFailed):
+class CatalogueAccessDenied(CatalogueFailed):
     """TMDB rejected our API key. No client can fix this."""
 
     message = "The movie catalogue refused to answer."

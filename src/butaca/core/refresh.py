@@ -23,7 +23,7 @@ from typing import Protocol
 
 from butaca.core.changes import ChangeReader, KnownChanges
 from butaca.core.clock import utc_now
-from butaca.core.errors import CatalogueFailed, CatalogueRefusedUs, MovieNotFound
+from butaca.core.errors import CatalogueAccessDenied, CatalogueFailed, MovieNotFound
 from butaca.core.models import StoredMovie
 from butaca.core.ports import MovieCatalogue, MovieStore
 
@@ -145,11 +145,11 @@ class Refresh:
             progress.done(Outcome.UNCHANGED, len(movie_ids))
 
     def _check(self, movie_id: int, progress: Progress) -> CatalogueFailed | None:
-        """Fetch a movie; return the error if that failed. Raises CatalogueRefusedUs."""
+        """Fetch a movie; return the error if that failed. Raises CatalogueAccessDenied."""
         self.throttle()
         try:
             progress.done(self._fetch(movie_id))
-        except CatalogueRefusedUs:
+        except CatalogueAccessDenied:
             raise
         except CatalogueFailed as failure:
             progress.failed(movie_id, failure)

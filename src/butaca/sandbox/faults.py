@@ -8,7 +8,7 @@ from typing import Any
 
 KINDS: Mapping[str, str] = {
     "refuse": "accepts the call and closes the connection without a response",
-    "hang": "accepts the call and does not respond until healed or stopped",
+    "hang": "accepts the call and does not respond until cleared or stopped",
     "delay": "responds correctly after `seconds`",
     "drip": "sends the headers, then one byte of the body every `seconds`",
     "drip-headers": "sends one byte every `seconds`, including the headers",

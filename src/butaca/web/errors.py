@@ -32,18 +32,18 @@ _CHALLENGE = 'Bearer realm="butaca"'
 
 def register(app: APIFlask) -> None:
     """Register handlers that turn every error of the app into a problem."""
-    app.register_error_handler(errors.Refusal, _handle_refusal)
+    app.register_error_handler(errors.DomainError, _handle_refusal)
     app.register_error_handler(InvalidRequest, _handle_invalid_request)
     app.register_error_handler(HTTPError, _handle_validation_error)
     app.register_error_handler(HTTPException, _handle_http_exception)
     app.register_error_handler(Exception, _handle_unexpected_error)
 
 
-def _handle_refusal(refusal: errors.Refusal) -> Response:
+def _handle_refusal(refusal: errors.DomainError) -> Response:
     return problem_response(type_for_refusal(type(refusal)), str(refusal), _headers(refusal))
 
 
-def _headers(refusal: errors.Refusal) -> dict[str, str]:
+def _headers(refusal: errors.DomainError) -> dict[str, str]:
     match refusal:
         case errors.TokenRejected() if not _has_bearer_token():
             return {"WWW-Authenticate": _CHALLENGE}
@@ -89,7 +89,7 @@ def _handle_http_exception(error: HTTPException) -> Response:
 
 
 def _handle_unexpected_error(error: Exception) -> Response:
-    log.error("request.broke", exc_info=error)
+    log.error("request.failed", exc_info=error)
     return problem_response(INTERNAL_ERROR, INTERNAL_ERROR.detail)
 
 

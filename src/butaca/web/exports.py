@@ -12,7 +12,7 @@ from io import StringIO
 
 from flask import Response
 
-from butaca.core.errors import Refusal
+from butaca.core.errors import DomainError
 from butaca.core.models import Entry, Export
 from butaca.web import outputs
 
@@ -25,7 +25,7 @@ not support. `WatchedDate` is always empty. A title that a spreadsheet would tak
 prefixed with an apostrophe. An interrupted export ends in a quoted field that is never closed."""
 
 _COLUMNS = ("tmdbID", "Title", "Year", "Rating", "WatchedDate")
-_INTERRUPTION = '"This export broke off. It is not whole.'
+_INTERRUPTION = '"This export was interrupted and is incomplete.'
 # Source: OWASP, "CSV Injection". The last four are full-width variants.
 _FORMULA_PREFIXES = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 
@@ -72,9 +72,9 @@ def _with_interruption(parts: Iterator[str], export: Export) -> Iterator[str]:
     try:
         yield from parts
     except Exception as error:
-        # The adapters have already logged the cause of a Refusal.
-        exc_info = None if isinstance(error, Refusal) else error
-        log.exception("export.broke_off", extra={"user_id": export.user.id}, exc_info=exc_info)
+        # The adapters have already logged the cause of a DomainError.
+        exc_info = None if isinstance(error, DomainError) else error
+        log.exception("export.aborted", extra={"user_id": export.user.id}, exc_info=exc_info)
         yield _INTERRUPTION
 
 

@@ -19,7 +19,7 @@ from werkzeug.exceptions import ServiceUnavailable
 
 from butaca import admission
 from butaca.core.accounts import require_role
-from butaca.core.errors import Refusal
+from butaca.core.errors import DomainError
 from butaca.core.models import Role, User
 from butaca.web.auth import bearer_token
 from butaca.web.cached_response import CachedResponse, Headers, Key
@@ -90,7 +90,7 @@ class Express:
             token = bearer_token(environ.get("HTTP_AUTHORIZATION", ""))
             user = self._services.accounts.identify(token)
             require_role(user, role)
-        except Refusal:
+        except DomainError:
             return None
         return None if seconds_to_wait(self._services.rate_limiter, user, environ) else user
 

@@ -58,7 +58,7 @@ class Metrics:
             registry=registry,
         )
         catalogue = Counter(
-            "butaca_catalogue_answers",
+            "butaca_catalogue_responses",
             "Responses of the movie catalogue, by the source that served them.",
             ("source",),
             registry=registry,
@@ -153,5 +153,5 @@ def _record(fields: dict[str, object]) -> logging.LogRecord:
 
 
 _RECORD_TEMPLATE = vars(
-    logging.LogRecord(log.name, logging.INFO, __file__, 0, "request.answered", None, None)
+    logging.LogRecord(log.name, logging.INFO, __file__, 0, "request.completed", None, None)
 )

@@ -35,13 +35,15 @@ class InvalidRequest(Exception):
         self.field_errors = tuple(field_errors)
 
 
-def _kind(refusal: type[errors.Refusal], status: HTTPStatus, code: str, title: str) -> ProblemType:
+def _kind(
+    refusal: type[errors.DomainError], status: HTTPStatus, code: str, title: str
+) -> ProblemType:
     return ProblemType(status, code, title, refusal.message)
 
 
 _NOT_FOUND, _UNAVAILABLE = HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE
 _BAD_GATEWAY = HTTPStatus.BAD_GATEWAY
-_BY_REFUSAL: Mapping[type[errors.Refusal], ProblemType] = {
+_BY_REFUSAL: Mapping[type[errors.DomainError], ProblemType] = {
     refusal: _kind(refusal, status, code, title)
     for refusal, status, code, title in (
         (errors.MovieNotFound, _NOT_FOUND, "movie-not-found", "Movie not found"),
@@ -66,21 +68,21 @@ _BY_REFUSAL: Mapping[type[errors.Refusal], ProblemType] = {
             "Movie catalogue timed out",
         ),
         (
-            errors.CatalogueGarbled,
+            errors.CatalogueResponseMalformed,
             _BAD_GATEWAY,
-            "catalogue-garbled",
+            "catalogue-malformed-response",
             "Unreadable response from the movie catalogue",
         ),
         (
-            errors.CatalogueAnsweredNonsense,
+            errors.CatalogueResponseInvalid,
             _BAD_GATEWAY,
-            "catalogue-answered-nonsense",
+            "catalogue-invalid-response",
             "Unexpected response from the movie catalogue",
         ),
         (
-            errors.CatalogueRefusedUs,
+            errors.CatalogueAccessDenied,
             _BAD_GATEWAY,
-            "catalogue-refused-us",
+            "catalogue-access-denied",
             "Movie catalogue refused access",
         ),
     )
@@ -146,7 +148,7 @@ _BY_STATUS: Mapping[int, ProblemType] = {
 ALL = (*_BY_REFUSAL.values(), *_BY_STATUS.values())
 
 
-def type_for_refusal(refusal: type[errors.Refusal]) -> ProblemType:
+def type_for_refusal(refusal: type[errors.DomainError]) -> ProblemType:
     """Return the kind of problem for a refusal of the core."""
     return _BY_REFUSAL[refusal]
 
@@ -154,5 +156,5 @@ def type_for_refusal(refusal: type[errors.Refusal]) -> ProblemType:
 def type_for_status(status: int) -> ProblemType:
     """Return the generic kind of problem for an HTTP status."""
     return _BY_STATUS.get(status) or ProblemType(
-        HTTPStatus(status), f"http-{status}", "Request failed", errors.Refusal.message
+        HTTPStatus(status), f"http-{status}", "Request failed", errors.DomainError.message
     )

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from butaca.core import errors
-from butaca.core.errors import Refusal
+from butaca.core.errors import DomainError
 from butaca.web import examples
 from butaca.web.headers import Spec
 from butaca.web.inputs import MAX_BODY
@@ -32,7 +32,7 @@ class ErrorResponse:
         return self.kinds[0].status.value
 
 
-def _types_for(*refusals: type[Refusal]) -> tuple[ProblemType, ...]:
+def _types_for(*refusals: type[DomainError]) -> tuple[ProblemType, ...]:
     return tuple(type_for_refusal(refusal) for refusal in refusals)
 
 
@@ -40,7 +40,7 @@ def _for_status(name: str, status: int, description: str, *headers: str) -> Erro
     return ErrorResponse(name, description, (type_for_status(status),), headers)
 
 
-def _not_found(name: str, refusal: type[Refusal]) -> ErrorResponse:
+def _not_found(name: str, refusal: type[DomainError]) -> ErrorResponse:
     return ErrorResponse(name, refusal.message, _types_for(refusal))
 
 
@@ -95,7 +95,9 @@ CATALOGUE = (
         "TMDB returned an unusable response or rejected Butaca's API key, and no cached copy is "
         "available.",
         _types_for(
-            errors.CatalogueGarbled, errors.CatalogueAnsweredNonsense, errors.CatalogueRefusedUs
+            errors.CatalogueResponseMalformed,
+            errors.CatalogueResponseInvalid,
+            errors.CatalogueAccessDenied,
         ),
     ),
     ErrorResponse(

@@ -8,7 +8,7 @@ import pytest
 from butaca.adapters.redis import RedisLink
 from tests.adapters.cache.harness import FETCHES, REDIS_COOLDOWN, Fetch, Harness
 from tests.fakes import FakeClock
-from tests.own_valkey import own_valkey
+from tests.valkey_server import valkey_server
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def fetch(request: pytest.FixtureRequest) -> Fetch:
 @pytest.fixture
 def server() -> Iterator[Any]:
     """A Redis server that a test may break."""
-    with own_valkey() as server:
+    with valkey_server() as server:
         yield server
 
 

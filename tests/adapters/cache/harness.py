@@ -112,7 +112,7 @@ class Harness:
         return self.cached.popular(POPULAR)
 
     def advance(self, seconds: float) -> None:
-        self.clock.move(seconds)
+        self.clock.advance(seconds)
 
     def cache_and_expire(self) -> Fetched[Any]:
         """Cache the popular movies, and return them after the entry has expired."""

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from butaca.adapters.tmdb import Limits, TmdbCatalogue, TmdbHttp
 from butaca.core.errors import (
-    CatalogueAnsweredNonsense,
+    CatalogueAccessDenied,
     CatalogueFailed,
-    CatalogueGarbled,
-    CatalogueRefusedUs,
+    CatalogueResponseInvalid,
+    CatalogueResponseMalformed,
     CatalogueTimedOut,
     CatalogueUnavailable,
     MovieNotFound,
@@ -39,9 +39,9 @@ from tests.fakes import FakeCatalogue
 FAILURES: list[tuple[type[CatalogueFailed], int | None]] = [
     (CatalogueUnavailable, 503),
     (CatalogueTimedOut, None),
-    (CatalogueGarbled, 200),
-    (CatalogueAnsweredNonsense, 200),
-    (CatalogueRefusedUs, 401),
+    (CatalogueResponseMalformed, 200),
+    (CatalogueResponseInvalid, 200),
+    (CatalogueAccessDenied, 401),
 ]
 
 
@@ -94,7 +94,7 @@ def test_refreshed_entry_is_fresh_again(harness: Harness) -> None:
 
 def test_without_redis_or_memory_every_request_calls_upstream(fetch: Fetch) -> None:
     harness = Harness(memory_size=0)
-    harness.cache.is_away = True
+    harness.cache.is_down = True
     fetch(harness.cached)
 
     assert fetch(harness.cached).freshness == Freshness(Source.MISS, ttl=TTL, stored=False)
@@ -102,7 +102,7 @@ def test_without_redis_or_memory_every_request_calls_upstream(fetch: Fetch) -> N
 
 
 def test_without_redis_an_entry_in_memory_is_a_hit(harness: Harness, fetch: Fetch) -> None:
-    harness.cache.is_away = True
+    harness.cache.is_down = True
     first = fetch(harness.cached)
     harness.advance(12)
 
@@ -115,7 +115,7 @@ def test_without_redis_an_entry_in_memory_is_a_hit(harness: Harness, fetch: Fetc
 
 
 def test_without_redis_an_entry_in_memory_expires_at_the_ttl(harness: Harness) -> None:
-    harness.cache.is_away = True
+    harness.cache.is_down = True
     harness.popular()
     harness.advance(TTL)
 
@@ -128,7 +128,7 @@ def test_without_redis_and_upstream_the_entry_in_memory_is_served(
 ) -> None:
     cached = fetch(harness.cached)
     harness.advance(TTL + 10)
-    harness.cache.is_away = True
+    harness.cache.is_down = True
     harness.break_upstream()
 
     fetched = fetch(harness.cached)
@@ -525,8 +525,8 @@ def test_special_characters_of_a_search_text_are_escaped_in_the_key(text: str) -
 
 
 def test_invalid_response_starts_a_cooldown_for_its_call_only(harness: Harness) -> None:
-    harness.break_upstream(CatalogueAnsweredNonsense())
-    with pytest.raises(CatalogueAnsweredNonsense) as first:
+    harness.break_upstream(CatalogueResponseInvalid())
+    with pytest.raises(CatalogueResponseInvalid) as first:
         harness.popular()
     harness.upstream.failure = None
 
@@ -540,7 +540,7 @@ def test_invalid_response_starts_a_cooldown_for_its_call_only(harness: Harness) 
 
 def test_stale_entry_is_served_during_the_cooldown_of_its_call(harness: Harness) -> None:
     cached = harness.cache_and_expire()
-    harness.break_upstream(CatalogueAnsweredNonsense())
+    harness.break_upstream(CatalogueResponseInvalid())
     harness.popular()
 
     fetched = harness.popular()
@@ -551,8 +551,8 @@ def test_stale_entry_is_served_during_the_cooldown_of_its_call(harness: Harness)
 
 
 def test_call_is_retried_after_its_own_cooldown(harness: Harness) -> None:
-    harness.break_upstream(CatalogueAnsweredNonsense())
-    with pytest.raises(CatalogueAnsweredNonsense):
+    harness.break_upstream(CatalogueResponseInvalid())
+    with pytest.raises(CatalogueResponseInvalid):
         harness.popular()
     harness.upstream.failure = None
     harness.advance(COOLDOWN)
@@ -571,7 +571,7 @@ def test_failed_call_logs_one_error(harness: Harness, caplog: pytest.LogCaptureF
     harness.cache_and_expire()
     failure = harness.break_upstream()
     failure.__cause__ = ConnectionResetError("https://secret.example")
-    failure.tries = 4
+    failure.attempts = 4
 
     harness.popular()
 
@@ -581,7 +581,7 @@ def test_failed_call_logs_one_error(harness: Harness, caplog: pytest.LogCaptureF
     assert line["failure"] == "CatalogueUnavailable"
     assert line["reason"] == "ConnectionResetError"
     assert line["upstream_status"] == 503
-    assert line["tries"] == 4
+    assert line["attempts"] == 4
     assert line["call"] == "popular:1:en-US:"
     assert line["served"] == "stale"
     assert "secret" not in str(line)

@@ -130,7 +130,7 @@ def test_unsynchronized_requests_make_one_call(pool: ThreadPoolExecutor) -> None
 def test_concurrent_misses_make_one_call_without_redis(
     gated: GatedHarness, pool: ThreadPoolExecutor
 ) -> None:
-    gated.cache.is_away = True
+    gated.cache.is_down = True
     futures = start_fetches(pool, gated)
     gated.upstream.gate.set()
 
@@ -371,7 +371,7 @@ def test_pod_calls_when_another_pod_fetched_nothing() -> None:
 
 def test_pod_calls_when_redis_fails_while_it_waits() -> None:
     cache = ContendedCache()
-    cache.events = [lambda: setattr(cache, "is_away", True)]
+    cache.events = [lambda: setattr(cache, "is_down", True)]
     harness = Harness(cache)
 
     assert harness.popular().freshness == Freshness(Source.MISS, ttl=TTL, stored=False)
@@ -700,7 +700,7 @@ class Pods:
         return futures
 
     def advance(self, seconds: float) -> None:
-        self.clock.move(seconds)
+        self.clock.advance(seconds)
         advance_redis(self.url, seconds)
 
 

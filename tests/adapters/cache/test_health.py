@@ -61,7 +61,7 @@ def other(links: list[InterleavingLink], clock: FakeClock) -> SharedHealth:
 @pytest.fixture
 def advance(empty_redis: str, clock: FakeClock) -> Callable[[float], None]:
     def advance(seconds: float) -> None:
-        clock.move(seconds)
+        clock.advance(seconds)
         advance_redis(empty_redis, seconds)
 
     return advance
@@ -119,7 +119,7 @@ def test_cooldown_read_from_redis_is_cached_locally(
     other.claim_call()
 
     assert COOLDOWN - 5 < other.cooldown_left(KEY) <= COOLDOWN
-    clock.move(COOLDOWN)
+    clock.advance(COOLDOWN)
     assert other.cooldown_left(KEY) == 0
 
 
@@ -287,7 +287,7 @@ def test_local_cooldown_outlives_redis(server: Any, health: SharedHealth, clock:
     server.stop()
 
     assert health.claim_call() == COOLDOWN
-    clock.move(COOLDOWN)
+    clock.advance(COOLDOWN)
     assert health.claim_call() == 0
     assert health.claim_call() == PROBE
     server.start()  # The fixture stops it.
@@ -332,7 +332,7 @@ def test_recovered_redis_is_used_again(
     server.stop()
     health.claim_call()
     server.start()
-    clock.move(REDIS_COOLDOWN)
+    clock.advance(REDIS_COOLDOWN)
     SharedHealth(breakable_link, COOLDOWN, PROBE, clock.monotonic).record_failure()
 
     assert health.claim_call() > 0

@@ -57,23 +57,23 @@ def test_last_value_wins(memory: MemoryCache) -> None:
 
 def test_entry_ages_with_the_clock(memory: MemoryCache, clock: FakeClock) -> None:
     memory.put("a", "one")
-    clock.move(12.5)
+    clock.advance(12.5)
 
     assert memory.get("a") == CacheEntry("one", 12.5)
 
 
 def test_reading_does_not_reset_the_age(memory: MemoryCache, clock: FakeClock) -> None:
     memory.put("a", "one")
-    clock.move(10)
+    clock.advance(10)
     memory.get("a")
-    clock.move(10)
+    clock.advance(10)
 
     assert memory.get("a") == CacheEntry("one", 20.0)
 
 
 def test_storing_again_resets_the_age(memory: MemoryCache, clock: FakeClock) -> None:
     memory.put("a", "one")
-    clock.move(10)
+    clock.advance(10)
     memory.put("a", "one")
 
     assert memory.get("a") == CacheEntry("one", 0.0)
@@ -81,14 +81,14 @@ def test_storing_again_resets_the_age(memory: MemoryCache, clock: FakeClock) -> 
 
 def test_entry_keeps_its_initial_age(memory: MemoryCache, clock: FakeClock) -> None:
     memory.put("a", "one", age=20)
-    clock.move(5)
+    clock.advance(5)
 
     assert memory.get("a") == CacheEntry("one", 25.0)
 
 
 def test_older_value_does_not_replace_a_newer_one(memory: MemoryCache, clock: FakeClock) -> None:
     memory.put("a", "new")
-    clock.move(10)
+    clock.advance(10)
     memory.put("a", "old", age=11)
 
     assert memory.get("a") == CacheEntry("new", 10.0)
@@ -96,7 +96,7 @@ def test_older_value_does_not_replace_a_newer_one(memory: MemoryCache, clock: Fa
 
 def test_newer_value_replaces_an_older_one(memory: MemoryCache, clock: FakeClock) -> None:
     memory.put("a", "old")
-    clock.move(10)
+    clock.advance(10)
     memory.put("a", "new", age=9)
 
     assert memory.get("a") == CacheEntry("new", 9.0)
@@ -104,21 +104,21 @@ def test_newer_value_replaces_an_older_one(memory: MemoryCache, clock: FakeClock
 
 def test_entry_is_available_until_the_retention_ends(memory: MemoryCache, clock: FakeClock) -> None:
     memory.put("a", "one")
-    clock.move(DAY - 0.5)
+    clock.advance(DAY - 0.5)
 
     assert memory.get("a") == CacheEntry("one", DAY - 0.5)
 
 
 def test_entry_expires_when_the_retention_ends(memory: MemoryCache, clock: FakeClock) -> None:
     memory.put("a", "one")
-    clock.move(DAY)
+    clock.advance(DAY)
 
     assert memory.get("a") is None
 
 
 def test_initial_age_counts_toward_the_retention(memory: MemoryCache, clock: FakeClock) -> None:
     memory.put("a", "one", age=DAY - 10)
-    clock.move(10)
+    clock.advance(10)
 
     assert memory.get("a") is None
 

@@ -23,7 +23,7 @@ from butaca.settings import YEAR
 from tests.adapters.cache.harness import REDIS_COOLDOWN
 from tests.fakes import FakeClock
 from tests.faults.pods import wait_until
-from tests.own_valkey import own_valkey
+from tests.valkey_server import valkey_server
 
 DAY = 86_400
 ENTRY_KEY, LEASE_KEY = entry_key("popular:1"), lease_key("popular:1")
@@ -367,7 +367,7 @@ def test_redis_may_start_after_the_cache(
     cache = RedisCache(breakable_link, retention=DAY)
     assert not cache.put("popular:1", b"one")
     server.start()
-    clock.move(REDIS_COOLDOWN)
+    clock.advance(REDIS_COOLDOWN)
 
     assert cache.put("popular:1", b"one")
     assert cache.get("popular:1") is not None
@@ -398,7 +398,7 @@ def test_full_redis_serves_old_entries_only(breakable_link: RedisLink, clock: Fa
     client.config_set("maxmemory", "1mb")
 
     assert cache.put("popular:2", b"two") is False
-    clock.move(REDIS_COOLDOWN)
+    clock.advance(REDIS_COOLDOWN)
     assert cache.get("popular:1") is not None
     assert cache.get("popular:2") is None
 
@@ -414,7 +414,7 @@ def test_lease_is_released_even_if_the_store_fails(
         assert not client.exists(LEASE_KEY)
         client.config_set("maxmemory", "0")
 
-    clock.move(REDIS_COOLDOWN)
+    clock.advance(REDIS_COOLDOWN)
     assert acquires_lease(cache)
 
 
@@ -433,7 +433,7 @@ def test_entries_are_stored_again_after_redis_has_room(
     client.config_set("maxmemory", "1mb")
     cache.put("popular:1", b"one")
     client.config_set("maxmemory", "0")
-    clock.move(REDIS_COOLDOWN)
+    clock.advance(REDIS_COOLDOWN)
 
     assert cache.put("popular:1", b"one")
 
@@ -497,7 +497,7 @@ def cluster_link() -> Iterator[RedisLink]:
     # exceed 65,535. It is reserved here until the port of the server is chosen, so they differ.
     with socket.create_server(("127.0.0.1", 0)) as reserved:
         bus = str(reserved.getsockname()[1])
-        node = own_valkey(**{"cluster-enabled": "yes", "cluster-port": bus})
+        node = valkey_server(**{"cluster-enabled": "yes", "cluster-port": bus})
     with node as server:
         link = RedisLink(f"redis://127.0.0.1:{server.port}/0", timeout=5.0)
         client: Any = link.client

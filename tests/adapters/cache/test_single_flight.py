@@ -143,7 +143,7 @@ def test_flight_records_when_it_started() -> None:
     clock = FakeClock(seconds=12.0)
     single_flight = SingleFlight(clock=clock.monotonic)
     flight, _ = single_flight.join("a")
-    clock.move(5)
+    clock.advance(5)
     same_flight, _ = single_flight.join("a")
 
     assert flight.started_at == same_flight.started_at == 12.0
@@ -245,7 +245,7 @@ def test_bug_in_a_background_call_is_logged(
 
     assert isinstance(flight.future.exception(), ZeroDivisionError)
     (line,) = caplog.records
-    assert (line.getMessage(), vars(line)["call"]) == ("catalogue.broke", "a")
+    assert (line.getMessage(), vars(line)["call"]) == ("catalogue.unexpected_error", "a")
 
 
 def test_leaders_and_followers_are_counted() -> None:
@@ -255,7 +255,7 @@ def test_leaders_and_followers_are_counted() -> None:
         single_flight.join(key)
 
     totals = [
-        registry.get_sample_value("butaca_flights_total", {"role": role})
-        for role in ("led", "followed")
+        registry.get_sample_value("butaca_single_flight_requests_total", {"role": role})
+        for role in ("leader", "follower")
     ]
     assert totals == [2, 2]

@@ -75,7 +75,7 @@ def test_missing_movie_is_found_by_all_pods(pods: Pods) -> None:
 
 def test_fresh_memory_entry_skips_redis(pods: Pods) -> None:
     pods.one.put(CALL, OLD)
-    pods.clock.move(TTL - 0.5)
+    pods.clock.advance(TTL - 0.5)
 
     assert pods.one.get(CALL) == CacheEntry(OLD, TTL - 0.5)
     assert pods.cache.reads == 0
@@ -91,9 +91,9 @@ def test_fresh_redis_entry_is_copied_to_memory(pods: Pods) -> None:
 
 def test_copied_entry_keeps_its_age(pods: Pods) -> None:
     pods.one.put(CALL, OLD)
-    pods.clock.move(20)
+    pods.clock.advance(20)
     pods.other.get(CALL)
-    pods.clock.move(9.5)
+    pods.clock.advance(9.5)
 
     assert pods.other.get(CALL) == CacheEntry(OLD, 29.5)
     assert pods.cache.reads == 1
@@ -101,9 +101,9 @@ def test_copied_entry_keeps_its_age(pods: Pods) -> None:
 
 def test_copied_entry_expires_at_the_same_time(pods: Pods) -> None:
     pods.one.put(CALL, OLD)
-    pods.clock.move(20)
+    pods.clock.advance(20)
     pods.other.get(CALL)
-    pods.clock.move(10)
+    pods.clock.advance(10)
 
     entry = pods.other.get(CALL)
 
@@ -114,16 +114,16 @@ def test_copied_entry_expires_at_the_same_time(pods: Pods) -> None:
 
 def test_newer_redis_entry_replaces_a_stale_memory_entry(pods: Pods) -> None:
     pods.one.put(CALL, OLD)
-    pods.clock.move(TTL)
+    pods.clock.advance(TTL)
     pods.other.put(CALL, NEW)
-    pods.clock.move(3)
+    pods.clock.advance(3)
 
     assert pods.one.get(CALL) == CacheEntry(NEW, 3.0)
 
 
 def test_same_entry_is_stale_in_both_layers(pods: Pods) -> None:
     pods.one.put(CALL, OLD)
-    pods.clock.move(TTL + 3)
+    pods.clock.advance(TTL + 3)
 
     assert pods.one.get(CALL) == CacheEntry(OLD, TTL + 3.0)
     assert pods.cache.reads == 1
@@ -131,31 +131,31 @@ def test_same_entry_is_stale_in_both_layers(pods: Pods) -> None:
 
 def test_stale_redis_entry_is_found(pods: Pods) -> None:
     pods.one.put(CALL, OLD)
-    pods.clock.move(TTL + 3)
+    pods.clock.advance(TTL + 3)
 
     assert pods.other.get(CALL) == CacheEntry(OLD, TTL + 3.0)
 
 
 def test_stale_memory_entry_is_found_without_redis(pods: Pods) -> None:
     pods.one.put(CALL, OLD)
-    pods.clock.move(TTL + 3)
-    pods.cache.is_away = True
+    pods.clock.advance(TTL + 3)
+    pods.cache.is_down = True
 
     assert pods.one.get(CALL) == CacheEntry(OLD, TTL + 3.0)
 
 
 def test_copied_stale_entry_is_found_without_redis(pods: Pods) -> None:
     pods.one.put(CALL, OLD)
-    pods.clock.move(TTL)
+    pods.clock.advance(TTL)
     pods.other.get(CALL)
-    pods.cache.is_away = True
-    pods.clock.move(1)
+    pods.cache.is_down = True
+    pods.clock.advance(1)
 
     assert pods.other.get(CALL) == CacheEntry(OLD, TTL + 1.0)
 
 
 def test_response_is_stored_in_memory_without_redis(pods: Pods) -> None:
-    pods.cache.is_away = True
+    pods.cache.is_down = True
 
     assert pods.one.put(CALL, OLD) is False
     assert pods.one.get(CALL) == CacheEntry(OLD, 0.0)
@@ -164,11 +164,11 @@ def test_response_is_stored_in_memory_without_redis(pods: Pods) -> None:
 
 def test_older_entry_of_a_recovered_redis_is_ignored(pods: Pods) -> None:
     pods.one.put(CALL, OLD)
-    pods.clock.move(TTL)
-    pods.cache.is_away = True
+    pods.clock.advance(TTL)
+    pods.cache.is_down = True
     pods.one.put(CALL, NEW)
-    pods.clock.move(TTL)
-    pods.cache.is_away = False
+    pods.clock.advance(TTL)
+    pods.cache.is_down = False
 
     assert pods.one.get(CALL) == CacheEntry(NEW, float(TTL))
     assert pods.one.get(CALL) == CacheEntry(NEW, float(TTL))
@@ -176,7 +176,7 @@ def test_older_entry_of_a_recovered_redis_is_ignored(pods: Pods) -> None:
 
 def test_empty_recovered_redis_does_not_clear_memory(pods: Pods) -> None:
     pods.one.put(CALL, OLD)
-    pods.clock.move(TTL)
+    pods.clock.advance(TTL)
     pods.cache.entries.clear()
 
     assert pods.one.get(CALL) == CacheEntry(OLD, float(TTL))
@@ -191,7 +191,7 @@ def test_unreadable_entry_is_a_miss(pods: Pods, body: bytes) -> None:
 
 def test_unreadable_redis_entry_does_not_hide_the_memory_entry(pods: Pods) -> None:
     pods.one.put(CALL, OLD)
-    pods.clock.move(TTL)
+    pods.clock.advance(TTL)
     pods.cache.put(CALL.key, b"garbage")
 
     assert pods.one.get(CALL) == CacheEntry(OLD, float(TTL))
@@ -237,9 +237,9 @@ def test_age_of_an_entry_is_always_correct(steps: list[tuple[str, int]]) -> None
                 created_at[str(number)] = pods.clock.seconds
                 both[choice].put(CALL, make_record(550, title=str(number)))
             case "move":
-                pods.clock.move(choice)
+                pods.clock.advance(choice)
             case "outage":
-                pods.cache.is_away = bool(choice)
+                pods.cache.is_down = bool(choice)
             case _:
                 assert_age_is_correct(both[choice].get(CALL), created_at, pods.clock.seconds)
 
@@ -257,7 +257,7 @@ def test_lookups_are_counted_by_layer_and_result() -> None:
     layers.get(CALL)
     layers.put(CALL, OLD)
     layers.get(CALL)
-    cache.clock.move(TTL)
+    cache.clock.advance(TTL)
     layers.get(CALL)
 
     assert lookups(registry) == {

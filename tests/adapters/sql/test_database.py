@@ -116,7 +116,7 @@ def test_outage_is_logged_without_credentials(
         with pytest.raises(LibraryUnavailable):
             database.ping()
     (line,) = caplog.records
-    assert (line.levelname, line.msg) == ("ERROR", "database.went_away")
+    assert (line.levelname, line.msg) == ("ERROR", "database.unavailable")
     assert vars(line)["reason"] == "OperationalError"
     assert "hunter2" not in caplog.text
 

@@ -173,7 +173,7 @@ def test_session_without_a_response_is_not_reused(
     with pytest.raises(LibraryUnavailable):
         hang(library, server.silence)
     server.silence.clear()
-    clock.move(LIMITS.cooldown)
+    clock.advance(LIMITS.cooldown)
     assert session_id(library) != before
 
 
@@ -230,9 +230,9 @@ def test_silent_server_is_not_called_during_the_cooldown(
     with pytest.raises(LibraryUnavailable):
         hang(library, server.silence)
     server.silence.clear()
-    clock.move(LIMITS.cooldown - 0.01)
+    clock.advance(LIMITS.cooldown - 0.01)
     assert not responds(library)
-    clock.move(0.01)
+    clock.advance(0.01)
     assert responds(library)
 
 
@@ -244,7 +244,7 @@ def test_refusing_server_is_not_called_during_the_cooldown(
     for _ in range(3):
         assert not responds(refused)
     assert len(errors) == 1
-    clock.move(LIMITS.cooldown)
+    clock.advance(LIMITS.cooldown)
     assert not responds(refused)
     assert len(errors) == 2
 
@@ -255,7 +255,7 @@ def test_one_caller_probes_while_others_fail_immediately(
     server.silence.set()
     responds(library)
     server.silence.clear()
-    clock.move(LIMITS.cooldown)
+    clock.advance(LIMITS.cooldown)
     server.accepting.clear()
     with ThreadPoolExecutor(1) as pool:
         probe = pool.submit(responds, library)
@@ -307,7 +307,7 @@ def test_outage_is_logged_once(
     server.silence.set()
     for _ in range(2):
         responds(library)
-    assert logged(caplog) == [("ERROR", "database.went_away", "ServerSilent")]
+    assert logged(caplog) == [("ERROR", "database.unavailable", "ServerSilent")]
 
 
 def test_failed_probes_are_not_logged(
@@ -315,8 +315,8 @@ def test_failed_probes_are_not_logged(
 ) -> None:
     for _ in range(3):
         responds(refused)
-        clock.move(LIMITS.cooldown)
-    assert logged(caplog) == [("ERROR", "database.went_away", "OperationalError")]
+        clock.advance(LIMITS.cooldown)
+    assert logged(caplog) == [("ERROR", "database.unavailable", "OperationalError")]
 
 
 def test_recovery_is_logged_once(
@@ -326,10 +326,10 @@ def test_recovery_is_logged_once(
     responds(library)
     server.silence.clear()
     caplog.clear()
-    clock.move(LIMITS.cooldown)
+    clock.advance(LIMITS.cooldown)
     for _ in range(3):
         responds(library)
-    assert logged(caplog) == [("WARNING", "database.came_back", None)]
+    assert logged(caplog) == [("WARNING", "database.recovered", None)]
 
 
 def test_healthy_database_logs_nothing(

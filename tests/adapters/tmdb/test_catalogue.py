@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from butaca.adapters.tmdb import TmdbCatalogue, TmdbHttp
-from butaca.core.errors import CatalogueAnsweredNonsense, MovieNotFound
+from butaca.core.errors import CatalogueResponseInvalid, MovieNotFound
 from butaca.core.models import Freshness, Genre, Source
 from butaca.core.ports import PopularQuery, SearchQuery
 from butaca.sandbox import Fault, Sandbox
@@ -194,12 +194,12 @@ def test_404_for_a_movie_is_movie_not_found(
 
 
 @pytest.mark.parametrize("send", LIST_REQUESTS, ids=["popular", "search", "changes", "genres"])
-def test_404_for_a_list_is_nonsense(
+def test_404_for_a_list_is_invalid(
     sandbox: Sandbox, catalogue: TmdbCatalogue, send: Callable[[TmdbCatalogue], object]
 ) -> None:
     sandbox.inject(Fault("404"))
 
-    with pytest.raises(CatalogueAnsweredNonsense) as caught:
+    with pytest.raises(CatalogueResponseInvalid) as caught:
         send(catalogue)
 
     assert caught.value.upstream_status == 404
@@ -210,22 +210,22 @@ def test_404_for_a_list_is_nonsense(
     MOVIE_REQUESTS + LIST_REQUESTS,
     ids=["details", "record", "popular", "search", "changes", "genres"],
 )
-def test_json_object_of_another_shape_is_nonsense(
+def test_json_object_of_another_shape_is_invalid(
     sandbox: Sandbox, catalogue: TmdbCatalogue, send: Callable[[TmdbCatalogue], object]
 ) -> None:
     sandbox.inject(Fault("object"))
 
-    with pytest.raises(CatalogueAnsweredNonsense):
+    with pytest.raises(CatalogueResponseInvalid):
         send(catalogue)
 
 
 @pytest.mark.parametrize("send", MOVIE_REQUESTS, ids=["details", "record"])
-def test_response_with_another_movie_id_is_nonsense(
+def test_response_with_another_movie_id_is_invalid(
     raw_server: RawServer, raw_client: TmdbHttp, send: Callable[[TmdbCatalogue], object]
 ) -> None:
     movie = {"id": 551, "title": "T", "original_title": "T", "original_language": "en"}
     record = {**movie, "translations": {"translations": []}}
     raw_server.response = OK + b"\r\n" + json.dumps(record).encode()
 
-    with pytest.raises(CatalogueAnsweredNonsense):
+    with pytest.raises(CatalogueResponseInvalid):
         send(TmdbCatalogue(raw_client))

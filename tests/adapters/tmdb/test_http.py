@@ -23,10 +23,10 @@ from butaca.adapters.deadline import seconds_left
 from butaca.adapters.tmdb import Limits, TmdbHttp
 from butaca.adapters.tmdb.http import MAX_BODY_SIZE, OUTCOMES
 from butaca.core.errors import (
-    CatalogueAnsweredNonsense,
+    CatalogueAccessDenied,
     CatalogueFailed,
-    CatalogueGarbled,
-    CatalogueRefusedUs,
+    CatalogueResponseInvalid,
+    CatalogueResponseMalformed,
     CatalogueTimedOut,
     CatalogueUnavailable,
 )
@@ -138,7 +138,7 @@ def test_transient_status_is_retried_up_to_the_limit(
         make_client(sandbox.url, retries=3).get("/movie/550", {})
 
     assert sandbox.calls[MOVIE] == 4
-    assert caught.value.tries == 4
+    assert caught.value.attempts == 4
     assert caught.value.upstream_status == int(kind[:3])
 
 
@@ -149,7 +149,7 @@ def test_unexpected_status_is_not_retried(
     # Retry-After makes urllib3 retry a 413 by default.
     raw_server.response = b"HTTP/1.1 %d X\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n" % status
 
-    with pytest.raises(CatalogueAnsweredNonsense) as caught:
+    with pytest.raises(CatalogueResponseInvalid) as caught:
         raw_client.get("/movie/550", {})
 
     assert len(raw_server.requests) == 1
@@ -167,19 +167,19 @@ def test_status_of_a_cdn_is_retried(
     with pytest.raises(CatalogueUnavailable) as caught:
         raw_client.get("/movie/550", {})
 
-    assert caught.value.tries == len(raw_server.requests) == 2
+    assert caught.value.attempts == len(raw_server.requests) == 2
     assert caught.value.upstream_status == status
 
 
 def test_rejected_api_key_is_not_retried(raw_server: RawServer, raw_client: TmdbHttp) -> None:
     raw_server.response = b"HTTP/1.1 401 X\r\nContent-Length: 0\r\n\r\n"
 
-    with pytest.raises(CatalogueRefusedUs) as caught:
+    with pytest.raises(CatalogueAccessDenied) as caught:
         raw_client.get("/movie/550", {})
 
     assert len(raw_server.requests) == 1
     assert caught.value.upstream_status == 401
-    assert caught.value.tries == 1
+    assert caught.value.attempts == 1
 
 
 def test_404_is_none_and_not_retried(sandbox: Sandbox, client: TmdbHttp) -> None:
@@ -214,10 +214,10 @@ def test_without_retries_one_attempt_is_made(sandbox: Sandbox, make_client: Make
 def test_final_failure_counts_all_attempts(sandbox: Sandbox, client: TmdbHttp) -> None:
     sandbox.inject(Fault("503", times=1), Fault("401"))
 
-    with pytest.raises(CatalogueRefusedUs) as caught:
+    with pytest.raises(CatalogueAccessDenied) as caught:
         client.get("/movie/550", {})
 
-    assert caught.value.tries == 2
+    assert caught.value.attempts == 2
 
 
 # --- pauses --------------------------------------------------------------------------------
@@ -258,7 +258,7 @@ def test_no_retry_follows_if_the_pause_exceeds_the_deadline(
         make_client(sandbox.url, retries=5, backoff=100.0, deadline=5.0).get("/movie/550", {})
 
     assert pauses == []
-    assert caught.value.tries == 1
+    assert caught.value.attempts == 1
 
 
 @pytest.mark.parametrize("kind", ["429", "503"])
@@ -307,7 +307,7 @@ def test_no_retry_follows_if_retry_after_exceeds_the_deadline(
 
     assert pauses == []
     assert sandbox.calls[MOVIE] == 1
-    assert caught.value.tries == 1
+    assert caught.value.attempts == 1
 
 
 @pytest.mark.parametrize(
@@ -332,7 +332,7 @@ def test_refused_connection_is_unavailable(closed_url: str, make_client: MakeCli
     with pytest.raises(CatalogueUnavailable) as caught:
         make_client(closed_url).get("/movie/550", {})
 
-    assert caught.value.tries == 2
+    assert caught.value.attempts == 2
     assert caught.value.upstream_status is None
 
 
@@ -344,7 +344,7 @@ def test_connection_closed_without_a_response_is_unavailable(
     with pytest.raises(CatalogueUnavailable) as caught:
         client.get("/movie/550", {})
 
-    assert caught.value.tries == sandbox.calls[MOVIE] == 2
+    assert caught.value.attempts == sandbox.calls[MOVIE] == 2
 
 
 @pytest.mark.parametrize("fault", [Fault("hang"), Fault("drip", seconds=600)])
@@ -354,18 +354,18 @@ def test_silent_server_times_out(sandbox: Sandbox, make_client: MakeClient, faul
     with pytest.raises(CatalogueTimedOut) as caught:
         make_client(sandbox.url, read_timeout=0.05).get("/movie/550", {})
 
-    assert caught.value.tries == 2
+    assert caught.value.attempts == 2
     wait_until(lambda: sandbox.calls[MOVIE] == 2)  # The sandbox may read the last request late.
 
 
 @pytest.mark.parametrize("kind", ["cut", "reset", "truncated", "list", "null"])
-def test_broken_body_is_garbled(sandbox: Sandbox, client: TmdbHttp, kind: str) -> None:
+def test_broken_body_is_malformed(sandbox: Sandbox, client: TmdbHttp, kind: str) -> None:
     sandbox.inject(Fault(kind))
 
-    with pytest.raises(CatalogueGarbled) as caught:
+    with pytest.raises(CatalogueResponseMalformed) as caught:
         client.get("/movie/550", {})
 
-    assert caught.value.tries == sandbox.calls[MOVIE] == 2
+    assert caught.value.attempts == sandbox.calls[MOVIE] == 2
 
 
 @pytest.mark.parametrize(
@@ -390,15 +390,15 @@ def test_broken_body_is_garbled(sandbox: Sandbox, client: TmdbHttp, kind: str) -
     ],
     ids=lambda body: str(body[:12]),
 )
-def test_unparsable_body_is_garbled(
+def test_unparsable_body_is_malformed(
     raw_server: RawServer, raw_client: TmdbHttp, body: bytes
 ) -> None:
     raw_server.response = OK + b"\r\n" + body
 
-    with pytest.raises(CatalogueGarbled) as caught:
+    with pytest.raises(CatalogueResponseMalformed) as caught:
         raw_client.get("/movie/550", {})
 
-    assert caught.value.tries == len(raw_server.requests) == 2
+    assert caught.value.attempts == len(raw_server.requests) == 2
     assert caught.value.upstream_status == 200
 
 
@@ -413,15 +413,15 @@ def test_unparsable_body_is_garbled(
     ],
     ids=["not gzip", "negative chunk", "no chunk", "no last chunk", "too short"],
 )
-def test_body_with_broken_encoding_is_garbled(
+def test_body_with_broken_encoding_is_malformed(
     raw_server: RawServer, raw_client: TmdbHttp, response: bytes
 ) -> None:
     raw_server.response = response
 
-    with pytest.raises(CatalogueGarbled) as caught:
+    with pytest.raises(CatalogueResponseMalformed) as caught:
         raw_client.get("/movie/550", {})
 
-    assert caught.value.tries == len(raw_server.requests) == 2
+    assert caught.value.attempts == len(raw_server.requests) == 2
 
 
 @pytest.mark.parametrize(
@@ -465,15 +465,15 @@ def test_body_of_the_maximum_size_is_read(
     ],
     ids=["plain", "undeclared gzip", "declared gzip"],
 )
-def test_body_above_the_maximum_size_is_garbled(
+def test_body_above_the_maximum_size_is_malformed(
     raw_server: RawServer, raw_client: TmdbHttp, response: bytes
 ) -> None:
     raw_server.response = response
 
-    with pytest.raises(CatalogueGarbled) as caught:
+    with pytest.raises(CatalogueResponseMalformed) as caught:
         raw_client.get("/movie/550", {})
 
-    assert caught.value.tries == len(raw_server.requests) == 2
+    assert caught.value.attempts == len(raw_server.requests) == 2
     assert caught.value.upstream_status == 200
 
 
@@ -487,7 +487,7 @@ def test_gzip_bomb_is_not_decompressed_completely(
     client = make_client(raw_server.url, retries=0)
     tracemalloc.start()
 
-    with pytest.raises(CatalogueGarbled):
+    with pytest.raises(CatalogueResponseMalformed):
         client.get("/movie/550", {})
 
     _, peak = tracemalloc.get_traced_memory()
@@ -500,7 +500,7 @@ def test_redirects_are_not_followed(raw_server: RawServer, raw_client: TmdbHttp)
         b"HTTP/1.1 302 Found\r\nLocation: %s/there\r\n\r\n" % raw_server.url.encode()
     )
 
-    with pytest.raises(CatalogueAnsweredNonsense) as caught:
+    with pytest.raises(CatalogueResponseInvalid) as caught:
         raw_client.get("/movie/550", {})
 
     assert caught.value.upstream_status == 302
@@ -508,12 +508,12 @@ def test_redirects_are_not_followed(raw_server: RawServer, raw_client: TmdbHttp)
 
 
 @pytest.mark.parametrize("location", INVALID_URLS)
-def test_redirect_to_an_invalid_url_is_nonsense(
+def test_redirect_to_an_invalid_url_is_invalid(
     raw_server: RawServer, raw_client: TmdbHttp, location: str
 ) -> None:
     raw_server.response = f"HTTP/1.1 302 Found\r\nLocation: {location}\r\n\r\n".encode("latin-1")
 
-    with pytest.raises(CatalogueAnsweredNonsense):
+    with pytest.raises(CatalogueResponseInvalid):
         raw_client.get("/movie/550", {})
 
 
@@ -575,7 +575,7 @@ def test_deadline_ends_an_attempt_before_its_read_timeout(
         make_client(sandbox.url, read_timeout=30.0, deadline=0.3).get("/movie/550", {})
 
     assert 0.29 <= time.monotonic() - started < 1.5
-    assert caught.value.tries == 1
+    assert caught.value.attempts == 1
 
 
 def test_deadline_ends_the_retries(sandbox: Sandbox, make_client: MakeClient) -> None:
@@ -586,7 +586,7 @@ def test_deadline_ends_the_retries(sandbox: Sandbox, make_client: MakeClient) ->
         make_client(sandbox.url, read_timeout=0.1, retries=100, deadline=0.35).get("/movie/550", {})
 
     assert 0.3 <= time.monotonic() - started < 1.5
-    assert 2 <= caught.value.tries <= 4
+    assert 2 <= caught.value.attempts <= 4
 
 
 def test_attempt_without_time_to_connect_reports_the_previous_error(
@@ -602,7 +602,7 @@ def test_attempt_without_time_to_connect_reports_the_previous_error(
     with pytest.raises(CatalogueTimedOut) as caught:
         client.get("/movie/550", {})
 
-    assert caught.value.tries == 2
+    assert caught.value.attempts == 2
 
 
 def test_slow_response_within_the_deadline_is_read(
@@ -645,7 +645,7 @@ def test_call_duration_is_recorded_by_outcome(
     raw_server.response = OK + b"Connection: close\r\n\r\n{}"
     metered_client.get("/movie/550", {})
     raw_server.response = b"HTTP/1.1 401 X\r\n\r\n"
-    with pytest.raises(CatalogueRefusedUs):
+    with pytest.raises(CatalogueAccessDenied):
         metered_client.get("/movie/550", {})
 
     calls = {
@@ -654,7 +654,7 @@ def test_call_duration_is_recorded_by_outcome(
         )
         for outcome in OUTCOMES
     }
-    assert calls == {**dict.fromkeys(OUTCOMES, 0), "answered": 1, "CatalogueRefusedUs": 1}
+    assert calls == {**dict.fromkeys(OUTCOMES, 0), "answered": 1, "CatalogueAccessDenied": 1}
 
 
 def test_attempt_duration_is_recorded_by_outcome(
@@ -666,13 +666,13 @@ def test_attempt_duration_is_recorded_by_outcome(
     raw_server.response = OK + b"Connection: close\r\n\r\n{}"
     metered_client.get("/movie/550", {})
 
-    tries = {
+    attempts = {
         outcome: registry.get_sample_value(
-            "butaca_tmdb_try_duration_seconds_count", {"outcome": outcome}
+            "butaca_tmdb_attempt_duration_seconds_count", {"outcome": outcome}
         )
         for outcome in OUTCOMES
     }
-    assert tries == {**dict.fromkeys(OUTCOMES, 0), "answered": 1, "CatalogueUnavailable": 2}
+    assert attempts == {**dict.fromkeys(OUTCOMES, 0), "answered": 1, "CatalogueUnavailable": 2}
 
 
 def test_each_attempt_propagates_the_trace_with_a_new_span(
@@ -716,8 +716,8 @@ def test_retries_are_counted_and_logged(
 
     assert registry.get_sample_value("butaca_tmdb_retries_total") == 1
     (fields,) = map(vars, caplog.records)
-    assert (fields["msg"], fields["failure"], fields["upstream_status"], fields["tries"]) == (
-        "tmdb.tries_again",
+    assert (fields["msg"], fields["failure"], fields["upstream_status"], fields["attempts"]) == (
+        "tmdb.retrying",
         "CatalogueUnavailable",
         503,
         1,

@@ -15,10 +15,10 @@ from butaca.adapters.cache.single_flight import InFlightCall, SingleFlight
 from butaca.adapters.cache.tiered import Call, Codec, TieredCache
 from butaca.adapters.deadline import deadline_in, seconds_left
 from butaca.core.errors import (
-    CatalogueAnsweredNonsense,
+    CatalogueAccessDenied,
     CatalogueBusy,
     CatalogueFailed,
-    CatalogueRefusedUs,
+    CatalogueResponseInvalid,
     CatalogueTimedOut,
     CatalogueUnavailable,
     MovieNotFound,
@@ -189,7 +189,7 @@ class CachedCatalogue:
             return self._serve_or_raise(entry, Source.STALE, failure)
         self._health.record_success()
         log.info(
-            "tmdb.call_answered",
+            "tmdb.call_succeeded",
             extra={"call": redacted(call.key), "seconds": self._seconds_since(started)},
         )
         is_stored = self._cache.put(call, value, lease)
@@ -201,9 +201,9 @@ class CachedCatalogue:
     def _start_cooldown(self, key: str, failure: CatalogueFailed) -> None:
         """Start a cooldown, whose scope depends on the failure."""
         match failure:
-            case CatalogueAnsweredNonsense():
+            case CatalogueResponseInvalid():
                 self._health.record_invalid_response(key)
-            case CatalogueRefusedUs():
+            case CatalogueAccessDenied():
                 self._health.record_rejected_api_key()
             case _:
                 self._health.record_failure()
@@ -251,7 +251,7 @@ def _log_failure(failure: CatalogueFailed, key: str, seconds: float, served: str
             "failure": type(failure).__name__,
             "reason": type(cause).__name__ if cause else None,
             "upstream_status": failure.upstream_status,
-            "tries": failure.tries,
+            "attempts": failure.attempts,
             "seconds": seconds,
             "call": redacted(key),
             "served": served,

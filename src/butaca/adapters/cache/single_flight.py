@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 from prometheus_client import CollectorRegistry, Counter
 
 from butaca.adapters.cache.entries import redacted
-from butaca.core.errors import Refusal
+from butaca.core.errors import DomainError
 
 T = TypeVar("T")
 log = logging.getLogger("butaca.catalogue")
@@ -50,17 +50,17 @@ class SingleFlight:
         self._lock = threading.Lock()
         self._in_flight: dict[str, InFlightCall[Any]] = {}
         requests = Counter(
-            "butaca_flights",
+            "butaca_single_flight_requests",
             "Requests that made the call for their key, or waited for it, by role.",
             ("role",),
             registry=registry,
         )
-        self._led, self._followed = requests.labels("led"), requests.labels("followed")
+        self._leaders, self._followers = requests.labels("leader"), requests.labels("follower")
 
     def join(self, key: str) -> tuple[InFlightCall[Any], bool]:
         """Return the call in flight for a key, and whether the caller must make it."""
         flight, is_leader = self._join(key)
-        (self._led if is_leader else self._followed).inc()
+        (self._leaders if is_leader else self._followers).inc()
         return flight, is_leader
 
     def run_in_background(self, key: str, flight: InFlightCall[T], call: Callable[[], T]) -> None:
@@ -76,10 +76,10 @@ class SingleFlight:
     def _run_and_log(self, key: str, flight: InFlightCall[T], call: Callable[[], T]) -> None:
         try:
             self.run(key, flight, call)
-        except Refusal:
+        except DomainError:
             pass  # The requests that wait for the call receive it.
         except Exception:
-            log.exception("catalogue.broke", extra={"call": redacted(key)})
+            log.exception("catalogue.unexpected_error", extra={"call": redacted(key)})
 
     def _join(self, key: str) -> tuple[InFlightCall[Any], bool]:
         with self._lock:
@@ -111,4 +111,4 @@ def _copy_of(failure: BaseException) -> BaseException:
     Raising the same exception in many threads would grow one traceback, which keeps the frames of
     all their requests alive.
     """
-    return copy(failure) if isinstance(failure, Refusal) else failure
+    return copy(failure) if isinstance(failure, DomainError) else failure

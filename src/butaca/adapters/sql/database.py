@@ -123,7 +123,7 @@ class Database:
             # A missing SQLite file is detected without waiting, so it needs no cooldown.
             raise self._unavailable(error, outage=psycopg.Error) from error
         if self._breaker.record_success():
-            log.warning("database.came_back")
+            log.warning("database.recovered")
         return connection
 
     def _unavailable(self, error: Exception, outage: type[Exception]) -> LibraryUnavailable:
@@ -132,5 +132,5 @@ class Database:
         if not isinstance(cause, outage):
             log.error("database.failed", extra=reason)
         elif self._breaker.record_failure():
-            log.error("database.went_away", extra=reason)
+            log.error("database.unavailable", extra=reason)
         return LibraryUnavailable()

