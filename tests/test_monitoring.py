@@ -99,9 +99,9 @@ def client(sqlite: Database, empty_redis: str) -> Iterator[FlaskClient]:
             "/metrics",
         ):
             client.get(path)
-        live, butaca.view_functions["health.live"] = butaca.view_functions["health.live"], _break
+        live, butaca.view_functions["health.livez"] = butaca.view_functions["health.livez"], _break
         assert client.get("/livez").status_code == 500
-        butaca.view_functions["health.live"] = live
+        butaca.view_functions["health.livez"] = live
         tmdb.inject(Fault("503"))
         assert client.get("/api/v1/movies/1").status_code == 503
         yield client

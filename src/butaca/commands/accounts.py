@@ -76,7 +76,7 @@ def set_role(user: str, role: str) -> None:
     )
 
 
-@users.command(short_help="Remove a user with all tokens, favorites and ratings.")
+@users.command(short_help="Remove a user and all of their data.")
 @click.argument("user")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def remove(user: str, yes: bool) -> None:

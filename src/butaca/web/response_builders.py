@@ -31,7 +31,7 @@ FAILURE = "butaca.failure"
 """The key of an exception that the express lane caught, so that nothing is tried twice."""
 
 Render = Callable[[models.User], tuple[bytes, Mapping[str, str]]]
-"""Renders the response for a user: its body, and the headers that depend on it. Raises DomainError."""
+"""Renders the body for a user, and the headers that depend on it. Raises DomainError."""
 
 
 class Replay(NamedTuple):
