@@ -161,23 +161,6 @@ def env(
 # Consistency of the documentation
 
 
-def test_every_link_leads_to_an_existing_file_and_heading() -> None:
-    for name in ("docs/operations.md", "docs/observing.md", "deploy/README.md"):
-        file = ROOT / name
-        links = re.findall(r"\]\((?!http)([^)#]*)(?:#([^)]+))?\)", file.read_text())
-        assert links
-        for path, anchor in links:
-            target = file.parent / path if path else file
-            assert target.exists(), path
-            assert not anchor or anchor in anchors(target), anchor
-
-
-def anchors(file: Path) -> set[str]:
-    """Return the anchors that GitHub generates for the headings of a file."""
-    headings = re.findall(r"^#+ (.+)$", file.read_text(), re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
-
-
 def test_scaling_table_matches_the_settings() -> None:
     rows = {
         name: [int(re.sub(r"\D", "", cell)) for cell in cells.split("|")]

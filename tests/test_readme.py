@@ -95,10 +95,3 @@ def test_every_users_and_tokens_command_works(sqlite: Database) -> None:
 def test_every_mentioned_make_target_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"`make ([a-z-]+)", README)) <= targets
-
-
-def test_every_linked_file_exists() -> None:
-    for name in ("README.md", "CONTRIBUTING.md", "docs/decisions/README.md"):
-        file = ROOT / name
-        links = re.findall(r"\]\((?!http)([^)#]+)\)", file.read_text())
-        assert [link for link in links if not (file.parent / link).exists()] == []
