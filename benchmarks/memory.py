@@ -32,7 +32,7 @@ def measure(requests: int, keys: int, document: Document) -> None:
         samples = [(float(count), pod.memory() / 1e6) for count in counts]
         background.sample()
         lines = [f"- {line}" for line in describe(testbed, background)]
-    rows = [*HEAD, *(goal.row() for goal in _goals(samples)), "", *_rows(samples), "", *lines]
+    rows = [*HEAD, *(goal.row() for goal in _goals(samples)), "", *sample_rows(samples), "", *lines]
     click.echo("\n".join(["", *rows]))
     document.write("memory", rows)
     document.draw("performance-memory.svg", _drawing(samples))
@@ -63,10 +63,12 @@ def _goals(samples: list[Point]) -> Iterator[Goal]:
     )
 
 
-def _rows(samples: list[Point]) -> Iterator[str]:
+def sample_rows(samples: list[Point]) -> Iterator[str]:
+    """Yield the rows of a table of about ten samples, among them the first and the last."""
     yield "| requests | memory |"
     yield "| -: | -: |"
-    for sent, memory in [*samples[:: max(len(samples) // 8, 1)], samples[-1]]:
+    some = samples[:: max(len(samples) // 8, 1)]
+    for sent, memory in dict.fromkeys([*some, samples[-1]]):
         yield f"| {sent:,.0f} | {memory:.1f} MB |".replace(",", " ")
 
 
