@@ -8,14 +8,13 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
-from butaca import log
-from butaca.adapters.sql import Database
+from butaca import log, resources
 from butaca.adapters.sql.schema import migrate
 from butaca.app import prepare
 from butaca.banner import api_of, exposure_warning, render_banner
@@ -189,9 +188,5 @@ def _running(*args: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def _migrate(settings: Settings) -> None:
-    url, mode = settings.database_url.get_secret_value(), settings.database_pool_mode
-    database = Database(url, pool_mode=mode)
-    try:
+    with closing(resources.database(settings, connections=1)) as database:
         migrate(database)
-    finally:
-        database.close()
