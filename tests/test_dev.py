@@ -181,7 +181,7 @@ def test_sandbox_and_frontend_avoid_ports_that_are_in_use(
 
 
 def test_port_beyond_the_last_one_becomes_any_free_port() -> None:
-    assert dev.AdjacentPorts(65534)[2] == 0
+    assert dev.AdjacentPorts(65534).available(2) == 0
 
 
 def test_child_server_uses_another_port_if_its_port_is_in_use() -> None:

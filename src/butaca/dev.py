@@ -81,7 +81,7 @@ class AdjacentPorts:
 
     port: int
 
-    def __getitem__(self, offset: int) -> int:
+    def available(self, offset: int) -> int:
         """Return the port at this offset, or 0 for any free port if it is not available."""
         wanted = self.port + offset
         if not self.port or wanted > LAST_PORT:
@@ -137,7 +137,7 @@ def _tmdb(
 ) -> Mapping[str, str]:
     if "TMDB_TOKEN" in environment:
         return {}
-    origin = stack.enter_context(child_server("sandbox", port=ports[1]))
+    origin = stack.enter_context(child_server("sandbox", port=ports.available(1)))
     return {
         "TMDB_TOKEN": DEFAULT_TOKEN,
         "TMDB_BASE_URL": f"{origin}/3",
@@ -153,7 +153,7 @@ def start_frontend(settings: Settings, stack: ExitStack, ports: AdjacentPorts) -
     args = ["--api", api_of(settings), "--images", settings.tmdb_image_base_url]
     if settings.demo_users:
         args += ["--token", token]
-    origin = stack.enter_context(child_server("frontend", *args, port=ports[2]))
+    origin = stack.enter_context(child_server("frontend", *args, port=ports.available(2)))
     os.environ["CORS_ORIGINS"] = ",".join([*settings.cors_origins, origin])
     return origin
 
