@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 from butaca.admission import Admission
 from butaca.core import errors
 from butaca.web import WebOptions, create_web, describe, examples, problems
+from butaca.web.headers import EXAMPLE_REQUEST_ID
 from tests.builders import ADMIN_TOKEN, CONSUMER_TOKEN
 from tests.conftest import World
 from tests.web.exchanges import exchanges
@@ -213,7 +214,7 @@ def test_every_problem_of_an_operation_has_an_example() -> None:
 def test_example_of_a_problem_matches_the_response(code: str, world: World) -> None:
     client = create_web(world.services(), WebOptions()).test_client()
     client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {CONSUMER_TOKEN}"
-    client.environ_base["HTTP_X_REQUEST_ID"] = examples.REQUEST_ID
+    client.environ_base["HTTP_X_REQUEST_ID"] = EXAMPLE_REQUEST_ID
 
     response = REQUESTS[code](world, client)
 

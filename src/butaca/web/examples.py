@@ -8,10 +8,10 @@ from importlib import resources
 from typing import Any
 
 from butaca.core.errors import StarsOutOfRange
+from butaca.web.headers import EXAMPLE_REQUEST_ID
 from butaca.web.outputs import FieldError, Problem
 from butaca.web.problems import UNPROCESSABLE, ProblemType
 
-REQUEST_ID = "9f2d1c0e5b7a4c3d8e6f7a8b9c0d1e2f"
 _FIELD_ERROR = FieldError(location="body", field="stars", message=StarsOutOfRange.message)
 _POPULAR = "/api/v1/movies/popular"
 _PATHS = {
@@ -77,7 +77,7 @@ def problem(kind: ProblemType) -> dict[str, Any]:
         detail=kind.detail,
         code=kind.code,
         instance=_PATHS.get(kind.code, _POPULAR),
-        request_id=REQUEST_ID,
+        request_id=EXAMPLE_REQUEST_ID,
         **({"errors": [_FIELD_ERROR]} if kind is UNPROCESSABLE else {}),
     )
     return body.model_dump(exclude_unset=True)

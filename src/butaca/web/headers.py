@@ -7,6 +7,8 @@ Spec = dict[str, Any]
 REQUEST_ID_PATTERN = "[A-Za-z0-9._-]{1,64}"
 """A regular expression for the request IDs that are accepted from clients."""
 
+EXAMPLE_REQUEST_ID = "9f2d1c0e5b7a4c3d8e6f7a8b9c0d1e2f"
+
 
 @dataclass(frozen=True, slots=True)
 class Header:
@@ -29,7 +31,6 @@ class Header:
 _TEXT: dict[str, Any] = {"type": "string"}
 _SECONDS: dict[str, Any] = {"type": "integer", "minimum": 0}
 _ETAG = '"b9f0c53d1ad1f0d8a3d14f4fb9e0e0a5"'
-_REQUEST_ID = "9f2d1c0e5b7a4c3d8e6f7a8b9c0d1e2f"
 
 RESPONSE_HEADERS = {
     "Age": Header("Seconds since the data was fetched from TMDB (RFC 9111).", 12, _SECONDS),
@@ -85,7 +86,7 @@ RESPONSE_HEADERS = {
     "X-Request-Id": Header(
         "Identifies the request in the server's log. This is the `X-Request-Id` of the request if "
         "it consists of up to 64 letters, digits, `.`, `_` and `-`; otherwise it is generated.",
-        _REQUEST_ID,
+        EXAMPLE_REQUEST_ID,
         {"type": "string", "pattern": f"^{REQUEST_ID_PATTERN}$"},
     ),
 }
