@@ -17,6 +17,7 @@ POLL_SECONDS = 0.01
 SETTLE_SECONDS = 0.1
 """How long the backlog must stay empty, to allow for connections in transit."""
 
+_IS_DRAINING = "butaca.is_draining"
 _SO_ATTACH_FILTER = 26  # <asm-generic/socket.h>
 _FLAGS, _SYN = 13, 0x02  # in a TCP header, RFC 9293, section 3.1
 _DROP_SYN = (  # <linux/filter.h>: operation, steps if true, steps if false, operand
@@ -26,6 +27,11 @@ _DROP_SYN = (  # <linux/filter.h>: operation, steps if true, steps if false, ope
     (0x06, 0, 0, 0xFFFFFFFF),  # keep the whole packet
 )
 _TCP_INFO_UNACKED = 24  # tcpi_unacked in struct tcp_info of <linux/tcp.h>
+
+
+def is_draining(environ: "WSGIEnvironment") -> bool:
+    """Return whether the process was shutting down when a request arrived."""
+    return bool(environ.get(_IS_DRAINING))
 
 
 def is_listening(listener: socket.socket) -> bool:
@@ -79,8 +85,8 @@ class ConnectionCloser:
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
-        """Handle a request. `butaca.is_draining` in its environ is true after `start_closing`."""
-        environ["butaca.is_draining"] = self._is_closing
+        """Handle a request. `is_draining` returns true for its environ after `start_closing`."""
+        environ[_IS_DRAINING] = self._is_closing
 
         def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Callable[..., object]:
             close = [("Connection", "close")] if self._is_closing else []

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from butaca.core.errors import LibraryUnavailable
+from butaca.draining import is_draining
 from butaca.web.context import current_request, services
 from butaca.web.errors import problem_response
 from butaca.web.problems import ProblemType, type_for_refusal
@@ -33,7 +34,7 @@ class Readiness:
 
     def check(self) -> Response:
         """Return 200 or 503, with the state of the database."""
-        if current_request().environ.get("butaca.is_draining"):
+        if is_draining(current_request().environ):
             return problem_response(SHUTTING_DOWN, SHUTTING_DOWN.detail)
         try:
             services().check_database()
