@@ -17,9 +17,8 @@ from butaca.adapters.cache.redis import entry_key
 from butaca.adapters.sql import Database, SqlAccounts
 from butaca.core.accounts import digest
 from butaca.core.clock import utc_now
-from butaca.core.models import Role, User
+from butaca.core.models import DEFAULT_LANGUAGE, Role, User
 
-DEFAULT_LANGUAGE = "en-US"
 FIRST_MOVIE, FIRST_USER = 5_000_000, 500_000
 
 

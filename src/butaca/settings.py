@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from butaca.core.models import DEFAULT_LANGUAGE
 from butaca.core.translations import LANGUAGE
 from butaca.operator_error import OperatorError
 from butaca.urls import is_http_url, is_url
@@ -123,7 +124,7 @@ class RefreshSettings(DatabaseSettings):
     tmdb_retries: Annotated[int, Field(ge=0, le=10)] = 3
     tmdb_backoff: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.2
     tmdb_deadline: Deadline = 6.0
-    default_language: Annotated[str, Field(pattern=LANGUAGE)] = "en-US"
+    default_language: Annotated[str, Field(pattern=LANGUAGE)] = DEFAULT_LANGUAGE
 
 
 class Settings(RefreshSettings):

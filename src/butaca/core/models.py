@@ -16,6 +16,9 @@ MAX_PAGE = 500
 MAX_ID = 2**31 - 1
 """The largest movie or user ID that every store can hold."""
 
+DEFAULT_LANGUAGE = "en-US"
+"""TMDB's default language. Butaca's own default is a setting."""
+
 
 @dataclass(frozen=True, slots=True)
 class Movie:
@@ -137,7 +140,7 @@ class MovieRecord:
 
     details: MovieDetails
     translations: tuple[Translation, ...] = ()
-    language: str = "en-US"
+    language: str = DEFAULT_LANGUAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +287,7 @@ class Favorite:
     movie: MovieDetails
     rating: Stars | None
     favorited_at: datetime
-    language: str = "en-US"
+    language: str = DEFAULT_LANGUAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,7 +298,7 @@ class Rating:
     stars: Stars
     rated_at: datetime
     corrected_at: datetime | None = None
-    language: str = "en-US"
+    language: str = DEFAULT_LANGUAGE
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from butaca.core.models import Fetched, Genre, Movie, MovieDetails, Page
+from butaca.core.models import DEFAULT_LANGUAGE, Fetched, Genre, Movie, MovieDetails, Page
 from butaca.core.ports import MovieCatalogue, PopularQuery, SearchQuery
 
 
@@ -11,7 +11,7 @@ class Movies:
     """The movies of the catalogue. Every method may raise CatalogueFailed."""
 
     catalogue: MovieCatalogue
-    default_language: str = "en-US"
+    default_language: str = DEFAULT_LANGUAGE
 
     def popular(
         self, *, page: int = 1, language: str | None = None, region: str | None = None

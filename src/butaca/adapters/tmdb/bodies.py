@@ -9,6 +9,7 @@ from pydantic import AfterValidator, ConfigDict, TypeAdapter, ValidationError
 
 from butaca.core.errors import CatalogueResponseInvalid
 from butaca.core.models import (
+    DEFAULT_LANGUAGE,
     MAX_ID,
     MAX_PAGE,
     Movie,
@@ -146,7 +147,7 @@ def movie_details(body: Json) -> MovieDetails:
     return details
 
 
-def movie_record(body: Json, language: str = "en-US") -> MovieRecord:
+def movie_record(body: Json, language: str = DEFAULT_LANGUAGE) -> MovieRecord:
     """Parse a movie in a language with all translations. Raises CatalogueResponseInvalid."""
     details = movie_details(body)
     try:

@@ -12,17 +12,22 @@ from butaca.adapters.tmdb.bodies import (
 )
 from butaca.adapters.tmdb.http import TmdbHttp
 from butaca.core.errors import CatalogueResponseInvalid, MovieNotFound
-from butaca.core.models import Fetched, Genre, Movie, MovieDetails, MovieRecord, Page
+from butaca.core.models import (
+    DEFAULT_LANGUAGE,
+    Fetched,
+    Genre,
+    Movie,
+    MovieDetails,
+    MovieRecord,
+    Page,
+)
 from butaca.core.ports import PopularQuery, SearchQuery
-
-_FALLBACK_LANGUAGE = "en-US"
-"""The language in which TMDB names genres that have no name in the requested language."""
 
 
 class TmdbCatalogue:
     """A catalogue that sends every request to TMDB."""
 
-    def __init__(self, http: TmdbHttp, default_language: str = "en-US") -> None:
+    def __init__(self, http: TmdbHttp, default_language: str = DEFAULT_LANGUAGE) -> None:
         self._http = http
         self._default_language = default_language
 
@@ -66,7 +71,7 @@ class TmdbCatalogue:
         names = self._genre_names(language)
         if None in names.values():
             translated = {genre_id: name for genre_id, name in names.items() if name}
-            names = {**self._genre_names(_FALLBACK_LANGUAGE), **translated}
+            names = {**self._genre_names(DEFAULT_LANGUAGE), **translated}
         return Fetched(tuple(Genre(genre_id, name) for genre_id, name in names.items() if name))
 
     def changes(self, first: date, last: date, page: int = 1) -> Page[int]:
