@@ -40,12 +40,11 @@ class RequestHandler:
         if call.path.startswith(PICTURES):
             return self._picture(call.path), None
         self.calls.count(target)
-        return self._handle_tmdb_call(method, target, headers)
+        return self._handle_tmdb_call(method, call, target, headers)
 
     def _handle_tmdb_call(
-        self, method: str, target: str, headers: Mapping[str, str]
+        self, method: str, call: Call, target: str, headers: Mapping[str, str]
     ) -> tuple[Response, AppliedFault | None]:
-        call = Call.parse(target)
         applied = self.faults.match(call.path)
         self._wait_latency(applied.cancelled if applied else self.faults.cancelled)
         response = self._tmdb_response(method, call, headers)
