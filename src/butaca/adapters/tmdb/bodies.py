@@ -1,6 +1,7 @@
 """Parsing TMDB's JSON: missing values become `None`, unknown fields are ignored."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any, TypeVar
@@ -108,23 +109,28 @@ _GENRES = TypeAdapter(list[_Genre])
 Json = Mapping[str, Any]
 
 
-def movie_page(body: Json) -> Page[Movie]:
-    """Parse a page of movies. Raises CatalogueResponseInvalid."""
+@contextmanager
+def _validation() -> Iterator[None]:
+    """Raise CatalogueResponseInvalid if a body does not have the expected structure."""
     try:
-        page = _ENVELOPE.validate_python(body)
-        movies = _MOVIES.validate_python([_with_title(item) for item in page.results])
+        yield
     except (ValidationError, LookupError, TypeError) as error:
         raise CatalogueResponseInvalid from error
+
+
+def movie_page(body: Json) -> Page[Movie]:
+    """Parse a page of movies. Raises CatalogueResponseInvalid."""
+    with _validation():
+        page = _ENVELOPE.validate_python(body)
+        movies = _MOVIES.validate_python([_with_title(item) for item in page.results])
     return _page(page, _unique(movies), PAGE_SIZE, min(page.total_pages, MAX_PAGE))
 
 
 def changes_page(body: Json) -> Page[int]:
     """Parse a page of IDs of changed movies. Raises CatalogueResponseInvalid."""
-    try:
+    with _validation():
         page = _ENVELOPE.validate_python(body)
         changes = _CHANGES.validate_python(page.results)
-    except ValidationError as error:
-        raise CatalogueResponseInvalid from error
     return _page(page, (each.id for each in changes), CHANGES_PAGE_SIZE, page.total_pages)
 
 
@@ -140,29 +146,23 @@ def _page(envelope: _Envelope, results: Iterable[T], page_size: int, total_pages
 
 def movie_details(body: Json) -> MovieDetails:
     """Parse the details of a movie. Raises CatalogueResponseInvalid."""
-    try:
+    with _validation():
         (details,) = _DETAILS.validate_python([_with_title(body)])
-    except (ValidationError, LookupError, TypeError) as error:
-        raise CatalogueResponseInvalid from error
     return details
 
 
 def movie_record(body: Json, language: str = DEFAULT_LANGUAGE) -> MovieRecord:
     """Parse a movie in a language with all translations. Raises CatalogueResponseInvalid."""
     details = movie_details(body)
-    try:
+    with _validation():
         translations = [_flattened(each) for each in body["translations"]["translations"]]
         return MovieRecord(details, tuple(_TRANSLATIONS.validate_python(translations)), language)
-    except (ValidationError, LookupError, TypeError) as error:
-        raise CatalogueResponseInvalid from error
 
 
 def genre_names(body: Json) -> dict[int, str | None]:
     """Parse the names of the genres, by ID. Raises CatalogueResponseInvalid."""
-    try:
+    with _validation():
         genres = _GENRES.validate_python(body["genres"])
-    except (ValidationError, LookupError, TypeError) as error:
-        raise CatalogueResponseInvalid from error
     return {each.id: each.name or None for each in genres}
 
 
