@@ -145,8 +145,9 @@ class TmdbHttp:
             try:
                 return self._attempt(path, params)
             except _TransientFailure as failure:
-                previous = failure.error = _error_to_report(failure, previous)
-                previous.attempts = attempts
+                failure.error = _error_to_report(failure, previous)
+                failure.error.attempts = attempts
+                previous = failure.error
                 self._pause_or_give_up(failure, attempts)
             except CatalogueFailed as failure:
                 failure.attempts = attempts
