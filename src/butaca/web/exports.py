@@ -74,7 +74,8 @@ def _with_interruption(parts: Iterator[str], export: Export) -> Iterator[str]:
     except Exception as error:
         # The adapters have already logged the cause of a DomainError.
         exc_info = None if isinstance(error, DomainError) else error
-        log.exception("export.aborted", extra={"user_id": export.user.id}, exc_info=exc_info)
+        fields = {"user_id": export.user.id}
+        log.error("export.aborted", extra=fields, exc_info=exc_info)  # noqa: TRY400 - may be None
         yield _INTERRUPTION
 
 
