@@ -147,7 +147,7 @@ def _parse_path_ids(request: Request) -> None:
     """Convert the IDs in the path to integers. Raises InvalidRequest."""
     ids = request.view_args or {}
     for name, value in ids.items():
-        if not re.fullmatch("[0-9]{1,10}", value, re.ASCII) or int(value) > MAX_ID:
+        if not re.fullmatch("[0-9]{1,10}", value) or int(value) > MAX_ID:
             message = integer_range(0, MAX_ID)
             raise InvalidRequest([FieldError(location="path", field=name, message=message)])
         ids[name] = int(value)
