@@ -96,13 +96,18 @@ class SignalSafeEvent:
 class _Server(MPServer):
     """Granian with a callback once it accepts connections, and with a graceful shutdown."""
 
-    on_listening: Callable[[], None]
-
-    def __init__(self, listener: socket.socket, shutdown_pipe: Connection, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        listener: socket.socket,
+        shutdown_pipe: Connection,
+        on_listening: Callable[[], None],
+        **kwargs: Any,
+    ) -> None:
         address, port, *_ = listener.getsockname()
         super().__init__("butaca.app:create_from_environment", address, port, **kwargs)
         self._listener = listener
         self._shutdown_pipe = shutdown_pipe
+        self._on_listening = on_listening
         self.main_loop_interrupt = SignalSafeEvent()  # type: ignore[assignment]
 
     def startup(self, *args: Any, **kwargs: Any) -> None:
@@ -154,7 +159,7 @@ class _Server(MPServer):
         while not _accepts_connections(self.bind_addr, self.bind_port):
             time.sleep(POLL_SECONDS)
         log.info("server.listening", extra={"host": self.bind_addr, "port": self.bind_port})
-        self.on_listening()
+        self._on_listening()
 
 
 def _accepts_connections(host: str, port: int) -> bool:
@@ -173,6 +178,7 @@ def serve(
     server = _Server(
         listener,
         sender,
+        on_listening,
         interface=Interfaces.WSGI,
         http=HTTPModes.http1,
         websockets=False,
@@ -184,7 +190,6 @@ def serve(
         log_level=LogLevels.error,
         log_dictconfig=_LOGGING,
     )
-    server.on_listening = on_listening
     server.serve(
         target_loader=partial(load, port=server.bind_port, threads=threads, shutdown_pipe=receiver)
     )
