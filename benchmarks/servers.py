@@ -329,8 +329,9 @@ def _print(candidates: list[Candidate], python: str) -> None:
             click.echo(f"| {each.name} | {concurrency} | {' | '.join(cells)} |")
     click.echo(
         f"\n| server | another client waits beside {IDLE} idle connections | "
-        f"beside {SLOW} slow heads | beside {SLOW} half bodies | "
-        "a slow head lives | a half body | an idle connection | stopped under load |"
+        f"beside {SLOW} slow request heads | beside {SLOW} incomplete bodies | "
+        "time until a slow request head is cut off | an incomplete body | an idle connection | "
+        "stopped under load |"
     )
     click.echo("| - | -: | -: | -: | -: | -: | -: | - |")
     for each in candidates:
