@@ -20,10 +20,10 @@ from tests.faults.pods import (
     recover,
     restore_tmdb,
     run_concurrently,
-    wait_until,
 )
 from tests.postgresql_server import PostgresqlServer, postgresql_server
 from tests.valkey_server import valkey_server
+from tests.waiting import wait_until
 
 NO_WAIT = 1.0
 """Seconds within which a request that does not need the database is served."""

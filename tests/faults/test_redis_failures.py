@@ -21,9 +21,9 @@ from tests.faults.pods import (
     Response,
     new_path,
     run_concurrently,
-    wait_until,
 )
 from tests.valkey_server import valkey_server
+from tests.waiting import wait_until
 
 REDIS_TIMEOUT = 0.1
 """Seconds by which Redis may delay one request, once per cooldown of its connection."""

@@ -22,8 +22,8 @@ from butaca.adapters.redis import RedisLink
 from butaca.settings import YEAR
 from tests.adapters.cache.harness import REDIS_COOLDOWN
 from tests.fakes import FakeClock
-from tests.faults.pods import wait_until
 from tests.valkey_server import valkey_server
+from tests.waiting import wait_until
 
 DAY = 86_400
 ENTRY_KEY, LEASE_KEY = entry_key("popular:1"), lease_key("popular:1")

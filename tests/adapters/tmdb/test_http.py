@@ -33,7 +33,7 @@ from butaca.core.errors import (
 from butaca.sandbox import Fault, Sandbox
 from butaca.sandbox.server import DEFAULT_TOKEN
 from tests.adapters.tmdb.raw_server import OK, STATUS_503, RawServer
-from tests.faults.pods import wait_until
+from tests.waiting import wait_until
 
 MakeClient = Callable[..., TmdbHttp]
 
