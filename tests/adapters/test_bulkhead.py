@@ -95,6 +95,21 @@ def test_failure_releases_the_slot(acquire: Acquire, clock: WatchedClock) -> Non
     acquire(bulkhead)
 
 
+def test_interrupted_caller_leaves_the_queue(acquire: Acquire, clock: WatchedClock) -> None:
+    def interrupt() -> float:
+        raise KeyboardInterrupt
+
+    bulkhead = make_bulkhead(1, clock)
+    slot = acquire(bulkhead)
+    bulkhead._clock = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        acquire(bulkhead, may_queue=True)
+    bulkhead._clock = clock.monotonic
+    slot.close()
+
+    acquire(bulkhead)
+
+
 def test_rejected_caller_takes_no_slot(acquire: Acquire, clock: WatchedClock) -> None:
     bulkhead = make_bulkhead(1, clock)
     slot = acquire(bulkhead)
