@@ -11,7 +11,7 @@ import psutil  # type: ignore[import-untyped]
 
 from butaca.operator_error import OperatorError
 from butaca.server import free_port
-from tests.faults.pods import wait_until
+from tests.waiting import wait_until
 
 HOST = "127.0.0.1"
 STOP_TIMEOUT = 30

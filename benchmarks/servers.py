@@ -32,8 +32,9 @@ from butaca.adapters.sql import Database, schema
 from butaca.sandbox import Sandbox
 from butaca.server import free_port
 from tests.builders import CONSUMER_TOKEN
-from tests.faults.pods import HOST, SETTINGS, wait_until
+from tests.faults.pods import HOST, SETTINGS
 from tests.valkey_server import valkey_server
+from tests.waiting import wait_until
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "7"))
 SECONDS = float(os.environ.get("BENCH_SECONDS", "1.0"))

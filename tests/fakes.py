@@ -514,10 +514,10 @@ class FakeHealth:
         until = max(self.cooldown_until, self.rejected_until, self.invalid_until.get(key, 0.0))
         return max(until - self.clock.seconds, 0.0)
 
-    def claim_call(self, *, upstream_healthy: bool = False) -> float:
+    def claim_call(self) -> float:
         with self.lock:
             left = max(max(self.cooldown_until, self.rejected_until) - self.clock.seconds, 0.0)
-            if self.is_unhealthy and not left and not upstream_healthy:
+            if self.is_unhealthy and not left:
                 self.cooldown_until = self.clock.seconds + self.probe
             return left
 

@@ -18,7 +18,7 @@ from butaca.admission import (
     acquire_slot,
     without_slot,
 )
-from tests.faults.pods import wait_until
+from tests.waiting import wait_until
 
 Environ = dict[str, Any]
 

@@ -55,16 +55,22 @@ def test_accepted_connections_inherit_the_tcp_options() -> None:
 def test_only_connections_accepted_at_the_port_are_found() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        with (
-            socket.create_connection(("127.0.0.1", port)) as client,
-            listener.accept()[0] as accepted,
-        ):
+        with socket.create_connection(("127.0.0.1", port)) as client, listener.accept()[0]:
             found = list(connections._accepted_connections(port))
             peers = [sock.getpeername() for sock in found if connections._is_established(sock)]
             for sock in found:
                 sock.close()
             assert peers == [client.getsockname()]
-            assert accepted.fileno() >= 0
+
+
+def test_closing_a_found_connection_does_not_close_the_original() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = listener.getsockname()
+        with socket.create_connection(address) as client, listener.accept()[0] as accepted:
+            for sock in connections._accepted_connections(address[1]):
+                sock.close()
+            client.sendall(b"x")
+            assert accepted.recv(1) == b"x"
 
 
 DECLARED = {"CONTENT_LENGTH": "4"}

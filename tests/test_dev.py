@@ -19,9 +19,9 @@ from butaca import banner, dev
 from butaca.operator_error import OperatorError
 from butaca.server import bind, free_port
 from butaca.settings import Settings
-from tests.faults.pods import wait_until
 from tests.fork_server import Fork
 from tests.processes import STOP_TIMEOUT, running, stop, wait_for_line
+from tests.waiting import wait_until
 
 
 @pytest.fixture(autouse=True)

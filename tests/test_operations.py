@@ -31,9 +31,10 @@ from butaca.sandbox import Sandbox
 from tests.builders import make_record, make_translation
 from tests.deploy.butaca_facts import settings_from
 from tests.deploy.test_guide import SECRET
-from tests.faults.pods import Environment, Pod, new_path, wait_until
+from tests.faults.pods import Environment, Pod, new_path
 from tests.postgresql_server import running_postgresql, truncate_tables
 from tests.valkey_server import valkey_server
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[1]
 GUIDE = (ROOT / "docs" / "operations.md").read_text()

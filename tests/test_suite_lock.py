@@ -22,9 +22,14 @@ def locks(tmp_path: Path) -> Iterator[list[SuiteLock]]:
 
 
 def test_shared_locks_are_held_at_the_same_time(locks: list[SuiteLock]) -> None:
-    first, second = locks
-    with first.shared(), second.shared():
-        pass
+    both_shared = Barrier(2)
+
+    def acquire(lock: SuiteLock) -> int:
+        with lock.shared():
+            return both_shared.wait(SECONDS)
+
+    with ThreadPoolExecutor(2) as threads:
+        assert sorted(threads.map(acquire, locks)) == [0, 1]
 
 
 def test_exclusive_lock_waits_for_shared_locks(locks: list[SuiteLock]) -> None:

@@ -28,6 +28,7 @@ from playwright.sync_api import (
 
 from tests.builders import ADMIN_TOKEN, CONSUMER_TOKEN
 from tests.processes import running, wait_for_line
+from tests.waiting import wait_until
 
 TIMEOUT = 10
 expect.set_options(timeout=TIMEOUT * 1000)
@@ -82,8 +83,10 @@ class DevStack:
     def heal_tmdb(self) -> None:
         """Remove all faults, and wait until Butaca calls TMDB again."""
         requests.delete(f"{self.sandbox}/_sandbox/faults", timeout=TIMEOUT)
-        while "fwd=miss" not in self.call("GET", "/movies/popular").headers["Cache-Status"]:
-            continue
+        wait_until(self._calls_tmdb, seconds=30)
+
+    def _calls_tmdb(self) -> bool:
+        return "fwd=miss" in self.call("GET", "/movies/popular").headers["Cache-Status"]
 
     def clear_user_data(self) -> None:
         """Remove all favorites and ratings of the consumer."""

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from threading import Event
 
 import pytest
 
@@ -23,6 +22,7 @@ from butaca.sandbox import Fault, Sandbox
 from butaca.sandbox.films.movies import builtin_movies
 from tests.builders import CONSUMER, make_record
 from tests.fork_server import Fork
+from tests.waiting import wait_until
 
 IDS = sorted(movie.id for movie in builtin_movies()[:30])
 CHANGED = sorted({movie.id for movie in builtin_movies()[::3]} & set(IDS))
@@ -68,10 +68,12 @@ class Harness:
 
     def refresh_until_request_for(self, movie_id: int, signal_: signal.Signals) -> "RefreshResult":
         with self.start() as process:
-            while not self.tmdb.calls[f"/3/movie/{movie_id}"] and process.poll() is None:
-                Event().wait(0.01)
+            self.wait_until_request_for(movie_id)
             process.send_signal(signal_)
             return finish(process)
+
+    def wait_until_request_for(self, movie_id: int) -> None:
+        wait_until(lambda: self.tmdb.calls[f"/3/movie/{movie_id}"], EXIT_TIMEOUT)
 
     def movies(self) -> dict[int, StoredMovie]:
         return {each.id: each for each in SqlMovies(self.database).movies(0, limit=1000)}
@@ -232,8 +234,7 @@ def test_locked_database_is_reported_after_the_summary(harness: Harness) -> None
     harness.add_movies(*CHANGED)
     harness.tmdb.inject(Fault("delay", paths=f"/3/movie/{CHANGED[1]}", seconds=0.5))
     with harness.start() as process:
-        while not harness.tmdb.calls[f"/3/movie/{CHANGED[1]}"]:
-            Event().wait(0.01)
+        harness.wait_until_request_for(CHANGED[1])
         with harness.database.writing() as connection:
             connection.execute(movies.update().values(gone_at=None))
             result = finish(process)

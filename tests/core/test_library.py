@@ -1,10 +1,10 @@
 """Favorites and ratings use the local store; the catalogue is called once per movie."""
 
 import logging
-import tracemalloc
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 
 import pytest
 
@@ -20,6 +20,7 @@ from butaca.core.listing import FAVORITE_KEYS, RATING_KEYS, ListQuery, sort_orde
 from butaca.core.models import Entry, Favorite, Fetched, Mark, MovieRecord, Rating, Stars
 from tests.builders import ADMIN, CONSUMER, NOON, make_details, make_record, make_translation
 from tests.fakes import FakeCatalogue, FakeClock, FakeLibrary
+from tests.memory import peak_memory
 
 RECORD = make_record(550, make_translation("es", "ES"))
 FOUR = Stars.of(4)
@@ -405,11 +406,8 @@ def test_page_of_an_export_is_fetched_after_the_previous_one_was_read() -> None:
 
 
 def test_export_of_100_000_movies_holds_one_page_in_memory() -> None:
-    def peak(length: int) -> int:
-        tracemalloc.start()
+    def export(length: int) -> None:
         assert sum(1 for _ in exported(GeneratedLibrary(length=length))) == length
-        _, peak = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-        return peak
 
-    assert peak(100_000) < 2 * peak(EXPORT_PAGE)
+    one_page = peak_memory(partial(export, EXPORT_PAGE))
+    assert peak_memory(partial(export, 100_000)) < 2 * one_page

@@ -22,11 +22,11 @@ from tests.faults.pods import (
     break_tmdb,
     new_path,
     recover,
-    wait_until,
 )
 from tests.faults.test_redis_failures import STATES
 from tests.postgresql_server import PostgresqlServer, postgresql_server
 from tests.valkey_server import valkey_server
+from tests.waiting import wait_until
 
 SHORT_TIMES = {"CACHE_TTL_SECONDS": "0.3", "TMDB_COOLDOWN_SECONDS": "0.3"}
 PRODUCTION = {

@@ -15,13 +15,14 @@ from http.client import HTTPConnection, HTTPException, HTTPMessage
 from itertools import count
 from pathlib import Path
 from random import SystemRandom
-from threading import Barrier, Event
+from threading import Barrier
 from typing import Any, Self, TypeVar
 
 from butaca.sandbox import Fault, Sandbox
 from tests.builders import ADMIN_TOKEN, CONSUMER_TOKEN
 from tests.fork_server import Fork
 from tests.processes import Process, start_process
+from tests.waiting import wait_until
 
 T = TypeVar("T")
 LogLine = dict[str, Any]
@@ -55,15 +56,6 @@ SETTINGS = {
     "PYTHONUNBUFFERED": "1",
 }
 """Times of a fraction of a second, so that entries expire and cooldowns end in real time."""
-
-
-def wait_until(condition: Callable[[], T | None], seconds: float = 10.0) -> T:
-    """Return the value of a condition as soon as it is true. Raises AssertionError on timeout."""
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"the condition was not met within {seconds} s"
-        Event().wait(0.005)
-    return found
 
 
 def run_concurrently(*calls: Callable[[], T]) -> list[T]:

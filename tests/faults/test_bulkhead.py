@@ -6,15 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from butaca.sandbox import Fault
-from tests.faults.pods import (
-    DEADLINE_MARGIN,
-    STALE_MAX_WAIT,
-    Environment,
-    Pod,
-    Response,
-    new_path,
-    wait_until,
-)
+from tests.faults.pods import DEADLINE_MARGIN, STALE_MAX_WAIT, Environment, Pod, Response, new_path
+from tests.waiting import wait_until
 
 RecordProperty = Callable[[str, object], None]
 

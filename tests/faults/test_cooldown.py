@@ -13,8 +13,8 @@ from tests.faults.pods import (
     Pod,
     new_path,
     run_concurrently,
-    wait_until,
 )
+from tests.waiting import wait_until
 
 
 def wait_until_cooldown_ends(redis_url: str) -> None:

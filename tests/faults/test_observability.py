@@ -8,8 +8,9 @@ from sqlalchemy import make_url
 
 from butaca.sandbox import Fault, Sandbox
 from tests.builders import ADMIN_TOKEN, CONSUMER_TOKEN
-from tests.faults.pods import Environment, Pod, break_tmdb, new_path, wait_until
+from tests.faults.pods import Environment, Pod, break_tmdb, new_path
 from tests.postgresql_server import PostgresqlServer
+from tests.waiting import wait_until
 
 PASSWORDS = {"database": "pw-of-postgresql", "redis": "pw-of-redis", "tmdb": "pw-of-tmdb"}
 UNKNOWN_TOKEN = "butaca_of-somebody-unknown"

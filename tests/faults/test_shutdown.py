@@ -14,7 +14,8 @@ from threading import Event, Lock
 import pytest
 
 from butaca.sandbox import Fault
-from tests.faults.pods import Environment, Pod, Response, new_path, request, wait_until
+from tests.faults.pods import Environment, Pod, Response, new_path, request
+from tests.waiting import wait_until
 
 POPULAR = "/movies/popular"
 

@@ -18,9 +18,9 @@ from tests.faults.pods import (
     burst,
     new_path,
     run_concurrently,
-    wait_until,
 )
 from tests.suite_lock import Alone
+from tests.waiting import wait_until
 
 TTL = 5.0
 """Seconds. Longer than a burst takes, so that no entry expires during it."""

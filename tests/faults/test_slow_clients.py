@@ -12,16 +12,8 @@ import pytest
 from butaca.connections import MAX_CONNECTIONS
 from butaca.sandbox import Fault
 from tests.builders import ADMIN_TOKEN, CONSUMER_TOKEN
-from tests.faults.pods import (
-    HOST,
-    Environment,
-    Pod,
-    Response,
-    new_path,
-    receive,
-    request,
-    wait_until,
-)
+from tests.faults.pods import HOST, Environment, Pod, Response, new_path, receive, request
+from tests.waiting import wait_until
 
 SHORT_TIMEOUTS = """
 import butaca.connections

@@ -17,8 +17,8 @@ from tests.faults.pods import (
     Response,
     break_tmdb,
     new_path,
-    wait_until,
 )
+from tests.waiting import wait_until
 
 CODES = {
     502: {"catalogue-malformed-response", "catalogue-invalid-response"},

@@ -7,8 +7,9 @@ from sqlalchemy import Connection, select, text
 
 from butaca.adapters.sql import Database, SqlAccounts
 from butaca.adapters.sql.tables import tokens
-from tests.faults.pods import Environment, Pod, wait_until
+from tests.faults.pods import Environment, Pod
 from tests.processes import STOP_TIMEOUT, running
+from tests.waiting import wait_until
 
 MAX_DELAY = timedelta(seconds=5)
 

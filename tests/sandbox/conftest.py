@@ -4,7 +4,6 @@ import json
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from threading import Event
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,7 +14,6 @@ from butaca.sandbox import Sandbox
 
 Get = Callable[..., requests.Response]
 RawGet = Callable[..., socket.socket]
-WaitUntil = Callable[[Callable[[], Any]], None]
 
 HEADERS = {"Authorization": "Bearer sandbox-token"}
 
@@ -67,20 +65,6 @@ def send_raw_get(sandbox: Sandbox) -> Iterator[RawGet]:
     yield send_raw_get
     for connection in opened:
         connection.close()
-
-
-@pytest.fixture
-def wait_until() -> WaitUntil:
-    """Return a function that waits for a condition, with a timeout."""
-
-    def wait_until(condition: Callable[[], Any]) -> None:
-        for _ in range(5000):
-            if condition():
-                return
-            Event().wait(0.002)
-        pytest.fail("the condition did not become true")
-
-    return wait_until
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import requests
 
-from butaca.sandbox import Sandbox
+from butaca.sandbox import Fault, Sandbox
 
 
 def test_popular_returns_twenty_movies(get: Any) -> None:
@@ -198,6 +198,16 @@ def test_changes_are_one_page_of_ids(get: Any) -> None:
 
     assert changes["results"][0] == {"id": 157336, "adult": False, "softcore": False}
     assert len(changes["results"]) == changes["total_results"]
+
+
+def test_changes_have_100_ids_per_page(sandbox: Sandbox, get: Any) -> None:
+    sandbox.inject(Fault("deleted", ids=tuple(range(1, 101))))
+
+    first, second = (get("/movie/changes", page=page).json() for page in (1, 2))
+
+    assert [change["id"] for change in first["results"]] == list(range(1, 101))
+    assert second["results"][0]["id"] == 157336
+    assert first["total_pages"] == second["total_pages"] == 2
 
 
 def test_changes_accept_a_range_of_14_days(get: Any) -> None:

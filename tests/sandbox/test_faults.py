@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from butaca.sandbox import KINDS, Fault, Sandbox, parse_faults
+from tests.waiting import wait_until
 
 
 def test_refuse_closes_the_connection_without_a_response(
@@ -28,9 +29,7 @@ def test_hang_never_responds(sandbox: Sandbox, get: Any) -> None:
         get("/movie/550", timeout=0.05)
 
 
-def test_clear_faults_ends_hanging_calls(
-    sandbox: Sandbox, send_raw_get: Any, wait_until: Any
-) -> None:
+def test_clear_faults_ends_hanging_calls(sandbox: Sandbox, send_raw_get: Any) -> None:
     sandbox.inject(Fault("hang", times=1))
     connection = send_raw_get("/3/movie/550")
     wait_until(lambda: sandbox._handler.faults.as_json()[0]["left"] == 0)
@@ -45,7 +44,7 @@ def test_delay_responds_eventually(sandbox: Sandbox, get: Any) -> None:
     assert get("/movie/550").json()["id"] == 550
 
 
-def test_clear_faults_ends_a_delay(sandbox: Sandbox, send_raw_get: Any, wait_until: Any) -> None:
+def test_clear_faults_ends_a_delay(sandbox: Sandbox, send_raw_get: Any) -> None:
     sandbox.inject(Fault("delay", seconds=600, times=1))
     connection = send_raw_get("/3/movie/550")
     wait_until(lambda: sandbox._handler.faults.as_json()[0]["left"] == 0)

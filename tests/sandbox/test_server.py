@@ -12,6 +12,7 @@ import requests
 
 from butaca.sandbox import Fault, Sandbox
 from butaca.sandbox.listener import _shut_down
+from tests.waiting import wait_until
 
 
 def test_urls_share_one_origin(sandbox: Sandbox) -> None:
@@ -98,7 +99,7 @@ def test_hang_works_after_a_restart(sandbox: Sandbox, get: Any) -> None:
 
 
 @pytest.mark.parametrize("started", [True, False])
-def test_serve_forever_returns_after_stop(started: bool, wait_until: Any) -> None:
+def test_serve_forever_returns_after_stop(started: bool) -> None:
     sandbox = Sandbox()
     if started:
         sandbox.start()
@@ -113,7 +114,7 @@ def test_serve_forever_returns_after_stop(started: bool, wait_until: Any) -> Non
 
 
 def test_client_disconnect_is_not_reported(
-    sandbox: Sandbox, send_raw_get: Any, wait_until: Any, capsys: pytest.CaptureFixture[str]
+    sandbox: Sandbox, send_raw_get: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sandbox.inject(Fault("delay", times=1, seconds=60))
     connection = send_raw_get("/3/movie/550")

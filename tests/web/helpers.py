@@ -7,7 +7,8 @@ from typing import Any
 
 from werkzeug.test import TestResponse
 
-from butaca.core.models import Genre, MovieRecord, Stars, User
+from butaca.core.models import Genre, MovieRecord, Role, Stars, User
+from butaca.web.auth import required_role
 from tests.builders import ADMIN, CONSUMER, NOON, make_movie, make_page, make_record
 from tests.conftest import World
 from tests.contract_client import ContractClient
@@ -23,10 +24,11 @@ _QUERIES = {f"{API}/movies/search": "?query=movie"}
 
 @dataclass(frozen=True)
 class Call:
-    """A valid call of one route."""
+    """A valid call of one route, and the role that it requires."""
 
     method: str
     rule: str
+    role: Role
 
     @property
     def path(self) -> str:
@@ -45,16 +47,18 @@ class Call:
 
 def calls() -> Iterator[Call]:
     """Yield every method of every route of the API, as registered in the app."""
-    for rule in World().client().application.url_map.iter_rules():
+    app = World().client().application
+    for rule in app.url_map.iter_rules():
         if rule.rule.startswith(f"{API}/"):
+            role = required_role(app.view_functions[rule.endpoint])
             for method in (rule.methods or set()) - {"OPTIONS"}:
-                yield Call(method, re.sub(r"<\w+:", "<", rule.rule))
+                yield Call(method, re.sub(r"<\w+:", "<", rule.rule), role)
 
 
 CALLS = sorted(calls(), key=str)
 READS = [call for call in CALLS if call.method in {"GET", "HEAD"}]
 WRITES = [call for call in CALLS if call not in READS]
-ADMIN_CALLS = [call for call in CALLS if "/users/" in call.rule]
+ADMIN_CALLS = [call for call in CALLS if call.role is Role.ADMIN]
 USER_CALLS = [call for call in CALLS if call not in ADMIN_CALLS]
 
 

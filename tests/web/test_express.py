@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -87,6 +88,17 @@ def lane(world: World) -> Lane:
     return Lane(world)
 
 
+def delay_rate_limiter(lane: Lane, seconds: float) -> None:
+    """Make the clock advance whenever the rate limiter is called."""
+    seconds_to_wait = lane.world.limiter.seconds_to_wait
+
+    def seconds_to_wait_slowly(caller: str, kind: str) -> int:
+        lane.clock.advance(seconds)
+        return seconds_to_wait(caller, kind)
+
+    lane.world.limiter.seconds_to_wait = seconds_to_wait_slowly  # type: ignore[method-assign]
+
+
 def test_replayed_response_equals_the_original(lane: Lane) -> None:
     first, replayed = lane.get(), lane.get()
     assert lane.catalogue_calls == 1
@@ -119,13 +131,7 @@ def test_response_is_replayed_until_it_expires(lane: Lane) -> None:
 def test_freshness_does_not_change_while_a_request_is_processed(lane: Lane) -> None:
     lane.get()
     lane.clock.advance(29.9)
-    seconds_to_wait = lane.world.limiter.seconds_to_wait
-
-    def seconds_to_wait_slowly(caller: str, kind: str) -> int:
-        lane.clock.advance(5)
-        return seconds_to_wait(caller, kind)
-
-    lane.world.limiter.seconds_to_wait = seconds_to_wait_slowly  # type: ignore[method-assign]
+    delay_rate_limiter(lane, seconds=5)
     headers = lane.get().headers
     assert headers["Cache-Status"] == "butaca; hit; ttl=0"
     assert lane.catalogue_calls == 1
@@ -310,10 +316,15 @@ def test_response_with_marks_returns_304_until_they_change(lane: Lane) -> None:
     assert lane.catalogue_calls == 1
 
 
-@pytest.mark.parametrize("if_none_match", ["*", 'W/"one"', "{0}, {0}"])
-def test_complex_if_none_match_is_passed_to_the_app(lane: Lane, if_none_match: str) -> None:
+@pytest.mark.parametrize(
+    ("if_none_match", "status"), [("*", 304), ('W/"one"', 200), ("{0}, {0}", 304)]
+)
+def test_complex_if_none_match_is_passed_to_the_app(
+    lane: Lane, if_none_match: str, status: int
+) -> None:
     etag = lane.get(MARKED_PATHS[0]).headers["ETag"]
-    lane.get(MARKED_PATHS[0], If_None_Match=if_none_match.format(etag))
+    response = lane.get(MARKED_PATHS[0], If_None_Match=if_none_match.format(etag))
+    assert response.status_code == status
     assert lane.catalogue_calls == 2
 
 
@@ -553,7 +564,17 @@ def test_replayed_request_is_logged(lane: Lane, caplog: pytest.LogCaptureFixture
     fields: Any = ("method", "route", "status", "user_id")
     assert [replayed[name] for name in fields] == [first[name] for name in fields]
     assert replayed["cache"] == "hit"
-    assert replayed["milliseconds"] >= 0
+
+
+def test_replayed_request_is_logged_with_its_own_duration(
+    lane: Lane, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "perf_counter", lane.clock.monotonic)
+    caplog.set_level(logging.INFO, "butaca.access")
+    lane.get()
+    delay_rate_limiter(lane, seconds=5)
+    lane.get()
+    assert [vars(record)["milliseconds"] for record in caplog.records] == [0, 5000]
 
 
 def test_response_larger_than_the_cache_is_not_cached(
@@ -607,11 +628,13 @@ def test_slow_database_does_not_block_other_requests(lane: Lane) -> None:
     assert lane.flask_paths == [POPULAR]
 
 
-def test_express_option_enables_the_lane(world: World) -> None:
+@pytest.mark.parametrize(("express_enabled", "catalogue_calls"), [(True, 1), (False, 2)])
+def test_express_option_enables_the_lane(
+    world: World, express_enabled: bool, catalogue_calls: int
+) -> None:
     add_sample_data(world)
     world.catalogue.freshness = FRESH
-    for express_enabled, total_calls in ((True, 1), (False, 3)):
-        client = world.client(WebOptions(express=express_enabled), CONSUMER_TOKEN)
-        for _ in range(2):
-            client.get(POPULAR)
-        assert len(world.catalogue.calls) == total_calls
+    client = world.client(WebOptions(express=express_enabled), CONSUMER_TOKEN)
+    for _ in range(2):
+        client.get(POPULAR)
+    assert len(world.catalogue.calls) == catalogue_calls

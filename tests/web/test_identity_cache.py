@@ -4,6 +4,8 @@ import gc
 from collections.abc import Callable
 from dataclasses import replace
 
+import pytest
+
 from butaca.web.identity_cache import IdentityCache
 from tests.builders import make_details
 
@@ -45,14 +47,12 @@ def test_entry_is_removed_with_its_object() -> None:
 
 
 def test_failed_derivation_is_not_cached() -> None:
-    results, derive = counting_factory()
+    _, derive = counting_factory()
     cache, movie = IdentityCache[int](), make_details()
 
     def fail() -> int:
-        raise ValueError
+        raise ZeroDivisionError
 
-    try:
+    with pytest.raises(ZeroDivisionError):
         cache(movie, fail)
-    except ValueError:
-        cache(movie, derive)
-    assert results == [0]
+    assert cache(movie, derive) == 0

@@ -29,7 +29,7 @@ def test_body_without_placeholders_is_unchanged() -> None:
 
 @pytest.mark.parametrize("values", [[], [b"1", b"2"]])
 def test_wrong_number_of_values_is_an_error(values: list[bytes]) -> None:
-    with pytest.raises(ValueError, match="zip"):
+    with pytest.raises(ValueError):  # noqa: PT011 - Python chooses the text
         JsonTemplate(b'{"it":null}', b"it", b"null").fill(values)
 
 

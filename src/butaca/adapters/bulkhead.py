@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
-from typing import cast
 
 from butaca.adapters.deadline import seconds_left
 from butaca.core.errors import CatalogueBusy, DomainError
@@ -94,13 +93,20 @@ class Bulkhead:
         with self._lock:
             self._queue.append(waiter)
             self._grant_free_slots()
-        if waiter.granted_at is None:
-            self._wait(waiter, min(self._max_wait, seconds_left()) if may_queue else 0.0)
         try:
+            if waiter.granted_at is None:
+                self._wait(waiter, min(self._max_wait, seconds_left()) if may_queue else 0.0)
             yield
         finally:
-            with self._lock:
-                self._granted_at.remove(cast("float", waiter.granted_at))
+            self._leave(waiter)
+
+    def _leave(self, waiter: _Waiter) -> None:
+        """Release the slot of a caller, or remove it from the queue."""
+        with self._lock:
+            if waiter.granted_at is None:
+                self._queue.remove(waiter)
+            else:
+                self._granted_at.remove(waiter.granted_at)
                 self._grant_free_slots()
 
     def _grant_free_slots(self) -> None:
@@ -120,7 +126,7 @@ class Bulkhead:
             raise self._busy_error
 
     def _wait_until_granted(self, waiter: _Waiter, give_up_at: float) -> bool:
-        """Wait for a slot; return whether it was granted in time. If not, leave the queue."""
+        """Wait for a slot; return whether it was granted in time."""
         while True:
             with self._lock:
                 if waiter.granted_at is not None:
@@ -128,6 +134,5 @@ class Bulkhead:
                 slow_at = self._granted_at[0] + self.slow_after
                 seconds = min(give_up_at, slow_at) - self._clock()
                 if seconds <= 0:
-                    self._queue.remove(waiter)
                     return False
             waiter.wait(seconds)

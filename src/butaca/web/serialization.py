@@ -25,7 +25,10 @@ class JsonTemplate:
         self._pieces = [b'%s"%s":' % (piece, name) for piece in pieces]
 
     def fill(self, values: Iterable[bytes]) -> bytes:
-        """Return the body with its placeholders replaced by these JSON values, in order."""
+        """Return the body with its placeholders replaced by these JSON values, in order.
+
+        Raises ValueError if there are more or fewer values than placeholders.
+        """
         filled = zip(self._pieces, values, strict=True)
         return b"".join((*chain.from_iterable(filled), self._end))
 

@@ -1,7 +1,9 @@
 """The cached catalogue: fresh entries save a call, stale ones replace a failed one."""
 
 import logging
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
@@ -9,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from butaca.adapters.cache.entries import Lease
 from butaca.adapters.tmdb import Limits, TmdbCatalogue, TmdbHttp
 from butaca.core.errors import (
     CatalogueAccessDenied,
@@ -34,7 +37,7 @@ from tests.adapters.cache.harness import (
     Harness,
 )
 from tests.builders import make_movie, make_page, make_record
-from tests.fakes import FakeCatalogue
+from tests.fakes import FakeCache, FakeCatalogue
 
 FAILURES: list[tuple[type[CatalogueFailed], int | None]] = [
     (CatalogueUnavailable, 503),
@@ -306,6 +309,31 @@ def test_fresh_entry_is_a_hit_during_the_cooldown(harness: Harness) -> None:
     harness.health.record_failure()
 
     assert harness.popular().freshness.source is Source.HIT
+
+
+@dataclass
+class LeaseOfHealthyUpstream(FakeCache):
+    """A cache whose leases report a healthy upstream, before something else happens."""
+
+    on_lease: Callable[[], object] = bool
+
+    @contextmanager
+    def lease(self, key: str, seconds: float) -> Iterator[Lease]:
+        with super().lease(key, seconds) as lease:
+            lease.upstream_healthy = True
+            self.on_lease()
+            yield lease
+
+
+def test_local_failure_outweighs_the_healthy_upstream_of_a_lease() -> None:
+    cache = LeaseOfHealthyUpstream()
+    harness = Harness(cache=cache)
+    cache.on_lease = harness.health.record_failure
+
+    with pytest.raises(CatalogueUnavailable):
+        harness.popular()
+
+    assert harness.calls == 0
 
 
 def test_one_probe_is_sent_after_the_cooldown(harness: Harness) -> None:

@@ -45,8 +45,8 @@ from tests.adapters.cache.harness import (
     populate,
 )
 from tests.fakes import FakeCache, FakeCatalogue
-from tests.faults.pods import wait_until
 from tests.redis_time import advance_redis
+from tests.waiting import wait_until
 
 THREADS = 16
 

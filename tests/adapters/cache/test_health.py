@@ -81,27 +81,6 @@ def test_cooldown_key_of_another_type_is_a_cooldown(
     assert links[0].is_up
 
 
-# --- healthy upstream ----------------------------------------------------------------------
-
-
-def test_claim_skips_redis_if_upstream_is_healthy(one: SharedHealth, other: SharedHealth) -> None:
-    one.record_failure()
-
-    assert other.claim_call(upstream_healthy=True) == 0
-
-
-def test_local_failure_overrides_a_healthy_upstream(one: SharedHealth) -> None:
-    one.record_failure()
-
-    assert one.claim_call(upstream_healthy=True) == COOLDOWN
-
-
-def test_rejected_api_key_overrides_a_healthy_upstream(one: SharedHealth) -> None:
-    one.record_rejected_api_key()
-
-    assert one.claim_call(upstream_healthy=True) == COOLDOWN
-
-
 # --- two pods on one Redis -----------------------------------------------------------------
 
 

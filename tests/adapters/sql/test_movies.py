@@ -15,6 +15,7 @@ from butaca.core.models import Stars
 from butaca.core.ports import MovieNotStored
 from tests.builders import ADMIN, CONSUMER, NOON, make_record
 from tests.fakes import FakeCatalogue
+from tests.waiting import wait_until
 
 LATER = NOON + timedelta(days=30)
 RATING_ROW = {
@@ -47,8 +48,7 @@ def uncommitted_drop(database: Database) -> Iterator[Connection]:
 
 
 def wait_until_blocked(connection: Connection, future: "Future[object]") -> None:
-    while not future.done() and not connection.scalar(BLOCKED_SESSIONS):
-        pass
+    wait_until(lambda: future.done() or connection.scalar(BLOCKED_SESSIONS))
 
 
 ADD_CALLS: list[Callable[[SqlLibrary], object]] = [

@@ -20,6 +20,7 @@ from butaca.adapters.sql import engine as engine_module
 from butaca.adapters.sql.session import ServerSilent, Session, response_timeout
 from butaca.core.errors import LibraryUnavailable
 from tests.fakes import FakeClock
+from tests.waiting import wait_until
 
 T = TypeVar("T")
 
@@ -259,8 +260,7 @@ def test_one_caller_probes_while_others_fail_immediately(
     server.accepting.clear()
     with ThreadPoolExecutor(1) as pool:
         probe = pool.submit(responds, library)
-        while server.connection_attempts < 2:
-            assert not probe.done()
+        wait_until(lambda: server.connection_attempts == 2)
         assert [responds(library) for _ in range(5)] == [False] * 5
         server.accepting.set()
         assert probe.result(THREAD_TIMEOUT)

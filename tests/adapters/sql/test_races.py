@@ -14,7 +14,7 @@ from butaca.adapters.sql import Database, SqlAccounts, SqlLibrary
 from butaca.adapters.sql.tables import movies, user_movies
 from butaca.core.models import Stars
 from tests.builders import CONSUMER, NOON, make_record
-from tests.faults.pods import wait_until
+from tests.waiting import wait_until
 
 ME, LATER = CONSUMER.id, NOON + timedelta(hours=1)
 ROUNDS = 15

@@ -20,6 +20,7 @@ from butaca.adapters.sql.schema import is_current, migrate
 from butaca.adapters.sql.tables import metadata, user_movies, users
 from butaca.core.models import Stars
 from tests.builders import CONSUMER, NOON, make_record
+from tests.waiting import wait_until
 
 
 def test_empty_database_is_not_current(fresh: Database) -> None:
@@ -119,8 +120,7 @@ def test_waiting_for_another_migration_has_no_timeout(fresh_postgresql: Database
         with fresh_postgresql.writing() as connection:
             connection.execute(lock)
             waiting = pool.submit(migrate, impatient)
-            while not waiting.done() and not connection.scalar(has_waited_300_ms):
-                pass
+            wait_until(lambda: waiting.done() or connection.scalar(has_waited_300_ms))
         waiting.result(timeout=30)
     impatient.close()
     assert is_current(fresh_postgresql)

@@ -5,7 +5,6 @@ import logging
 import re
 import socket
 import time
-import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -33,7 +32,8 @@ from butaca.core.errors import (
 from butaca.sandbox import Fault, Sandbox
 from butaca.sandbox.server import DEFAULT_TOKEN
 from tests.adapters.tmdb.raw_server import OK, STATUS_503, RawServer
-from tests.faults.pods import wait_until
+from tests.memory import peak_memory
+from tests.waiting import wait_until
 
 MakeClient = Callable[..., TmdbHttp]
 
@@ -485,14 +485,12 @@ def test_gzip_bomb_is_not_decompressed_completely(
 ) -> None:
     raw_server.response = OK + head + b"\r\n" + gzip.compress(bytes(2**26))
     client = make_client(raw_server.url, retries=0)
-    tracemalloc.start()
 
-    with pytest.raises(CatalogueResponseMalformed):
-        client.get("/movie/550", {})
+    def get() -> None:
+        with pytest.raises(CatalogueResponseMalformed):
+            client.get("/movie/550", {})
 
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak < 2**25
+    assert peak_memory(get) < 2**25
 
 
 def test_redirects_are_not_followed(raw_server: RawServer, raw_client: TmdbHttp) -> None:

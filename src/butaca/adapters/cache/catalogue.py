@@ -169,7 +169,11 @@ class CachedCatalogue:
         self, call: Call[T], entry: CacheEntry[T | None] | None, lease: Lease
     ) -> Fetched[T]:
         """Make the call, unless upstream is in its cooldown."""
-        if seconds := self._health.claim_call(upstream_healthy=lease.upstream_healthy):
+        if lease.upstream_healthy:  # According to Redis, which need not be asked again.
+            seconds = self._health.cooldown_left(call.key)
+        else:
+            seconds = self._health.claim_call()
+        if seconds:
             return self._serve_or_raise(entry, Source.COOLDOWN, _in_cooldown(seconds))
         return self._fetch(call, entry, lease)
 

@@ -49,12 +49,8 @@ class Health(Protocol):
     def cooldown_left(self, key: str) -> float:
         """Return the seconds until a call is allowed, as known to this process, without Redis."""
 
-    def claim_call(self, *, upstream_healthy: bool = False) -> float:
-        """Return 0 if the caller may call now, or the number of seconds to wait.
-
-        With `upstream_healthy`, read from Redis with the lease, only the state of this process is
-        checked.
-        """
+    def claim_call(self) -> float:
+        """Return 0 if the caller may call now, or the number of seconds to wait."""
 
     def record_failure(self) -> None:
         """Start a cooldown."""

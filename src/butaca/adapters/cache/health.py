@@ -76,14 +76,13 @@ class SharedHealth:
 
     def cooldown_left(self, key: str) -> float:
         """Return the seconds until a call is allowed, as known to this process."""
+        cooldown = self._seconds_until(max(self._cooldown_until, self._api_key_rejected_until))
         invalid = self._invalid_calls.get(key)
         call_cooldown = self._cooldown - invalid.age if invalid else 0.0
-        return max(self._local_cooldown(), call_cooldown)
+        return max(cooldown, call_cooldown)
 
-    def claim_call(self, *, upstream_healthy: bool = False) -> float:
+    def claim_call(self) -> float:
         """Return 0 if the caller may call now, or the number of seconds to wait."""
-        if upstream_healthy:
-            return self._local_cooldown()
         if left := self._seconds_until(self._api_key_rejected_until):
             return left
         version = self._version
@@ -129,9 +128,6 @@ class SharedHealth:
             self._cooldown_until = self._api_key_rejected_until = 0.0
         if must_clear:
             self._link.attempt(self._clear_failure, fallback=None)
-
-    def _local_cooldown(self) -> float:
-        return self._seconds_until(max(self._cooldown_until, self._api_key_rejected_until))
 
     def _seconds_until(self, moment: float) -> float:
         return max(moment - self._clock(), 0.0)
