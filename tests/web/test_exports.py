@@ -11,6 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from butaca import trace
 from butaca.core.errors import LibraryUnavailable
 from butaca.core.library import EXPORT_PAGE
 from butaca.core.models import Entry
@@ -339,6 +340,33 @@ def test_interrupted_export_is_logged_once(
 
     (record,) = (record for record in caplog.records if record.levelno >= logging.ERROR)
     assert (record.getMessage(), record.__dict__["user_id"]) == ("export.aborted", 2)
+
+
+def test_interrupted_export_is_logged_with_the_ids_of_its_request(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store = FailingLibrary()
+    add_many_favorites(store)
+    found: list[trace.Trace | None] = []
+    caplog.handler.addFilter(lambda _: found.append(trace.current()) is None)
+
+    unchecked_client(store).get(EXPORT, buffered=True, headers={"X-Request-Id": "abc"})
+
+    assert {each and each.request_id for each in found} == {"abc"}
+
+
+@pytest.mark.parametrize("is_read", [True, False], ids=["read", "interrupted by the client"])
+def test_thread_has_no_ids_after_an_export(*, is_read: bool) -> None:
+    store = FailingLibrary(good_pages=9)
+    add_many_favorites(store)
+
+    with unchecked_client(store).get(EXPORT) as response:
+        parts = response.iter_encoded()
+        next(parts)
+        if is_read:
+            list(parts)
+
+    assert trace.current() is None
 
 
 def test_unexpected_error_is_logged_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:

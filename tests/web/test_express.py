@@ -14,6 +14,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from werkzeug.test import TestResponse
 
+from butaca import trace
 from butaca.admission import Admission
 from butaca.core.accounts import digest
 from butaca.core.errors import CatalogueUnavailable, LibraryUnavailable
@@ -554,6 +555,13 @@ def test_replayed_request_is_logged(lane: Lane, caplog: pytest.LogCaptureFixture
     assert [replayed[name] for name in fields] == [first[name] for name in fields]
     assert replayed["cache"] == "hit"
     assert replayed["milliseconds"] >= 0
+
+
+def test_thread_has_no_ids_after_a_replay(lane: Lane) -> None:
+    lane.get()
+    lane.get()
+    assert len(lane.flask_paths) == 1
+    assert trace.current() is None
 
 
 def test_response_larger_than_the_cache_is_not_cached(
