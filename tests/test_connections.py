@@ -1,6 +1,8 @@
 """The limit on connections, their socket options, and announcements of a close."""
 
+import errno
 import io
+import os
 import resource
 import socket
 from collections.abc import Iterable
@@ -65,6 +67,25 @@ def test_only_connections_accepted_at_the_port_are_found() -> None:
                 sock.close()
             assert peers == [client.getsockname()]
             assert accepted.fileno() >= 0
+
+
+class LastCheck(Exception):
+    """Ends the loop of checks, which is otherwise endless."""
+
+
+def test_connections_are_checked_again_after_a_failed_check(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    results = iter([OSError(errno.EMFILE, "Too many open files"), LastCheck()])
+
+    def listdir(_: str) -> None:
+        raise next(results)
+
+    monkeypatch.setattr(connections.time, "sleep", lambda _: None)
+    monkeypatch.setattr(os, "listdir", listdir)
+
+    with pytest.raises(LastCheck):
+        connections._close_stalled(8000)
 
 
 DECLARED = {"CONTENT_LENGTH": "4"}
