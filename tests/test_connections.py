@@ -5,6 +5,7 @@ import io
 import os
 import resource
 import socket
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -81,7 +82,7 @@ def test_connections_are_checked_again_after_a_failed_check(
     def listdir(_: str) -> None:
         raise next(results)
 
-    monkeypatch.setattr(connections.time, "sleep", lambda _: None)
+    monkeypatch.setattr(time, "sleep", lambda _: None)
     monkeypatch.setattr(os, "listdir", listdir)
 
     with pytest.raises(LastCheck):

@@ -15,6 +15,7 @@ from butaca import trace
 from butaca.core.errors import LibraryUnavailable
 from butaca.core.library import EXPORT_PAGE
 from butaca.core.models import Entry
+from butaca.log import JsonFormatter
 from butaca.web import WebOptions, create_web
 from tests.builders import ADMIN, CONSUMER_TOKEN, NOON, make_record
 from tests.conftest import World
@@ -347,12 +348,12 @@ def test_interrupted_export_is_logged_with_the_ids_of_its_request(
 ) -> None:
     store = FailingLibrary()
     add_many_favorites(store)
-    found: list[trace.Trace | None] = []
-    caplog.handler.addFilter(lambda _: found.append(trace.current()) is None)
+    caplog.handler.setFormatter(JsonFormatter())
 
     unchecked_client(store).get(EXPORT, buffered=True, headers={"X-Request-Id": "abc"})
 
-    assert {each and each.request_id for each in found} == {"abc"}
+    lines = map(json.loads, caplog.text.splitlines())
+    assert [each["request_id"] for each in lines if each["event"] == "export.aborted"] == ["abc"]
 
 
 @pytest.mark.parametrize("is_read", [True, False], ids=["read", "interrupted by the client"])

@@ -151,8 +151,8 @@ class SharedHealth:
         return max(moment - self._clock(), 0.0)
 
     def _claim_in_redis(self) -> tuple[float, bool]:
-        keys, args = [COOLDOWN_KEY, UNHEALTHY_KEY], [milliseconds(self._probe), self._probe_id]
-        left_ms, reason = self._claim(keys=keys, args=args)
+        keys = [COOLDOWN_KEY, UNHEALTHY_KEY]
+        left_ms, reason = self._claim(keys=keys, args=[milliseconds(self._probe), self._probe_id])
         return left_ms / 1000, reason.startswith(b"probe:")
 
     def _end_own_probe(self) -> None:
