@@ -1,8 +1,11 @@
 """The limit on connections, their socket options, and announcements of a close."""
 
+import errno
 import io
+import os
 import resource
 import socket
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -71,6 +74,25 @@ def test_closing_a_found_connection_does_not_close_the_original() -> None:
                 sock.close()
             client.sendall(b"x")
             assert accepted.recv(1) == b"x"
+
+
+class LastCheck(Exception):
+    """Ends the loop of checks, which is otherwise endless."""
+
+
+def test_connections_are_checked_again_after_a_failed_check(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    results = iter([OSError(errno.EMFILE, "Too many open files"), LastCheck()])
+
+    def listdir(_: str) -> None:
+        raise next(results)
+
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    monkeypatch.setattr(os, "listdir", listdir)
+
+    with pytest.raises(LastCheck):
+        connections._close_stalled(8000)
 
 
 DECLARED = {"CONTENT_LENGTH": "4"}

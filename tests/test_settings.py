@@ -198,6 +198,16 @@ def test_invalid_value_is_reported_with_the_setting_name(
         read_settings(Settings)
 
 
+@pytest.mark.parametrize("value", ["10/second;600/hour", "10/second, 600/hour", "many", "10"])
+@pytest.mark.parametrize("name", ["RATE_LIMIT_READS", "RATE_LIMIT_WRITES"])
+def test_rate_limit_must_be_one_limit(
+    environment: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    environment.setenv(name, value)
+    with pytest.raises(OperatorError, match=f"^{name}: must be one limit, such as 600/minute$"):
+        read_settings(Settings)
+
+
 def test_all_errors_are_reported_together(environment: pytest.MonkeyPatch) -> None:
     environment.delenv("TMDB_TOKEN")
     environment.delenv("DATABASE_URL")

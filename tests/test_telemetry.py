@@ -1,13 +1,13 @@
 """OpenTelemetry: one trace from a client to TMDB, exported as the environment specifies."""
 
 import gzip
-import importlib.util
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -196,10 +196,29 @@ def test_standard_variables_enable_tracing(
     assert telemetry.is_enabled() is is_enabled
 
 
-def test_missing_package_is_an_operator_error(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("missing", telemetry._REQUIRED)
+def test_missing_package_is_an_operator_error(
+    missing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(ENDPOINT, "http://127.0.0.1:4318")
-    monkeypatch.setattr(telemetry, "find_spec", lambda name: None)
-    assert importlib.util.find_spec("opentelemetry") is not None
+    monkeypatch.setattr(
+        telemetry, "find_spec", lambda name: None if name == missing else find_spec(name)
+    )
+
+    with pytest.raises(OperatorError, match=r"butaca\[otel\]"):
+        telemetry.is_enabled()
+
+
+def test_package_that_only_the_api_of_opentelemetry_creates_is_an_operator_error(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(ENDPOINT, "http://127.0.0.1:4318")
+    for name in [name for name in sys.modules if name.partition(".")[0] == "opentelemetry"]:
+        monkeypatch.delitem(sys.modules, name)
+    (tmp_path / "opentelemetry" / "trace").mkdir(parents=True)
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    assert find_spec("opentelemetry") is not None
+
     with pytest.raises(OperatorError, match=r"butaca\[otel\]"):
         telemetry.is_enabled()
 

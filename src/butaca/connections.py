@@ -113,10 +113,15 @@ def start_closing_stalled(port: int) -> None:
 def _close_stalled(port: int) -> None:
     while True:
         time.sleep(CHECK_INTERVAL)
-        for sock in _accepted_connections(port):
-            with sock, suppress(OSError):
-                if _is_established(sock) and _seconds_since_sent(sock) > STALL_TIMEOUT:
-                    sock.shutdown(socket.SHUT_RDWR)
+        with suppress(OSError):  # If too many files are open, the next check may succeed.
+            _shut_down_stalled(port)
+
+
+def _shut_down_stalled(port: int) -> None:
+    for sock in _accepted_connections(port):
+        with sock, suppress(OSError):
+            if _is_established(sock) and _seconds_since_sent(sock) > STALL_TIMEOUT:
+                sock.shutdown(socket.SHUT_RDWR)
 
 
 def _accepted_connections(port: int) -> Iterator[socket.socket]:

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Any, Literal, TypeVar
 
-from limits import parse as parse_rate
+from limits import parse_many as parse_rates
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -30,7 +30,12 @@ YEAR = 365 * 86_400
 
 
 def _check_rate(text: str) -> str:
-    parse_rate(text)  # Raises ValueError if invalid.
+    try:
+        rates = parse_rates(text)
+    except ValueError:
+        rates = []
+    if len(rates) != 1:
+        raise ValueError("must be one limit, such as 600/minute")
     return text
 
 

@@ -19,21 +19,35 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+# Their parents are namespace packages, which other distributions create as well.
+_REQUIRED = (
+    "opentelemetry.exporter.otlp.proto.http",
+    "opentelemetry.instrumentation.flask",
+    "opentelemetry.instrumentation.redis",
+    "opentelemetry.instrumentation.requests",
+)
 _PROBES = "^https?://[^/]+/(livez|readyz|metrics)$"
 
 
 def is_enabled() -> bool:
     """Return whether the environment defines an endpoint to export spans to.
 
-    Raises OperatorError if it does, but the exporter is not installed.
+    Raises OperatorError if it does, but the exporter or an instrumentation is not installed.
     """
     is_disabled = os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true"
     has_other_exporter = os.environ.get("OTEL_TRACES_EXPORTER", "otlp") != "otlp"
     if is_disabled or has_other_exporter or not any(os.environ.get(name) for name in _ENDPOINTS):
         return False
-    if find_spec("opentelemetry") is None:
+    if not all(map(_is_installed, _REQUIRED)):
         raise OperatorError("OTEL_EXPORTER_OTLP_ENDPOINT: requires pip install 'butaca[otel]'")
     return True
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # Not even its parent package is installed.
+        return False
 
 
 def start(app: "Flask", engine: "Engine") -> None:

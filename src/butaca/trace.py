@@ -54,8 +54,13 @@ def current() -> Trace | None:
     return _current.get()
 
 
+def resume(trace: Trace | None) -> None:
+    """Set the IDs of a request again, for a part of its response that is created after its end."""
+    _current.set(trace)
+
+
 def end() -> None:
-    """Clear the IDs of the current thread."""
+    """Clear the IDs of the current thread, which would otherwise appear in unrelated log lines."""
     _current.set(None)
 
 

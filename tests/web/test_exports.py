@@ -11,9 +11,11 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from butaca import trace
 from butaca.core.errors import LibraryUnavailable
 from butaca.core.library import EXPORT_PAGE
 from butaca.core.models import Entry
+from butaca.log import JsonFormatter
 from butaca.web import WebOptions, create_web
 from tests.builders import ADMIN, CONSUMER_TOKEN, NOON, make_record
 from tests.conftest import World
@@ -339,6 +341,33 @@ def test_interrupted_export_is_logged_once(
 
     (record,) = (record for record in caplog.records if record.levelno >= logging.ERROR)
     assert (record.getMessage(), record.__dict__["user_id"]) == ("export.aborted", 2)
+
+
+def test_interrupted_export_is_logged_with_the_ids_of_its_request(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store = FailingLibrary()
+    add_many_favorites(store)
+    caplog.handler.setFormatter(JsonFormatter())
+
+    unchecked_client(store).get(EXPORT, buffered=True, headers={"X-Request-Id": "abc"})
+
+    lines = map(json.loads, caplog.text.splitlines())
+    assert [each["request_id"] for each in lines if each["event"] == "export.aborted"] == ["abc"]
+
+
+@pytest.mark.parametrize("is_read", [True, False], ids=["read", "interrupted by the client"])
+def test_thread_has_no_ids_after_an_export(*, is_read: bool) -> None:
+    store = FailingLibrary(good_pages=9)
+    add_many_favorites(store)
+
+    with unchecked_client(store).get(EXPORT) as response:
+        parts = response.iter_encoded()
+        next(parts)
+        if is_read:
+            list(parts)
+
+    assert trace.current() is None
 
 
 def test_unexpected_error_is_logged_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:

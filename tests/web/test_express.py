@@ -15,6 +15,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from werkzeug.test import TestResponse
 
+from butaca import trace
 from butaca.admission import Admission
 from butaca.core.accounts import digest
 from butaca.core.errors import CatalogueUnavailable, LibraryUnavailable
@@ -575,6 +576,13 @@ def test_replayed_request_is_logged_with_its_own_duration(
     delay_rate_limiter(lane, seconds=5)
     lane.get()
     assert [vars(record)["milliseconds"] for record in caplog.records] == [0, 5000]
+
+
+def test_thread_has_no_ids_after_a_replay(lane: Lane) -> None:
+    lane.get()
+    lane.get()
+    assert len(lane.flask_paths) == 1
+    assert trace.current() is None
 
 
 def test_response_larger_than_the_cache_is_not_cached(

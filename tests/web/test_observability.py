@@ -140,6 +140,17 @@ def test_request_does_not_inherit_the_previous_request_id(
     assert list(dict.fromkeys(recorder.request_ids)) == ["one", "two"]
 
 
+@pytest.mark.parametrize("call", CALLS, ids=str)
+def test_thread_has_no_ids_after_a_request(
+    call: Call, world: World, consumer: ContractClient
+) -> None:
+    add_sample_data(world)
+
+    call.send(consumer)
+
+    assert trace.current() is None
+
+
 def test_access_record_describes_the_request(
     world: World, consumer: ContractClient, recorder: LogRecorder
 ) -> None:

@@ -2,19 +2,28 @@
 
 import logging
 import math
+import socket
 import time
 from collections.abc import Callable
+from contextvars import Context
+from ssl import SSLSocket
 from typing import TypeVar
 
-from redis import Redis
+from redis import Connection, Redis, SSLConnection
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
+from urllib3.util.connection import create_connection
 
 from butaca.adapters.circuit_breaker import CircuitBreaker
+from butaca.adapters.deadline import MAX_TIMEOUT, cap_timeout, deadline_in
+from butaca.adapters.resolver import Resolver, connect_to_any
 
 T = TypeVar("T")
 log = logging.getLogger("butaca.redis")
+
+_resolver = Resolver()  # Not shared with TMDB, whose lookups may hang.
 
 
 def milliseconds(seconds: float) -> int:
@@ -22,11 +31,63 @@ def milliseconds(seconds: float) -> int:
     return math.ceil(seconds * 1000)
 
 
+class _Connection(Connection):
+    """A connection whose connect timeout limits the lookup and all addresses together.
+
+    In redis-py, the timeout applies to each address, and the lookup has none.
+    """
+
+    def _connect(self) -> socket.socket:
+        # In a context of its own, because the deadline of a call to TMDB does not apply to Redis.
+        sock = Context().run(self._open_in_time)
+        sock.settimeout(self.socket_timeout)
+        return sock
+
+    def _open_in_time(self) -> socket.socket:
+        with deadline_in(self.socket_connect_timeout or MAX_TIMEOUT):
+            return self._open()
+
+    def _open(self) -> socket.socket:
+        addresses = _resolver.addresses(self.host, self.port, timeout=None)
+        return connect_to_any(addresses, self._connect_to)
+
+    def _connect_to(self, address: str, remaining: int) -> socket.socket:
+        timeout = cap_timeout(None) / remaining  # Leaves time for the other addresses.
+        return create_connection(
+            (address, self.port), timeout, socket_options=self._socket_options()
+        )
+
+    def _socket_options(self) -> list[tuple[int, int, int | bytes]]:
+        """Return the options that redis-py sets."""
+        keepalive = self.socket_keepalive_options.items()
+        return [
+            (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+            (socket.SOL_SOCKET, socket.SO_KEEPALIVE, int(self.socket_keepalive)),
+            *((socket.IPPROTO_TCP, option, value) for option, value in keepalive),
+        ]
+
+
+class _SecureConnection(_Connection, SSLConnection):
+    """A connection over TLS, whose connect timeout also limits the handshake."""
+
+    def _open(self) -> socket.socket:
+        sock = super()._open()
+        try:
+            sock.settimeout(cap_timeout(None))
+            secure: SSLSocket = self._wrap_socket_with_ssl(sock)  # type: ignore[no-untyped-call]
+        except (OSError, RedisError):
+            sock.close()
+            raise
+        return secure
+
+
 class RedisLink:
     """A Redis that may be unreachable, hang, or refuse writes, without failing any request.
 
-    A call takes at most `timeout` seconds. After a failure, no call is made for `cooldown` seconds,
-    so that a server that hangs costs only one request its timeout.
+    Two things take at most `timeout` seconds each: to connect, which includes the name lookup, all
+    addresses and the TLS handshake; and every wait for data from the server. A server that hangs
+    thus delays a call by at most two timeouts. After a failure, no call starts for `cooldown`
+    seconds. Only calls that have already started are also delayed.
     """
 
     def __init__(
@@ -36,12 +97,14 @@ class RedisLink:
         cooldown: float = 3.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        # By default, redis-py retries ten times.
+        # By default, redis-py retries ten times, and a server can extend the timeout to 10 s.
         self.client: Redis = Redis.from_url(
             url,
+            connection_class=_SecureConnection if url.startswith("rediss:") else _Connection,
             socket_timeout=timeout,
             socket_connect_timeout=timeout,
             retry=Retry(NoBackoff(), 0),
+            maint_notifications_config=MaintNotificationsConfig(enabled=False),
         )
         self._breaker = CircuitBreaker(cooldown, probe_timeout=cooldown, clock=clock)
 

@@ -12,6 +12,7 @@ from io import StringIO
 
 from flask import Response
 
+from butaca import trace
 from butaca.core.errors import DomainError
 from butaca.core.models import Entry, Export
 from butaca.web import outputs
@@ -38,7 +39,7 @@ def download(export: Export, format_name: str) -> Response:
         "Cache-Control": "private, no-store",
         "Content-Disposition": f'attachment; filename="{filename}"',
     }
-    parts = _with_interruption(serialize(export), export)
+    parts = _with_interruption(serialize(export), export, trace.current())
     return Response(parts, headers=headers, content_type=content_type)
 
 
@@ -67,8 +68,11 @@ def as_csv(export: Export) -> Iterator[str]:
     yield from map(_csv_entries, export.pages)
 
 
-def _with_interruption(parts: Iterator[str], export: Export) -> Iterator[str]:
+def _with_interruption(
+    parts: Iterator[str], export: Export, request: trace.Trace | None
+) -> Iterator[str]:
     """Yield the parts of an export, and end it with an invalid part if one of them fails."""
+    trace.resume(request)
     try:
         yield from parts
     except Exception as error:
@@ -77,6 +81,8 @@ def _with_interruption(parts: Iterator[str], export: Export) -> Iterator[str]:
         fields = {"user_id": export.user.id}
         log.error("export.aborted", extra=fields, exc_info=exc_info)  # noqa: TRY400 - may be None
         yield _INTERRUPTION
+    finally:
+        trace.end()
 
 
 def _json_entries(page: Iterable[Entry]) -> str:

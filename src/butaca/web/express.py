@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from cachetools import LRUCache
 from werkzeug.exceptions import ServiceUnavailable
 
-from butaca import admission
+from butaca import admission, trace
 from butaca.core.accounts import require_role
 from butaca.core.errors import DomainError
 from butaca.core.models import Role, User
@@ -126,6 +126,7 @@ class Express:
         status = HTTPStatus.NOT_MODIFIED if not_modified else HTTPStatus.OK
         headers = response.not_modified_headers if not_modified else response.headers
         self._observer.end(RequestLabels("GET", response.replay.route, status), state)
+        trace.end()
         per_request = [("X-Request-Id", state.request_id)]
         if freshness := state.freshness:
             per_request += [("Age", str(freshness.age)), ("Cache-Status", cache_status(freshness))]

@@ -111,6 +111,7 @@ def register(app: Flask, observer: Observer) -> None:
     @app.teardown_request
     def clear_request(_: BaseException | None) -> None:
         clear_current_request()
+        trace.end()
 
     @app.after_request
     def end_request(response: Response) -> Response:

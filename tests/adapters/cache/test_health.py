@@ -146,6 +146,56 @@ def test_failed_probe_stops_all_pods(
     assert COOLDOWN - 5 < one.claim_call() <= COOLDOWN
 
 
+def test_probe_with_a_rejected_api_key_is_left_to_another_pod(
+    one: SharedHealth, other: SharedHealth, advance: Callable[[float], None]
+) -> None:
+    one.record_failure()
+    advance(COOLDOWN)
+    one.claim_call()
+    one.record_rejected_api_key()
+
+    assert other.claim_call() == 0
+    assert PROBE - 5 < other.claim_call() <= PROBE
+
+
+def test_pod_with_a_rejected_api_key_does_not_end_the_probe_of_another(
+    one: SharedHealth, other: SharedHealth, advance: Callable[[float], None]
+) -> None:
+    one.record_failure()
+    advance(COOLDOWN)
+    one.claim_call()
+    advance(PROBE)
+    other.claim_call()
+    one.record_rejected_api_key()
+
+    assert PROBE - 5 < other.claim_call() <= PROBE
+
+
+def test_late_rejected_api_key_does_not_end_the_cooldown_of_another_pod(
+    one: SharedHealth, other: SharedHealth, advance: Callable[[float], None]
+) -> None:
+    one.record_failure()
+    advance(COOLDOWN)
+    one.claim_call()
+    other.record_failure()
+    one.record_rejected_api_key()
+
+    assert COOLDOWN - 5 < other.claim_call() <= COOLDOWN
+
+
+def test_rejected_api_key_outside_a_probe_makes_no_call_to_redis(
+    one: SharedHealth, client: Any, advance: Callable[[float], None]
+) -> None:
+    one.record_failure()
+    advance(COOLDOWN)
+    one.claim_call()
+    one.record_rejected_api_key()
+    client.config_resetstat()
+    one.record_rejected_api_key()
+
+    assert client.info("commandstats").keys() <= {"cmdstat_config|resetstat"}
+
+
 def test_probe_of_a_dead_pod_is_replaced_by_another_pod(
     one: SharedHealth, other: SharedHealth, advance: Callable[[float], None]
 ) -> None:
@@ -280,6 +330,20 @@ def test_cooldown_of_another_pod_outlives_redis(
     server.stop()
 
     assert COOLDOWN - 5 < health.claim_call() <= COOLDOWN
+    server.start()
+
+
+def test_probe_with_a_rejected_api_key_ends_without_redis(
+    server: Any, health: SharedHealth, clock: FakeClock
+) -> None:
+    health.record_failure()
+    advance_redis(f"redis://127.0.0.1:{server.port}/0", COOLDOWN)
+    clock.advance(COOLDOWN)
+    health.claim_call()
+    server.stop()
+    health.record_rejected_api_key()
+
+    assert health.claim_call() == COOLDOWN
     server.start()
 
 

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from uuid import uuid4
 
 from prometheus_client import CollectorRegistry, Counter
 
@@ -22,7 +23,7 @@ UNHEALTHY_SECONDS = 3600
 MAX_INVALID_CALLS = 512
 """The maximum number of individual calls in a cooldown at a time."""
 
-# Returns the time left in ms, and 'probe' if a probe is in flight or was just granted.
+# Returns the time left in ms, and the ID of the probe in flight or just granted, if any.
 _CLAIM = """
 local left = redis.call('PTTL', KEYS[1])
 if left > 0 then
@@ -30,8 +31,13 @@ if left > 0 then
     return {left, type(reason) == 'string' and reason or ''}
 end
 if redis.call('PTTL', KEYS[2]) == -2 then return {0, ''} end
-redis.call('SET', KEYS[1], 'probe', 'PX', ARGV[1])
-return {0, 'probe'}
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[1])
+return {0, ARGV[2]}
+"""
+
+# Ends a probe, unless it has expired: then the key is that of another probe or of a cooldown.
+_END_PROBE = """
+if redis.pcall('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
 """
 
 
@@ -42,7 +48,7 @@ class SharedHealth:
     most `probe` seconds. If it succeeds, all callers may call again; if it fails, the cooldown
     starts over. An invalid response starts a cooldown for that one call, in this process only. If
     TMDB rejects our API key, the cooldown applies to this process only: other pods may have a valid
-    key.
+    key, and one of them may probe at once.
     """
 
     def __init__(
@@ -55,6 +61,7 @@ class SharedHealth:
     ) -> None:
         self._link = link
         self._claim = link.client.register_script(_CLAIM)
+        self._end_probe = link.client.register_script(_END_PROBE)
         self._cooldown = cooldown
         self._probe = probe
         self._clock = clock
@@ -63,6 +70,8 @@ class SharedHealth:
         self._api_key_rejected_until = 0.0
         self._is_unhealthy = False
         self._must_clear_redis = False
+        self._probe_id = f"probe:{uuid4()}".encode()
+        self._is_probing = False
         self._version = 0
         self._invalid_calls = MemoryCache(MAX_INVALID_CALLS, cooldown, clock)
         self._cooldowns = Counter(
@@ -91,7 +100,8 @@ class SharedHealth:
             return self._claim_locally()
         left, is_probe = claimed
         with self._lock:
-            self._must_clear_redis |= left == 0 and is_probe
+            if left == 0 and is_probe:
+                self._must_clear_redis = self._is_probing = True
             # A result recorded by this process in the meantime is newer than the reply of Redis.
             if version == self._version:
                 # A probe may end at any moment, so the time left must not be cached.
@@ -103,16 +113,20 @@ class SharedHealth:
         with self._lock:
             self._version += 1
             self._is_unhealthy = self._must_clear_redis = True
+            self._is_probing = False
             self._cooldown_until = self._clock() + self._cooldown
         self._cooldowns.inc()
         self._link.attempt(self._store_failure, fallback=None)
 
     def record_rejected_api_key(self) -> None:
-        """Start a cooldown for this process only."""
+        """Start a cooldown for this process only, and let another pod probe."""
         with self._lock:
             self._is_unhealthy = True
             self._api_key_rejected_until = self._clock() + self._cooldown
+            was_probing, self._is_probing = self._is_probing, False
         self._cooldowns.inc()
+        if was_probing:
+            self._link.attempt(self._end_own_probe, fallback=None)
 
     def record_invalid_response(self, key: str) -> None:
         """Start a cooldown for one call, and end that of all others."""
@@ -124,7 +138,7 @@ class SharedHealth:
         with self._lock:
             self._version += 1
             must_clear, self._must_clear_redis = self._must_clear_redis, False
-            self._is_unhealthy = False
+            self._is_unhealthy = self._is_probing = False
             self._cooldown_until = self._api_key_rejected_until = 0.0
         if must_clear:
             self._link.attempt(self._clear_failure, fallback=None)
@@ -133,9 +147,12 @@ class SharedHealth:
         return max(moment - self._clock(), 0.0)
 
     def _claim_in_redis(self) -> tuple[float, bool]:
-        keys, args = [COOLDOWN_KEY, UNHEALTHY_KEY], [milliseconds(self._probe)]
-        left_ms, reason = self._claim(keys=keys, args=args)
-        return left_ms / 1000, reason == b"probe"
+        keys = [COOLDOWN_KEY, UNHEALTHY_KEY]
+        left_ms, reason = self._claim(keys=keys, args=[milliseconds(self._probe), self._probe_id])
+        return left_ms / 1000, reason.startswith(b"probe:")
+
+    def _end_own_probe(self) -> None:
+        self._end_probe(keys=[COOLDOWN_KEY], args=[self._probe_id])
 
     def _claim_locally(self) -> float:
         with self._lock:

@@ -18,7 +18,7 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 from urllib3.util.connection import create_connection
 
 from butaca.adapters.deadline import cap_timeout, seconds_left
-from butaca.adapters.tmdb.lookup import Resolver
+from butaca.adapters.resolver import Resolver, connect_to_any
 
 MIN_ADDRESS_TIMEOUT = 0.25
 """The minimum timeout per address, in seconds, as in RFC 8305, section 5."""
@@ -63,7 +63,7 @@ class _Connection(HTTPConnection):
         try:
             # Unlike `host`, `_dns_host` keeps a trailing dot, which skips the search list.
             addresses = _resolver.addresses(self._dns_host, self.port, self.timeout)
-            return _with_handshake_timeout(self._connect_to_any(addresses), self.timeout)
+            return _with_handshake_timeout(connect_to_any(addresses, self._connect), self.timeout)
         except socket.gaierror as error:
             raise NameResolutionError(self.host, self, error) from error
         except TimeoutError as error:
@@ -71,16 +71,8 @@ class _Connection(HTTPConnection):
         except OSError as error:
             raise NewConnectionError(self, str(error)) from error
 
-    def _connect_to_any(self, addresses: list[str]) -> socket.socket:
-        for remaining, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
-            try:
-                return self._connect(address, _address_timeout(self.timeout, remaining))
-            except OSError:
-                if remaining == 1:
-                    raise
-        raise OSError("the host has no addresses")
-
-    def _connect(self, address: str, timeout: float) -> socket.socket:
+    def _connect(self, address: str, remaining: int) -> socket.socket:
+        timeout = _address_timeout(self.timeout, remaining)
         return create_connection(
             (address, self.port), timeout, self.source_address, self.socket_options
         )

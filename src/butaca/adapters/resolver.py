@@ -1,10 +1,11 @@
-"""Name resolution with a timeout.
+"""Name resolution with a timeout, and connecting to one of several addresses.
 
 `getaddrinfo` cannot be interrupted; only the machine's resolv.conf limits it: on Linux, to 5
 seconds, twice, for each name server. It therefore runs in a thread that can be abandoned.
 """
 
 import socket
+from collections.abc import Callable
 from concurrent.futures import Future
 from threading import BoundedSemaphore, Thread
 
@@ -51,3 +52,20 @@ class Resolver:
             result.set_exception(error)
         finally:
             self._free_threads.release()
+
+
+def connect_to_any(
+    addresses: list[str], connect: Callable[[str, int], socket.socket]
+) -> socket.socket:
+    """Return a socket connected to the first address that accepts a connection.
+
+    `connect` gets an address and the number of addresses left, this one included. Raises the
+    OSError of the last address.
+    """
+    for remaining, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
+        try:
+            return connect(address, remaining)
+        except OSError:
+            if remaining == 1:
+                raise
+    raise OSError("the host has no addresses")

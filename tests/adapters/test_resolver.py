@@ -1,4 +1,4 @@
-"""DNS lookups with a timeout, a deadline and a limited number of threads."""
+"""DNS lookups with a timeout, a deadline and limited threads, and connecting to any address."""
 
 import socket
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from butaca.adapters.deadline import deadline_in
-from butaca.adapters.tmdb.lookup import Resolver
+from butaca.adapters.resolver import Resolver, connect_to_any
 
 SHORT_TIMEOUT = 0.05
 """The timeout, in seconds, of lookups that hang."""
@@ -109,3 +109,39 @@ def test_thread_that_cannot_start_frees_its_slot(
             resolver.addresses("127.0.0.1", 80, 30)
 
     assert resolver.addresses("127.0.0.1", 80, 30) == ["127.0.0.1"]
+
+
+# --- connect -------------------------------------------------------------------------------
+
+
+class FakeNetwork:
+    """A network on which only some addresses accept connections."""
+
+    def __init__(self, *reachable: str) -> None:
+        self.reachable = reachable
+        self.attempts: list[tuple[str, int]] = []
+        self.socket = socket.socket()
+        self.socket.close()
+
+    def connect(self, address: str, remaining: int) -> socket.socket:
+        self.attempts.append((address, remaining))
+        if address not in self.reachable:
+            raise ConnectionRefusedError(address)
+        return self.socket
+
+
+def test_addresses_are_tried_until_one_accepts() -> None:
+    network = FakeNetwork("two", "three")
+
+    assert connect_to_any(["one", "two", "three"], network.connect) is network.socket
+    assert network.attempts == [("one", 3), ("two", 2)]
+
+
+def test_error_of_the_last_address_is_raised() -> None:
+    with pytest.raises(ConnectionRefusedError, match="two"):
+        connect_to_any(["one", "two"], FakeNetwork().connect)
+
+
+def test_host_without_addresses_cannot_be_reached() -> None:
+    with pytest.raises(OSError, match="no addresses"):
+        connect_to_any([], FakeNetwork().connect)
