@@ -196,7 +196,7 @@ def test_standard_variables_enable_tracing(
     assert telemetry.is_enabled() is is_enabled
 
 
-def test_missing_package_is_an_operator_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_package_raises_operator_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(ENDPOINT, "http://127.0.0.1:4318")
     monkeypatch.setattr(telemetry, "find_spec", lambda name: None)
     assert importlib.util.find_spec("opentelemetry") is not None

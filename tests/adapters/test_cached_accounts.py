@@ -116,7 +116,7 @@ def test_revocation_is_visible_within_five_seconds(harness: Harness) -> None:
     assert harness.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN, revoked_at=NOON)
 
 
-def test_result_of_a_slow_lookup_is_as_old_as_its_start(harness: Harness) -> None:
+def test_age_of_a_lookup_counts_from_its_start(harness: Harness) -> None:
     harness.store.on_lookup = lambda: harness.clock.advance(3)
     harness.accounts.find_bearer(TOKEN)
     harness.store.revoke(TOKEN, NOON)

@@ -154,7 +154,7 @@ def test_gone_movie_is_marked_and_not_deleted(harness: Harness) -> None:
     assert harness.title(UNCHANGED[0]) == "Before"
 
 
-def test_unused_movies_are_dropped(harness: Harness) -> None:
+def test_unreferenced_movies_are_dropped(harness: Harness) -> None:
     harness.add_movies(550)
     harness.add_movies(551, 552, days=1, is_favorite=False)
     assert harness.refresh().summary == summary(0, 1, 0, 2, 0)
@@ -192,7 +192,7 @@ def test_invalid_movie_is_reported_and_skipped(harness: Harness) -> None:
     ]
 
 
-def test_failing_tmdb_stops_the_refresh_with_one_line(harness: Harness) -> None:
+def test_ten_consecutive_failures_stop_the_refresh(harness: Harness) -> None:
     harness.add_movies(*IDS, days=181)
     harness.tmdb.inject(Fault("503", paths="/3/movie/[0-9]*"))
     result = harness.refresh()

@@ -109,7 +109,7 @@ class RacingCatalogue(FakeCatalogue):
         return fetched
 
 
-def test_concurrent_requests_add_one_new_favorite() -> None:
+def test_favorite_added_during_the_fetch_is_not_new() -> None:
     store, clock = FakeLibrary(), FakeClock()
     library = Library(store, RacingCatalogue(store, clock), clock.now)
     start = clock.moment
@@ -118,7 +118,7 @@ def test_concurrent_requests_add_one_new_favorite() -> None:
     assert favorite.favorited_at == start
 
 
-def test_concurrent_requests_add_one_new_rating() -> None:
+def test_rating_added_during_the_fetch_is_not_new() -> None:
     store, clock = FakeLibrary(), FakeClock()
     library = Library(store, RacingCatalogue(store, clock), clock.now)
     rating, is_new = library.rate(CONSUMER, 550, FOUR)
@@ -196,7 +196,7 @@ def test_removed_movie_is_not_a_favorite(env: Environment) -> None:
         env.library.favorite(CONSUMER, 550)
 
 
-def test_removing_a_favorite_does_not_delete_its_rating(env: Environment) -> None:
+def test_removing_a_favorite_keeps_its_rating(env: Environment) -> None:
     env.library.add_favorite(CONSUMER, 550)
     env.library.rate(CONSUMER, 550, FOUR)
     env.library.remove_favorite(CONSUMER, 550)
@@ -244,7 +244,7 @@ def test_rating_a_movie_does_not_make_it_a_favorite(env: Environment) -> None:
         env.library.favorite(CONSUMER, 550)
 
 
-def test_rating_again_replaces_the_stars(env: Environment) -> None:
+def test_rating_a_movie_again_replaces_the_stars(env: Environment) -> None:
     first, _ = env.library.rate(CONSUMER, 550, FOUR)
     env.clock.advance(60)
     second, is_new = env.library.rate(CONSUMER, 550, Stars.of(2))
@@ -293,7 +293,7 @@ def test_rating_is_returned_in_the_requested_language(env: Environment) -> None:
     assert rating.movie.title == "Título es-ES"
 
 
-def test_favorite_without_a_rating_has_no_rating(env: Environment) -> None:
+def test_rating_of_an_unrated_favorite_is_not_found(env: Environment) -> None:
     env.library.add_favorite(CONSUMER, 550)
     with pytest.raises(RatingNotFound):
         env.library.rating(CONSUMER, 550)

@@ -126,7 +126,7 @@ def test_unchanged_movie_is_not_due_until_it_is_old_again(env: Environment) -> N
     assert env.refresh().due == 0
 
 
-def test_lists_are_read_back_to_the_last_check_only(env: Environment) -> None:
+def test_lists_before_the_last_check_are_not_read(env: Environment) -> None:
     env.add_favorites(550)
     env.refresh()
     env.lists.calls.clear()
@@ -136,7 +136,7 @@ def test_lists_are_read_back_to_the_last_check_only(env: Environment) -> None:
     assert oldest > (env.clock.moment - MONTH - 15 * DAY).date()
 
 
-def test_every_movie_is_due_at_age_zero(env: Environment) -> None:
+def test_older_than_zero_makes_every_movie_due(env: Environment) -> None:
     env.add_favorites(550, age=timedelta())
     assert env.refresh(timedelta()).due == 1
 
@@ -144,19 +144,19 @@ def test_every_movie_is_due_at_age_zero(env: Environment) -> None:
 # --- the age limit of TMDB's terms of use
 
 
-def test_movie_of_180_days_is_fetched_even_if_unchanged(env: Environment) -> None:
+def test_180_day_old_movie_is_fetched_even_if_unchanged(env: Environment) -> None:
     env.add_favorites(550, age=MAX_AGE)
     env.store.mark_unchanged([550], env.clock.moment - MONTH)
     assert env.refresh().outcomes == [(REFRESHED, 1)]
 
 
-def test_movie_of_180_days_is_fetched_even_if_just_checked(env: Environment) -> None:
+def test_180_day_old_movie_is_fetched_even_if_just_checked(env: Environment) -> None:
     env.add_favorites(550, age=MAX_AGE)
     env.store.mark_unchanged([550], env.clock.moment)
     assert env.refresh().outcomes == [(REFRESHED, 1)]
 
 
-def test_movie_of_180_days_is_fetched_at_any_requested_age(env: Environment) -> None:
+def test_180_day_old_movie_is_fetched_at_any_requested_age(env: Environment) -> None:
     env.add_favorites(550, age=MAX_AGE)
     assert env.refresh(timedelta.max).outcomes == [(REFRESHED, 1)]
 

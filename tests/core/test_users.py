@@ -134,7 +134,7 @@ def test_token_is_valid_until_just_before_its_expiry(env: Environment) -> None:
     assert env.accounts.identify(secret) == env.ana
 
 
-def test_token_is_rejected_from_its_expiry_on(env: Environment) -> None:
+def test_token_is_rejected_at_its_expiry(env: Environment) -> None:
     token, secret = env.manager.issue(env.ana, DAY)
     env.clock.moment = NOON + DAY
     assert token.state(env.clock.moment) is TokenState.EXPIRED

@@ -91,7 +91,7 @@ def test_failed_probe_restarts_the_cooldown(pod: Pod, tmdb: Sandbox, store: redi
     assert len(pod.errors()) == 2
 
 
-def test_invalid_movie_response_cools_down_only_that_movie(pod: Pod, tmdb: Sandbox) -> None:
+def test_invalid_response_starts_a_cooldown_for_only_its_call(pod: Pod, tmdb: Sandbox) -> None:
     tmdb.inject(Fault("object", paths="/3/movie/551"))
     first, second = pod.get("/movies/551"), pod.get("/movies/551")
     assert (first.status, first.json["code"]) == (502, "catalogue-invalid-response")

@@ -107,7 +107,7 @@ def test_killed_database_affects_only_user_lists(pod: Pod, postgres: PostgresqlS
     assert_movies_are_served(pod)
 
 
-def test_killed_database_rejects_a_user_who_is_not_cached(
+def test_uncached_user_gets_503_while_the_database_is_down(
     pod: Pod, postgres: PostgresqlServer
 ) -> None:
     postgres.kill()
@@ -295,7 +295,7 @@ def test_slow_database_loses_no_acknowledged_write_and_delays_no_movies(
     assert_acknowledged_writes_exist(pod, ids, statuses)
 
 
-def test_too_slow_database_returns_503_in_time_and_changes_nothing(
+def test_write_to_a_slow_database_returns_503_in_time_and_changes_nothing(
     pod: Pod, postgres: PostgresqlServer
 ) -> None:
     movie_id = next(each["id"] for each in _popular(pod, 1) if each["id"] != 550)

@@ -118,7 +118,7 @@ def wait_until_redis_is_used(pod: Pod) -> None:
 
 
 @each_state
-def test_redis_failure_fails_no_request_and_slows_down_one(
+def test_redis_failure_fails_no_request_and_delays_at_most_one(
     env: Environment, valkey: ValkeyServer, break_redis: Change, repair_redis: Change
 ) -> None:
     pod = env.pod(CACHE_TTL_SECONDS="60")
@@ -157,7 +157,7 @@ def test_redis_missing_at_startup_is_used_once_it_is_up(
     assert pod.get(new_path()).cache_status == "butaca; fwd=miss; stored"
 
 
-def test_redis_that_returns_empty_causes_no_upstream_call(
+def test_redis_restarted_empty_causes_no_upstream_call(
     env: Environment, valkey: ValkeyServer
 ) -> None:
     pod = env.pod(CACHE_TTL_SECONDS="60")

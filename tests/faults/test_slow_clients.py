@@ -154,7 +154,7 @@ def test_response_sent_before_the_body_is_read_has_connection_close(
             assert (response.status, response.headers["Connection"]) == (status, "close")
 
 
-def test_response_sent_after_the_body_is_read_keeps_the_connection(pod: Pod) -> None:
+def test_response_sent_after_the_body_is_read_has_no_connection_close(pod: Pod) -> None:
     with closing(pod.connect()) as connection:
         for status in (422, 404, 201, 200):
             path, stars = f"/me/ratings/{550 if status < 300 else 0}", 9 if status == 422 else 4

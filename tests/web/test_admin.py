@@ -104,7 +104,7 @@ def test_clearing_again_deletes_nothing(world: World, admin: ContractClient) -> 
     assert response.json == {"user_id": CONSUMER.id, "deleted": 0}
 
 
-def test_clearing_is_recorded_in_the_audit_log(
+def test_clearing_favorites_is_audited(
     world: World, admin: ContractClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     add_favorites(world, make_record(1), make_record(2))
@@ -117,7 +117,7 @@ def test_clearing_is_recorded_in_the_audit_log(
     assert record.__dict__.items() >= {"actor_id": 1, "owner_id": 2, "deleted": 2}.items()
 
 
-def test_clearing_an_unknown_user_is_not_in_the_audit_log(
+def test_clearing_favorites_of_an_unknown_user_is_not_audited(
     admin: ContractClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO, logger="butaca.audit"):

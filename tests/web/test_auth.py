@@ -92,7 +92,7 @@ def test_only_admins_may_call_admin_routes(
     assert call.send(admin).status_code == 200
 
 
-def test_admin_routes_are_those_of_user_favorites() -> None:
+def test_only_user_favorites_routes_require_admin() -> None:
     assert {str(call) for call in ADMIN_CALLS} == {
         f"{method} {API}/users/<user_id>/favorites" for method in ("GET", "HEAD", "DELETE")
     }
@@ -224,7 +224,7 @@ class UnreachableAccounts(FakeAccounts):
         raise LibraryUnavailable
 
 
-def test_unreachable_database_is_503_rather_than_401() -> None:
+def test_unreachable_database_returns_503_rather_than_401() -> None:
     client = World(accounts=UnreachableAccounts()).client(token=CONSUMER_TOKEN)
 
     response = client.get(ME)
@@ -234,14 +234,14 @@ def test_unreachable_database_is_503_rather_than_401() -> None:
 
 
 @pytest.mark.parametrize("path", [f"{API}/", f"{API}/nope", f"{API}/me/nope", f"{API}/users"])
-def test_unknown_path_is_404_only_with_a_token(
+def test_unknown_path_returns_404_only_with_a_token(
     path: str, anonymous: ContractClient, consumer: ContractClient
 ) -> None:
     assert anonymous.get(path).status_code == 401
     assert consumer.get(path).status_code == 404
 
 
-def test_wrong_method_is_405_only_with_a_token(
+def test_wrong_method_returns_405_only_with_a_token(
     anonymous: ContractClient, consumer: ContractClient
 ) -> None:
     assert anonymous.put(ME).status_code == 401

@@ -133,7 +133,7 @@ def test_any_accept_encoding_is_parsed(accepted: str) -> None:
     assert choose_coding(accepted, is_small=False) in {None, *DECOMPRESS}
 
 
-def test_body_is_compressed_from_the_minimum_size_on() -> None:
+def test_body_of_the_minimum_size_is_compressed() -> None:
     app = Flask("sizes")
     app.after_request(Compression())
     app.add_url_rule("/<int:size>", view_func=lambda size: "x" * size)

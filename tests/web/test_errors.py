@@ -164,7 +164,7 @@ LIBRARY_CALLS = [call for call in CALLS if "/movies/" not in call.rule and call.
 
 
 @pytest.mark.parametrize("call", LIBRARY_CALLS, ids=str)
-def test_unreachable_database_is_503_with_retry_after(call: Call) -> None:
+def test_unreachable_database_returns_503_with_retry_after(call: Call) -> None:
     admin = World(store=UnreachableLibrary()).client(token="abcdef1234567890")
 
     response = call.send(admin)
@@ -195,7 +195,9 @@ def unexpected(kind: type[Exception]) -> Exception:
 
 
 @pytest.mark.parametrize("kind", [RuntimeError, KeyError, OSError, AttributeError])
-def test_unexpected_error_is_500_without_its_message(kind: type[Exception], world: World) -> None:
+def test_unexpected_error_returns_500_without_its_message(
+    kind: type[Exception], world: World
+) -> None:
     response = client_with_failure(world, unexpected(kind)).get(POPULAR)
 
     assert response.status_code == 500
@@ -273,7 +275,7 @@ def test_errors_outside_the_api_are_problems(
 
 
 @pytest.mark.parametrize("path", [f"{API}//me", f"{API}/me//favorites", f"{API}/me/"])
-def test_extra_slash_is_404(path: str, consumer: ContractClient) -> None:
+def test_extra_slash_returns_404(path: str, consumer: ContractClient) -> None:
     response = consumer.get(path)
 
     assert response.status_code == 404

@@ -325,7 +325,7 @@ def test_304_of_a_response_with_marks_is_not_cached(lane: Lane) -> None:
     assert lane.catalogue_calls == 3
 
 
-def test_response_with_marks_is_compressed_as_by_the_app(lane: Lane) -> None:
+def test_response_with_marks_is_compressed_like_the_app_does(lane: Lane) -> None:
     lane.world.catalogue.pages[1] = make_page(*(make_movie(number) for number in range(20)))
     first, replayed = (lane.get(MARKED_PATHS[0], Accept_Encoding="gzip") for _ in range(2))
     assert lane.catalogue_calls == 1
@@ -395,7 +395,7 @@ def test_replayed_user_list_has_its_current_content_language(lane: Lane) -> None
     assert len(lane.flask_paths) == 1
 
 
-def test_user_list_is_not_replayed_to_other_users(lane: Lane) -> None:
+def test_replayed_user_list_belongs_to_the_caller(lane: Lane) -> None:
     lane.get(FAVORITES)
     remove_favorite_550(lane)
     theirs, mine = lane.get(FAVORITES, token=ADMIN_TOKEN), lane.get(FAVORITES)

@@ -479,7 +479,7 @@ def test_put_returns_the_full_rating(world: World, consumer: ContractClient) -> 
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
-def test_rating_again_replaces_the_stars(
+def test_rating_a_movie_again_replaces_the_stars(
     method: str, world: World, consumer: ContractClient
 ) -> None:
     add_rating(world, make_record(550), 4.5)
@@ -494,7 +494,7 @@ def test_rating_again_replaces_the_stars(
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
-def test_same_stars_again_do_not_set_corrected_at(
+def test_repeating_the_same_stars_does_not_set_corrected_at(
     method: str, world: World, consumer: ContractClient
 ) -> None:
     add_rating(world, make_record(550), 4.5)

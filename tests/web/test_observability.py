@@ -110,7 +110,7 @@ def test_problem_contains_the_request_id(consumer: ContractClient) -> None:
     assert response.json["request_id"] == "abc"
 
 
-def test_unexpected_error_has_the_request_id_everywhere(
+def test_unexpected_error_has_the_request_id_in_the_response_and_the_log(
     world: World, recorder: LogRecorder
 ) -> None:
     world.catalogue.failure = RuntimeError()  # type: ignore[assignment]

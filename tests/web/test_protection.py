@@ -40,7 +40,7 @@ ALLOW_ORIGIN = "Access-Control-Allow-Origin"
         "multipart/form-data; boundary=x",
     ],
 )
-def test_body_with_another_content_type_is_rejected(
+def test_body_without_a_json_content_type_is_rejected(
     call: Call, content_type: str | None, world: World, consumer: ContractClient
 ) -> None:
     add_sample_data(world)
@@ -72,7 +72,7 @@ def test_any_json_content_type_is_accepted(
 
 
 @pytest.mark.parametrize("call", WITH_BODY, ids=str)
-def test_missing_body_and_content_type_is_415(call: Call, consumer: ContractClient) -> None:
+def test_missing_body_and_content_type_returns_415(call: Call, consumer: ContractClient) -> None:
     assert call.send(consumer, json=None).status_code == 415
 
 
@@ -164,7 +164,7 @@ def test_checks_run_in_order_of_token_parameters_and_content_type(
 
 
 @pytest.mark.parametrize("call", CALLS, ids=str)
-def test_rate_limited_request_is_429_with_retry_after(
+def test_rate_limited_request_returns_429_with_retry_after(
     call: Call, world: World, admin: ContractClient
 ) -> None:
     add_sample_data(world)
@@ -506,7 +506,7 @@ def test_preflight_of_another_origin_gets_no_cors_headers(world: World) -> None:
     assert ALLOW_ORIGIN not in response.headers
 
 
-def test_options_of_an_unknown_path_is_404(world: World) -> None:
+def test_options_of_an_unknown_path_returns_404(world: World) -> None:
     response = cors_client(world, TRUSTED).options(f"{API}/nope", headers={"Origin": TRUSTED})
 
     assert response.status_code == 404

@@ -178,7 +178,7 @@ def test_followers_of_a_missing_movie_get_not_found(
     assert gated.calls == 1
 
 
-def test_next_request_calls_again_after_a_crash(buggy_harness: Harness) -> None:
+def test_next_request_calls_upstream_after_an_unexpected_error(buggy_harness: Harness) -> None:
     with pytest.raises(ZeroDivisionError):
         buggy_harness.popular()
     with pytest.raises(ZeroDivisionError):
@@ -362,14 +362,14 @@ def test_missing_movie_found_by_another_pod_is_served() -> None:
     assert harness.calls == 0
 
 
-def test_pod_calls_when_another_pod_fetched_nothing() -> None:
+def test_pod_calls_upstream_when_another_pod_fetched_nothing() -> None:
     harness = Harness(ContendedCache(events=[lambda: None] * 3))
 
     assert harness.popular().freshness == Freshness(Source.MISS, ttl=TTL, stored=True)
     assert harness.calls == 1
 
 
-def test_pod_calls_when_redis_fails_while_it_waits() -> None:
+def test_pod_calls_upstream_when_redis_fails_while_it_waits() -> None:
     cache = ContendedCache()
     cache.events = [lambda: setattr(cache, "is_down", True)]
     harness = Harness(cache)
@@ -377,7 +377,7 @@ def test_pod_calls_when_redis_fails_while_it_waits() -> None:
     assert harness.popular().freshness == Freshness(Source.MISS, ttl=TTL, stored=False)
 
 
-def test_pod_does_not_call_when_another_pod_failed() -> None:
+def test_pod_does_not_call_upstream_when_another_pod_failed() -> None:
     cache = ContendedCache()
     harness = Harness(cache)
     cache.events = [harness.health.record_failure]

@@ -293,7 +293,7 @@ def test_pool_wait_has_a_timeout(database: Database) -> None:
     assert pool.timeout() == LIMITS.queue_timeout
 
 
-def test_read_only_server_is_unavailable_for_writes(postgresql: Database) -> None:
+def test_write_in_a_read_only_transaction_is_unavailable(postgresql: Database) -> None:
     with pytest.raises(LibraryUnavailable):
         execute(postgresql, text("SET TRANSACTION READ ONLY"), INSERT_USER)
 
@@ -330,7 +330,7 @@ def test_session_terminated_right_after_use_fails_one_request(postgresql_url: st
 
 
 @pytest.mark.parametrize("statement", ["SELEC 1", "SELECT 1 FROM nowhere", "SELECT x FROM users"])
-def test_invalid_statement_is_not_unavailability(database: Database, statement: str) -> None:
+def test_invalid_statement_raises_the_driver_error(database: Database, statement: str) -> None:
     with (
         pytest.raises((OperationalError, ProgrammingError)),
         database.reading() as connection,
@@ -338,7 +338,7 @@ def test_invalid_statement_is_not_unavailability(database: Database, statement: 
         connection.execute(text(statement))
 
 
-def test_favorite_of_a_missing_user_rejects_the_token(database: Database) -> None:
+def test_adding_a_favorite_for_a_missing_user_raises_token_rejected(database: Database) -> None:
     store = library_with_movie(database)
     with pytest.raises(TokenRejected):
         store.add_favorite(404, 550, NOON)

@@ -142,7 +142,7 @@ def test_movie_without_checked_at_counts_as_checked_when_fetched(database: Datab
     assert movie.checked_at == NOON
 
 
-def test_saving_a_gone_movie_clears_gone_at(database: Database) -> None:
+def test_saving_a_gone_movie_in_the_library_clears_gone_at(database: Database) -> None:
     SqlLibrary(database).save_movie(make_record(550), NOON)
     SqlMovies(database).mark_gone(550, NOON)
     SqlLibrary(database).save_movie(make_record(550), LATER)
