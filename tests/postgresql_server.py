@@ -45,7 +45,7 @@ class PostgresqlServer:
         for process in self._processes():
             process.suspend()
 
-    def wake(self) -> None:
+    def resume(self) -> None:
         for process in self._processes():
             process.resume()
 
@@ -60,16 +60,16 @@ class PostgresqlServer:
 @contextmanager
 def postgresql_server() -> Iterator[PostgresqlServer]:
     """Yield a server for a single test, which may leave it in any state."""
-    with running_postgresql() as server:
+    with pgserver_instance() as server:
         own = PostgresqlServer(server)
         try:
             yield own
         finally:
-            own.wake()
+            own.resume()
 
 
 @contextmanager
-def running_postgresql() -> Iterator[Any]:
+def pgserver_instance() -> Iterator[Any]:
     """Yield a server with an empty database, as an object of pgserver."""
     # pgserver stores its lock here. All processes of a test run share it.
     runtime = Path(tempfile.gettempdir()) / f"butaca-runtime-{os.getuid()}"

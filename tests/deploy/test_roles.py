@@ -12,7 +12,7 @@ from butaca.core.clock import utc_now
 from butaca.core.models import Role, Stars
 from tests.builders import make_record
 from tests.deploy.manifests import ROOT
-from tests.postgresql_server import running_postgresql
+from tests.postgresql_server import pgserver_instance
 
 ROLES = (ROOT / "deploy" / "postgresql" / "roles.sql").read_text()
 
@@ -20,7 +20,7 @@ ROLES = (ROOT / "deploy" / "postgresql" / "roles.sql").read_text()
 @pytest.fixture(scope="module")
 def urls() -> Iterator[dict[str, str]]:
     """The URLs of both roles for a database that the owner has migrated."""
-    with running_postgresql() as server:
+    with pgserver_instance() as server:
         url = make_url(server.get_uri(driver="psycopg"))
         with closing(Database(str(url))) as superuser, superuser.writing() as connection:
             connection.execute(text(ROLES))

@@ -37,15 +37,15 @@ def has_waiting_transaction(connection: Connection) -> bool:
 
 
 def test_new_token_works_immediately_and_revoked_token_fails_within_5_seconds(
-    env: Environment, library: Database
+    env: Environment, demo_database: Database
 ) -> None:
-    pods, store = env.pods(2), SqlAccounts(library)
+    pods, store = env.pods(2), SqlAccounts(demo_database)
     run_butaca(env, "users", "add", "ana")
     secret = run_butaca(env, "tokens", "issue", "ana", "--expires-in", "1d")
     token_id = store.tokens()[-1].id
     with ThreadPoolExecutor(len(pods)) as threads:
         # The worst case: each pod looks the token up for the first time just before the revocation.
-        with library.writing() as connection:
+        with demo_database.writing() as connection:
             connection.execute(select(tokens).where(tokens.c.id == token_id).with_for_update())
             revoking = threads.submit(run_butaca, env, "tokens", "revoke", str(token_id))
             wait_until(lambda: has_waiting_transaction(connection))

@@ -15,7 +15,7 @@ from butaca.core import errors
 from butaca.core.errors import DomainError
 from butaca.web import WebOptions, create_web, problems
 from tests.builders import CONSUMER_TOKEN, make_record
-from tests.conftest import World
+from tests.conftest import FakeBackend
 from tests.contract_client import ContractClient
 from tests.fakes import FakeLibrary
 from tests.web.helpers import API, CALLS, Call
@@ -31,10 +31,10 @@ def subclasses(kind: type[DomainError]) -> Iterator[type[DomainError]]:
         yield from subclasses(subclass)
 
 
-def client_with_failure(world: World, failure: Exception) -> FlaskClient:
+def client_with_failure(backend: FakeBackend, failure: Exception) -> FlaskClient:
     """Return a client of an app whose catalogue fails with an exception."""
-    world.catalogue.failure = failure  # type: ignore[assignment]
-    return client_of(create_web(world.services(), WebOptions()))
+    backend.catalogue.failure = failure  # type: ignore[assignment]
+    return client_of(create_web(backend.services(), WebOptions()))
 
 
 def client_of(app: APIFlask) -> FlaskClient:
@@ -86,9 +86,9 @@ REFUSALS = [
     ("refusal", "status", "code", "headers"), REFUSALS, ids=[each[2] for each in REFUSALS]
 )
 def test_every_refusal_has_its_status_code_and_headers(
-    refusal: DomainError, status: int, code: str, headers: dict[str, str], world: World
+    refusal: DomainError, status: int, code: str, headers: dict[str, str], backend: FakeBackend
 ) -> None:
-    response = client_with_failure(world, refusal).get(POPULAR)
+    response = client_with_failure(backend, refusal).get(POPULAR)
 
     assert response.status_code == status
     assert problem_in(response).keys() == FIELDS
@@ -165,7 +165,7 @@ LIBRARY_CALLS = [call for call in CALLS if "/movies/" not in call.rule and call.
 
 @pytest.mark.parametrize("call", LIBRARY_CALLS, ids=str)
 def test_unreachable_database_returns_503_with_retry_after(call: Call) -> None:
-    admin = World(store=UnreachableLibrary()).client(token="abcdef1234567890")
+    admin = FakeBackend(store=UnreachableLibrary()).client(token="abcdef1234567890")
 
     response = call.send(admin)
 
@@ -180,9 +180,9 @@ def test_unreachable_database_returns_503_with_retry_after(call: Call) -> None:
 def test_movies_without_marks_do_not_need_the_database(
     path: str, include: str, status: int
 ) -> None:
-    world = World(store=UnreachableLibrary())
-    world.catalogue.add(make_record(550))
-    consumer = world.client(token=CONSUMER_TOKEN)
+    backend = FakeBackend(store=UnreachableLibrary())
+    backend.catalogue.add(make_record(550))
+    consumer = backend.client(token=CONSUMER_TOKEN)
 
     assert consumer.get(path + include).status_code == status
 
@@ -196,9 +196,9 @@ def unexpected(kind: type[Exception]) -> Exception:
 
 @pytest.mark.parametrize("kind", [RuntimeError, KeyError, OSError, AttributeError])
 def test_unexpected_error_returns_500_without_its_message(
-    kind: type[Exception], world: World
+    kind: type[Exception], backend: FakeBackend
 ) -> None:
-    response = client_with_failure(world, unexpected(kind)).get(POPULAR)
+    response = client_with_failure(backend, unexpected(kind)).get(POPULAR)
 
     assert response.status_code == 500
     assert problem_in(response).keys() == FIELDS
@@ -209,9 +209,9 @@ def test_unexpected_error_returns_500_without_its_message(
 
 
 def test_unexpected_error_is_logged_once_with_its_traceback(
-    world: World, caplog: pytest.LogCaptureFixture
+    backend: FakeBackend, caplog: pytest.LogCaptureFixture
 ) -> None:
-    client = client_with_failure(world, unexpected(RuntimeError))
+    client = client_with_failure(backend, unexpected(RuntimeError))
 
     with caplog.at_level(logging.WARNING):
         client.get(POPULAR)
@@ -228,7 +228,7 @@ def test_unexpected_error_is_logged_once_with_its_traceback(
 
 
 def test_expected_errors_are_not_logged_as_warnings(
-    world: World, consumer: ContractClient, caplog: pytest.LogCaptureFixture
+    backend: FakeBackend, consumer: ContractClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
         consumer.get(f"{API}/movies/1")
@@ -296,8 +296,8 @@ def raising(error: Exception) -> Callable[[], Response]:
     return view
 
 
-def test_status_without_a_problem_type_gets_a_generic_code(world: World) -> None:
-    app = create_web(world.services(), WebOptions())
+def test_status_without_a_problem_type_gets_a_generic_code(backend: FakeBackend) -> None:
+    app = create_web(backend.services(), WebOptions())
     app.add_url_rule("/range", "range", raising(RequestedRangeNotSatisfiable(description=SECRET)))
 
     response = client_of(app).get("/range")
