@@ -349,7 +349,7 @@ class CountingCoder:
 
 
 def client_of(coder: CountingCoder, cache_bytes: int, *, has_etag: bool = True) -> Any:
-    """Return a client of an app that responds to `/<text>` with two thousand such texts."""
+    """Return a client of an app that responds to `/<text>` with the text, repeated 2000 times."""
     app = Flask("counting")
     app.after_request(Compression({"gzip": coder}, cache_bytes))
 

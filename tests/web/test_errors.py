@@ -1,7 +1,7 @@
 """Every error is a problem response, and none reveals internals."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,21 +14,16 @@ from werkzeug.test import TestResponse
 from butaca.core import errors
 from butaca.core.errors import DomainError
 from butaca.web import WebOptions, create_web, problems
-from tests.builders import CONSUMER_TOKEN, make_record
+from tests.builders import ADMIN_TOKEN, CONSUMER_TOKEN, make_record
 from tests.conftest import FakeBackend
 from tests.contract_client import ContractClient
+from tests.domain_errors import subclass_tree
 from tests.fakes import FakeLibrary
 from tests.web.helpers import API, CALLS, Call
 
 POPULAR = f"{API}/movies/popular"
 MOVIE = f"{API}/movies/550?language=en"
 FIELDS = {"type", "title", "status", "detail", "code", "instance", "request_id"}
-
-
-def subclasses(kind: type[DomainError]) -> Iterator[type[DomainError]]:
-    yield kind
-    for subclass in kind.__subclasses__():
-        yield from subclasses(subclass)
 
 
 def client_with_failure(backend: FakeBackend, failure: Exception) -> FlaskClient:
@@ -107,8 +102,6 @@ def test_every_refusal_has_its_status_code_and_headers(
     assert {name: value for name, value in sent.items() if value} == headers
 
 
-# The schemas reject such input before the core can, only the command line can cause those for
-# operators, and the rest are base classes.
 FOR_OPERATORS = {
     errors.NameTaken,
     errors.InvalidName,
@@ -117,16 +110,19 @@ FOR_OPERATORS = {
     errors.InvalidLifetime,
     errors.DemoRoleFixed,
 }
+"""Raised only by the command line."""
+
 NOT_IN_THE_API = {
     DomainError,
     errors.CatalogueFailed,
     errors.StarsOutOfRange,
     errors.InvalidSortOrder,
 }
+"""Rejected earlier by a schema, or a base class."""
 
 
 @pytest.mark.parametrize(
-    "kind", sorted(set(subclasses(DomainError)) - NOT_IN_THE_API - FOR_OPERATORS, key=str)
+    "kind", sorted(set(subclass_tree(DomainError)) - NOT_IN_THE_API - FOR_OPERATORS, key=str)
 )
 def test_every_refusal_of_the_api_has_a_problem_type(kind: type[DomainError]) -> None:
     assert problems.type_for_refusal(kind).status >= 400
@@ -165,7 +161,7 @@ LIBRARY_CALLS = [call for call in CALLS if "/movies/" not in call.rule and call.
 
 @pytest.mark.parametrize("call", LIBRARY_CALLS, ids=str)
 def test_unreachable_database_returns_503_with_retry_after(call: Call) -> None:
-    admin = FakeBackend(store=UnreachableLibrary()).client(token="abcdef1234567890")
+    admin = FakeBackend(store=UnreachableLibrary()).client(token=ADMIN_TOKEN)
 
     response = call.send(admin)
 

@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 from butaca.web import WebOptions
 from butaca.web.inputs import MAX_BODY
 from butaca.web.protection import EXPOSED_HEADERS
-from tests.builders import ADMIN, CONSUMER, CONSUMER_TOKEN
+from tests.builders import ADMIN, ADMIN_TOKEN, CONSUMER, CONSUMER_TOKEN
 from tests.conftest import FakeBackend
 from tests.contract_client import ContractClient
 from tests.fakes import FakeRateLimiter
@@ -203,9 +203,7 @@ def test_rate_limit_of_one_user_does_not_affect_another() -> None:
 
     backend = FakeBackend(limiter=ConsumerWritesLimited())
     add_sample_data(backend)
-    consumer, admin = (
-        backend.client(token=token) for token in (CONSUMER_TOKEN, "abcdef1234567890")
-    )
+    consumer, admin = (backend.client(token=token) for token in (CONSUMER_TOKEN, ADMIN_TOKEN))
 
     assert consumer.put(RATING, json={"stars": 1}).status_code == 429
     assert consumer.get(RATING).status_code == 200
@@ -547,7 +545,7 @@ def test_other_origins_may_not_send_credentials(backend: FakeBackend) -> None:
 @pytest.mark.parametrize("call", CALLS, ids=str)
 def test_browser_may_read_every_header_of_the_api(call: Call, backend: FakeBackend) -> None:
     add_sample_data(backend)
-    token = "abcdef1234567890" if call in ADMIN_CALLS else CONSUMER_TOKEN
+    token = ADMIN_TOKEN if call in ADMIN_CALLS else CONSUMER_TOKEN
     # Headers that the Fetch standard exposes anyway, and headers that only browsers use.
     standard = {"Cache-Control", "Content-Length", "Content-Type", "Date", "Server", "Vary"}
 

@@ -84,7 +84,7 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 def start_fetches(
     pool: ThreadPoolExecutor, gated: GatedHarness, fetch: Fetch = FETCHES["popular"]
 ) -> list[Future[Fetched[Any]]]:
-    """Start many equal requests without an entry; return when each leads or follows."""
+    """Start many equal requests without an entry; return when one calls upstream."""
     futures = [pool.submit(fetch, gated.cached) for _ in range(THREADS)]
     gated.clock.wait_for(threads=THREADS)
     gated.upstream.wait_for_call()
@@ -687,7 +687,7 @@ class Pods:
         )
 
     def fetch_concurrently(self, pool: ThreadPoolExecutor) -> list[Future[Fetched[Any]]]:
-        """Send many equal requests to both pods; return when each leads or follows."""
+        """Send many equal requests to both pods; return when one calls upstream."""
         barrier = Barrier(THREADS, timeout=TIMEOUT)
 
         def fetch(cached: CachedCatalogue) -> Fetched[Any]:

@@ -18,7 +18,7 @@ from tests.faults.pods import wait_until
 
 ME, LATER = CONSUMER.id, NOON + timedelta(hours=1)
 ROUNDS = 15
-"""The number of attempts: a race may not occur in one."""
+"""The number of attempts: a single one may not cause the race."""
 
 
 @pytest.fixture
