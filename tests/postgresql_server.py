@@ -10,7 +10,7 @@ from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from butaca.adapters.sql import Database, SqlAccounts
 from butaca.adapters.sql.schema import migrate
@@ -92,3 +92,8 @@ def truncate_tables(database: Database) -> None:
     """Delete all data from a migrated PostgreSQL."""
     with database.writing() as connection:
         connection.execute(text("TRUNCATE users, movies RESTART IDENTITY CASCADE"))
+
+
+def has_blocked_session(connection: Connection) -> bool:
+    """Return whether a session of the server waits for a lock."""
+    return bool(connection.scalar(text("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")))

@@ -3,11 +3,12 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import select
 
 from butaca.adapters.sql import Database, SqlAccounts
 from butaca.adapters.sql.tables import tokens
 from tests.faults.pods import Environment, Pod, wait_until
+from tests.postgresql_server import has_blocked_session
 from tests.processes import STOP_TIMEOUT, running
 
 MAX_DELAY = timedelta(seconds=5)
@@ -30,12 +31,6 @@ def rejected_at(pod: Pod, token: str) -> datetime:
     return datetime.now(UTC)
 
 
-def has_waiting_transaction(connection: Connection) -> bool:
-    """Return whether another transaction waits for a lock."""
-    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
-    return bool(connection.scalar(waiting))
-
-
 def test_new_token_works_immediately_and_revoked_token_fails_within_5_seconds(
     env: Environment, demo_database: Database
 ) -> None:
@@ -48,7 +43,7 @@ def test_new_token_works_immediately_and_revoked_token_fails_within_5_seconds(
         with demo_database.writing() as connection:
             connection.execute(select(tokens).where(tokens.c.id == token_id).with_for_update())
             revoking = threads.submit(run_butaca, env, "tokens", "revoke", str(token_id))
-            wait_until(lambda: has_waiting_transaction(connection))
+            wait_until(lambda: has_blocked_session(connection))
             assert [status(pod, secret) for pod in pods] == [200, 200]
         revoking.result()
         rejections = list(threads.map(rejected_at, pods, [secret] * len(pods)))

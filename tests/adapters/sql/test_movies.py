@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, select
 
 from butaca.adapters.sql import Database, SqlAccounts, SqlLibrary, SqlMovies
 from butaca.adapters.sql.tables import movies, user_movies
@@ -15,6 +15,7 @@ from butaca.core.models import Stars
 from butaca.core.ports import MovieNotStored
 from tests.builders import ADMIN, CONSUMER, NOON, make_record
 from tests.fakes import FakeCatalogue
+from tests.postgresql_server import has_blocked_session
 
 LATER = NOON + timedelta(days=30)
 RATING_ROW = {
@@ -24,10 +25,6 @@ RATING_ROW = {
     "rated_at": NOON,
     "sort_title": "movie 550",
 }
-BLOCKED_SESSIONS = text(
-    "SELECT 1 FROM pg_locks JOIN pg_stat_activity USING (pid)"
-    " WHERE NOT granted AND datname = current_database()"
-)
 
 
 @pytest.fixture
@@ -47,7 +44,7 @@ def uncommitted_drop(database: Database) -> Iterator[Connection]:
 
 
 def wait_until_blocked(connection: Connection, future: "Future[object]") -> None:
-    while not future.done() and not connection.scalar(BLOCKED_SESSIONS):
+    while not future.done() and not has_blocked_session(connection):
         pass
 
 
