@@ -17,8 +17,9 @@ import click
 import psutil  # type: ignore[import-untyped]
 import psycopg
 import redis
-from sqlalchemy import insert, make_url
+from sqlalchemy import insert
 
+from benchmarks.bulk_insert import dsn
 from benchmarks.testbed import MALLOC
 from butaca.adapters.cache.redis import entry_key
 from butaca.adapters.sql import Database, SqlLibrary
@@ -55,13 +56,16 @@ def measure(data: str | None) -> None:
         postgresql_server() as postgres,
         valkey,
         Sandbox(data) as tmdb,
-        redis.Redis(port=valkey.port) as store,
+        redis.Redis(port=valkey.port) as redis_client,
     ):
         rows = [*_measure_database(postgres.url, tmdb)]
         redis_url = f"redis://{HOST}:{valkey.port}/0"
         with Environment(Path(folder), tmdb, redis_url, postgres.url, start_process) as env:
             pod, other = env.pods(2, CACHE_TTL_SECONDS="3600", **MALLOC)
-            rows += [*_measure_caches(pod, store), *_measure_requests(pod, other, store)]
+            rows += [
+                *_measure_caches(pod, redis_client),
+                *_measure_requests(pod, other, redis_client),
+            ]
     click.echo("| item | measured |\n| - | -: |")
     click.echo("\n".join(f"| {what} | {size} |" for what, size in rows))
 
@@ -71,7 +75,7 @@ def measure(data: str | None) -> None:
 
 def _measure_database(url: str, tmdb: Sandbox) -> Iterator[Row]:
     """Measure movies with as many translations as TMDB has, then favorites with ratings."""
-    with closing(Database(url)) as database, psycopg.connect(_dsn(url), autocommit=True) as sql:
+    with closing(Database(url)) as database, psycopg.connect(dsn(url), autocommit=True) as sql:
         library = SqlLibrary(database)
         real = [*_records(tmdb)]
         for record in real:
@@ -131,14 +135,10 @@ def _size(sql: psycopg.Connection[Any], *tables: str) -> int:
     return int(sql.execute(query, ([*tables],)).fetchone()[0])  # type: ignore[index]
 
 
-def _dsn(url: str) -> str:
-    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-
-
 # In Redis and in a process
 
 
-def _measure_caches(pod: Pod, store: "redis.Redis") -> Iterator[Row]:
+def _measure_caches(pod: Pod, redis_client: "redis.Redis") -> Iterator[Row]:
     """Fill the memory cache of a process and measure what the entries take."""
     with closing(pod.connect()) as connection:
         request(connection, "GET", _page(0))
@@ -148,8 +148,8 @@ def _measure_caches(pod: Pod, store: "redis.Redis") -> Iterator[Row]:
         grown = (_memory(pod) - before) / (PAGES - 1)
         for movie in request(connection, "GET", "/movies/popular").json["results"]:
             request(connection, "GET", f"/movies/{movie['id']}")
-    yield "Redis: a page of 20 movies", _mean_entry_size(store, entry_key("popular:*"))
-    yield "Redis: the details of a movie", _mean_entry_size(store, entry_key("details:*"))
+    yield "Redis: a page of 20 movies", _mean_entry_size(redis_client, entry_key("popular:*"))
+    yield "Redis: the details of a movie", _mean_entry_size(redis_client, entry_key("details:*"))
     yield "a process: a cached page", f"{grown / 1024:.0f} KiB"
     yield "a process: at startup", f"{before / 2**20:.0f} MiB"
     yield f"a process: with {PAGES} pages", f"{_memory(pod) / 2**20:.0f} MiB"
@@ -160,9 +160,10 @@ def _page(number: int) -> str:
     return f"/movies/popular?page={page}&region={chr(65 + region // 26)}{chr(65 + region % 26)}"
 
 
-def _mean_entry_size(store: "redis.Redis", pattern: str) -> str:
-    keys = [*islice(store.scan_iter(pattern, count=1000), 200)]
-    return f"{sum(int(store.memory_usage(key) or 0) for key in keys) / len(keys) / 1024:.1f} KiB"
+def _mean_entry_size(redis_client: "redis.Redis", pattern: str) -> str:
+    keys = [*islice(redis_client.scan_iter(pattern, count=1000), 200)]
+    sizes = [int(redis_client.memory_usage(key) or 0) for key in keys]
+    return f"{sum(sizes) / len(sizes) / 1024:.1f} KiB"
 
 
 def _processes(pod: Pod) -> list[Any]:
@@ -178,7 +179,7 @@ def _memory(pod: Pod) -> int:
 # What a request costs
 
 
-def _measure_requests(pod: Pod, other: Pod, store: "redis.Redis") -> Iterator[Row]:
+def _measure_requests(pod: Pod, other: Pod, redis_client: "redis.Redis") -> Iterator[Row]:
     me, warm = "/me/favorites", _page(PAGES - 1)
     kinds: dict[str, Callable[[int], Call]] = {
         "a warm page": lambda _: ("GET", warm, None),
@@ -192,26 +193,26 @@ def _measure_requests(pod: Pod, other: Pod, store: "redis.Redis") -> Iterator[Ro
             request(connection, "POST", "/me/favorites", {"movie_id": movie["id"]})
         request(connection, "PUT", "/me/ratings/550", {"stars": 4})
         for what, call in kinds.items():
-            yield what, _cost(call, pod, connection, store)
+            yield what, _cost(call, pod, connection, redis_client)
     with closing(other.connect()) as connection:
         request(connection, "GET", warm)
         yield (
             "a page fetched by another pod",
-            _cost(lambda n: ("GET", _page(n), None), other, connection, store),
+            _cost(lambda n: ("GET", _page(n), None), other, connection, redis_client),
         )
     yield "a process: after these requests", f"{_memory(pod) / 2**20:.0f} MiB"
 
 
 def _cost(
-    call: Callable[[int], Call], pod: Pod, connection: HTTPConnection, store: "redis.Redis"
+    call: Callable[[int], Call], pod: Pod, connection: HTTPConnection, redis_client: "redis.Redis"
 ) -> str:
     """Return the cost of a request: CPU time of the pod, work of Redis, and bytes sent."""
-    before, cpu_before, sent = store.info(), _seconds(pod), 0
+    before, cpu_before, sent = redis_client.info(), _seconds(pod), 0
     for number in range(PAGES):
         response = request(connection, *call(number))
         assert response.status in {200, 201}, response
         sent += len(response.body) + len(str(response.headers))
-    cpu, after = (_seconds(pod) - cpu_before) / PAGES * 1000, store.info()
+    cpu, after = (_seconds(pod) - cpu_before) / PAGES * 1000, redis_client.info()
     calls, *traffic = (
         (int(after[name]) - int(before[name])) / PAGES
         for name in ("total_commands_processed", "total_net_input_bytes", "total_net_output_bytes")

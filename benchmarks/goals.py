@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from benchmarks.contenders import (
+from benchmarks.compared_servers import (
     BARE,
     FASTAPI,
     FAVORITES_PAGE,

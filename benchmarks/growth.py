@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from benchmarks.calls import Client
-from benchmarks.contenders import BARE, FAVORITES, PEER_POPULAR, POPULAR, bare_flask
+from benchmarks.compared_servers import BARE, FAVORITES, PEER_POPULAR, POPULAR, bare_flask
 from benchmarks.load import CONNECTIONS, Target
 from benchmarks.processes import Server
 from benchmarks.rounds import Series, side_by_side

@@ -21,7 +21,7 @@ from werkzeug.datastructures import Headers
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.test import EnvironBuilder
 
-from benchmarks.contenders import POPULAR
+from benchmarks.compared_servers import POPULAR
 from benchmarks.document import Document
 from benchmarks.growth import LONG_TTL
 from benchmarks.progress import progress_bar

@@ -36,7 +36,7 @@ from tests.valkey_server import valkey_server
 
 MOVIES = int(os.environ.get("BENCH_MOVIES", "20000"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "200"))
-FANS_PER_MOVIE, FIRST_USER, USERS = 100, 1001, 20_000
+FAVORITES_PER_MOVIE, FIRST_USER, USERS = 100, 1001, 20_000
 """Each movie is a favorite of 100 of 20 000 users: 20 000 movies make 2 000 000 favorites."""
 
 HEAVY, LIGHT, LIGHT_FAVORITES = ADMIN, CONSUMER, 20
@@ -133,7 +133,7 @@ def _user_row(number: int) -> Row:
 def _favorite_rows(movie: MovieRecord) -> Iterator[Row]:
     number = movie.details.id
     random = Random(-number)
-    users = {FIRST_USER + user for user in random.sample(range(USERS), FANS_PER_MOVIE)}
+    users = {FIRST_USER + user for user in random.sample(range(USERS), FAVORITES_PER_MOVIE)}
     if number % 2:
         users.add(HEAVY.id)
     if number <= LIGHT_FAVORITES:

@@ -32,7 +32,7 @@ class Load:
 
     @property
     def cost(self) -> float:
-        """Return the seconds of the server per request, which is busy all the time."""
+        """Return the busy server's seconds per request."""
         return 1 / self.rate
 
 

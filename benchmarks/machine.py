@@ -19,7 +19,7 @@ import psycopg
 import redis
 
 from benchmarks.bulk_insert import dsn
-from benchmarks.contenders import PEERS
+from benchmarks.compared_servers import PEERS
 from benchmarks.testbed import Testbed
 
 BUTACA_PACKAGES = (

@@ -7,7 +7,7 @@ from functools import partial
 import click
 
 from benchmarks.charts import Panel, bars, panels
-from benchmarks.contenders import BARE, contenders
+from benchmarks.compared_servers import BARE, compared_servers
 from benchmarks.document import Document
 from benchmarks.goals import HEAD, goals
 from benchmarks.growth import BEND_THRESHOLD, FULL, Curve, Growth, Sizes
@@ -57,7 +57,7 @@ def measure(plan: Plan, document: Document) -> None:
 
 def _measure(plan: Plan) -> Findings:
     background = BackgroundLoad()
-    with start_testbed() as testbed, contenders(testbed) as (pod, verified):
+    with start_testbed() as testbed, compared_servers(testbed) as (pod, verified):
         bare = verified[0].target.server
         series = _side_by_side(plan, [each.target for each in verified], background)
         call_timings = measure_timings(testbed, bare, plan.calls)

@@ -10,7 +10,6 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]
 
 from butaca.operator_error import OperatorError
-from butaca.server import free_port
 from tests.waiting import wait_until
 
 HOST = "127.0.0.1"
@@ -78,11 +77,6 @@ def run_server(
         yield server
     finally:
         server.stop()
-
-
-def new_port() -> int:
-    """Return a currently free port."""
-    return free_port(HOST)
 
 
 def _is_open(port: int) -> bool:

@@ -10,7 +10,7 @@ import redis
 
 from benchmarks.bulk_insert import add_movies, copy, dsn, favorite, record
 from benchmarks.calls import Client
-from benchmarks.contenders import POPULAR
+from benchmarks.compared_servers import POPULAR
 from benchmarks.processes import Server
 from benchmarks.testbed import Testbed
 from butaca.adapters.cache.redis import entry_key

@@ -43,7 +43,7 @@ IDLE, SLOW, OTHER_CLIENTS = 300, 16, 20
 """The number of idle connections, of slow ones, and of requests by other clients meanwhile."""
 
 RESPONSE_TIMEOUT, MAX_LIFETIME = 3.0, 40.0
-"""Seconds to wait for a response to another client, and for the server to cut a slow client."""
+"""Seconds to wait for a response to another client, and until the server disconnects a slow one."""
 
 THREADS = 8
 OTHER_SERVERS = ("gunicorn", "waitress", "cheroot", "hypercorn", "pyuwsgi")

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.processes import HOST, Server, new_port, run_server
+from benchmarks.processes import HOST, Server, run_server
 from butaca.sandbox import Fault, Sandbox
+from butaca.server import free_port
 from tests.builders import CONSUMER_TOKEN
 from tests.postgresql_server import postgresql_server
 from tests.valkey_server import valkey_server
@@ -59,7 +60,7 @@ class Testbed:
     @contextmanager
     def pod(self, **changes: str) -> Iterator[Server]:
         """Start `butaca serve` with these settings changed."""
-        port = new_port()
+        port = free_port(HOST)
         environment = {**self.settings, "PORT": str(port), **changes}
         command = [sys.executable, "-m", "butaca", "serve"]
         with run_server("Butaca", command, port, self.folder, environment) as server:
@@ -72,7 +73,7 @@ class Testbed:
         If it shared a process with the client, the two would wake each other faster than Butaca
         can wake either.
         """
-        port, faults = new_port(), [{"kind": "delay", "seconds": UPSTREAM_SECONDS}]
+        port, faults = free_port(HOST), [{"kind": "delay", "seconds": UPSTREAM_SECONDS}]
         command = [sys.executable, "-m", "butaca", "sandbox", "--port", str(port)]
         environment = {"SANDBOX_FAULTS": json.dumps(faults)}
         with run_server("The sandbox", command, port, self.folder, environment) as server:

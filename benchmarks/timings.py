@@ -6,7 +6,13 @@ from statistics import median, quantiles
 from urllib.parse import urlsplit
 
 from benchmarks.calls import Client, Response
-from benchmarks.contenders import FAVORITES, FORWARDING, PEER_POPULAR, POPULAR, forwarding_flask
+from benchmarks.compared_servers import (
+    FAVORITES,
+    FORWARDING,
+    PEER_POPULAR,
+    POPULAR,
+    forwarding_flask,
+)
 from benchmarks.processes import Server
 from benchmarks.progress import progress_bar
 from benchmarks.testbed import TMDB_TOKEN, Testbed

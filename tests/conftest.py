@@ -22,8 +22,8 @@ from butaca.web import Services, WebOptions, create_web
 from tests.builders import ADMIN_TOKEN, CONSUMER_TOKEN
 from tests.contract_client import ContractClient
 from tests.fakes import FakeAccounts, FakeCatalogue, FakeClock, FakeLibrary, FakeRateLimiter
-from tests.postgresql_server import running_postgresql, truncate_tables
-from tests.suite_lock import Alone, SuiteLock
+from tests.postgresql_server import pgserver_instance, truncate_tables
+from tests.suite_lock import Exclusive, SuiteLock
 from tests.valkey_server import valkey_server
 
 # The time of an example depends on the machine rather than on the code.
@@ -49,7 +49,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 
 @pytest.fixture
-def alone(request: pytest.FixtureRequest) -> Alone:
+def exclusive(request: pytest.FixtureRequest) -> Exclusive:
     """Return a context manager that holds back all other tests, for crowds that need every CPU."""
     return request.config.stash[SUITE_LOCK].exclusive
 
@@ -78,7 +78,7 @@ def postgresql_url() -> Iterator[str]:
     if url := os.environ.get("TEST_DATABASE_URL"):
         yield _migrated(url)
         return
-    with running_postgresql() as server:
+    with pgserver_instance() as server:
         yield _migrated(server.get_uri(driver="psycopg"))
 
 
@@ -135,7 +135,7 @@ def _restored_logging() -> Iterator[None]:
 
 
 @dataclass
-class World:
+class FakeBackend:
     """All fakes behind an app, for a test to set up and to inspect."""
 
     catalogue: FakeCatalogue = field(default_factory=FakeCatalogue)
@@ -169,24 +169,24 @@ class World:
 
 
 @pytest.fixture
-def world() -> World:
+def backend() -> FakeBackend:
     """Fakes that contain only the two demo users."""
-    return World()
+    return FakeBackend()
 
 
 @pytest.fixture
-def anonymous(world: World) -> ContractClient:
+def anonymous(backend: FakeBackend) -> ContractClient:
     """A client without a token."""
-    return world.client()
+    return backend.client()
 
 
 @pytest.fixture
-def consumer(world: World) -> ContractClient:
+def consumer(backend: FakeBackend) -> ContractClient:
     """A client with the token of the USER, ID 2."""
-    return world.client(token=CONSUMER_TOKEN)
+    return backend.client(token=CONSUMER_TOKEN)
 
 
 @pytest.fixture
-def admin(world: World) -> ContractClient:
+def admin(backend: FakeBackend) -> ContractClient:
     """A client with the token of the ADMIN, ID 1."""
-    return world.client(token=ADMIN_TOKEN)
+    return backend.client(token=ADMIN_TOKEN)

@@ -10,7 +10,7 @@ from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from butaca.adapters.sql import Database, SqlAccounts
 from butaca.adapters.sql.schema import migrate
@@ -45,7 +45,7 @@ class PostgresqlServer:
         for process in self._processes():
             process.suspend()
 
-    def wake(self) -> None:
+    def resume(self) -> None:
         for process in self._processes():
             process.resume()
 
@@ -60,16 +60,16 @@ class PostgresqlServer:
 @contextmanager
 def postgresql_server() -> Iterator[PostgresqlServer]:
     """Yield a server for a single test, which may leave it in any state."""
-    with running_postgresql() as server:
+    with pgserver_instance() as server:
         own = PostgresqlServer(server)
         try:
             yield own
         finally:
-            own.wake()
+            own.resume()
 
 
 @contextmanager
-def running_postgresql() -> Iterator[Any]:
+def pgserver_instance() -> Iterator[Any]:
     """Yield a server with an empty database, as an object of pgserver."""
     # pgserver stores its lock here. All processes of a test run share it.
     runtime = Path(tempfile.gettempdir()) / f"butaca-runtime-{os.getuid()}"
@@ -92,3 +92,8 @@ def truncate_tables(database: Database) -> None:
     """Delete all data from a migrated PostgreSQL."""
     with database.writing() as connection:
         connection.execute(text("TRUNCATE users, movies RESTART IDENTITY CASCADE"))
+
+
+def has_blocked_session(connection: Connection) -> bool:
+    """Return whether a session of the server waits for a lock."""
+    return bool(connection.scalar(text("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")))

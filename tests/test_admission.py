@@ -1,4 +1,4 @@
-"""Admission control: slots, requests that wait for their client, and rejected requests."""
+"""Admission control: slots, requests that wait for the rest of their body, and rejections."""
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor

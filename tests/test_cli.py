@@ -54,7 +54,7 @@ def test_migrate_brings_an_empty_database_up_to_date(tmp_path: Path) -> None:
     database.close()
 
 
-def test_migrate_check_changes_nothing(tmp_path: Path) -> None:
+def test_migrate_check_reports_whether_the_schema_is_current(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'new.db'}"
     (tmp_path / "new.db").touch()
     result = butaca("migrate", "--check", DATABASE_URL=url)

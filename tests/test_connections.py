@@ -120,7 +120,7 @@ def response_headers(request_headers: dict[str, str], *sizes: int) -> list[tuple
 
 @pytest.mark.parametrize("request_headers", [DECLARED, CHUNKED], ids=["declared", "chunked"])
 @pytest.mark.parametrize("sizes", [(), (2,), (2, 2)], ids=["unread", "half-read", "end-not-seen"])
-def test_response_before_the_end_of_the_body_announces_a_close(
+def test_response_sent_before_the_body_is_read_has_connection_close(
     request_headers: dict[str, str], sizes: tuple[int, ...]
 ) -> None:
     assert response_headers(request_headers, *sizes) == [("X-Any", "1"), CLOSE]
@@ -128,14 +128,14 @@ def test_response_before_the_end_of_the_body_announces_a_close(
 
 @pytest.mark.parametrize("request_headers", [DECLARED, CHUNKED], ids=["declared", "chunked"])
 @pytest.mark.parametrize("sizes", [(-1,), (64, 64)], ids=["whole", "chunks"])
-def test_response_after_the_end_of_the_body_announces_no_close(
+def test_response_sent_after_the_body_is_read_has_no_connection_close(
     request_headers: dict[str, str], sizes: tuple[int, ...]
 ) -> None:
     assert response_headers(request_headers, *sizes) == [("X-Any", "1")]
 
 
 @pytest.mark.parametrize("request_headers", [{}, {"CONTENT_LENGTH": "0"}, {"CONTENT_LENGTH": ""}])
-def test_response_to_a_request_without_a_body_announces_no_close(
+def test_request_without_a_body_gets_no_connection_close(
     request_headers: dict[str, str],
 ) -> None:
     assert response_headers(request_headers) == [("X-Any", "1")]

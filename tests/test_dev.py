@@ -19,6 +19,7 @@ from butaca import banner, dev
 from butaca.operator_error import OperatorError
 from butaca.server import bind, free_port
 from butaca.settings import Settings
+from tests.builders import ADMIN_TOKEN
 from tests.fork_server import Fork
 from tests.processes import STOP_TIMEOUT, running, stop, wait_for_line
 from tests.waiting import wait_until
@@ -103,7 +104,7 @@ def test_demo_users_on_a_public_address_cause_a_warning(address: str) -> None:
     warning = banner.exposure_warning(settings, address)
     assert warning is not None
     assert "HOST=butaca.local" in warning
-    assert "abcdef1234567890" in warning
+    assert ADMIN_TOKEN in warning
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.2", "::1"])

@@ -72,7 +72,7 @@ def test_wait_ends_once_all_connections_are_accepted(listener: socket.socket) ->
         connection.close()
 
 
-def test_wait_times_out(listener: socket.socket) -> None:
+def test_wait_for_an_empty_backlog_times_out(listener: socket.socket) -> None:
     with connect(listener):
         wait_for_empty_backlog(listener, timeout=0.2)
         assert backlog_size(listener) == 1

@@ -80,7 +80,7 @@ def test_file_is_served_with_its_media_type(
         "/app.js%00",
     ],
 )
-def test_path_that_is_no_file_of_the_folder_returns_404(page: Frontend, path: str) -> None:
+def test_path_without_a_file_in_the_folder_returns_404(page: Frontend, path: str) -> None:
     response, body = fetch(page, path)
     assert (response.status, body) == (404, b"Not found.\n")
 

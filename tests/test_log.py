@@ -7,6 +7,7 @@ import warnings
 import pytest
 
 from butaca import log, trace
+from tests.builders import ADMIN_TOKEN
 
 
 def test_json_line_contains_the_event_and_its_fields(capsys: pytest.CaptureFixture[str]) -> None:
@@ -94,11 +95,11 @@ def test_traceback_does_not_contain_local_variables(
 
     log.configure(log_format, "info")
     with pytest.raises(ValueError, match="unexpected") as caught:
-        fail("abcdef" + "1234567890")
+        fail(ADMIN_TOKEN)
     logging.getLogger("butaca.test").error("thing.broke", exc_info=caught.value)
     err = capsys.readouterr().err
     assert "ValueError: unexpected" in err
-    assert "abcdef1234567890" not in err
+    assert ADMIN_TOKEN not in err
 
 
 def test_command_logs_audit_events_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:

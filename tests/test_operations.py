@@ -32,7 +32,7 @@ from tests.builders import make_record, make_translation
 from tests.deploy.butaca_facts import settings_from
 from tests.deploy.test_guide import SECRET
 from tests.faults.pods import Environment, Pod, new_path
-from tests.postgresql_server import running_postgresql, truncate_tables
+from tests.postgresql_server import pgserver_instance, truncate_tables
 from tests.valkey_server import valkey_server
 from tests.waiting import wait_until
 
@@ -79,7 +79,7 @@ def shell(script: str, environment: Mapping[str, str], folder: Path = ROOT) -> s
 
 
 @dataclass(frozen=True)
-class Cluster:
+class DatabaseServer:
     """A PostgreSQL server with the two roles, and the environment for its command-line tools."""
 
     server: Any
@@ -125,36 +125,36 @@ def can_connect(url: str) -> bool:
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    with running_postgresql() as server:
+def database_server() -> Iterator[DatabaseServer]:
+    with pgserver_instance() as server:
         tools = Path(psutil.Process(server.get_pid()).exe()).parent
         environment = {
             "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
             "PGHOST": str(make_url(server.get_uri()).query["host"]),
             "PGUSER": "butaca_owner",
         }
-        cluster = Cluster(server, environment)
-        cluster.execute("CREATE DATABASE butaca")
+        database_server = DatabaseServer(server, environment)
+        database_server.execute("CREATE DATABASE butaca")
         shell("PGUSER=postgres psql butaca --file deploy/postgresql/roles.sql", environment)
-        with closing(Database(cluster.url_of("butaca", "butaca_owner"))) as owner:
+        with closing(Database(database_server.url_of("butaca", "butaca_owner"))) as owner:
             schema.migrate(owner)
-        yield cluster
+        yield database_server
 
 
 @pytest.fixture
-def library(cluster: Cluster) -> Iterator[Database]:
+def serving_database(database_server: DatabaseServer) -> Iterator[Database]:
     """An empty database, accessed with the serving role."""
-    with closing(Database(cluster.url_of("butaca", "butaca_owner"))) as owner:
+    with closing(Database(database_server.url_of("butaca", "butaca_owner"))) as owner:
         truncate_tables(owner)
-    with closing(Database(cluster.url_of("butaca"))) as database:
+    with closing(Database(database_server.url_of("butaca"))) as database:
         yield database
 
 
 @pytest.fixture
 def env(
-    library: Database, cluster: Cluster, tmp_path: Path, empty_redis: str
+    serving_database: Database, database_server: DatabaseServer, tmp_path: Path, empty_redis: str
 ) -> Iterator[Environment]:
-    url = cluster.url_of("butaca")
+    url = database_server.url_of("butaca")
     with Sandbox() as tmdb, Environment(tmp_path, tmdb, empty_redis, url) as env:
         yield env
 
@@ -179,17 +179,19 @@ def test_scaling_table_matches_the_settings() -> None:
 # Connection pooler
 
 
-def test_role_sets_the_statement_timeouts_behind_a_pooler(cluster: Cluster) -> None:
-    shell(commands("PgBouncer"), cluster.environment)
+def test_role_sets_the_statement_timeouts_behind_a_pooler(database_server: DatabaseServer) -> None:
+    shell(commands("PgBouncer"), database_server.environment)
     try:
         with (
-            closing(Database(cluster.url_of("butaca"), pool_mode="transaction")) as database,
+            closing(
+                Database(database_server.url_of("butaca"), pool_mode="transaction")
+            ) as database,
             database.reading() as connection,
         ):
             for limit in ("statement_timeout", "lock_timeout"):
                 assert connection.scalar(text(f"SHOW {limit}")) == f"{LIMITS.statement_timeout:g}s"
     finally:
-        cluster.execute("ALTER ROLE butaca RESET ALL")
+        database_server.execute("ALTER ROLE butaca RESET ALL")
 
 
 # Backup and restore
@@ -267,17 +269,17 @@ def assert_data_is_served(pod: Pod, token: str) -> None:
 
 
 def test_backup_taken_during_writes_is_restored_completely(
-    cluster: Cluster, library: Database, env: Environment, tmp_path: Path
+    database_server: DatabaseServer, serving_database: Database, env: Environment, tmp_path: Path
 ) -> None:
-    ana, token = add_ana(library)
-    with Writer(SqlLibrary(library), ana) as writer:
+    ana, token = add_ana(serving_database)
+    with Writer(SqlLibrary(serving_database), ana) as writer:
         wait_until(lambda: writer.written > 20)
-        before, written = contents(library), writer.written
-        shell(commands("Back up"), cluster.environment, tmp_path)
+        before, written = contents(serving_database), writer.written
+        shell(commands("Back up"), database_server.environment, tmp_path)
         assert writer.written > written
-    after, restored = contents(library), cluster.url_of("restored")
+    after, restored = contents(serving_database), database_server.url_of("restored")
     script = re.sub(r"postgresql\+psycopg:\S+", f"'{restored}'", commands("Restore"))
-    shell(script.replace("deploy/", f"{ROOT}/deploy/"), cluster.environment, tmp_path)
+    shell(script.replace("deploy/", f"{ROOT}/deploy/"), database_server.environment, tmp_path)
     with closing(Database(restored)) as database:
         assert_copy_is_consistent(before, contents(database), after)
     assert_data_is_served(env.pod(DATABASE_URL=restored, DEMO_USERS="false"), token)
@@ -327,9 +329,11 @@ def status(pod: Pod, token: str) -> int:
     return pod.get("/me", Authorization=f"Bearer {token}").status
 
 
-def test_token_rotation_causes_no_rejected_request(library: Database, env: Environment) -> None:
-    ana, old = add_ana(library)
-    (token,) = UserManager(SqlAccounts(library)).tokens(ana)
+def test_token_rotation_causes_no_rejected_request(
+    serving_database: Database, env: Environment
+) -> None:
+    ana, old = add_ana(serving_database)
+    (token,) = UserManager(SqlAccounts(serving_database)).tokens(ana)
     issue, revoke = commands("A user's token").split("\n\n")
     environment, pod = {"DATABASE_URL": env.database_url}, env.pod()
     with Caller(pod, old) as caller:
@@ -345,7 +349,7 @@ def test_token_rotation_causes_no_rejected_request(library: Database, env: Envir
     assert set(caller.statuses) == {200}
 
 
-WENT_AWAY = "database.unavailable"
+DATABASE_UNAVAILABLE = "database.unavailable"
 LONG_TIMES = {"CACHE_TTL_SECONDS": "30", "TMDB_COOLDOWN_SECONDS": "30"}
 
 
@@ -380,55 +384,57 @@ def test_tmdb_key_can_be_checked_beforehand(env: Environment, key: str, is_valid
 
 
 def test_database_role_is_replaced_without_failed_requests(
-    cluster: Cluster, env: Environment
+    database_server: DatabaseServer, env: Environment
 ) -> None:
     create, disable = commands("The database's password").split("\n\n")
-    with cluster.requiring_passwords():
-        cluster.execute("ALTER ROLE butaca PASSWORD 'old'")
-        old = env.pod(DATABASE_URL=cluster.url_of("butaca", "butaca", "old"))
-        shell(create, cluster.environment)
-        cluster.execute("ALTER ROLE butaca_b PASSWORD 'new'")
-        new = env.pod(DATABASE_URL=cluster.url_of("butaca", "butaca_b", "new"))
+    with database_server.requiring_passwords():
+        database_server.execute("ALTER ROLE butaca PASSWORD 'old'")
+        old = env.pod(DATABASE_URL=database_server.url_of("butaca", "butaca", "old"))
+        shell(create, database_server.environment)
+        database_server.execute("ALTER ROLE butaca_b PASSWORD 'new'")
+        new = env.pod(DATABASE_URL=database_server.url_of("butaca", "butaca_b", "new"))
         statuses = [
             pod.call("POST", "/me/favorites", {"movie_id": 550}).status for pod in (old, new)
         ]
         assert statuses == [201, 200]
-        shell(disable, cluster.environment)
+        shell(disable, database_server.environment)
         old.stop()
         assert new.call("DELETE", "/me/favorites/550").status == 204
-        assert not can_connect(cluster.url_of("butaca", "butaca", "old"))
+        assert not can_connect(database_server.url_of("butaca", "butaca", "old"))
 
 
 def test_changed_database_password_takes_effect_on_reconnect(
-    cluster: Cluster, env: Environment
+    database_server: DatabaseServer, env: Environment
 ) -> None:
-    with cluster.requiring_passwords():
-        cluster.execute("ALTER ROLE butaca PASSWORD 'old'")
-        pod = env.pod(DATABASE_URL=cluster.url_of("butaca", "butaca", "old"))
+    with database_server.requiring_passwords():
+        database_server.execute("ALTER ROLE butaca PASSWORD 'old'")
+        pod = env.pod(DATABASE_URL=database_server.url_of("butaca", "butaca", "old"))
         assert pod.get("/me/favorites").status == 200
-        cluster.execute("ALTER ROLE butaca PASSWORD 'new'")
+        database_server.execute("ALTER ROLE butaca PASSWORD 'new'")
         assert pod.get("/me/favorites").status == 200
-        cluster.execute(
+        database_server.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'butaca'"
         )
         # The first request finds its connection closed, the next one cannot reconnect.
-        wait_until(lambda: pod.get("/me/favorites").status == 503 and pod.errors_of(WENT_AWAY))
+        wait_until(
+            lambda: pod.get("/me/favorites").status == 503 and pod.errors_of(DATABASE_UNAVAILABLE)
+        )
         assert pod.get("/movies/popular").status == 200
 
 
 def test_redis_accepts_both_passwords_during_a_rotation(env: Environment) -> None:
     add, drop = commands("Redis' password").split("\n\n")
     valkey: Any = valkey_server()
-    with valkey, redis.Redis(port=valkey.port) as store:
-        store.config_set("requirepass", "OLD")
-        store.execute_command("AUTH", "OLD")
+    with valkey, redis.Redis(port=valkey.port) as redis_client:
+        redis_client.config_set("requirepass", "OLD")
+        redis_client.execute_command("AUTH", "OLD")
         urls = [f"redis://:{word}@127.0.0.1:{valkey.port}/0" for word in ("OLD", "NEW")]
-        store.execute_command(*shlex.split(add, comments=True)[1:])
+        redis_client.execute_command(*shlex.split(add, comments=True)[1:])
         old, new = (env.pod(**LONG_TIMES, REDIS_URL=url) for url in urls)
         path = new_path()
         assert old.get(path).cache_status == "butaca; fwd=miss; stored"
         assert new.get(path).is_fresh_hit
-        store.execute_command(*shlex.split(drop, comments=True)[1:])
+        redis_client.execute_command(*shlex.split(drop, comments=True)[1:])
         assert new.get(new_path()).cache_status == "butaca; fwd=miss; stored"
         assert old.get(new_path()).status == 200
         with pytest.raises(redis.AuthenticationError):

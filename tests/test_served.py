@@ -20,7 +20,7 @@ from tests.bulk_data import add_favorites
 from tests.contract_client import DECOMPRESS
 from tests.faults.pods import run_concurrently
 from tests.processes import Process, running, stop, wait_for_line
-from tests.suite_lock import Alone
+from tests.suite_lock import Exclusive
 
 TIMEOUT = 10
 
@@ -130,10 +130,10 @@ def test_favorites_are_readable_while_tmdb_is_down(served: Served) -> None:
     assert favorite["movie"]["title"] == "El club de la lucha"
 
 
-def test_32_concurrent_posts_create_one_favorite(unqueued: Served, alone: Alone) -> None:
+def test_32_concurrent_posts_create_one_favorite(unqueued: Served, exclusive: Exclusive) -> None:
     _warm_up(unqueued)
     add = partial(unqueued.post, "/me/favorites", {"movie_id": 550})
-    with alone():
+    with exclusive():
         responses = run_concurrently(*[add] * 32)
     assert sorted(response.status_code for response in responses) == [200] * 31 + [201]
     assert len({response.content for response in responses}) == 1
@@ -141,10 +141,10 @@ def test_32_concurrent_posts_create_one_favorite(unqueued: Served, alone: Alone)
     assert unqueued.tmdb.calls.total == 1
 
 
-def test_32_concurrent_puts_create_one_rating(unqueued: Served, alone: Alone) -> None:
+def test_32_concurrent_puts_create_one_rating(unqueued: Served, exclusive: Exclusive) -> None:
     _warm_up(unqueued)
     rate = partial(unqueued.put, "/me/ratings/550", {"stars": 4.5})
-    with alone():
+    with exclusive():
         responses = run_concurrently(*[rate] * 32)
     assert sorted(response.status_code for response in responses) == [200] * 31 + [201]
     assert unqueued.get("/me/ratings").json()["total_results"] == 1

@@ -33,6 +33,6 @@ def test_port_in_use_raises_operator_error() -> None:
         bind("127.0.0.1", taken.getsockname()[1])
 
 
-def test_foreign_host_raises_operator_error() -> None:
+def test_unusable_host_raises_operator_error() -> None:
     with pytest.raises(OperatorError, match="Cannot listen on port 8000 of 192\\.0\\.2\\.1: "):
         bind("192.0.2.1", 8000)

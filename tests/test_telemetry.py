@@ -197,7 +197,7 @@ def test_standard_variables_enable_tracing(
 
 
 @pytest.mark.parametrize("missing", telemetry._REQUIRED)
-def test_missing_package_is_an_operator_error(
+def test_missing_package_raises_operator_error(
     missing: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(ENDPOINT, "http://127.0.0.1:4318")

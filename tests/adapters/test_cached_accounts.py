@@ -50,7 +50,7 @@ class CountingAccounts(FakeAccounts):
 
 
 @dataclass
-class Harness:
+class AccountsSetup:
     """Cached accounts, the store behind them, and their clock."""
 
     clock: FakeClock = field(default_factory=FakeClock)
@@ -73,186 +73,186 @@ class Harness:
 
 
 @pytest.fixture
-def harness() -> Iterator[Harness]:
-    harness = Harness()
-    harness.store.grant_token(CONSUMER, TOKEN, NOON)
-    yield harness
-    harness.store.responding.set()
+def setup() -> Iterator[AccountsSetup]:
+    setup = AccountsSetup()
+    setup.store.grant_token(CONSUMER, TOKEN, NOON)
+    yield setup
+    setup.store.responding.set()
 
 
-def test_lookups_run_in_parallel_up_to_the_number_of_threads(harness: Harness) -> None:
-    accounts, tokens = harness.make_accounts(TIMEOUT, threads=2), (TOKEN, "2" * 64)
-    harness.store.grant_token(ADMIN, tokens[1], NOON)
+def test_lookups_run_in_parallel_up_to_the_number_of_threads(setup: AccountsSetup) -> None:
+    accounts, tokens = setup.make_accounts(TIMEOUT, threads=2), (TOKEN, "2" * 64)
+    setup.store.grant_token(ADMIN, tokens[1], NOON)
     for token in tokens:
         accounts.find_bearer(token)
-    harness.clock.advance(FRESH_FOR)
-    harness.store.on_lookup = partial(Barrier(2).wait, TIMEOUT)
+    setup.clock.advance(FRESH_FOR)
+    setup.store.on_lookup = partial(Barrier(2).wait, TIMEOUT)
     with ThreadPoolExecutor(2) as pool:
         found = list(pool.map(accounts.find_bearer, tokens))
     assert found == [Bearer(CONSUMER, TOKEN), Bearer(ADMIN, tokens[1])]
 
 
-def test_lookup_runs_in_the_context_of_its_request(harness: Harness) -> None:
-    harness.accounts.find_bearer(TOKEN)
-    harness.clock.advance(FRESH_FOR)
+def test_lookup_runs_in_the_context_of_its_request(setup: AccountsSetup) -> None:
+    setup.accounts.find_bearer(TOKEN)
+    setup.clock.advance(FRESH_FOR)
     request_id: ContextVar[str] = ContextVar("request_id", default="")
     seen: list[str] = []
-    harness.store.on_lookup = lambda: seen.append(request_id.get())
+    setup.store.on_lookup = lambda: seen.append(request_id.get())
     request_id.set("request-1")
-    harness.accounts.find_bearer(TOKEN)
+    setup.accounts.find_bearer(TOKEN)
     assert seen == ["request-1"]
 
 
-def test_fresh_token_is_not_looked_up_again(harness: Harness) -> None:
+def test_fresh_token_is_not_looked_up_again(setup: AccountsSetup) -> None:
     for _ in range(3):
-        assert harness.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN)
-    assert harness.store.lookups == 1
+        assert setup.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN)
+    assert setup.store.lookups == 1
 
 
-def test_revocation_is_visible_within_five_seconds(harness: Harness) -> None:
-    harness.accounts.find_bearer(TOKEN)
-    harness.store.revoke(TOKEN, NOON)
-    harness.clock.advance(FRESH_FOR)
+def test_revocation_is_visible_within_five_seconds(setup: AccountsSetup) -> None:
+    setup.accounts.find_bearer(TOKEN)
+    setup.store.revoke(TOKEN, NOON)
+    setup.clock.advance(FRESH_FOR)
     assert FRESH_FOR < 5
-    assert harness.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN, revoked_at=NOON)
+    assert setup.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN, revoked_at=NOON)
 
 
-def test_result_of_a_slow_lookup_is_as_old_as_its_start(harness: Harness) -> None:
-    harness.store.on_lookup = lambda: harness.clock.advance(3)
-    harness.accounts.find_bearer(TOKEN)
-    harness.store.revoke(TOKEN, NOON)
-    harness.clock.advance(FRESH_FOR - 3)
-    assert harness.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN, revoked_at=NOON)
+def test_age_of_a_lookup_counts_from_its_start(setup: AccountsSetup) -> None:
+    setup.store.on_lookup = lambda: setup.clock.advance(3)
+    setup.accounts.find_bearer(TOKEN)
+    setup.store.revoke(TOKEN, NOON)
+    setup.clock.advance(FRESH_FOR - 3)
+    assert setup.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN, revoked_at=NOON)
 
 
-def test_slow_lookup_does_not_overwrite_a_newer_revocation(harness: Harness) -> None:
-    def another_thread_is_faster() -> None:
-        harness.store.on_lookup = bool
-        harness.clock.advance(1)
-        harness.store.revoke(TOKEN, NOON)
-        harness.accounts.find_bearer(TOKEN)
+def test_slow_lookup_does_not_overwrite_a_newer_revocation(setup: AccountsSetup) -> None:
+    def look_up_revoked_token() -> None:
+        setup.store.on_lookup = bool
+        setup.clock.advance(1)
+        setup.store.revoke(TOKEN, NOON)
+        setup.accounts.find_bearer(TOKEN)
 
-    harness.store.on_lookup = another_thread_is_faster
-    harness.accounts.find_bearer(TOKEN)
-    assert harness.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN, revoked_at=NOON)
+    setup.store.on_lookup = look_up_revoked_token
+    setup.accounts.find_bearer(TOKEN)
+    assert setup.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN, revoked_at=NOON)
 
 
-def test_deleted_token_is_evicted(harness: Harness) -> None:
-    harness.accounts.find_bearer(TOKEN)
-    harness.store.bearers.clear()
-    harness.clock.advance(FRESH_FOR)
-    assert harness.accounts.find_bearer(TOKEN) is None
-    harness.store.is_down = True
+def test_deleted_token_is_evicted(setup: AccountsSetup) -> None:
+    setup.accounts.find_bearer(TOKEN)
+    setup.store.bearers.clear()
+    setup.clock.advance(FRESH_FOR)
+    assert setup.accounts.find_bearer(TOKEN) is None
+    setup.store.is_down = True
     with pytest.raises(LibraryUnavailable):
-        harness.accounts.find_bearer(TOKEN)
+        setup.accounts.find_bearer(TOKEN)
 
 
-def test_unknown_token_is_looked_up_every_time(harness: Harness) -> None:
+def test_unknown_token_is_looked_up_every_time(setup: AccountsSetup) -> None:
     for _ in range(2):
-        assert harness.accounts.find_bearer("0" * 64) is None
-    assert harness.store.lookups == 2
+        assert setup.accounts.find_bearer("0" * 64) is None
+    assert setup.store.lookups == 2
 
 
-def test_cached_token_is_valid_while_the_database_is_down(harness: Harness) -> None:
-    harness.accounts.find_bearer(TOKEN)
-    harness.clock.advance(60)
-    harness.store.is_down = True
-    assert harness.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN)
+def test_cached_token_is_valid_while_the_database_is_down(setup: AccountsSetup) -> None:
+    setup.accounts.find_bearer(TOKEN)
+    setup.clock.advance(60)
+    setup.store.is_down = True
+    assert setup.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN)
 
 
-def test_failed_lookup_stops_lookups_of_cached_tokens(harness: Harness) -> None:
-    harness.accounts.find_bearer(TOKEN)
-    harness.clock.advance(5)
-    harness.store.is_down = True
+def test_failed_lookup_stops_lookups_of_cached_tokens(setup: AccountsSetup) -> None:
+    setup.accounts.find_bearer(TOKEN)
+    setup.clock.advance(5)
+    setup.store.is_down = True
     for _ in range(3):
-        assert harness.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN)
-    assert harness.store.lookups == 2
+        assert setup.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN)
+    assert setup.store.lookups == 2
 
 
-def test_revocation_is_visible_after_the_database_recovers(harness: Harness) -> None:
-    harness.accounts.find_bearer(TOKEN)
-    harness.clock.advance(5)
-    harness.store.is_down = True
-    harness.accounts.find_bearer(TOKEN)
-    harness.store.is_down = False
-    harness.store.revoke(TOKEN, NOON)
-    harness.clock.advance(COOLDOWN)
-    assert harness.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN, revoked_at=NOON)
+def test_revocation_is_visible_after_the_database_recovers(setup: AccountsSetup) -> None:
+    setup.accounts.find_bearer(TOKEN)
+    setup.clock.advance(5)
+    setup.store.is_down = True
+    setup.accounts.find_bearer(TOKEN)
+    setup.store.is_down = False
+    setup.store.revoke(TOKEN, NOON)
+    setup.clock.advance(COOLDOWN)
+    assert setup.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN, revoked_at=NOON)
 
 
-def test_cached_token_does_not_wait_for_a_hung_database(harness: Harness) -> None:
-    accounts = harness.make_accounts(0.01)
+def test_cached_token_does_not_wait_for_a_hung_database(setup: AccountsSetup) -> None:
+    accounts = setup.make_accounts(0.01)
     accounts.find_bearer(TOKEN)
-    harness.clock.advance(5)
-    harness.store.responding.clear()
+    setup.clock.advance(5)
+    setup.store.responding.clear()
     for _ in range(3):
         assert accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN)
 
 
-def test_hung_lookup_blocks_further_lookups(harness: Harness) -> None:
-    accounts = harness.make_accounts(0.01)
+def test_hung_lookup_blocks_further_lookups(setup: AccountsSetup) -> None:
+    accounts = setup.make_accounts(0.01)
     accounts.find_bearer(TOKEN)
-    harness.clock.advance(5)
-    harness.store.responding.clear()
+    setup.clock.advance(5)
+    setup.store.responding.clear()
 
     def find_after_cooldown() -> int:
         accounts.find_bearer(TOKEN)
-        harness.clock.advance(COOLDOWN)
-        return harness.store.lookups
+        setup.clock.advance(COOLDOWN)
+        return setup.store.lookups
 
     wait_until(lambda: find_after_cooldown() == 2)
     assert [find_after_cooldown() for _ in range(3)] == [2, 2, 2]
 
 
-def test_revoked_token_stays_revoked_while_the_database_is_down(harness: Harness) -> None:
-    harness.store.revoke(TOKEN, NOON)
-    harness.accounts.find_bearer(TOKEN)
-    harness.clock.advance(60)
-    harness.store.is_down = True
-    assert harness.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN, revoked_at=NOON)
+def test_revoked_token_stays_revoked_while_the_database_is_down(setup: AccountsSetup) -> None:
+    setup.store.revoke(TOKEN, NOON)
+    setup.accounts.find_bearer(TOKEN)
+    setup.clock.advance(60)
+    setup.store.is_down = True
+    assert setup.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN, revoked_at=NOON)
 
 
-def test_token_issued_by_another_process_is_valid_immediately(harness: Harness) -> None:
-    assert harness.accounts.find_bearer("0" * 64) is None
-    harness.store.add_token(CONSUMER, "0" * 64, NOON, None)
-    assert harness.accounts.find_bearer("0" * 64) == Bearer(CONSUMER, "0" * 64)
+def test_token_issued_by_another_process_is_valid_immediately(setup: AccountsSetup) -> None:
+    assert setup.accounts.find_bearer("0" * 64) is None
+    setup.store.add_token(CONSUMER, "0" * 64, NOON, None)
+    assert setup.accounts.find_bearer("0" * 64) == Bearer(CONSUMER, "0" * 64)
 
 
 @pytest.mark.parametrize(("seconds", "is_down"), [(3, False), (60, True)])
-def test_cached_token_expires_on_time(harness: Harness, seconds: float, is_down: bool) -> None:
-    end, accounts = NOON + timedelta(seconds=seconds), Accounts(harness.accounts, harness.clock.now)
-    harness.store.add_token(CONSUMER, digest("short-lived"), NOON, end)
+def test_cached_token_expires_on_time(setup: AccountsSetup, seconds: float, is_down: bool) -> None:
+    end, accounts = NOON + timedelta(seconds=seconds), Accounts(setup.accounts, setup.clock.now)
+    setup.store.add_token(CONSUMER, digest("short-lived"), NOON, end)
     accounts.identify("short-lived")
-    harness.store.is_down = is_down
-    harness.clock.advance(seconds - 0.1)
+    setup.store.is_down = is_down
+    setup.clock.advance(seconds - 0.1)
     assert accounts.identify("short-lived") == CONSUMER
-    harness.clock.advance(0.1)
-    assert harness.clock.moment == end
+    setup.clock.advance(0.1)
+    assert setup.clock.moment == end
     with pytest.raises(TokenRejected):
         accounts.identify("short-lived")
 
 
-def test_cache_entry_expires_after_the_retention(harness: Harness) -> None:
-    harness.accounts.find_bearer(TOKEN)
-    harness.clock.advance(RETENTION)
-    harness.store.is_down = True
+def test_cache_entry_expires_after_the_retention(setup: AccountsSetup) -> None:
+    setup.accounts.find_bearer(TOKEN)
+    setup.clock.advance(RETENTION)
+    setup.store.is_down = True
     with pytest.raises(LibraryUnavailable):
-        harness.accounts.find_bearer(TOKEN)
+        setup.accounts.find_bearer(TOKEN)
 
 
-def test_local_revocation_is_visible_immediately(harness: Harness) -> None:
-    harness.accounts.find_bearer(TOKEN)
-    assert harness.accounts.revoke(TOKEN, NOON)
-    assert harness.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN, revoked_at=NOON)
+def test_local_revocation_is_visible_immediately(setup: AccountsSetup) -> None:
+    setup.accounts.find_bearer(TOKEN)
+    assert setup.accounts.revoke(TOKEN, NOON)
+    assert setup.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN, revoked_at=NOON)
 
 
-def test_local_grant_is_visible_immediately(harness: Harness) -> None:
-    harness.accounts.revoke(TOKEN, NOON)
-    harness.accounts.find_bearer(TOKEN)
-    assert harness.accounts.grant_token(CONSUMER, TOKEN, NOON)
-    assert harness.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN)
+def test_local_grant_is_visible_immediately(setup: AccountsSetup) -> None:
+    setup.accounts.revoke(TOKEN, NOON)
+    setup.accounts.find_bearer(TOKEN)
+    assert setup.accounts.grant_token(CONSUMER, TOKEN, NOON)
+    assert setup.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN)
 
 
-def test_users_are_looked_up_in_the_store(harness: Harness) -> None:
-    assert harness.accounts.find_user(CONSUMER.id) == CONSUMER
-    assert harness.accounts.find_user(99) is None
+def test_users_are_looked_up_in_the_store(setup: AccountsSetup) -> None:
+    assert setup.accounts.find_user(CONSUMER.id) == CONSUMER
+    assert setup.accounts.find_user(99) is None

@@ -220,7 +220,7 @@ def test_closed_port_fails_immediately(connect: Connect, closed_url: str) -> Non
     assert time.monotonic() - started < 1
 
 
-def test_hung_server_costs_the_timeout(connect: Connect, hung_url: str) -> None:
+def test_call_to_a_hung_server_times_out(connect: Connect, hung_url: str) -> None:
     link = connect(hung_url, timeout=0.2)
     started = time.monotonic()
 
@@ -228,7 +228,7 @@ def test_hung_server_costs_the_timeout(connect: Connect, hung_url: str) -> None:
     assert 0.19 <= time.monotonic() - started < 1
 
 
-def test_hung_server_costs_the_timeout_only_once(connect: Connect, hung_url: str) -> None:
+def test_hung_server_delays_only_the_first_call(connect: Connect, hung_url: str) -> None:
     link = connect(hung_url, timeout=0.4)
     link.attempt(link.client.ping, fallback=False)
     started = time.monotonic()

@@ -1,3 +1,5 @@
+"""The charts of the benchmarks draw values to scale."""
+
 from xml.etree import ElementTree as ET
 
 import pytest

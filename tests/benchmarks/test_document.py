@@ -1,3 +1,5 @@
+"""Benchmark results are written into marked blocks of a document."""
+
 from pathlib import Path
 
 import pytest

@@ -1,3 +1,5 @@
+"""Goals are met up to their bound."""
+
 from benchmarks.goals import Goal
 
 

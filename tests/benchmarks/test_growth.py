@@ -1,3 +1,5 @@
+"""How the cost of a request grows with the amount of data."""
+
 from typing import Any, cast
 
 import pytest

@@ -80,7 +80,7 @@ class DevStack:
         faults = json.dumps([{"kind": kind, **more}])
         requests.put(f"{self.sandbox}/_sandbox/faults", data=faults, timeout=TIMEOUT)
 
-    def heal_tmdb(self) -> None:
+    def restore_tmdb(self) -> None:
         """Remove all faults, and wait until Butaca calls TMDB again."""
         requests.delete(f"{self.sandbox}/_sandbox/faults", timeout=TIMEOUT)
         wait_until(self._calls_tmdb, seconds=30)
@@ -122,7 +122,7 @@ def shared_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevStack]
 @pytest.fixture
 def stack(shared_stack: DevStack) -> DevStack:
     """A `butaca dev` with a healthy TMDB, in which the consumer has no favorites or ratings."""
-    shared_stack.heal_tmdb()
+    shared_stack.restore_tmdb()
     shared_stack.clear_user_data()
     return shared_stack
 

@@ -40,7 +40,7 @@ def test_stale_banner_is_shown_until_the_list_is_fresh(visitor: Visitor) -> None
         "TMDB is not responding. You are seeing its response from"
     )
     expect(visitor.heart("Inception")).to_be_visible()
-    visitor.stack.heal_tmdb()
+    visitor.stack.restore_tmdb()
     check_again_until_fresh(visitor)
     expect(visitor.heart("Inception")).to_be_visible()
 
@@ -49,7 +49,7 @@ def test_focus_is_kept_when_a_stale_list_is_refreshed(visitor: Visitor) -> None:
     visitor.stack.break_tmdb("503")
     visitor.sign_in()
     expect(visitor.stale_banner).to_be_visible()
-    visitor.stack.heal_tmdb()
+    visitor.stack.restore_tmdb()
     visitor.stack.call("PUT", "/me/ratings/27205", {"stars": 5})
     visitor.heart("Inception").focus()
     visitor.page.evaluate("document.querySelector('#stale-banner button').click()")
@@ -83,7 +83,7 @@ def test_503_counts_down_and_can_then_be_retried(visitor: Visitor) -> None:
     panel = notice(visitor, "Movie catalogue unavailable")
     expect(panel).to_contain_text("No earlier response is cached.")
     expect(panel).to_contain_text("Try again in 1 second")
-    visitor.stack.heal_tmdb()
+    visitor.stack.restore_tmdb()
     panel.get_by_role("button", name="Try again", exact=True).click()
     expect(visitor.page.locator("main")).to_contain_text("No movies match your search.")
 

@@ -38,7 +38,7 @@ def add_favorites_and_ratings(visitor: Visitor) -> None:
 
 
 @pytest.mark.parametrize("context_options", [LIGHT], ids=["light"])
-def test_popular_movies_in_light_mode(
+def test_popular_page_is_captured_in_light_mode(
     visitor: Visitor, context_options: dict[str, Any], save_screenshot: SaveScreenshot
 ) -> None:
     visitor.sign_in()
@@ -49,7 +49,9 @@ def test_popular_movies_in_light_mode(
     assert int(visitor.page.evaluate(LEVEL)) > 240
 
 
-def test_favorites_in_dark_mode(visitor: Visitor, save_screenshot: SaveScreenshot) -> None:
+def test_favorites_page_is_captured_in_dark_mode(
+    visitor: Visitor, save_screenshot: SaveScreenshot
+) -> None:
     visitor.sign_in()
     add_favorites_and_ratings(visitor)
     visitor.page.get_by_role("link", name="Favorites").click()
@@ -60,7 +62,9 @@ def test_favorites_in_dark_mode(visitor: Visitor, save_screenshot: SaveScreensho
     assert int(visitor.page.evaluate(LEVEL)) < 20
 
 
-def test_stale_banner_in_dark_mode(visitor: Visitor, save_screenshot: SaveScreenshot) -> None:
+def test_stale_banner_is_captured_in_dark_mode(
+    visitor: Visitor, save_screenshot: SaveScreenshot
+) -> None:
     visitor.stack.break_tmdb("503")
     visitor.sign_in()
     expect(visitor.stale_banner).to_contain_text("TMDB is not responding.")
@@ -68,7 +72,7 @@ def test_stale_banner_in_dark_mode(visitor: Visitor, save_screenshot: SaveScreen
 
 
 @pytest.mark.parametrize("context_options", [PHONE], ids=["phone"])
-def test_movie_on_a_phone(
+def test_movie_page_is_captured_on_a_phone(
     visitor: Visitor, context_options: dict[str, Any], save_screenshot: SaveScreenshot
 ) -> None:
     visitor.sign_in()

@@ -63,7 +63,7 @@ def test_add_user_prints_the_id(butaca: Butaca, accounts: Accounts) -> None:
 
 
 @pytest.mark.parametrize("role", ["admin", "ADMIN"])
-def test_add_user_with_a_role(butaca: Butaca, accounts: Accounts, role: str) -> None:
+def test_add_user_sets_the_given_role(butaca: Butaca, accounts: Accounts, role: str) -> None:
     user_id = int(printed(butaca("users", "add", "oscar", "--role", role)))
     assert accounts.user(user_id).role is Role.ADMIN
 

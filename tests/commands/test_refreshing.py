@@ -31,7 +31,7 @@ EXIT_TIMEOUT = 30
 
 
 @dataclass
-class Harness:
+class RefreshSetup:
     """A database with movies, and a sandbox TMDB to refresh them from."""
 
     database: Database
@@ -108,84 +108,84 @@ def summary(*numbers: int) -> str:
 
 
 @pytest.fixture
-def harness(sqlite: Database) -> Iterator[Harness]:
+def setup(sqlite: Database) -> Iterator[RefreshSetup]:
     SqlAccounts(sqlite).grant_token(CONSUMER, "0" * 64, datetime.now(UTC))
     with Sandbox() as tmdb:
-        yield Harness(sqlite, tmdb)
+        yield RefreshSetup(sqlite, tmdb)
 
 
-def test_only_changed_movies_are_fetched(harness: Harness) -> None:
-    harness.add_movies(*IDS)
-    result = harness.refresh()
+def test_only_changed_movies_are_fetched(setup: RefreshSetup) -> None:
+    setup.add_movies(*IDS)
+    result = setup.refresh()
     assert (result.status, result.errors) == (0, [])
     assert result.lines == ["Movies due: 30", summary(len(CHANGED), len(UNCHANGED), 0, 0, 0)]
-    requested = {path for path in harness.tmdb.calls if path != "/3/movie/changes"}
+    requested = {path for path in setup.tmdb.calls if path != "/3/movie/changes"}
     assert requested == {f"/3/movie/{each}" for each in CHANGED}
-    assert {each for each in IDS if harness.title(each) == "Before"} == set(UNCHANGED)
+    assert {each for each in IDS if setup.title(each) == "Before"} == set(UNCHANGED)
 
 
-def test_second_refresh_finds_nothing_due(harness: Harness) -> None:
-    harness.add_movies(*IDS)
-    harness.refresh()
-    harness.tmdb.calls.reset()
-    result = harness.refresh()
+def test_second_refresh_finds_nothing_due(setup: RefreshSetup) -> None:
+    setup.add_movies(*IDS)
+    setup.refresh()
+    setup.tmdb.calls.reset()
+    result = setup.refresh()
     assert result.lines == ["Movies due: 0", summary(0, 0, 0, 0, 0)]
-    assert harness.tmdb.calls.total == 0
+    assert setup.tmdb.calls.total == 0
 
 
-def test_command_in_the_readme_works(harness: Harness) -> None:
+def test_command_in_the_readme_works(setup: RefreshSetup) -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text()
     (line,) = [each for each in readme.splitlines() if each.startswith("butaca movies refresh")]
-    harness.add_movies(*CHANGED[:2])
-    assert harness.refresh(*line.split()[3:]).summary == summary(2, 0, 0, 0, 0)
+    setup.add_movies(*CHANGED[:2])
+    assert setup.refresh(*line.split()[3:]).summary == summary(2, 0, 0, 0, 0)
 
 
-def test_movies_beyond_the_permitted_age_are_fetched_even_if_unchanged(harness: Harness) -> None:
-    harness.add_movies(*UNCHANGED, days=181)
-    result = harness.refresh("--older-than", "9999d")
+def test_movies_beyond_the_permitted_age_are_fetched_even_if_unchanged(setup: RefreshSetup) -> None:
+    setup.add_movies(*UNCHANGED, days=181)
+    result = setup.refresh("--older-than", "9999d")
     assert result.summary == summary(len(UNCHANGED), 0, 0, 0, 0)
 
 
-def test_gone_movie_is_marked_and_not_deleted(harness: Harness) -> None:
-    harness.add_movies(CHANGED[0], UNCHANGED[0])
-    harness.tmdb.inject(Fault("deleted", ids=(UNCHANGED[0],)))
-    result = harness.refresh()
+def test_gone_movie_is_marked_and_not_deleted(setup: RefreshSetup) -> None:
+    setup.add_movies(CHANGED[0], UNCHANGED[0])
+    setup.tmdb.inject(Fault("deleted", ids=(UNCHANGED[0],)))
+    result = setup.refresh()
     assert result.summary == summary(1, 0, 1, 0, 0)
-    assert harness.movies()[UNCHANGED[0]].gone_at
-    assert harness.movies()[CHANGED[0]].gone_at is None
-    assert harness.title(UNCHANGED[0]) == "Before"
+    assert setup.movies()[UNCHANGED[0]].gone_at
+    assert setup.movies()[CHANGED[0]].gone_at is None
+    assert setup.title(UNCHANGED[0]) == "Before"
 
 
-def test_unused_movies_are_dropped(harness: Harness) -> None:
-    harness.add_movies(550)
-    harness.add_movies(551, 552, days=1, is_favorite=False)
-    assert harness.refresh().summary == summary(0, 1, 0, 2, 0)
-    assert harness.movies().keys() == {550}
+def test_unreferenced_movies_are_dropped(setup: RefreshSetup) -> None:
+    setup.add_movies(550)
+    setup.add_movies(551, 552, days=1, is_favorite=False)
+    assert setup.refresh().summary == summary(0, 1, 0, 2, 0)
+    assert setup.movies().keys() == {550}
 
 
 @pytest.mark.parametrize("signal_", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_refresh_is_resumed_by_the_next_run(
-    harness: Harness, signal_: signal.Signals
+    setup: RefreshSetup, signal_: signal.Signals
 ) -> None:
-    harness.add_movies(*CHANGED)
-    harness.tmdb.inject(Fault("hang", paths=f"/3/movie/{CHANGED[4]}"))
-    result = harness.refresh_until_request_for(CHANGED[4], signal_)
+    setup.add_movies(*CHANGED)
+    setup.tmdb.inject(Fault("hang", paths=f"/3/movie/{CHANGED[4]}"))
+    result = setup.refresh_until_request_for(CHANGED[4], signal_)
     assert result.status == 128 + signal_
     assert result.errors == []
     assert result.summary == (
         f"Stopped by {signal_.name}; the next run continues from here: {summary(4, 0, 0, 0, 0)}"
     )
 
-    harness.tmdb.clear_faults()
-    harness.tmdb.calls.reset()
-    assert harness.refresh().summary == summary(len(CHANGED) - 4, 0, 0, 0, 0)
-    assert not [each for each in CHANGED[:4] if harness.tmdb.calls[f"/3/movie/{each}"]]
+    setup.tmdb.clear_faults()
+    setup.tmdb.calls.reset()
+    assert setup.refresh().summary == summary(len(CHANGED) - 4, 0, 0, 0, 0)
+    assert not [each for each in CHANGED[:4] if setup.tmdb.calls[f"/3/movie/{each}"]]
 
 
-def test_invalid_movie_is_reported_and_skipped(harness: Harness) -> None:
-    harness.add_movies(*CHANGED)
-    harness.tmdb.inject(Fault("object", paths=f"/3/movie/{CHANGED[1]}"))
-    result = harness.refresh()
+def test_invalid_movie_is_reported_and_skipped(setup: RefreshSetup) -> None:
+    setup.add_movies(*CHANGED)
+    setup.tmdb.inject(Fault("object", paths=f"/3/movie/{CHANGED[1]}"))
+    result = setup.refresh()
     assert result.status == 0
     assert result.summary == summary(len(CHANGED) - 1, 0, 0, 0, 1)
     assert result.errors == [
@@ -194,10 +194,10 @@ def test_invalid_movie_is_reported_and_skipped(harness: Harness) -> None:
     ]
 
 
-def test_failing_tmdb_stops_the_refresh_with_one_line(harness: Harness) -> None:
-    harness.add_movies(*IDS, days=181)
-    harness.tmdb.inject(Fault("503", paths="/3/movie/[0-9]*"))
-    result = harness.refresh()
+def test_ten_consecutive_failures_stop_the_refresh(setup: RefreshSetup) -> None:
+    setup.add_movies(*IDS, days=181)
+    setup.tmdb.inject(Fault("503", paths="/3/movie/[0-9]*"))
+    result = setup.refresh()
     assert result.status == 1
     assert len(result.errors) == 11
     assert result.errors[-1] == (
@@ -206,36 +206,36 @@ def test_failing_tmdb_stops_the_refresh_with_one_line(harness: Harness) -> None:
     assert result.summary == f"Stopped; the next run continues from here: {summary(0, 0, 0, 0, 10)}"
 
 
-def test_unreachable_tmdb_stops_the_refresh_at_the_first_call(harness: Harness) -> None:
-    harness.add_movies(*IDS)
-    harness.tmdb.stop()
-    result = harness.refresh()
+def test_unreachable_tmdb_stops_the_refresh_at_the_first_call(setup: RefreshSetup) -> None:
+    setup.add_movies(*IDS)
+    setup.tmdb.stop()
+    result = setup.refresh()
     assert result.status == 1
     assert result.errors == ["Error: TMDB: The movie catalogue cannot be reached right now."]
 
 
-def test_wrong_tmdb_url_marks_no_movie_as_gone(harness: Harness) -> None:
-    harness.add_movies(*IDS, days=181)
-    result = harness.refresh(TMDB_BASE_URL=f"{harness.tmdb.url}/nowhere")
+def test_wrong_tmdb_url_marks_no_movie_as_gone(setup: RefreshSetup) -> None:
+    setup.add_movies(*IDS, days=181)
+    result = setup.refresh(TMDB_BASE_URL=f"{setup.tmdb.url}/nowhere")
     assert result.status == 1
-    assert not [each for each in harness.movies().values() if each.gone_at]
+    assert not [each for each in setup.movies().values() if each.gone_at]
 
 
-def test_outdated_schema_is_reported_in_one_line(harness: Harness, tmp_path: Path) -> None:
+def test_outdated_schema_is_reported_in_one_line(setup: RefreshSetup, tmp_path: Path) -> None:
     (tmp_path / "empty.db").touch()
-    result = harness.refresh(DATABASE_URL=f"sqlite:///{tmp_path / 'empty.db'}")
+    result = setup.refresh(DATABASE_URL=f"sqlite:///{tmp_path / 'empty.db'}")
     assert result.status == 1
     assert result.errors == [
         "Error: The schema of the database is not current; run: butaca migrate"
     ]
 
 
-def test_locked_database_is_reported_after_the_summary(harness: Harness) -> None:
-    harness.add_movies(*CHANGED)
-    harness.tmdb.inject(Fault("delay", paths=f"/3/movie/{CHANGED[1]}", seconds=0.5))
-    with harness.start() as process:
-        harness.wait_until_request_for(CHANGED[1])
-        with harness.database.writing() as connection:
+def test_locked_database_is_reported_after_the_summary(setup: RefreshSetup) -> None:
+    setup.add_movies(*CHANGED)
+    setup.tmdb.inject(Fault("delay", paths=f"/3/movie/{CHANGED[1]}", seconds=0.5))
+    with setup.start() as process:
+        setup.wait_until_request_for(CHANGED[1])
+        with setup.database.writing() as connection:
             connection.execute(movies.update().values(gone_at=None))
             result = finish(process)
     assert result.status == 1
@@ -244,33 +244,33 @@ def test_locked_database_is_reported_after_the_summary(harness: Harness) -> None
     assert result.errors[-1] == expected
 
 
-def test_invalid_duration_is_reported_in_one_line(harness: Harness) -> None:
-    result = harness.refresh("--older-than", "month")
+def test_invalid_duration_is_reported_in_one_line(setup: RefreshSetup) -> None:
+    result = setup.refresh("--older-than", "month")
     assert result.status == 1
     assert len(result.errors) == 1
     assert "'month' is not a duration such as 90d" in result.errors[0]
 
 
-def test_refresh_respects_the_rate_limit(harness: Harness) -> None:
-    harness.add_movies(*CHANGED)
+def test_refresh_respects_the_rate_limit(setup: RefreshSetup) -> None:
+    setup.add_movies(*CHANGED)
     started = time.monotonic()
-    harness.refresh("--rate", "10")
+    setup.refresh("--rate", "10")
     assert time.monotonic() - started >= len(CHANGED) / 10
 
 
-def test_two_concurrent_refreshes_succeed(harness: Harness) -> None:
-    harness.add_movies(*CHANGED)
-    with harness.start() as one, harness.start() as other:
+def test_two_concurrent_refreshes_succeed(setup: RefreshSetup) -> None:
+    setup.add_movies(*CHANGED)
+    with setup.start() as one, setup.start() as other:
         results = [finish(one), finish(other)]
     assert [each.status for each in results] == [0, 0]
-    assert harness.refresh().lines[0] == "Movies due: 0"
+    assert setup.refresh().lines[0] == "Movies due: 0"
 
 
-def test_terminal_shows_a_progress_bar(harness: Harness) -> None:
-    harness.add_movies(*CHANGED)
-    harness.tmdb.inject(Fault("object", paths=f"/3/movie/{CHANGED[1]}"))
+def test_terminal_shows_a_progress_bar(setup: RefreshSetup) -> None:
+    setup.add_movies(*CHANGED)
+    setup.tmdb.inject(Fault("object", paths=f"/3/movie/{CHANGED[1]}"))
     reader, writer = pty.openpty()
-    with harness.start(stderr=writer) as process:
+    with setup.start(stderr=writer) as process:
         os.close(writer)
         terminal_output = b"".join(read_chunks(reader))
         output, _ = process.communicate(timeout=EXIT_TIMEOUT)

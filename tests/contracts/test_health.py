@@ -242,7 +242,7 @@ def test_success_ends_the_cooldown_of_a_rejected_api_key(subject: Subject) -> No
     assert subject.claim_concurrently() == [0] * THREADS
 
 
-def test_invalid_response_starts_a_cooldown_for_its_call_only(subject: Subject) -> None:
+def test_invalid_response_starts_a_cooldown_for_only_its_call(subject: Subject) -> None:
     subject.health.record_invalid_response(KEY)
 
     assert COOLDOWN - 5 < subject.health.cooldown_left(KEY) <= COOLDOWN

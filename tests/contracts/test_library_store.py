@@ -255,14 +255,14 @@ def test_rating_of_an_unrated_movie_is_not_found(store: LibraryStore) -> None:
     assert store.find_rating(ME, 550) is None
 
 
-def test_rating_again_replaces_the_stars(store: LibraryStore) -> None:
+def test_rating_a_movie_again_replaces_the_stars(store: LibraryStore) -> None:
     add_ratings(store, make_record(550))
     assert not store.rate(ME, 550, Stars.of(2), LATER)[1]
     rating = my_rating(store, 550)
     assert (rating.stars, rating.rated_at, rating.corrected_at) == (Stars.of(2), NOON, LATER)
 
 
-def test_rating_again_with_the_same_stars_changes_nothing(store: LibraryStore) -> None:
+def test_rating_a_movie_again_with_the_same_stars_changes_nothing(store: LibraryStore) -> None:
     add_ratings(store, make_record(550))
     before = my_rating(store, 550)
     assert not store.rate(ME, 550, before.stars, LATER)[1]
@@ -335,21 +335,21 @@ def test_removed_rating_can_be_added_again(store: LibraryStore) -> None:
     assert (rating.rated_at, rating.corrected_at) == (MUCH_LATER, None)
 
 
-def test_removing_a_rating_preserves_the_favorite(store: LibraryStore) -> None:
+def test_removing_a_rating_keeps_the_favorite(store: LibraryStore) -> None:
     add_favorites(store, make_record(550))
     store.rate(ME, 550, Stars.of(3), NOON)
     store.remove_rating(ME, 550)
     assert my_favorite(store, 550).rating is None
 
 
-def test_removing_a_favorite_preserves_the_rating(store: LibraryStore) -> None:
+def test_removing_a_favorite_keeps_its_rating(store: LibraryStore) -> None:
     add_favorites(store, make_record(550))
     store.rate(ME, 550, Stars.of(3), NOON)
     store.remove_favorite(ME, 550)
     assert my_rating(store, 550).stars == Stars.of(3)
 
 
-def test_clearing_favorites_preserves_ratings(store: LibraryStore) -> None:
+def test_clearing_favorites_keeps_the_ratings(store: LibraryStore) -> None:
     add_favorites(store, make_record(550))
     store.rate(ME, 550, Stars.of(3), NOON)
     store.clear_favorites(ME)
@@ -575,7 +575,7 @@ def test_marks_contain_favorite_and_rating(store: LibraryStore) -> None:
     assert marks == {1: Mark(favorite=True), 2: Mark(rating=Stars(0)), 3: Mark(True, Stars(9))}
 
 
-def test_marks_of_other_movies_are_empty_or_omitted(store: LibraryStore) -> None:
+def test_marks_of_other_users_are_not_visible(store: LibraryStore) -> None:
     add_favorites(store, make_record(550))
     store.rate(ME, 550, Stars.of(3), NOON)
     marks = store.marks(OTHER_USER, [550, 551])

@@ -55,7 +55,7 @@ def stores(request: pytest.FixtureRequest) -> Stores:
     return fake(request) if request.param == "fake" else sql(request, request.param)
 
 
-KEEP_CALLS: list[Callable[[LibraryStore], object]] = [
+REFERENCING_CALLS: list[Callable[[LibraryStore], object]] = [
     lambda library: library.add_favorite(ME, 550, NOON),
     lambda library: library.rate(ME, 550, Stars.of(0), NOON),
 ]
@@ -77,12 +77,12 @@ def test_movies_are_paginated_by_id(stores: Stores) -> None:
     assert [[each.id for each in page] for page in (first, second)] == [[1, 3, 4], [5]]
 
 
-@pytest.mark.parametrize("keep", KEEP_CALLS, ids=["favorite", "rating"])
-def test_favorited_or_rated_movie_is_kept(
-    stores: Stores, keep: Callable[[LibraryStore], object]
+@pytest.mark.parametrize("add_reference", REFERENCING_CALLS, ids=["favorite", "rating"])
+def test_favorited_or_rated_movie_is_referenced(
+    stores: Stores, add_reference: Callable[[LibraryStore], object]
 ) -> None:
     stores.save(550, 551)
-    keep(stores.library)
+    add_reference(stores.library)
     assert [each.is_referenced for each in stores.all()] == [True, False]
 
 
@@ -103,7 +103,7 @@ def test_library_returns_the_latest_saved_movie(stores: Stores) -> None:
         assert favorite.movie.title == title
 
 
-def test_unchanged_movie_has_a_new_check_time_only(stores: Stores) -> None:
+def test_marking_unchanged_updates_only_the_check_time(stores: Stores) -> None:
     stores.save(550, 551, 552)
     stores.movies.mark_unchanged([550, 552, 404], LATER)
     assert [each.checked_at for each in stores.all()] == [LATER, NOON, LATER]
@@ -146,18 +146,18 @@ def test_saving_a_gone_movie_clears_gone_at(stores: Stores) -> None:
     assert stores.one().gone_at is None
 
 
-def test_unused_movie_is_dropped(stores: Stores) -> None:
+def test_unreferenced_movie_is_dropped(stores: Stores) -> None:
     stores.movies.save_movie(make_record(550, make_translation("es", "ES")), NOON)
     assert stores.movies.drop_unreferenced([550]) == 1
     assert stores.ids() == []
 
 
-@pytest.mark.parametrize("keep", KEEP_CALLS, ids=["favorite", "rating"])
+@pytest.mark.parametrize("add_reference", REFERENCING_CALLS, ids=["favorite", "rating"])
 def test_favorited_or_rated_movie_is_not_dropped(
-    stores: Stores, keep: Callable[[LibraryStore], object]
+    stores: Stores, add_reference: Callable[[LibraryStore], object]
 ) -> None:
     stores.save(550)
-    keep(stores.library)
+    add_reference(stores.library)
     assert stores.movies.drop_unreferenced([550]) == 0
     assert stores.ids() == [550]
 

@@ -77,7 +77,7 @@ class MismatchingAccounts(FakeAccounts):
         return next(iter(self.bearers.values()))
 
 
-def test_token_that_the_store_mismatches_is_rejected() -> None:
+def test_bearer_with_a_different_digest_is_rejected() -> None:
     accounts = Accounts(MismatchingAccounts(), FakeClock().now)
     accounts.enable_demo_users()
     with pytest.raises(TokenRejected):

@@ -73,7 +73,7 @@ def test_lists_span_14_days_and_share_their_boundary_days() -> None:
 
 
 @pytest.mark.parametrize(("days", "lists_read"), [(13, 1), (14, 2), (27, 2), (28, 3)])
-def test_lists_are_read_back_to_the_oldest_check_only(days: int, lists_read: int) -> None:
+def test_lists_before_the_oldest_check_are_not_read(days: int, lists_read: int) -> None:
     lists = FakeChanges()
     read(lists, {days_ago(days): 1})
     assert len(lists.calls) == lists_read

@@ -1,16 +1,9 @@
 """Every expected error has a message of one sentence that is safe to show to clients."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from butaca.core.errors import CatalogueFailed, CatalogueTimedOut, DomainError, LibraryUnavailable
-
-
-def subclass_tree(kind: type[DomainError]) -> Iterator[type[DomainError]]:
-    yield kind
-    for each in kind.__subclasses__():
-        yield from subclass_tree(each)
+from tests.domain_errors import subclass_tree
 
 
 @pytest.mark.parametrize("kind", [*subclass_tree(DomainError)])

@@ -27,7 +27,7 @@ FOUR = Stars.of(4)
 
 
 @dataclass
-class Environment:
+class LibrarySetup:
     """A library and its fakes."""
 
     catalogue: FakeCatalogue = field(default_factory=FakeCatalogue)
@@ -44,54 +44,54 @@ class Environment:
 
 
 @pytest.fixture
-def env() -> Environment:
-    return Environment()
+def setup() -> LibrarySetup:
+    return LibrarySetup()
 
 
-def test_new_favorite_contains_the_details_of_the_movie(env: Environment) -> None:
-    favorite, is_new = env.library.add_favorite(CONSUMER, 550)
+def test_new_favorite_contains_the_details_of_the_movie(setup: LibrarySetup) -> None:
+    favorite, is_new = setup.library.add_favorite(CONSUMER, 550)
     assert is_new
-    assert favorite == Favorite(RECORD.details, rating=None, favorited_at=env.clock.moment)
+    assert favorite == Favorite(RECORD.details, rating=None, favorited_at=setup.clock.moment)
 
 
-def test_added_favorite_is_found(env: Environment) -> None:
-    favorite, _ = env.library.add_favorite(CONSUMER, 550)
-    assert env.library.favorite(CONSUMER, 550) == favorite
+def test_added_favorite_is_found(setup: LibrarySetup) -> None:
+    favorite, _ = setup.library.add_favorite(CONSUMER, 550)
+    assert setup.library.favorite(CONSUMER, 550) == favorite
 
 
-def test_adding_a_favorite_again_changes_nothing(env: Environment) -> None:
-    first, _ = env.library.add_favorite(CONSUMER, 550)
-    env.clock.advance(60)
-    second, is_new = env.library.add_favorite(CONSUMER, 550)
+def test_adding_a_favorite_again_changes_nothing(setup: LibrarySetup) -> None:
+    first, _ = setup.library.add_favorite(CONSUMER, 550)
+    setup.clock.advance(60)
+    second, is_new = setup.library.add_favorite(CONSUMER, 550)
     assert not is_new
     assert second == first
 
 
-def test_adding_a_favorite_again_does_not_call_the_catalogue(env: Environment) -> None:
-    first, _ = env.library.add_favorite(CONSUMER, 550)
-    env.take_catalogue_down()
-    assert env.library.add_favorite(CONSUMER, 550) == (first, False)
-    assert env.catalogue.calls == []
+def test_adding_a_favorite_again_does_not_call_the_catalogue(setup: LibrarySetup) -> None:
+    first, _ = setup.library.add_favorite(CONSUMER, 550)
+    setup.take_catalogue_down()
+    assert setup.library.add_favorite(CONSUMER, 550) == (first, False)
+    assert setup.catalogue.calls == []
 
 
-def test_movie_is_fetched_once_for_all_users(env: Environment) -> None:
-    env.library.add_favorite(CONSUMER, 550)
-    env.library.add_favorite(ADMIN, 550)
-    env.library.rate(ADMIN, 550, FOUR)
-    assert env.catalogue.calls == [550]
+def test_movie_is_fetched_once_for_all_users(setup: LibrarySetup) -> None:
+    setup.library.add_favorite(CONSUMER, 550)
+    setup.library.add_favorite(ADMIN, 550)
+    setup.library.rate(ADMIN, 550, FOUR)
+    assert setup.catalogue.calls == [550]
 
 
-def test_adding_an_unknown_movie_writes_nothing(env: Environment) -> None:
+def test_adding_an_unknown_movie_writes_nothing(setup: LibrarySetup) -> None:
     with pytest.raises(MovieNotFound):
-        env.library.add_favorite(CONSUMER, 404)
-    assert env.store == FakeLibrary()
+        setup.library.add_favorite(CONSUMER, 404)
+    assert setup.store == FakeLibrary()
 
 
-def test_adding_a_favorite_while_the_catalogue_is_down_writes_nothing(env: Environment) -> None:
-    env.take_catalogue_down()
+def test_adding_a_favorite_while_the_catalogue_is_down_writes_nothing(setup: LibrarySetup) -> None:
+    setup.take_catalogue_down()
     with pytest.raises(CatalogueUnavailable):
-        env.library.add_favorite(CONSUMER, 550)
-    assert env.store == FakeLibrary()
+        setup.library.add_favorite(CONSUMER, 550)
+    assert setup.store == FakeLibrary()
 
 
 class RacingCatalogue(FakeCatalogue):
@@ -110,7 +110,7 @@ class RacingCatalogue(FakeCatalogue):
         return fetched
 
 
-def test_concurrent_requests_add_one_new_favorite() -> None:
+def test_favorite_added_during_the_fetch_is_not_new() -> None:
     store, clock = FakeLibrary(), FakeClock()
     library = Library(store, RacingCatalogue(store, clock), clock.now)
     start = clock.moment
@@ -119,7 +119,7 @@ def test_concurrent_requests_add_one_new_favorite() -> None:
     assert favorite.favorited_at == start
 
 
-def test_concurrent_requests_add_one_new_rating() -> None:
+def test_rating_added_during_the_fetch_is_not_new() -> None:
     store, clock = FakeLibrary(), FakeClock()
     library = Library(store, RacingCatalogue(store, clock), clock.now)
     rating, is_new = library.rate(CONSUMER, 550, FOUR)
@@ -150,79 +150,81 @@ class DroppingLibrary(FakeLibrary):
 
 @pytest.mark.parametrize("times", [1, 2])
 def test_movie_dropped_before_it_is_favorited_is_fetched_again(times: int) -> None:
-    env = Environment(store=DroppingLibrary(times))
-    _, is_new = env.library.add_favorite(CONSUMER, 550)
+    setup = LibrarySetup(store=DroppingLibrary(times))
+    _, is_new = setup.library.add_favorite(CONSUMER, 550)
     assert is_new
-    assert env.catalogue.calls == [550] * (times + 1)
+    assert setup.catalogue.calls == [550] * (times + 1)
 
 
 @pytest.mark.parametrize("times", [1, 2])
 def test_movie_dropped_before_it_is_rated_is_fetched_again(times: int) -> None:
-    env = Environment(store=DroppingLibrary(times))
-    _, is_new = env.library.rate(CONSUMER, 550, FOUR)
+    setup = LibrarySetup(store=DroppingLibrary(times))
+    _, is_new = setup.library.rate(CONSUMER, 550, FOUR)
     assert is_new
-    assert env.library.rating(CONSUMER, 550).stars == FOUR
+    assert setup.library.rating(CONSUMER, 550).stars == FOUR
 
 
 def test_library_is_busy_if_the_movie_is_dropped_on_every_attempt() -> None:
-    env = Environment(store=DroppingLibrary(99))
+    setup = LibrarySetup(store=DroppingLibrary(99))
     with pytest.raises(LibraryBusy):
-        env.library.add_favorite(CONSUMER, 550)
-    assert len(env.catalogue.calls) == 4
+        setup.library.add_favorite(CONSUMER, 550)
+    assert len(setup.catalogue.calls) == 4
 
 
-def test_favorite_is_returned_in_the_requested_language(env: Environment) -> None:
-    env.library.add_favorite(CONSUMER, 550)
-    favorite = env.library.favorite(CONSUMER, 550, language="es-ES")
+def test_favorite_is_returned_in_the_requested_language(setup: LibrarySetup) -> None:
+    setup.library.add_favorite(CONSUMER, 550)
+    favorite = setup.library.favorite(CONSUMER, 550, language="es-ES")
     assert favorite.movie.title == "Título es-ES"
 
 
-def test_movie_that_was_not_added_is_not_a_favorite(env: Environment) -> None:
+def test_movie_that_was_not_added_is_not_a_favorite(setup: LibrarySetup) -> None:
     with pytest.raises(FavoriteNotFound):
-        env.library.favorite(CONSUMER, 550)
+        setup.library.favorite(CONSUMER, 550)
 
 
-def test_favorites_are_listed_according_to_the_query(env: Environment) -> None:
-    env.library.add_favorite(CONSUMER, 550)
+def test_favorites_are_listed_according_to_the_query(setup: LibrarySetup) -> None:
+    setup.library.add_favorite(CONSUMER, 550)
     query = ListQuery(sort_order("title", FAVORITE_KEYS), page_size=7, language="es-ES")
-    page = env.library.favorites(CONSUMER, query)
-    assert page == env.store.favorites(CONSUMER.id, query)
+    page = setup.library.favorites(CONSUMER, query)
+    assert page == setup.store.favorites(CONSUMER.id, query)
     assert [each.movie.title for each in page.results] == ["Título es-ES"]
 
 
-def test_removed_movie_is_not_a_favorite(env: Environment) -> None:
-    env.library.add_favorite(CONSUMER, 550)
-    env.library.remove_favorite(CONSUMER, 550)
+def test_removed_movie_is_not_a_favorite(setup: LibrarySetup) -> None:
+    setup.library.add_favorite(CONSUMER, 550)
+    setup.library.remove_favorite(CONSUMER, 550)
     with pytest.raises(FavoriteNotFound):
-        env.library.favorite(CONSUMER, 550)
+        setup.library.favorite(CONSUMER, 550)
 
 
-def test_removing_a_favorite_does_not_delete_its_rating(env: Environment) -> None:
-    env.library.add_favorite(CONSUMER, 550)
-    env.library.rate(CONSUMER, 550, FOUR)
-    env.library.remove_favorite(CONSUMER, 550)
-    assert env.library.rating(CONSUMER, 550).stars == FOUR
+def test_removing_a_favorite_keeps_its_rating(setup: LibrarySetup) -> None:
+    setup.library.add_favorite(CONSUMER, 550)
+    setup.library.rate(CONSUMER, 550, FOUR)
+    setup.library.remove_favorite(CONSUMER, 550)
+    assert setup.library.rating(CONSUMER, 550).stars == FOUR
 
 
-def test_favorite_of_another_user_cannot_be_removed(env: Environment) -> None:
-    env.library.add_favorite(ADMIN, 550)
+def test_favorite_of_another_user_cannot_be_removed(setup: LibrarySetup) -> None:
+    setup.library.add_favorite(ADMIN, 550)
     with pytest.raises(FavoriteNotFound):
-        env.library.remove_favorite(CONSUMER, 550)
+        setup.library.remove_favorite(CONSUMER, 550)
 
 
-def test_clearing_returns_the_number_of_removed_favorites(env: Environment) -> None:
-    env.catalogue.add(make_record(551))
-    env.library.add_favorite(CONSUMER, 550)
-    env.library.add_favorite(CONSUMER, 551)
-    env.library.add_favorite(ADMIN, 550)
-    assert env.library.clear_favorites(CONSUMER, by=ADMIN) == 2
-    assert env.library.favorite(ADMIN, 550).movie == RECORD.details
+def test_clearing_returns_the_number_of_removed_favorites(setup: LibrarySetup) -> None:
+    setup.catalogue.add(make_record(551))
+    setup.library.add_favorite(CONSUMER, 550)
+    setup.library.add_favorite(CONSUMER, 551)
+    setup.library.add_favorite(ADMIN, 550)
+    assert setup.library.clear_favorites(CONSUMER, by=ADMIN) == 2
+    assert setup.library.favorite(ADMIN, 550).movie == RECORD.details
 
 
-def test_clearing_favorites_is_audited(env: Environment, caplog: pytest.LogCaptureFixture) -> None:
-    env.library.add_favorite(CONSUMER, 550)
+def test_clearing_favorites_is_audited(
+    setup: LibrarySetup, caplog: pytest.LogCaptureFixture
+) -> None:
+    setup.library.add_favorite(CONSUMER, 550)
     with caplog.at_level(logging.INFO, logger="butaca.audit"):
-        env.library.clear_favorites(CONSUMER, by=ADMIN)
+        setup.library.clear_favorites(CONSUMER, by=ADMIN)
     (record,) = caplog.records
     assert (record.name, record.levelname, record.message) == (
         "butaca.audit",
@@ -233,99 +235,99 @@ def test_clearing_favorites_is_audited(env: Environment, caplog: pytest.LogCaptu
     assert expected.items() <= vars(record).items()
 
 
-def test_new_rating_contains_the_details_of_the_movie(env: Environment) -> None:
-    rating, is_new = env.library.rate(CONSUMER, 550, FOUR)
+def test_new_rating_contains_the_details_of_the_movie(setup: LibrarySetup) -> None:
+    rating, is_new = setup.library.rate(CONSUMER, 550, FOUR)
     assert is_new
-    assert rating == Rating(RECORD.details, FOUR, rated_at=env.clock.moment)
+    assert rating == Rating(RECORD.details, FOUR, rated_at=setup.clock.moment)
 
 
-def test_rating_a_movie_does_not_make_it_a_favorite(env: Environment) -> None:
-    env.library.rate(CONSUMER, 550, FOUR)
+def test_rating_a_movie_does_not_make_it_a_favorite(setup: LibrarySetup) -> None:
+    setup.library.rate(CONSUMER, 550, FOUR)
     with pytest.raises(FavoriteNotFound):
-        env.library.favorite(CONSUMER, 550)
+        setup.library.favorite(CONSUMER, 550)
 
 
-def test_rating_again_replaces_the_stars(env: Environment) -> None:
-    first, _ = env.library.rate(CONSUMER, 550, FOUR)
-    env.clock.advance(60)
-    second, is_new = env.library.rate(CONSUMER, 550, Stars.of(2))
+def test_rating_a_movie_again_replaces_the_stars(setup: LibrarySetup) -> None:
+    first, _ = setup.library.rate(CONSUMER, 550, FOUR)
+    setup.clock.advance(60)
+    second, is_new = setup.library.rate(CONSUMER, 550, Stars.of(2))
     assert not is_new
-    assert second == replace(first, stars=Stars.of(2), corrected_at=env.clock.moment)
+    assert second == replace(first, stars=Stars.of(2), corrected_at=setup.clock.moment)
 
 
-def test_rating_a_stored_movie_does_not_call_the_catalogue(env: Environment) -> None:
-    env.library.add_favorite(ADMIN, 550)
-    env.take_catalogue_down()
-    _, is_new = env.library.rate(CONSUMER, 550, FOUR)
+def test_rating_a_stored_movie_does_not_call_the_catalogue(setup: LibrarySetup) -> None:
+    setup.library.add_favorite(ADMIN, 550)
+    setup.take_catalogue_down()
+    _, is_new = setup.library.rate(CONSUMER, 550, FOUR)
     assert is_new
-    assert env.catalogue.calls == []
+    assert setup.catalogue.calls == []
 
 
-def test_rating_an_unknown_movie_writes_nothing(env: Environment) -> None:
+def test_rating_an_unknown_movie_writes_nothing(setup: LibrarySetup) -> None:
     with pytest.raises(MovieNotFound):
-        env.library.rate(CONSUMER, 404, FOUR)
-    assert env.store == FakeLibrary()
+        setup.library.rate(CONSUMER, 404, FOUR)
+    assert setup.store == FakeLibrary()
 
 
-def test_updating_a_rating_replaces_the_stars(env: Environment) -> None:
-    first, _ = env.library.rate(CONSUMER, 550, FOUR)
-    env.clock.advance(60)
-    updated = env.library.update_rating(CONSUMER, 550, Stars.of(0))
-    assert updated == replace(first, stars=Stars.of(0), corrected_at=env.clock.moment)
+def test_updating_a_rating_replaces_the_stars(setup: LibrarySetup) -> None:
+    first, _ = setup.library.rate(CONSUMER, 550, FOUR)
+    setup.clock.advance(60)
+    updated = setup.library.update_rating(CONSUMER, 550, Stars.of(0))
+    assert updated == replace(first, stars=Stars.of(0), corrected_at=setup.clock.moment)
 
 
-def test_updating_a_rating_does_not_call_the_catalogue(env: Environment) -> None:
-    env.library.rate(CONSUMER, 550, FOUR)
-    env.take_catalogue_down()
-    env.library.update_rating(CONSUMER, 550, Stars.of(1))
-    assert env.catalogue.calls == []
+def test_updating_a_rating_does_not_call_the_catalogue(setup: LibrarySetup) -> None:
+    setup.library.rate(CONSUMER, 550, FOUR)
+    setup.take_catalogue_down()
+    setup.library.update_rating(CONSUMER, 550, Stars.of(1))
+    assert setup.catalogue.calls == []
 
 
-def test_rating_of_another_user_cannot_be_updated(env: Environment) -> None:
-    env.library.rate(ADMIN, 550, FOUR)
+def test_rating_of_another_user_cannot_be_updated(setup: LibrarySetup) -> None:
+    setup.library.rate(ADMIN, 550, FOUR)
     with pytest.raises(RatingNotFound):
-        env.library.update_rating(CONSUMER, 550, Stars.of(1))
-    assert env.library.rating(ADMIN, 550).stars == FOUR
+        setup.library.update_rating(CONSUMER, 550, Stars.of(1))
+    assert setup.library.rating(ADMIN, 550).stars == FOUR
 
 
-def test_rating_is_returned_in_the_requested_language(env: Environment) -> None:
-    env.library.rate(CONSUMER, 550, FOUR)
-    rating = env.library.rating(CONSUMER, 550, language="es-ES")
+def test_rating_is_returned_in_the_requested_language(setup: LibrarySetup) -> None:
+    setup.library.rate(CONSUMER, 550, FOUR)
+    rating = setup.library.rating(CONSUMER, 550, language="es-ES")
     assert rating.movie.title == "Título es-ES"
 
 
-def test_favorite_without_a_rating_has_no_rating(env: Environment) -> None:
-    env.library.add_favorite(CONSUMER, 550)
+def test_rating_of_an_unrated_favorite_is_not_found(setup: LibrarySetup) -> None:
+    setup.library.add_favorite(CONSUMER, 550)
     with pytest.raises(RatingNotFound):
-        env.library.rating(CONSUMER, 550)
+        setup.library.rating(CONSUMER, 550)
 
 
-def test_ratings_are_listed_according_to_the_query(env: Environment) -> None:
-    env.library.rate(CONSUMER, 550, FOUR)
+def test_ratings_are_listed_according_to_the_query(setup: LibrarySetup) -> None:
+    setup.library.rate(CONSUMER, 550, FOUR)
     query = ListQuery(sort_order("-rated_at", RATING_KEYS), page_size=7, language="es-ES")
-    page = env.library.ratings(CONSUMER, query)
-    assert page == env.store.ratings(CONSUMER.id, query)
+    page = setup.library.ratings(CONSUMER, query)
+    assert page == setup.store.ratings(CONSUMER.id, query)
     assert [each.movie.title for each in page.results] == ["Título es-ES"]
 
 
-def test_rating_can_be_deleted(env: Environment) -> None:
-    env.library.add_favorite(CONSUMER, 550)
-    env.library.rate(CONSUMER, 550, FOUR)
-    env.library.delete_rating(CONSUMER, 550)
-    assert env.library.favorite(CONSUMER, 550).rating is None
+def test_rating_can_be_deleted(setup: LibrarySetup) -> None:
+    setup.library.add_favorite(CONSUMER, 550)
+    setup.library.rate(CONSUMER, 550, FOUR)
+    setup.library.delete_rating(CONSUMER, 550)
+    assert setup.library.favorite(CONSUMER, 550).rating is None
 
 
-def test_rating_of_another_user_cannot_be_deleted(env: Environment) -> None:
-    env.library.rate(ADMIN, 550, FOUR)
+def test_rating_of_another_user_cannot_be_deleted(setup: LibrarySetup) -> None:
+    setup.library.rate(ADMIN, 550, FOUR)
     with pytest.raises(RatingNotFound):
-        env.library.delete_rating(CONSUMER, 550)
+        setup.library.delete_rating(CONSUMER, 550)
 
 
-def test_marks_show_the_favorites_and_ratings_of_one_user(env: Environment) -> None:
-    env.library.add_favorite(CONSUMER, 550)
-    env.library.rate(CONSUMER, 550, FOUR)
-    assert env.library.marks(CONSUMER, [550])[550] == Mark(favorite=True, rating=FOUR)
-    assert env.library.marks(ADMIN, [550]).get(550, Mark()) == Mark()
+def test_marks_show_the_favorites_and_ratings_of_one_user(setup: LibrarySetup) -> None:
+    setup.library.add_favorite(CONSUMER, 550)
+    setup.library.rate(CONSUMER, 550, FOUR)
+    assert setup.library.marks(CONSUMER, [550])[550] == Mark(favorite=True, rating=FOUR)
+    assert setup.library.marks(ADMIN, [550]).get(550, Mark()) == Mark()
 
 
 @dataclass
@@ -352,20 +354,20 @@ def ids_of(page: tuple[Entry, ...]) -> list[int]:
     return [entry.movie.id for entry in page]
 
 
-def test_export_contains_only_the_entries_of_its_user(env: Environment) -> None:
-    env.library.add_favorite(CONSUMER, 550)
-    env.library.rate(CONSUMER, 550, FOUR)
-    env.catalogue.add(make_record(551))
-    env.library.add_favorite(ADMIN, 551)
-    export = env.library.export(CONSUMER)
-    assert (export.user, export.exported_at) == (CONSUMER, env.clock.moment)
+def test_export_contains_only_the_entries_of_its_user(setup: LibrarySetup) -> None:
+    setup.library.add_favorite(CONSUMER, 550)
+    setup.library.rate(CONSUMER, 550, FOUR)
+    setup.catalogue.add(make_record(551))
+    setup.library.add_favorite(ADMIN, 551)
+    export = setup.library.export(CONSUMER)
+    assert (export.user, export.exported_at) == (CONSUMER, setup.clock.moment)
     assert list(export.pages) == [
-        (Entry(RECORD.details, env.clock.moment, FOUR, env.clock.moment),)
+        (Entry(RECORD.details, setup.clock.moment, FOUR, setup.clock.moment),)
     ]
 
 
-def test_export_of_an_empty_library_has_no_pages(env: Environment) -> None:
-    assert list(env.library.export(CONSUMER).pages) == []
+def test_export_of_an_empty_library_has_no_pages(setup: LibrarySetup) -> None:
+    assert list(setup.library.export(CONSUMER).pages) == []
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ class ProgressRecorder:
 
 
 @dataclass
-class Environment:
+class RefreshSetup:
     """A refresh and its fakes."""
 
     store: FakeMovies = field(default_factory=FakeMovies)
@@ -86,175 +86,175 @@ class Environment:
 
 
 @pytest.fixture
-def env() -> Environment:
-    return Environment()
+def setup() -> RefreshSetup:
+    return RefreshSetup()
 
 
 # --- due movies
 
 
-def test_old_changed_movie_is_fetched(env: Environment) -> None:
-    env.add_favorites(550)
-    env.mark_changed(550)
-    progress = env.refresh()
+def test_old_changed_movie_is_fetched(setup: RefreshSetup) -> None:
+    setup.add_favorites(550)
+    setup.mark_changed(550)
+    progress = setup.refresh()
     assert (progress.due, progress.outcomes) == (1, [(REFRESHED, 1)])
-    assert env.titles() == ["After"]
-    assert env.store.stored[550].fetched_at == env.clock.moment
+    assert setup.titles() == ["After"]
+    assert setup.store.stored[550].fetched_at == setup.clock.moment
 
 
-def test_old_unchanged_movie_is_not_fetched(env: Environment) -> None:
-    env.add_favorites(550, 551)
-    before = env.store.stored[550]
-    progress = env.refresh()
+def test_old_unchanged_movie_is_not_fetched(setup: RefreshSetup) -> None:
+    setup.add_favorites(550, 551)
+    before = setup.store.stored[550]
+    progress = setup.refresh()
     assert (progress.due, progress.outcomes) == (2, [(UNCHANGED, 2)])
-    assert env.catalogue.calls == []
-    assert env.store.stored[550] == StoredMovie(550, before.fetched_at, env.clock.moment)
+    assert setup.catalogue.calls == []
+    assert setup.store.stored[550] == StoredMovie(550, before.fetched_at, setup.clock.moment)
 
 
-def test_recent_movie_is_not_due(env: Environment) -> None:
-    env.add_favorites(550, age=MONTH - DAY)
-    env.mark_changed(550)
-    progress = env.refresh()
+def test_recent_movie_is_not_due(setup: RefreshSetup) -> None:
+    setup.add_favorites(550, age=MONTH - DAY)
+    setup.mark_changed(550)
+    progress = setup.refresh()
     assert (progress.due, progress.outcomes) == (0, [])
-    assert env.throttled == 0
+    assert setup.throttled == 0
 
 
-def test_unchanged_movie_is_not_due_until_it_is_old_again(env: Environment) -> None:
-    env.add_favorites(550)
-    env.refresh()
-    env.clock.advance((MONTH - DAY).total_seconds())
-    assert env.refresh().due == 0
+def test_unchanged_movie_is_not_due_until_it_is_old_again(setup: RefreshSetup) -> None:
+    setup.add_favorites(550)
+    setup.refresh()
+    setup.clock.advance((MONTH - DAY).total_seconds())
+    assert setup.refresh().due == 0
 
 
-def test_lists_are_read_back_to_the_last_check_only(env: Environment) -> None:
-    env.add_favorites(550)
-    env.refresh()
-    env.lists.calls.clear()
-    env.clock.advance(MONTH.total_seconds())
-    assert env.refresh().outcomes == [(UNCHANGED, 1)]
-    oldest = min(first for first, _, _ in env.lists.calls)
-    assert oldest > (env.clock.moment - MONTH - 15 * DAY).date()
+def test_lists_before_the_last_check_are_not_read(setup: RefreshSetup) -> None:
+    setup.add_favorites(550)
+    setup.refresh()
+    setup.lists.calls.clear()
+    setup.clock.advance(MONTH.total_seconds())
+    assert setup.refresh().outcomes == [(UNCHANGED, 1)]
+    oldest = min(first for first, _, _ in setup.lists.calls)
+    assert oldest > (setup.clock.moment - MONTH - 15 * DAY).date()
 
 
-def test_every_movie_is_due_at_age_zero(env: Environment) -> None:
-    env.add_favorites(550, age=timedelta())
-    assert env.refresh(timedelta()).due == 1
+def test_older_than_zero_makes_every_movie_due(setup: RefreshSetup) -> None:
+    setup.add_favorites(550, age=timedelta())
+    assert setup.refresh(timedelta()).due == 1
 
 
 # --- the age limit of TMDB's terms of use
 
 
-def test_movie_of_180_days_is_fetched_even_if_unchanged(env: Environment) -> None:
-    env.add_favorites(550, age=MAX_AGE)
-    env.store.mark_unchanged([550], env.clock.moment - MONTH)
-    assert env.refresh().outcomes == [(REFRESHED, 1)]
+def test_180_day_old_movie_is_fetched_even_if_unchanged(setup: RefreshSetup) -> None:
+    setup.add_favorites(550, age=MAX_AGE)
+    setup.store.mark_unchanged([550], setup.clock.moment - MONTH)
+    assert setup.refresh().outcomes == [(REFRESHED, 1)]
 
 
-def test_movie_of_180_days_is_fetched_even_if_just_checked(env: Environment) -> None:
-    env.add_favorites(550, age=MAX_AGE)
-    env.store.mark_unchanged([550], env.clock.moment)
-    assert env.refresh().outcomes == [(REFRESHED, 1)]
+def test_180_day_old_movie_is_fetched_even_if_just_checked(setup: RefreshSetup) -> None:
+    setup.add_favorites(550, age=MAX_AGE)
+    setup.store.mark_unchanged([550], setup.clock.moment)
+    assert setup.refresh().outcomes == [(REFRESHED, 1)]
 
 
-def test_movie_of_180_days_is_fetched_at_any_requested_age(env: Environment) -> None:
-    env.add_favorites(550, age=MAX_AGE)
-    assert env.refresh(timedelta.max).outcomes == [(REFRESHED, 1)]
+def test_180_day_old_movie_is_fetched_at_any_requested_age(setup: RefreshSetup) -> None:
+    setup.add_favorites(550, age=MAX_AGE)
+    assert setup.refresh(timedelta.max).outcomes == [(REFRESHED, 1)]
 
 
 @pytest.mark.parametrize(("age", "outcome"), [(119, UNCHANGED), (120, REFRESHED)])
 def test_movie_that_may_exceed_180_days_before_the_next_run_is_fetched(
-    env: Environment, age: int, outcome: Outcome
+    setup: RefreshSetup, age: int, outcome: Outcome
 ) -> None:
-    env.add_favorites(550, age=age * DAY)
-    env.store.mark_unchanged([550], env.clock.moment - MONTH)
-    assert env.refresh().outcomes == [(outcome, 1)]
+    setup.add_favorites(550, age=age * DAY)
+    setup.store.mark_unchanged([550], setup.clock.moment - MONTH)
+    assert setup.refresh().outcomes == [(outcome, 1)]
 
 
 @pytest.mark.parametrize("days", [1, 7, 29, 30])
-def test_no_movie_exceeds_180_days_with_regular_refreshes(env: Environment, days: int) -> None:
-    env.add_favorites(550, age=timedelta())
+def test_no_movie_exceeds_180_days_with_regular_refreshes(setup: RefreshSetup, days: int) -> None:
+    setup.add_favorites(550, age=timedelta())
     for _ in range(1000 // days):
-        env.clock.advance((days * DAY).total_seconds())
-        assert env.clock.moment - env.store.stored[550].fetched_at <= MAX_AGE
-        env.refresh()
-    assert 5 <= len(env.catalogue.calls) <= 10
+        setup.clock.advance((days * DAY).total_seconds())
+        assert setup.clock.moment - setup.store.stored[550].fetched_at <= MAX_AGE
+        setup.refresh()
+    assert 5 <= len(setup.catalogue.calls) <= 10
 
 
 # --- gone movies
 
 
-def test_movie_that_upstream_no_longer_has_is_marked_gone(env: Environment) -> None:
-    env.add_favorites(550)
-    env.mark_changed(550)
-    env.catalogue.records.clear()
-    assert env.refresh().outcomes == [(GONE, 1)]
-    assert env.store.stored[550].gone_at == env.clock.moment
+def test_movie_that_upstream_no_longer_has_is_marked_gone(setup: RefreshSetup) -> None:
+    setup.add_favorites(550)
+    setup.mark_changed(550)
+    setup.catalogue.records.clear()
+    assert setup.refresh().outcomes == [(GONE, 1)]
+    assert setup.store.stored[550].gone_at == setup.clock.moment
 
 
-def test_gone_movie_keeps_its_details(env: Environment) -> None:
-    env.add_favorites(550)
-    env.mark_changed(550)
-    env.catalogue.records.clear()
-    env.refresh()
-    favorite = env.store.library.find_favorite(CONSUMER.id, 550)
+def test_gone_movie_keeps_its_details(setup: RefreshSetup) -> None:
+    setup.add_favorites(550)
+    setup.mark_changed(550)
+    setup.catalogue.records.clear()
+    setup.refresh()
+    favorite = setup.store.library.find_favorite(CONSUMER.id, 550)
     assert favorite
     assert favorite.movie.title == "Before"
 
 
 @pytest.mark.parametrize(("days", "requests"), [(29, 0), (30, 1)])
 def test_gone_movie_is_requested_again_after_30_days(
-    env: Environment, days: int, requests: int
+    setup: RefreshSetup, days: int, requests: int
 ) -> None:
-    env.add_favorites(550, age=MAX_AGE)
-    env.store.mark_gone(550, env.clock.moment)
-    env.clock.advance((days * DAY).total_seconds())
-    env.refresh(DAY)
-    assert len(env.catalogue.calls) == requests
+    setup.add_favorites(550, age=MAX_AGE)
+    setup.store.mark_gone(550, setup.clock.moment)
+    setup.clock.advance((days * DAY).total_seconds())
+    setup.refresh(DAY)
+    assert len(setup.catalogue.calls) == requests
 
 
-def test_gone_movie_keeps_its_first_gone_time(env: Environment) -> None:
-    env.add_favorites(550)
-    since = env.clock.moment
-    env.store.mark_gone(550, since)
-    env.catalogue.records.clear()
-    env.clock.advance(GONE_RECHECK_INTERVAL.total_seconds())
-    assert env.refresh().outcomes == [(GONE, 1)]
-    assert env.store.stored[550].gone_at == since
-    assert env.store.stored[550].checked_at == env.clock.moment
+def test_gone_movie_keeps_its_first_gone_time(setup: RefreshSetup) -> None:
+    setup.add_favorites(550)
+    since = setup.clock.moment
+    setup.store.mark_gone(550, since)
+    setup.catalogue.records.clear()
+    setup.clock.advance(GONE_RECHECK_INTERVAL.total_seconds())
+    assert setup.refresh().outcomes == [(GONE, 1)]
+    assert setup.store.stored[550].gone_at == since
+    assert setup.store.stored[550].checked_at == setup.clock.moment
 
 
-def test_movie_that_returns_is_no_longer_gone(env: Environment) -> None:
-    env.add_favorites(550)
-    env.store.mark_gone(550, env.clock.moment)
-    env.clock.advance(GONE_RECHECK_INTERVAL.total_seconds())
-    assert env.refresh().outcomes == [(REFRESHED, 1)]
-    assert env.store.stored[550].gone_at is None
+def test_movie_that_returns_is_no_longer_gone(setup: RefreshSetup) -> None:
+    setup.add_favorites(550)
+    setup.store.mark_gone(550, setup.clock.moment)
+    setup.clock.advance(GONE_RECHECK_INTERVAL.total_seconds())
+    assert setup.refresh().outcomes == [(REFRESHED, 1)]
+    assert setup.store.stored[550].gone_at is None
 
 
 # --- unreferenced movies
 
 
-def test_unreferenced_movie_is_dropped_at_any_age(env: Environment) -> None:
-    env.add_favorites(550)
-    env.store.save_movie(make_record(551), env.clock.moment)
-    progress = env.refresh()
+def test_unreferenced_movie_is_dropped_at_any_age(setup: RefreshSetup) -> None:
+    setup.add_favorites(550)
+    setup.store.save_movie(make_record(551), setup.clock.moment)
+    progress = setup.refresh()
     assert progress.outcomes == [(DROPPED, 1), (UNCHANGED, 1)]
     assert progress.due == 1
-    assert env.store.stored.keys() == {550}
+    assert setup.store.stored.keys() == {550}
 
 
-def test_favorite_removed_during_the_refresh_is_not_fetched(env: Environment) -> None:
-    env.add_favorites(550)
-    env.mark_changed(550)
+def test_favorite_removed_during_the_refresh_is_not_fetched(setup: RefreshSetup) -> None:
+    setup.add_favorites(550)
+    setup.mark_changed(550)
 
     class ClearingChanges(FakeChanges):
         def changes(self, *args: object) -> object:  # type: ignore[override]
-            env.store.library.clear_favorites(CONSUMER.id)
+            setup.store.library.clear_favorites(CONSUMER.id)
             return FakeChanges.changes(self, *args)  # type: ignore[arg-type]
 
-    env.lists = ClearingChanges()
-    assert env.refresh().outcomes == []
-    assert env.catalogue.calls == []
+    setup.lists = ClearingChanges()
+    assert setup.refresh().outcomes == []
+    assert setup.catalogue.calls == []
 
 
 # --- failures
@@ -274,97 +274,99 @@ class FailingCatalogue(FakeCatalogue):
         return super().record(movie_id)
 
 
-def fail_movies(env: Environment, *movie_ids: int, error: Callable[[], Exception]) -> None:
-    env.mark_changed(*env.store.stored)
-    env.catalogue = FailingCatalogue(env.catalogue.records, {each: error() for each in movie_ids})
+def fail_movies(setup: RefreshSetup, *movie_ids: int, error: Callable[[], Exception]) -> None:
+    setup.mark_changed(*setup.store.stored)
+    setup.catalogue = FailingCatalogue(
+        setup.catalogue.records, {each: error() for each in movie_ids}
+    )
 
 
-def test_invalid_response_is_reported_and_skipped(env: Environment) -> None:
-    env.add_favorites(550, 551)
-    fail_movies(env, 550, error=CatalogueResponseInvalid)
-    progress = env.refresh()
+def test_invalid_response_is_reported_and_skipped(setup: RefreshSetup) -> None:
+    setup.add_favorites(550, 551)
+    fail_movies(setup, 550, error=CatalogueResponseInvalid)
+    progress = setup.refresh()
     assert progress.outcomes == [(FAILED, 1), (REFRESHED, 1)]
     ((movie_id, failure),) = progress.failures
     assert (movie_id, type(failure)) == (550, CatalogueResponseInvalid)
 
 
-def test_failed_movie_stays_due(env: Environment) -> None:
-    env.add_favorites(550)
-    fail_movies(env, 550, error=CatalogueResponseInvalid)
-    env.refresh()
-    assert env.refresh().due == 1
+def test_failed_movie_stays_due(setup: RefreshSetup) -> None:
+    setup.add_favorites(550)
+    fail_movies(setup, 550, error=CatalogueResponseInvalid)
+    setup.refresh()
+    assert setup.refresh().due == 1
 
 
-def test_refresh_stops_after_10_consecutive_failures(env: Environment) -> None:
-    env.add_favorites(*range(1, 100))
-    fail_movies(env, *range(1, 100), error=CatalogueUnavailable)
+def test_refresh_stops_after_10_consecutive_failures(setup: RefreshSetup) -> None:
+    setup.add_favorites(*range(1, 100))
+    fail_movies(setup, *range(1, 100), error=CatalogueUnavailable)
     with pytest.raises(CatalogueUnavailable):
-        env.refresh()
-    assert env.catalogue.calls == list(range(1, MAX_CONSECUTIVE_FAILURES + 1))
+        setup.refresh()
+    assert setup.catalogue.calls == list(range(1, MAX_CONSECUTIVE_FAILURES + 1))
 
 
-def test_nonconsecutive_failures_do_not_stop_the_refresh(env: Environment) -> None:
-    env.add_favorites(*range(1, 100))
-    fail_movies(env, *range(1, 100, 2), error=CatalogueUnavailable)
-    progress = env.refresh()
+def test_nonconsecutive_failures_do_not_stop_the_refresh(setup: RefreshSetup) -> None:
+    setup.add_favorites(*range(1, 100))
+    fail_movies(setup, *range(1, 100, 2), error=CatalogueUnavailable)
+    progress = setup.refresh()
     assert (len(progress.failures), progress.outcomes.count((REFRESHED, 1))) == (50, 49)
 
 
-def test_rejected_api_key_stops_the_refresh_immediately(env: Environment) -> None:
-    env.add_favorites(550, 551)
-    fail_movies(env, 550, 551, error=CatalogueAccessDenied)
+def test_rejected_api_key_stops_the_refresh_immediately(setup: RefreshSetup) -> None:
+    setup.add_favorites(550, 551)
+    fail_movies(setup, 550, 551, error=CatalogueAccessDenied)
     with pytest.raises(CatalogueAccessDenied):
-        env.refresh()
-    assert env.catalogue.calls == [550]
+        setup.refresh()
+    assert setup.catalogue.calls == [550]
 
 
-def test_unreadable_list_stops_the_refresh_before_any_write(env: Environment) -> None:
-    env.add_favorites(550, age=MAX_AGE)
-    before = dict(env.store.stored)
-    env.lists.failure = CatalogueResponseInvalid(upstream_status=404)
+def test_unreadable_list_stops_the_refresh_before_any_write(setup: RefreshSetup) -> None:
+    setup.add_favorites(550, age=MAX_AGE)
+    before = dict(setup.store.stored)
+    setup.lists.failure = CatalogueResponseInvalid(upstream_status=404)
     with pytest.raises(CatalogueResponseInvalid):
-        env.refresh()
-    assert env.store.stored == before
+        setup.refresh()
+    assert setup.store.stored == before
 
 
-def test_stopped_refresh_is_resumed_without_repetition(env: Environment) -> None:
-    env.add_favorites(*range(1, 21))
-    fail_movies(env, *range(6, 21), error=CatalogueUnavailable)
+def test_stopped_refresh_is_resumed_without_repetition(setup: RefreshSetup) -> None:
+    setup.add_favorites(*range(1, 21))
+    fail_movies(setup, *range(6, 21), error=CatalogueUnavailable)
     with pytest.raises(CatalogueUnavailable):
-        env.refresh()
-    fail_movies(env, error=CatalogueUnavailable)
-    env.refresh()
-    assert env.catalogue.calls == list(range(6, 21))
+        setup.refresh()
+    fail_movies(setup, error=CatalogueUnavailable)
+    setup.refresh()
+    assert setup.catalogue.calls == list(range(6, 21))
 
 
-def test_database_failure_stops_the_refresh(env: Environment) -> None:
+def test_database_failure_stops_the_refresh(setup: RefreshSetup) -> None:
     class UnavailableStore(FakeMovies):
         def save_movie(self, *_: object) -> None:
             raise LibraryUnavailable
 
-    env.add_favorites(550, 551)
-    env.mark_changed(550, 551)
-    env.store = UnavailableStore(env.store.library, env.store.stored)
+    setup.add_favorites(550, 551)
+    setup.mark_changed(550, 551)
+    setup.store = UnavailableStore(setup.store.library, setup.store.stored)
     with pytest.raises(LibraryUnavailable):
-        env.refresh()
-    assert env.catalogue.calls == [550]
+        setup.refresh()
+    assert setup.catalogue.calls == [550]
 
 
 # --- whole runs
 
 
-def test_every_request_is_throttled(env: Environment) -> None:
-    env.add_favorites(*range(1, 30))
-    env.mark_changed(*range(1, 20))
-    env.refresh()
-    assert env.throttled == len(env.catalogue.calls) + len(env.lists.calls)
-    assert len(env.catalogue.calls) == 19
+def test_every_request_is_throttled(setup: RefreshSetup) -> None:
+    setup.add_favorites(*range(1, 30))
+    setup.mark_changed(*range(1, 20))
+    setup.refresh()
+    assert setup.throttled == len(setup.catalogue.calls) + len(setup.lists.calls)
+    assert len(setup.catalogue.calls) == 19
 
 
-def test_large_library_is_processed_in_batches(env: Environment) -> None:
-    env.add_favorites(*range(1, 2502))
-    env.mark_changed(*range(1, 2502, 2))
-    progress = env.refresh()
+def test_large_library_is_processed_in_batches(setup: RefreshSetup) -> None:
+    setup.add_favorites(*range(1, 2502))
+    setup.mark_changed(*range(1, 2502, 2))
+    progress = setup.refresh()
     totals = {
         each: sum(n for outcome, n in progress.outcomes if outcome is each) for each in Outcome
     }
@@ -372,15 +374,15 @@ def test_large_library_is_processed_in_batches(env: Environment) -> None:
     assert (totals[REFRESHED], totals[UNCHANGED]) == (1251, 1250)
 
 
-def test_movie_refreshed_concurrently_is_not_fetched_again(env: Environment) -> None:
-    env.add_favorites(550, 551)
-    env.mark_changed(550, 551)
+def test_movie_refreshed_concurrently_is_not_fetched_again(setup: RefreshSetup) -> None:
+    setup.add_favorites(550, 551)
+    setup.mark_changed(550, 551)
 
     class RacingChanges(FakeChanges):
         def changes(self, *args: object) -> object:  # type: ignore[override]
-            env.store.save_movie(make_record(550), env.clock.moment)
+            setup.store.save_movie(make_record(550), setup.clock.moment)
             return FakeChanges.changes(self, *args)  # type: ignore[arg-type]
 
-    env.lists = RacingChanges(env.lists.changed)
-    assert env.refresh().outcomes == [(REFRESHED, 1)]
-    assert env.catalogue.calls == [551]
+    setup.lists = RacingChanges(setup.lists.changed)
+    assert setup.refresh().outcomes == [(REFRESHED, 1)]
+    assert setup.catalogue.calls == [551]

@@ -97,7 +97,7 @@ def test_text_missing_in_all_regions_stays_as_stored(empty: str | None) -> None:
     assert localize(details, [without_overview], "es-ES").overview == details.overview
 
 
-def test_text_that_is_not_stored_either_stays_none() -> None:
+def test_text_missing_everywhere_is_none() -> None:
     movie = localize(make_details(homepage=None, runtime=None), [SPANISH], "es-ES")
     assert (movie.homepage, movie.runtime) == (None, None)
 

@@ -28,7 +28,7 @@ MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass
-class Environment:
+class UsersSetup:
     """A user manager and the authentication over the same store, with one user."""
 
     clock: FakeClock = field(default_factory=FakeClock)
@@ -41,8 +41,8 @@ class Environment:
 
 
 @pytest.fixture
-def env() -> Environment:
-    return Environment()
+def setup() -> UsersSetup:
+    return UsersSetup()
 
 
 @pytest.fixture
@@ -51,15 +51,15 @@ def audit(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     return caplog
 
 
-def test_added_user_is_listed(env: Environment) -> None:
-    oscar = env.manager.add("oscar", Role.ADMIN)
+def test_added_user_is_listed(setup: UsersSetup) -> None:
+    oscar = setup.manager.add("oscar", Role.ADMIN)
     assert oscar == User(1002, "oscar", Role.ADMIN)
-    assert env.manager.all_users() == (env.ana, oscar)
+    assert setup.manager.all_users() == (setup.ana, oscar)
 
 
-def test_duplicate_name_is_rejected(env: Environment) -> None:
+def test_duplicate_name_is_rejected(setup: UsersSetup) -> None:
     with pytest.raises(NameTaken):
-        env.manager.add(" ana ", Role.USER)
+        setup.manager.add(" ana ", Role.USER)
 
 
 @pytest.mark.parametrize(
@@ -90,8 +90,8 @@ def test_unprintable_or_numeric_or_overlong_name_is_rejected(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["1001", "001001", "ana", " ana "])
-def test_user_is_resolved_by_id_or_name(env: Environment, text: str) -> None:
-    assert env.manager.resolve(text) == env.ana
+def test_user_is_resolved_by_id_or_name(setup: UsersSetup, text: str) -> None:
+    assert setup.manager.resolve(text) == setup.ana
 
 
 @pytest.mark.parametrize(
@@ -110,54 +110,54 @@ def test_user_is_resolved_by_id_or_name(env: Environment, text: str) -> None:
         "9" * 9999,
     ],
 )
-def test_unknown_id_or_name_is_not_resolved(env: Environment, text: str) -> None:
+def test_unknown_id_or_name_is_not_resolved(setup: UsersSetup, text: str) -> None:
     with pytest.raises(UserNotFound):
-        env.manager.resolve(text)
+        setup.manager.resolve(text)
 
 
-def test_issued_token_identifies_its_owner(env: Environment) -> None:
-    _, secret = env.manager.issue(env.ana)
-    assert env.accounts.identify(secret) == env.ana
+def test_issued_token_identifies_its_owner(setup: UsersSetup) -> None:
+    _, secret = setup.manager.issue(setup.ana)
+    assert setup.accounts.identify(secret) == setup.ana
 
 
-def test_token_without_a_lifetime_never_expires(env: Environment) -> None:
-    token, _ = env.manager.issue(env.ana)
-    assert token == Token(1, env.ana, created_at=NOON)
+def test_token_without_a_lifetime_never_expires(setup: UsersSetup) -> None:
+    token, _ = setup.manager.issue(setup.ana)
+    assert token == Token(1, setup.ana, created_at=NOON)
     assert token.state(NOON + MAX_LIFETIME) is TokenState.VALID
 
 
-def test_token_is_valid_until_just_before_its_expiry(env: Environment) -> None:
-    token, secret = env.manager.issue(env.ana, DAY)
-    env.clock.moment = NOON + DAY - MICROSECOND
+def test_token_is_valid_until_just_before_its_expiry(setup: UsersSetup) -> None:
+    token, secret = setup.manager.issue(setup.ana, DAY)
+    setup.clock.moment = NOON + DAY - MICROSECOND
     assert token.expires_at == NOON + DAY
-    assert token.state(env.clock.moment) is TokenState.VALID
-    assert env.accounts.identify(secret) == env.ana
+    assert token.state(setup.clock.moment) is TokenState.VALID
+    assert setup.accounts.identify(secret) == setup.ana
 
 
-def test_token_is_rejected_from_its_expiry_on(env: Environment) -> None:
-    token, secret = env.manager.issue(env.ana, DAY)
-    env.clock.moment = NOON + DAY
-    assert token.state(env.clock.moment) is TokenState.EXPIRED
+def test_token_is_rejected_at_its_expiry(setup: UsersSetup) -> None:
+    token, secret = setup.manager.issue(setup.ana, DAY)
+    setup.clock.moment = NOON + DAY
+    assert token.state(setup.clock.moment) is TokenState.EXPIRED
     with pytest.raises(TokenRejected):
-        env.accounts.identify(secret)
+        setup.accounts.identify(secret)
 
 
 @pytest.mark.parametrize("lifetime", [timedelta(0), -DAY, MAX_LIFETIME + MICROSECOND])
-def test_invalid_lifetime_issues_no_token(env: Environment, lifetime: timedelta) -> None:
+def test_invalid_lifetime_issues_no_token(setup: UsersSetup, lifetime: timedelta) -> None:
     with pytest.raises(InvalidLifetime):
-        env.manager.issue(env.ana, lifetime)
-    assert env.manager.tokens() == ()
+        setup.manager.issue(setup.ana, lifetime)
+    assert setup.manager.tokens() == ()
 
 
-def test_maximum_lifetime_is_accepted(env: Environment) -> None:
-    token, _ = env.manager.issue(env.ana, MAX_LIFETIME)
+def test_maximum_lifetime_is_accepted(setup: UsersSetup) -> None:
+    token, _ = setup.manager.issue(setup.ana, MAX_LIFETIME)
     assert token.expires_at == NOON + MAX_LIFETIME
 
 
-def test_only_the_sha256_of_a_token_is_stored(env: Environment) -> None:
-    token, secret = env.manager.issue(env.ana)
-    assert set(env.store.bearers) == {digest(secret)}
-    assert secret not in repr((env.store, token))
+def test_only_the_sha256_of_a_token_is_stored(setup: UsersSetup) -> None:
+    token, secret = setup.manager.issue(setup.ana)
+    assert set(setup.store.bearers) == {digest(secret)}
+    assert secret not in repr((setup.store, token))
 
 
 def test_token_has_the_format_for_secret_scanners() -> None:
@@ -168,104 +168,104 @@ def test_new_tokens_are_unique() -> None:
     assert len({new_token() for _ in range(100)}) == 100
 
 
-def test_tokens_are_listed_for_all_users_or_for_one(env: Environment) -> None:
-    oscar = env.manager.add("oscar", Role.USER)
-    (first, _), (second, _) = env.manager.issue(env.ana), env.manager.issue(oscar)
-    assert env.manager.tokens() == (first, second)
-    assert env.manager.tokens(oscar) == (second,)
+def test_tokens_are_listed_for_all_users_or_for_one(setup: UsersSetup) -> None:
+    oscar = setup.manager.add("oscar", Role.USER)
+    (first, _), (second, _) = setup.manager.issue(setup.ana), setup.manager.issue(oscar)
+    assert setup.manager.tokens() == (first, second)
+    assert setup.manager.tokens(oscar) == (second,)
 
 
-def test_revoked_token_is_rejected(env: Environment) -> None:
-    token, secret = env.manager.issue(env.ana)
-    assert env.manager.revoke(token.id) == token
+def test_revoked_token_is_rejected(setup: UsersSetup) -> None:
+    token, secret = setup.manager.issue(setup.ana)
+    assert setup.manager.revoke(token.id) == token
     with pytest.raises(TokenRejected):
-        env.accounts.identify(secret)
+        setup.accounts.identify(secret)
 
 
-def test_expired_token_that_was_revoked_has_the_state_revoked(env: Environment) -> None:
-    token, _ = env.manager.issue(env.ana, DAY)
-    env.clock.moment = NOON + DAY
-    env.manager.revoke(token.id)
-    (revoked,) = env.manager.tokens()
+def test_expired_token_that_was_revoked_has_the_state_revoked(setup: UsersSetup) -> None:
+    token, _ = setup.manager.issue(setup.ana, DAY)
+    setup.clock.moment = NOON + DAY
+    setup.manager.revoke(token.id)
+    (revoked,) = setup.manager.tokens()
     assert revoked.revoked_at == NOON + DAY
-    assert revoked.state(env.clock.moment) is TokenState.REVOKED
+    assert revoked.state(setup.clock.moment) is TokenState.REVOKED
 
 
-def test_token_cannot_be_revoked_twice(env: Environment) -> None:
-    token, _ = env.manager.issue(env.ana)
-    env.manager.revoke(token.id)
+def test_token_cannot_be_revoked_twice(setup: UsersSetup) -> None:
+    token, _ = setup.manager.issue(setup.ana)
+    setup.manager.revoke(token.id)
     with pytest.raises(TokenAlreadyRevoked):
-        env.manager.revoke(token.id)
+        setup.manager.revoke(token.id)
 
 
 @pytest.mark.parametrize("token_id", [-1, 0, 2, MAX_ID, MAX_ID + 1, 2**64])
-def test_unknown_token_cannot_be_revoked(env: Environment, token_id: int) -> None:
-    env.manager.issue(env.ana)
+def test_unknown_token_cannot_be_revoked(setup: UsersSetup, token_id: int) -> None:
+    setup.manager.issue(setup.ana)
     with pytest.raises(TokenNotFound):
-        env.manager.revoke(token_id)
+        setup.manager.revoke(token_id)
 
 
-def test_all_tokens_of_a_user_can_be_revoked(env: Environment) -> None:
-    secrets = [env.manager.issue(env.ana)[1] for _ in range(2)]
-    assert env.manager.revoke_all(env.ana) == 2
+def test_all_tokens_of_a_user_can_be_revoked(setup: UsersSetup) -> None:
+    secrets = [setup.manager.issue(setup.ana)[1] for _ in range(2)]
+    assert setup.manager.revoke_all(setup.ana) == 2
     for secret in secrets:
         with pytest.raises(TokenRejected):
-            env.accounts.identify(secret)
+            setup.accounts.identify(secret)
 
 
-def test_revoking_all_tokens_counts_only_those_not_revoked_before(env: Environment) -> None:
-    token, _ = env.manager.issue(env.ana)
-    env.manager.issue(env.ana)
-    env.manager.revoke(token.id)
-    assert env.manager.revoke_all(env.ana) == 1
+def test_revoking_all_tokens_counts_only_those_not_revoked_before(setup: UsersSetup) -> None:
+    token, _ = setup.manager.issue(setup.ana)
+    setup.manager.issue(setup.ana)
+    setup.manager.revoke(token.id)
+    assert setup.manager.revoke_all(setup.ana) == 1
 
 
-def test_role_of_a_user_can_be_changed(env: Environment) -> None:
-    env.manager.set_role(env.ana, Role.ADMIN)
-    assert env.accounts.user(env.ana.id).role is Role.ADMIN
+def test_role_of_a_user_can_be_changed(setup: UsersSetup) -> None:
+    setup.manager.set_role(setup.ana, Role.ADMIN)
+    assert setup.accounts.user(setup.ana.id).role is Role.ADMIN
 
 
 @pytest.mark.parametrize("demo", [ADMIN, CONSUMER])
-def test_role_of_a_demo_user_cannot_be_changed(env: Environment, demo: User) -> None:
-    env.accounts.enable_demo_users()
+def test_role_of_a_demo_user_cannot_be_changed(setup: UsersSetup, demo: User) -> None:
+    setup.accounts.enable_demo_users()
     with pytest.raises(DemoRoleFixed):
-        env.manager.set_role(demo, Role.USER)
-    assert env.accounts.user(demo.id) == demo
+        setup.manager.set_role(demo, Role.USER)
+    assert setup.accounts.user(demo.id) == demo
 
 
-def test_token_of_a_removed_user_is_rejected(env: Environment) -> None:
-    _, secret = env.manager.issue(env.ana)
-    env.manager.remove(env.ana)
+def test_token_of_a_removed_user_is_rejected(setup: UsersSetup) -> None:
+    _, secret = setup.manager.issue(setup.ana)
+    setup.manager.remove(setup.ana)
     with pytest.raises(TokenRejected):
-        env.accounts.identify(secret)
+        setup.accounts.identify(secret)
 
 
-def test_removed_demo_user_is_recreated_by_the_next_start(env: Environment) -> None:
-    env.accounts.enable_demo_users()
-    env.manager.remove(CONSUMER)
-    assert env.accounts.enable_demo_users()
-    assert env.accounts.user(CONSUMER.id) == CONSUMER
+def test_removed_demo_user_is_recreated_by_the_next_start(setup: UsersSetup) -> None:
+    setup.accounts.enable_demo_users()
+    setup.manager.remove(CONSUMER)
+    assert setup.accounts.enable_demo_users()
+    assert setup.accounts.user(CONSUMER.id) == CONSUMER
 
 
-def test_removed_user_cannot_be_removed_or_changed(env: Environment) -> None:
-    env.manager.remove(env.ana)
+def test_removed_user_cannot_be_removed_or_changed(setup: UsersSetup) -> None:
+    setup.manager.remove(setup.ana)
     with pytest.raises(UserNotFound):
-        env.manager.remove(env.ana)
+        setup.manager.remove(setup.ana)
     with pytest.raises(UserNotFound):
-        env.manager.set_role(env.ana, Role.ADMIN)
+        setup.manager.set_role(setup.ana, Role.ADMIN)
 
 
-def test_adding_a_user_is_audited(env: Environment, audit: pytest.LogCaptureFixture) -> None:
-    oscar = env.manager.add("oscar", Role.ADMIN)
+def test_adding_a_user_is_audited(setup: UsersSetup, audit: pytest.LogCaptureFixture) -> None:
+    oscar = setup.manager.add("oscar", Role.ADMIN)
     (record,) = audit.records
     assert (record.name, record.getMessage()) == ("butaca.audit", "user.added")
     assert {"user_id": oscar.id, "role": "ADMIN"}.items() <= vars(record).items()
 
 
 def test_issuing_is_audited_without_the_token(
-    env: Environment, audit: pytest.LogCaptureFixture
+    setup: UsersSetup, audit: pytest.LogCaptureFixture
 ) -> None:
-    token, secret = env.manager.issue(env.ana, DAY)
+    token, secret = setup.manager.issue(setup.ana, DAY)
     (record,) = audit.records
     assert (record.name, record.getMessage()) == ("butaca.audit", "token.issued")
     expected = {"token_id": token.id, "owner_id": 1001, "expires_at": "2026-05-02T12:00:00+00:00"}
@@ -274,37 +274,37 @@ def test_issuing_is_audited_without_the_token(
     assert digest(secret) not in str(vars(record))
 
 
-def test_revoking_a_token_is_audited(env: Environment, audit: pytest.LogCaptureFixture) -> None:
-    token, _ = env.manager.issue(env.ana)
+def test_revoking_a_token_is_audited(setup: UsersSetup, audit: pytest.LogCaptureFixture) -> None:
+    token, _ = setup.manager.issue(setup.ana)
     audit.clear()
-    env.manager.revoke(token.id)
+    setup.manager.revoke(token.id)
     (record,) = audit.records
     assert (record.name, record.getMessage()) == ("butaca.audit", "token.revoked")
     assert {"token_id": token.id, "owner_id": 1001}.items() <= vars(record).items()
 
 
 def test_revoking_all_tokens_is_audited_for_each_token(
-    env: Environment, audit: pytest.LogCaptureFixture
+    setup: UsersSetup, audit: pytest.LogCaptureFixture
 ) -> None:
-    tokens = [env.manager.issue(env.ana)[0] for _ in range(2)]
+    tokens = [setup.manager.issue(setup.ana)[0] for _ in range(2)]
     audit.clear()
-    env.manager.revoke_all(env.ana)
+    setup.manager.revoke_all(setup.ana)
     assert [record.getMessage() for record in audit.records] == ["token.revoked", "token.revoked"]
     for token, record in zip(tokens, audit.records, strict=True):
         assert {"token_id": token.id, "owner_id": 1001}.items() <= vars(record).items()
 
 
-def test_role_change_is_audited(env: Environment, audit: pytest.LogCaptureFixture) -> None:
-    env.manager.set_role(env.ana, Role.ADMIN)
+def test_role_change_is_audited(setup: UsersSetup, audit: pytest.LogCaptureFixture) -> None:
+    setup.manager.set_role(setup.ana, Role.ADMIN)
     (record,) = audit.records
     assert (record.name, record.getMessage()) == ("butaca.audit", "user.role_set")
     assert {"user_id": 1001, "role": "ADMIN"}.items() <= vars(record).items()
 
 
 def test_removing_a_user_is_audited_without_the_name(
-    env: Environment, audit: pytest.LogCaptureFixture
+    setup: UsersSetup, audit: pytest.LogCaptureFixture
 ) -> None:
-    env.manager.remove(env.ana)
+    setup.manager.remove(setup.ana)
     (record,) = audit.records
     assert (record.name, record.getMessage()) == ("butaca.audit", "user.removed")
     assert {"user_id": 1001}.items() <= vars(record).items()
@@ -312,12 +312,12 @@ def test_removing_a_user_is_audited_without_the_name(
 
 
 def test_rejected_operations_are_not_audited(
-    env: Environment, audit: pytest.LogCaptureFixture
+    setup: UsersSetup, audit: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(NameTaken):
-        env.manager.add("ana", Role.USER)
+        setup.manager.add("ana", Role.USER)
     with pytest.raises(TokenNotFound):
-        env.manager.revoke(1)
+        setup.manager.revoke(1)
     with pytest.raises(UserNotFound):
-        env.manager.remove(User(99, "nobody", Role.USER))
+        setup.manager.remove(User(99, "nobody", Role.USER))
     assert audit.records == []

@@ -135,7 +135,7 @@ def test_image_user_is_numeric_and_unprivileged() -> None:
     assert int(group) > 9999
 
 
-def test_sigterm_reaches_the_server() -> None:
+def test_image_runs_butaca_serve_and_stops_with_sigterm() -> None:
     stage = stages()[-1]
     assert stage.argument_of("STOPSIGNAL") == "SIGTERM"
     assert stage.command("ENTRYPOINT") == ["butaca"]

@@ -207,7 +207,7 @@ def _wave(manifest: Manifest) -> int:
     return int(manifest["metadata"].get("annotations", {}).get("argocd.argoproj.io/sync-wave", 0))
 
 
-def test_first_rollout_step_needs_nothing_of_the_second(production: list[Manifest]) -> None:
+def test_migration_step_does_not_depend_on_the_second_step(production: list[Manifest]) -> None:
     first = [
         each
         for each in production

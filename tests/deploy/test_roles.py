@@ -12,7 +12,7 @@ from butaca.core.clock import utc_now
 from butaca.core.models import Role, Stars
 from tests.builders import make_record
 from tests.deploy.manifests import ROOT
-from tests.postgresql_server import running_postgresql
+from tests.postgresql_server import pgserver_instance
 
 ROLES = (ROOT / "deploy" / "postgresql" / "roles.sql").read_text()
 
@@ -20,7 +20,7 @@ ROLES = (ROOT / "deploy" / "postgresql" / "roles.sql").read_text()
 @pytest.fixture(scope="module")
 def urls() -> Iterator[dict[str, str]]:
     """The URLs of both roles for a database that the owner has migrated."""
-    with running_postgresql() as server:
+    with pgserver_instance() as server:
         url = make_url(server.get_uri(driver="psycopg"))
         with closing(Database(str(url))) as superuser, superuser.writing() as connection:
             connection.execute(text(ROLES))
@@ -42,7 +42,7 @@ def test_serving_role_can_check_the_schema(serving: Database) -> None:
     assert schema.is_current(serving)
 
 
-def test_serving_role_can_execute_all_api_operations(serving: Database) -> None:
+def test_serving_role_can_read_and_write_rows(serving: Database) -> None:
     accounts, library = SqlAccounts(serving), SqlLibrary(serving)
     ana = accounts.add_user("ana", Role.USER, at=utc_now())
     token = accounts.add_token(ana, "0" * 64, at=utc_now(), expires_at=None)
@@ -76,7 +76,7 @@ def test_serving_role_can_manage_users_and_tokens(serving: Database) -> None:
         "COPY users TO PROGRAM 'true'",
     ],
 )
-def test_serving_role_cannot_change_the_schema(serving: Database, statement: str) -> None:
+def test_serving_role_can_only_change_rows(serving: Database, statement: str) -> None:
     with (
         pytest.raises(ProgrammingError, match=r"(?i)must be owner|permission denied"),
         serving.writing() as connection,

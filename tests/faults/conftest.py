@@ -31,14 +31,14 @@ def shared_env(
 
 
 @pytest.fixture
-def library(postgresql: Database) -> Database:
+def demo_database(postgresql: Database) -> Database:
     """A database that contains only the two demo users."""
     Accounts(SqlAccounts(postgresql)).enable_demo_users()
     return postgresql
 
 
 @pytest.fixture
-def pod(shared_env: tuple[Environment, Pod], library: Database) -> Iterator[Pod]:
+def pod(shared_env: tuple[Environment, Pod], demo_database: Database) -> Iterator[Pod]:
     """The shared pod, with a healthy TMDB and an empty Redis."""
     env, pod = shared_env
     _reset(env, pod)
@@ -53,7 +53,7 @@ def tmdb(shared_env: tuple[Environment, Pod], pod: Pod) -> Sandbox:
 
 
 @pytest.fixture
-def store(shared_env: tuple[Environment, Pod], pod: Pod) -> Iterator["redis.Redis"]:
+def redis_client(shared_env: tuple[Environment, Pod], pod: Pod) -> Iterator["redis.Redis"]:
     """A client for the Redis of the shared pod."""
     with redis.Redis.from_url(shared_env[0].redis_url) as client:
         yield client
@@ -68,7 +68,7 @@ def _reset(env: Environment, pod: Pod) -> None:
 
 
 @pytest.fixture
-def startup(tmp_path: Path) -> Callable[[str], dict[str, str]]:
+def with_startup_code(tmp_path: Path) -> Callable[[str], dict[str, str]]:
     """Return a function that returns settings of a pod that runs this Python code at startup."""
 
     def settings(code: str) -> dict[str, str]:
@@ -89,9 +89,9 @@ def postgres() -> Iterator[PostgresqlServer]:
 
 
 @pytest.fixture
-def database_url(library: Database) -> str:
+def database_url(demo_database: Database) -> str:
     """The URL of the environment's database, on the server that all tests share."""
-    return library.engine.url.render_as_string(hide_password=False)
+    return demo_database.engine.url.render_as_string(hide_password=False)
 
 
 @pytest.fixture

@@ -130,7 +130,7 @@ def _redis_is_used(pod: Pod) -> bool:
 
 def _database_states(postgres: PostgresqlServer) -> Iterator[tuple[str, Change, Change]]:
     yield "killed", postgres.kill, postgres.start
-    yield "hung", postgres.hang, postgres.wake
+    yield "hung", postgres.hang, postgres.resume
 
 
 def _database(pod: Pod, break_it: Change, repair: Change) -> Iterator[str]:

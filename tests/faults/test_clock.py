@@ -6,7 +6,7 @@ import pytest
 
 from tests.faults.pods import Environment, new_path
 
-SHIFTED = """
+CLOCK_PATCH = """
 import time
 real_time, real_time_ns = time.time, time.time_ns
 time.time = lambda: real_time() + {seconds}
@@ -16,9 +16,9 @@ time.time_ns = lambda: real_time_ns() + {seconds} * 10**9
 
 @pytest.mark.parametrize("seconds", [300, -300])
 def test_freshness_does_not_depend_on_the_wall_clock(
-    env: Environment, startup: Callable[[str], dict[str, str]], seconds: int
+    env: Environment, with_startup_code: Callable[[str], dict[str, str]], seconds: int
 ) -> None:
-    shifted = startup(SHIFTED.format(seconds=seconds))
+    shifted = with_startup_code(CLOCK_PATCH.format(seconds=seconds))
     correct, wrong = env.launch(CACHE_TTL_SECONDS="1"), env.launch(CACHE_TTL_SECONDS="1", **shifted)
     path = new_path()
     correct.wait_until_up()

@@ -69,21 +69,23 @@ def test_cooldown_ends_with_a_single_probe_across_two_pods(env: Environment) -> 
 
 
 def test_successful_probe_ends_the_cooldown_for_every_key(
-    pod: Pod, tmdb: Sandbox, store: redis.Redis
+    pod: Pod, tmdb: Sandbox, redis_client: redis.Redis
 ) -> None:
     tmdb.inject(Fault("500", times=3))
     assert pod.get(new_path()).status == 503
-    wait_until(lambda: not store.exists(COOLDOWN_KEY))
+    wait_until(lambda: not redis_client.exists(COOLDOWN_KEY))
     assert pod.get(new_path()).status == 200
     paths = [new_path() for _ in range(4)]
     responses = run_concurrently(*(partial(pod.get, path) for path in paths))
     assert [response.status for response in responses] == [200] * 4
 
 
-def test_failed_probe_restarts_the_cooldown(pod: Pod, tmdb: Sandbox, store: redis.Redis) -> None:
+def test_failed_probe_restarts_the_cooldown(
+    pod: Pod, tmdb: Sandbox, redis_client: redis.Redis
+) -> None:
     tmdb.inject(Fault("500"))
     assert pod.get(new_path()).status == 503
-    wait_until(lambda: not store.exists(COOLDOWN_KEY))
+    wait_until(lambda: not redis_client.exists(COOLDOWN_KEY))
     assert pod.get(new_path()).status == 503
     calls = tmdb.calls.total
     assert pod.get(new_path()).status == 503
@@ -91,7 +93,7 @@ def test_failed_probe_restarts_the_cooldown(pod: Pod, tmdb: Sandbox, store: redi
     assert len(pod.errors()) == 2
 
 
-def test_invalid_movie_response_cools_down_only_that_movie(pod: Pod, tmdb: Sandbox) -> None:
+def test_invalid_response_starts_a_cooldown_for_only_its_call(pod: Pod, tmdb: Sandbox) -> None:
     tmdb.inject(Fault("object", paths="/3/movie/551"))
     first, second = pod.get("/movies/551"), pod.get("/movies/551")
     assert (first.status, first.json["code"]) == (502, "catalogue-invalid-response")

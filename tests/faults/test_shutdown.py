@@ -70,9 +70,9 @@ def test_request_in_flight_completes_after_ctrl_c(env: Environment) -> None:
 
 
 def test_pod_that_does_not_listen_yet_exits_on_sigterm(
-    env: Environment, startup: Callable[[str], dict[str, str]]
+    env: Environment, with_startup_code: Callable[[str], dict[str, str]]
 ) -> None:
-    pod = env.launch(**startup(HANGING_WORKER))
+    pod = env.launch(**with_startup_code(HANGING_WORKER))
     wait_until(lambda: pod.log() != [], seconds=30)
     pod.send_sigterm()
     wait_until(lambda: pod.process.poll() is not None)
@@ -80,9 +80,9 @@ def test_pod_that_does_not_listen_yet_exits_on_sigterm(
 
 
 def test_pod_exits_with_status_1_if_its_worker_dies(
-    env: Environment, startup: Callable[[str], dict[str, str]]
+    env: Environment, with_startup_code: Callable[[str], dict[str, str]]
 ) -> None:
-    pod = env.launch(**startup("import os; os.register_at_fork(after_in_child=os.abort)"))
+    pod = env.launch(**with_startup_code("import os; os.register_at_fork(after_in_child=os.abort)"))
     wait_until(lambda: pod.process.poll() is not None, seconds=30)
     assert pod.process.returncode == 1
     assert [line["event"] for line in pod.errors()] == ["Unexpected exit from worker-1"]
@@ -219,9 +219,9 @@ os.register_at_fork(after_in_child=block)
 
 
 def test_pod_exits_even_if_another_thread_receives_sigterm(
-    env: Environment, startup: Callable[[str], dict[str, str]]
+    env: Environment, with_startup_code: Callable[[str], dict[str, str]]
 ) -> None:
-    pod = env.pod(**startup(BLOCK_SIGTERM_IN_MAIN_THREAD))
+    pod = env.pod(**with_startup_code(BLOCK_SIGTERM_IN_MAIN_THREAD))
     pod.send_sigterm()
     wait_until(lambda: pod.process.poll() is not None, seconds=5)
     assert pod.process.returncode == 0

@@ -19,7 +19,7 @@ from tests.faults.pods import (
     new_path,
     run_concurrently,
 )
-from tests.suite_lock import Alone
+from tests.suite_lock import Exclusive
 from tests.waiting import wait_until
 
 TTL = 5.0
@@ -38,22 +38,22 @@ pod would then correctly treat Redis as down, log it, and call TMDB itself."""
 
 
 @pytest.fixture
-def pods(env: Environment, startup: Callable[[str], dict[str, str]]) -> list[Pod]:
+def pods(env: Environment, with_startup_code: Callable[[str], dict[str, str]]) -> list[Pod]:
     """Four pods with timeouts that a burst on a busy machine does not exceed."""
     return env.pods(
         4,
         CACHE_TTL_SECONDS=str(TTL),
         TMDB_READ_TIMEOUT=str(TMDB_TIMEOUT),
         TMDB_DEADLINE=str(TMDB_TIMEOUT),
-        **startup(LONG_REDIS_TIMEOUT),
+        **with_startup_code(LONG_REDIS_TIMEOUT),
     )
 
 
 def test_500_requests_for_an_uncached_key_on_4_pods_make_1_upstream_call(
-    env: Environment, pods: list[Pod], alone: Alone
+    env: Environment, pods: list[Pod], exclusive: Exclusive
 ) -> None:
     env.tmdb.inject(Fault("delay", seconds=0.1))
-    with alone():
+    with exclusive():
         responses = burst(pods, new_path())
     assert {response.status for response in responses} == {200}
     assert len({response.body for response in responses}) == 1
@@ -63,14 +63,14 @@ def test_500_requests_for_an_uncached_key_on_4_pods_make_1_upstream_call(
 
 
 def test_500_requests_for_an_expired_key_on_4_pods_make_1_upstream_call(
-    env: Environment, pods: list[Pod], alone: Alone
+    env: Environment, pods: list[Pod], exclusive: Exclusive
 ) -> None:
     path = new_path()
     cached = [pod.get(path) for pod in pods]
     assert env.tmdb.calls.total == 1
     wait_until(lambda: time.monotonic() > cached[0].received_at + TTL)
     env.tmdb.inject(Fault("delay", seconds=0.2))
-    with alone():
+    with exclusive():
         responses = burst(pods, path)
     assert {response.status for response in responses} == {200}
     assert {response.body for response in responses} == {cached[0].body}

@@ -38,38 +38,47 @@ def read_to_end(sock: socket.socket) -> bytes:
 
 
 @pytest.fixture
-def impatient_pod(env: Environment, startup: Callable[[str], dict[str, str]]) -> Pod:
+def pod_with_short_timeouts(
+    env: Environment, with_startup_code: Callable[[str], dict[str, str]]
+) -> Pod:
     """A pod with shorter timeouts for slow clients than in production."""
-    return env.pod(THREADS="8", **startup(SHORT_TIMEOUTS))
+    return env.pod(THREADS="8", **with_startup_code(SHORT_TIMEOUTS))
 
 
-def test_slow_request_head_is_cut_off(impatient_pod: Pod) -> None:
-    with connect(impatient_pod) as sock:
+def test_slow_request_head_is_cut_off(pod_with_short_timeouts: Pod) -> None:
+    with connect(pod_with_short_timeouts) as sock:
         sock.sendall(b"GET /livez HTTP/1.1\r\nX-Slow: ")
         wait_until(lambda: send_byte(sock), seconds=3)
 
 
-def test_idle_connection_is_closed(impatient_pod: Pod) -> None:
-    with connect(impatient_pod) as sock:
+def test_idle_connection_is_closed(pod_with_short_timeouts: Pod) -> None:
+    with connect(pod_with_short_timeouts) as sock:
         assert read_to_end(sock) == b""
 
 
-def test_incomplete_bodies_do_not_block_other_requests(impatient_pod: Pod) -> None:
+def test_incomplete_bodies_do_not_block_other_requests(pod_with_short_timeouts: Pod) -> None:
     with ExitStack() as stack:
         for _ in range(5):
-            stack.enter_context(connect(impatient_pod)).sendall(INCOMPLETE_PUT)
-        assert impatient_pod.call("PUT", "/me/ratings/550", {"stars": 4}, timeout=1).status == 201
+            stack.enter_context(connect(pod_with_short_timeouts)).sendall(INCOMPLETE_PUT)
+        assert (
+            pod_with_short_timeouts.call("PUT", "/me/ratings/550", {"stars": 4}, timeout=1).status
+            == 201
+        )
 
 
-def test_user_with_too_many_incomplete_bodies_blocks_only_themselves(impatient_pod: Pod) -> None:
+def test_user_with_too_many_incomplete_bodies_blocks_only_themselves(
+    pod_with_short_timeouts: Pod,
+) -> None:
     with ExitStack() as stack:
         for _ in range(20):
-            stack.enter_context(connect(impatient_pod)).sendall(INCOMPLETE_PUT)
-        rejected = wait_until(lambda: rejected_response(impatient_pod))
+            stack.enter_context(connect(pod_with_short_timeouts)).sendall(INCOMPLETE_PUT)
+        rejected = wait_until(lambda: rejected_response(pod_with_short_timeouts))
         assert rejected.json["code"] == "overloaded"
         assert rejected.retry_after == 1
         as_admin = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
-        rated = impatient_pod.call("PUT", "/me/ratings/550", {"stars": 4}, as_admin, timeout=3)
+        rated = pod_with_short_timeouts.call(
+            "PUT", "/me/ratings/550", {"stars": 4}, as_admin, timeout=3
+        )
         assert rated.status == 201
 
 
@@ -78,14 +87,14 @@ def rejected_response(pod: Pod) -> Response | None:
     return response if response.status == 503 else None
 
 
-def test_connection_with_an_incomplete_body_is_cut_off(impatient_pod: Pod) -> None:
-    with connect(impatient_pod) as sock:
+def test_connection_with_an_incomplete_body_is_cut_off(pod_with_short_timeouts: Pod) -> None:
+    with connect(pod_with_short_timeouts) as sock:
         sock.sendall(INCOMPLETE_PUT)
         assert read_to_end(sock) == b""
 
 
-def test_slow_request_body_is_cut_off(impatient_pod: Pod) -> None:
-    with connect(impatient_pod) as sock:
+def test_slow_request_body_is_cut_off(pod_with_short_timeouts: Pod) -> None:
+    with connect(pod_with_short_timeouts) as sock:
         sock.sendall(INCOMPLETE_PUT.replace(b"14", b"9999"))
         wait_until(lambda: send_byte(sock), seconds=6)
 
@@ -102,8 +111,8 @@ def send_byte(sock: socket.socket) -> bool:
         return True
 
 
-def test_body_that_arrives_in_pieces_is_accepted(impatient_pod: Pod) -> None:
-    with connect(impatient_pod) as sock:
+def test_body_that_arrives_in_pieces_is_accepted(pod_with_short_timeouts: Pod) -> None:
+    with connect(pod_with_short_timeouts) as sock:
         sock.sendall(INCOMPLETE_PUT)
         for piece in (b'"stars"', b": 3.5", b"}"):
             time.sleep(0.1)
@@ -146,7 +155,7 @@ def test_response_sent_before_the_body_is_read_has_connection_close(
             assert (response.status, response.headers["Connection"]) == (status, "close")
 
 
-def test_response_sent_after_the_body_is_read_keeps_the_connection(pod: Pod) -> None:
+def test_response_sent_after_the_body_is_read_has_no_connection_close(pod: Pod) -> None:
     with closing(pod.connect()) as connection:
         for status in (422, 404, 201, 200):
             path, stars = f"/me/ratings/{550 if status < 300 else 0}", 9 if status == 422 else 4
@@ -162,9 +171,9 @@ def test_incomplete_body_with_an_invalid_token_is_rejected_immediately(pod: Pod)
         assert {read_to_end(sock)[:12] for sock in socks} == {b"HTTP/1.1 401"}
 
 
-def test_client_that_reads_no_response_is_cut_off(impatient_pod: Pod) -> None:
+def test_client_that_reads_no_response_is_cut_off(pod_with_short_timeouts: Pod) -> None:
     message = f"GET /openapi.json HTTP/1.1\r\n{HEAD}\r\n".encode()
-    with connect(impatient_pod) as sock:
+    with connect(pod_with_short_timeouts) as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         sock.setblocking(False)
 
@@ -201,7 +210,7 @@ def test_excess_requests_are_rejected_and_probes_are_not(
 
 
 @pytest.fixture
-def many_files() -> Iterator[None]:
+def raised_file_limit() -> Iterator[None]:
     """Allow this process to open as many sockets as the test needs."""
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(before[0], 2048), before[1]))
@@ -209,7 +218,7 @@ def many_files() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
-@pytest.mark.usefixtures("many_files")
+@pytest.mark.usefixtures("raised_file_limit")
 def test_probe_succeeds_with_1100_idle_connections(env: Environment) -> None:
     pod = env.pod()
     with ExitStack() as stack:

@@ -287,11 +287,13 @@ each_outage = pytest.mark.parametrize("outage", OUTAGES.values(), ids=OUTAGES.ke
 
 
 @pytest.fixture
-def settings(outage: Outage, startup: Callable[[str], dict[str, str]]) -> Iterator[dict[str, str]]:
+def settings(
+    outage: Outage, with_startup_code: Callable[[str], dict[str, str]]
+) -> Iterator[dict[str, str]]:
     """Settings of a pod that cannot reach TMDB."""
     with black_hole() as port:
         url = f"http://tmdb.invalid:{port}/3"
-        yield {"TMDB_BASE_URL": url, **startup(RESOLVER_PATCH.format(code=outage.code))}
+        yield {"TMDB_BASE_URL": url, **with_startup_code(RESOLVER_PATCH.format(code=outage.code))}
 
 
 @each_outage

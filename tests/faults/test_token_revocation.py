@@ -3,11 +3,12 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import select
 
 from butaca.adapters.sql import Database, SqlAccounts
 from butaca.adapters.sql.tables import tokens
 from tests.faults.pods import Environment, Pod
+from tests.postgresql_server import has_blocked_session
 from tests.processes import STOP_TIMEOUT, running
 from tests.waiting import wait_until
 
@@ -31,25 +32,19 @@ def rejected_at(pod: Pod, token: str) -> datetime:
     return datetime.now(UTC)
 
 
-def has_waiting_transaction(connection: Connection) -> bool:
-    """Return whether another transaction waits for a lock."""
-    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
-    return bool(connection.scalar(waiting))
-
-
 def test_new_token_works_immediately_and_revoked_token_fails_within_5_seconds(
-    env: Environment, library: Database
+    env: Environment, demo_database: Database
 ) -> None:
-    pods, store = env.pods(2), SqlAccounts(library)
+    pods, store = env.pods(2), SqlAccounts(demo_database)
     run_butaca(env, "users", "add", "ana")
     secret = run_butaca(env, "tokens", "issue", "ana", "--expires-in", "1d")
     token_id = store.tokens()[-1].id
     with ThreadPoolExecutor(len(pods)) as threads:
         # The worst case: each pod looks the token up for the first time just before the revocation.
-        with library.writing() as connection:
+        with demo_database.writing() as connection:
             connection.execute(select(tokens).where(tokens.c.id == token_id).with_for_update())
             revoking = threads.submit(run_butaca, env, "tokens", "revoke", str(token_id))
-            wait_until(lambda: has_waiting_transaction(connection))
+            wait_until(lambda: has_blocked_session(connection))
             assert [status(pod, secret) for pod in pods] == [200, 200]
         revoking.result()
         rejections = list(threads.map(rejected_at, pods, [secret] * len(pods)))

@@ -17,7 +17,7 @@ def test_popular_returns_twenty_movies(get: Any) -> None:
     assert len(page["results"]) == 20
 
 
-def test_popular_announces_more_pages_than_can_be_requested(get: Any) -> None:
+def test_popular_reports_more_pages_than_can_be_requested(get: Any) -> None:
     assert get("/movie/popular").json()["total_pages"] > 500
 
 

@@ -149,7 +149,7 @@ def test_sandbox_prints_nothing(
     assert capsys.readouterr() == ("", "")
 
 
-def test_shutting_down_a_closed_socket_is_no_error() -> None:
+def test_shutting_down_a_closed_socket_does_not_raise() -> None:
     closed = socket.socket()
     closed.close()
 

@@ -1,4 +1,4 @@
-"""Helpers that add favorites and ratings to a `World`, and one valid call of every route."""
+"""Helpers that add favorites and ratings to a `FakeBackend`, and one valid call of every route."""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from werkzeug.test import TestResponse
 from butaca.core.models import Genre, MovieRecord, Role, Stars, User
 from butaca.web.auth import required_role
 from tests.builders import ADMIN, CONSUMER, NOON, make_movie, make_page, make_record
-from tests.conftest import World
+from tests.conftest import FakeBackend
 from tests.contract_client import ContractClient
 
 API = "/api/v1"
@@ -47,7 +47,7 @@ class Call:
 
 def calls() -> Iterator[Call]:
     """Yield every method of every route of the API, as registered in the app."""
-    app = World().client().application
+    app = FakeBackend().client().application
     for rule in app.url_map.iter_rules():
         if rule.rule.startswith(f"{API}/"):
             role = required_role(app.view_functions[rule.endpoint])
@@ -62,26 +62,28 @@ ADMIN_CALLS = [call for call in CALLS if call.role is Role.ADMIN]
 USER_CALLS = [call for call in CALLS if call not in ADMIN_CALLS]
 
 
-def add_favorites(world: World, *records: MovieRecord, user: User = CONSUMER) -> None:
+def add_favorites(backend: FakeBackend, *records: MovieRecord, user: User = CONSUMER) -> None:
     """Add movies to the favorites of a user, one hour apart."""
     for record in records:
-        world.store.save_movie(record, NOON)
-        world.store.add_favorite(user.id, record.details.id, world.clock.now())
-        world.clock.advance(3600)
+        backend.store.save_movie(record, NOON)
+        backend.store.add_favorite(user.id, record.details.id, backend.clock.now())
+        backend.clock.advance(3600)
 
 
-def add_rating(world: World, record: MovieRecord, stars: float, user: User = CONSUMER) -> None:
+def add_rating(
+    backend: FakeBackend, record: MovieRecord, stars: float, user: User = CONSUMER
+) -> None:
     """Rate a movie as a user."""
-    world.store.save_movie(record, NOON)
-    world.store.rate(user.id, record.details.id, Stars.of(stars), world.clock.now())
-    world.clock.advance(3600)
+    backend.store.save_movie(record, NOON)
+    backend.store.rate(user.id, record.details.id, Stars.of(stars), backend.clock.now())
+    backend.clock.advance(3600)
 
 
-def add_sample_data(world: World) -> None:
+def add_sample_data(backend: FakeBackend) -> None:
     """Add two movies to TMDB. One of them is a favorite of both users and rated by both."""
-    world.catalogue.add(make_record(13), make_record(550))
-    world.catalogue.pages[1] = make_page(make_movie(13), make_movie(550))
-    world.catalogue.genres_in["en-US"] = (Genre(28, "Action"), Genre(18, "Drama"))
+    backend.catalogue.add(make_record(13), make_record(550))
+    backend.catalogue.pages[1] = make_page(make_movie(13), make_movie(550))
+    backend.catalogue.genres_in["en-US"] = (Genre(28, "Action"), Genre(18, "Drama"))
     for user in (ADMIN, CONSUMER):
-        add_favorites(world, make_record(550), user=user)
-        add_rating(world, make_record(550), 4.5, user=user)
+        add_favorites(backend, make_record(550), user=user)
+        add_rating(backend, make_record(550), 4.5, user=user)

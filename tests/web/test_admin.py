@@ -6,7 +6,7 @@ from copy import deepcopy
 import pytest
 
 from tests.builders import ADMIN, CONSUMER, make_record, make_translation
-from tests.conftest import World
+from tests.conftest import FakeBackend
 from tests.contract_client import ContractClient
 from tests.web.helpers import API, add_favorites, add_rating
 
@@ -16,12 +16,12 @@ def favorites_of(user_id: int) -> str:
 
 
 def test_admin_sees_the_favorites_and_ratings_of_a_user(
-    world: World, admin: ContractClient, consumer: ContractClient
+    backend: FakeBackend, admin: ContractClient, consumer: ContractClient
 ) -> None:
-    add_favorites(world, make_record(1), make_record(2))
-    add_rating(world, make_record(1), 4.5)
-    add_rating(world, make_record(2), 1, user=ADMIN)
-    add_favorites(world, make_record(3), user=ADMIN)
+    add_favorites(backend, make_record(1), make_record(2))
+    add_rating(backend, make_record(1), 4.5)
+    add_rating(backend, make_record(2), 1, user=ADMIN)
+    add_favorites(backend, make_record(3), user=ADMIN)
 
     response = admin.get(favorites_of(CONSUMER.id))
 
@@ -34,17 +34,17 @@ def test_admin_sees_the_favorites_and_ratings_of_a_user(
     ]
 
 
-def test_admin_sees_their_own_favorites_by_id(world: World, admin: ContractClient) -> None:
-    add_favorites(world, make_record(3), user=ADMIN)
+def test_admin_sees_their_own_favorites_by_id(backend: FakeBackend, admin: ContractClient) -> None:
+    add_favorites(backend, make_record(3), user=ADMIN)
 
     response = admin.get(favorites_of(ADMIN.id))
 
     assert response.json == admin.get(f"{API}/me/favorites").json
 
 
-def test_admin_can_sort_paginate_and_translate(world: World, admin: ContractClient) -> None:
+def test_admin_can_sort_paginate_and_translate(backend: FakeBackend, admin: ContractClient) -> None:
     add_favorites(
-        world, *(make_record(n, make_translation(title=f"Título {n}")) for n in (1, 2, 3))
+        backend, *(make_record(n, make_translation(title=f"Título {n}")) for n in (1, 2, 3))
     )
 
     response = admin.get(
@@ -59,43 +59,45 @@ def test_admin_can_sort_paginate_and_translate(world: World, admin: ContractClie
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
 @pytest.mark.parametrize("user_id", [0, 3, 2**31 - 1])
 def test_unknown_user_returns_404(
-    method: str, user_id: int, world: World, admin: ContractClient
+    method: str, user_id: int, backend: FakeBackend, admin: ContractClient
 ) -> None:
-    add_favorites(world, make_record(1))
-    before = deepcopy(world.store)
+    add_favorites(backend, make_record(1))
+    before = deepcopy(backend.store)
 
     response = admin.open(favorites_of(user_id), method=method)
 
     assert response.status_code == 404
     assert response.json is not None
     assert response.json["code"] == "user-not-found"
-    assert world.store == before
+    assert backend.store == before
 
 
-def test_clearing_deletes_all_favorites_of_one_user(world: World, admin: ContractClient) -> None:
-    add_favorites(world, make_record(1), make_record(2), make_record(3))
-    add_favorites(world, make_record(1), user=ADMIN)
+def test_clearing_deletes_all_favorites_of_one_user(
+    backend: FakeBackend, admin: ContractClient
+) -> None:
+    add_favorites(backend, make_record(1), make_record(2), make_record(3))
+    add_favorites(backend, make_record(1), user=ADMIN)
 
     response = admin.delete(favorites_of(CONSUMER.id))
 
     assert response.status_code == 200
     assert response.json == {"user_id": CONSUMER.id, "deleted": 3}
-    assert set(world.store.favorited) == {(ADMIN.id, 1)}
+    assert set(backend.store.favorited) == {(ADMIN.id, 1)}
 
 
-def test_clearing_keeps_the_ratings(world: World, admin: ContractClient) -> None:
-    add_favorites(world, make_record(1))
-    add_rating(world, make_record(1), 5)
-    rated = dict(world.store.rated)
+def test_clearing_keeps_the_ratings(backend: FakeBackend, admin: ContractClient) -> None:
+    add_favorites(backend, make_record(1))
+    add_rating(backend, make_record(1), 5)
+    rated = dict(backend.store.rated)
 
     admin.delete(favorites_of(CONSUMER.id))
 
-    assert world.store.favorited == {}
-    assert world.store.rated == rated
+    assert backend.store.favorited == {}
+    assert backend.store.rated == rated
 
 
-def test_clearing_again_deletes_nothing(world: World, admin: ContractClient) -> None:
-    add_favorites(world, make_record(1))
+def test_clearing_again_deletes_nothing(backend: FakeBackend, admin: ContractClient) -> None:
+    add_favorites(backend, make_record(1))
     admin.delete(favorites_of(CONSUMER.id))
 
     response = admin.delete(favorites_of(CONSUMER.id))
@@ -104,10 +106,10 @@ def test_clearing_again_deletes_nothing(world: World, admin: ContractClient) -> 
     assert response.json == {"user_id": CONSUMER.id, "deleted": 0}
 
 
-def test_clearing_is_recorded_in_the_audit_log(
-    world: World, admin: ContractClient, caplog: pytest.LogCaptureFixture
+def test_clearing_favorites_is_audited(
+    backend: FakeBackend, admin: ContractClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    add_favorites(world, make_record(1), make_record(2))
+    add_favorites(backend, make_record(1), make_record(2))
 
     with caplog.at_level(logging.INFO, logger="butaca.audit"):
         admin.delete(favorites_of(CONSUMER.id))
@@ -117,7 +119,7 @@ def test_clearing_is_recorded_in_the_audit_log(
     assert record.__dict__.items() >= {"actor_id": 1, "owner_id": 2, "deleted": 2}.items()
 
 
-def test_clearing_an_unknown_user_is_not_in_the_audit_log(
+def test_clearing_favorites_of_an_unknown_user_is_not_audited(
     admin: ContractClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO, logger="butaca.audit"):

@@ -12,7 +12,7 @@ from butaca.core.ports import Bearer
 from butaca.web import WebOptions, create_web
 from butaca.web.routes import Routes
 from tests.builders import ADMIN, CONSUMER, CONSUMER_TOKEN, NOON
-from tests.conftest import World
+from tests.conftest import FakeBackend
 from tests.contract_client import ContractClient
 from tests.fakes import FakeAccounts
 from tests.web.helpers import ADMIN_CALLS, API, CALLS, USER_CALLS, Call, add_sample_data
@@ -21,36 +21,36 @@ ME = f"{API}/me"
 CHALLENGE = 'Bearer realm="butaca"'
 
 
-def add_token(world: World, token: str, **changes: object) -> None:
+def add_token(backend: FakeBackend, token: str, **changes: object) -> None:
     bearer = Bearer(CONSUMER, digest(token), **changes)  # type: ignore[arg-type]
-    world.accounts.bearers[bearer.token_sha256] = bearer
+    backend.accounts.bearers[bearer.token_sha256] = bearer
 
 
 @pytest.mark.parametrize("call", CALLS, ids=str)
 def test_every_route_rejects_a_request_without_a_token(
-    call: Call, world: World, anonymous: ContractClient
+    call: Call, backend: FakeBackend, anonymous: ContractClient
 ) -> None:
-    add_sample_data(world)
-    before = deepcopy(world.store)
+    add_sample_data(backend)
+    before = deepcopy(backend.store)
 
     response = call.send(anonymous)
 
     assert response.status_code == 401
     assert response.headers["WWW-Authenticate"] == CHALLENGE
-    assert world.store == before
-    assert world.catalogue.calls == []
+    assert backend.store == before
+    assert backend.catalogue.calls == []
 
 
 @pytest.mark.parametrize("call", CALLS, ids=str)
-def test_every_route_rejects_an_unknown_token(call: Call, world: World) -> None:
-    add_sample_data(world)
-    before = deepcopy(world.store)
+def test_every_route_rejects_an_unknown_token(call: Call, backend: FakeBackend) -> None:
+    add_sample_data(backend)
+    before = deepcopy(backend.store)
 
-    response = call.send(world.client(token="never-issued"))
+    response = call.send(backend.client(token="never-issued"))
 
     assert response.status_code == 401
     assert response.headers["WWW-Authenticate"] == f'{CHALLENGE}, error="invalid_token"'
-    assert world.store == before
+    assert backend.store == before
 
 
 def test_contract_describes_exactly_the_registered_routes(anonymous: ContractClient) -> None:
@@ -68,9 +68,9 @@ def test_contract_describes_exactly_the_registered_routes(anonymous: ContractCli
 @pytest.mark.parametrize("call", USER_CALLS, ids=str)
 @pytest.mark.parametrize("client_name", ["consumer", "admin"])
 def test_both_roles_may_call_user_routes(
-    call: Call, client_name: str, world: World, request: pytest.FixtureRequest
+    call: Call, client_name: str, backend: FakeBackend, request: pytest.FixtureRequest
 ) -> None:
-    add_sample_data(world)
+    add_sample_data(backend)
 
     response = call.send(request.getfixturevalue(client_name))
 
@@ -79,20 +79,20 @@ def test_both_roles_may_call_user_routes(
 
 @pytest.mark.parametrize("call", ADMIN_CALLS, ids=str)
 def test_only_admins_may_call_admin_routes(
-    call: Call, world: World, admin: ContractClient, consumer: ContractClient
+    call: Call, backend: FakeBackend, admin: ContractClient, consumer: ContractClient
 ) -> None:
-    add_sample_data(world)
-    before = deepcopy(world.store)
+    add_sample_data(backend)
+    before = deepcopy(backend.store)
 
     rejected = call.send(consumer)
 
     assert rejected.status_code == 403
     assert rejected.headers["WWW-Authenticate"] == f'{CHALLENGE}, error="insufficient_scope"'
-    assert world.store == before
+    assert backend.store == before
     assert call.send(admin).status_code == 200
 
 
-def test_admin_routes_are_those_of_user_favorites() -> None:
+def test_only_user_favorites_routes_require_admin() -> None:
     assert {str(call) for call in ADMIN_CALLS} == {
         f"{method} {API}/users/<user_id>/favorites" for method in ("GET", "HEAD", "DELETE")
     }
@@ -109,14 +109,14 @@ def test_role_is_checked_before_the_path_and_the_query(
 
 
 def test_user_may_not_clear_their_own_favorites_by_user_id(
-    world: World, consumer: ContractClient
+    backend: FakeBackend, consumer: ContractClient
 ) -> None:
-    add_sample_data(world)
+    add_sample_data(backend)
 
     response = consumer.delete(f"{API}/users/{CONSUMER.id}/favorites")
 
     assert response.status_code == 403
-    assert (CONSUMER.id, 550) in world.store.favorited
+    assert (CONSUMER.id, 550) in backend.store.favorited
 
 
 @pytest.mark.parametrize(
@@ -185,19 +185,19 @@ def test_token_in_the_query_is_ignored(name: str, anonymous: ContractClient) -> 
     assert response.status_code == 401
 
 
-def test_revoked_token_is_rejected(world: World) -> None:
-    add_token(world, "revoked", revoked_at=NOON)
+def test_revoked_token_is_rejected(backend: FakeBackend) -> None:
+    add_token(backend, "revoked", revoked_at=NOON)
 
-    assert world.client(token="revoked").get(ME).status_code == 401
+    assert backend.client(token="revoked").get(ME).status_code == 401
 
 
-def test_token_is_valid_until_it_expires(world: World) -> None:
-    add_token(world, "expiring", expires_at=world.clock.now() + timedelta(seconds=10))
-    client = world.client(token="expiring")
+def test_token_is_valid_until_it_expires(backend: FakeBackend) -> None:
+    add_token(backend, "expiring", expires_at=backend.clock.now() + timedelta(seconds=10))
+    client = backend.client(token="expiring")
 
-    world.clock.advance(9)
+    backend.clock.advance(9)
     assert client.get(ME).status_code == 200
-    world.clock.advance(1)
+    backend.clock.advance(1)
     assert client.get(ME).status_code == 401
 
 
@@ -206,13 +206,15 @@ def test_token_identifies_its_user(admin: ContractClient, consumer: ContractClie
     assert consumer.get(ME).json == {"id": CONSUMER.id, "name": "consumer", "role": "USER"}
 
 
-def test_role_change_takes_effect_immediately(world: World, consumer: ContractClient) -> None:
+def test_role_change_takes_effect_immediately(
+    backend: FakeBackend, consumer: ContractClient
+) -> None:
     path = f"{API}/users/1/favorites"
     assert consumer.get(path).status_code == 403
 
     promoted = User(CONSUMER.id, CONSUMER.name, Role.ADMIN)
     key = digest(CONSUMER_TOKEN)
-    world.accounts.bearers[key] = Bearer(promoted, key)
+    backend.accounts.bearers[key] = Bearer(promoted, key)
 
     assert consumer.get(path).status_code == 200
 
@@ -224,8 +226,8 @@ class UnreachableAccounts(FakeAccounts):
         raise LibraryUnavailable
 
 
-def test_unreachable_database_is_503_rather_than_401() -> None:
-    client = World(accounts=UnreachableAccounts()).client(token=CONSUMER_TOKEN)
+def test_unreachable_database_returns_503_rather_than_401() -> None:
+    client = FakeBackend(accounts=UnreachableAccounts()).client(token=CONSUMER_TOKEN)
 
     response = client.get(ME)
 
@@ -234,14 +236,14 @@ def test_unreachable_database_is_503_rather_than_401() -> None:
 
 
 @pytest.mark.parametrize("path", [f"{API}/", f"{API}/nope", f"{API}/me/nope", f"{API}/users"])
-def test_unknown_path_is_404_only_with_a_token(
+def test_unknown_path_returns_404_only_with_a_token(
     path: str, anonymous: ContractClient, consumer: ContractClient
 ) -> None:
     assert anonymous.get(path).status_code == 401
     assert consumer.get(path).status_code == 404
 
 
-def test_wrong_method_is_405_only_with_a_token(
+def test_wrong_method_returns_405_only_with_a_token(
     anonymous: ContractClient, consumer: ContractClient
 ) -> None:
     assert anonymous.put(ME).status_code == 401
@@ -258,21 +260,21 @@ def test_wrong_method_is_405_only_with_a_token(
 
 @pytest.mark.parametrize("call", CALLS, ids=str)
 def test_options_requires_no_token_and_changes_nothing(
-    call: Call, world: World, anonymous: ContractClient
+    call: Call, backend: FakeBackend, anonymous: ContractClient
 ) -> None:
-    add_sample_data(world)
-    before = deepcopy(world.store)
+    add_sample_data(backend)
+    before = deepcopy(backend.store)
 
     response = call.send(anonymous, method="OPTIONS", json=None)
 
     assert response.status_code == 200
     assert call.method in response.headers["Allow"]
     assert response.data == b""
-    assert world.store == before
+    assert backend.store == before
 
 
-def test_route_without_a_role_is_never_called(world: World) -> None:
-    app = create_web(world.services(), WebOptions())
+def test_route_without_a_role_is_never_called(backend: FakeBackend) -> None:
+    app = create_web(backend.services(), WebOptions())
     calls = []
 
     @app.get(f"{API}/open")

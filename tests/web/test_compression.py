@@ -19,7 +19,7 @@ from butaca.web.compression import (
 )
 from butaca.web.response_builders import conditional
 from tests.builders import ADMIN_TOKEN, CONSUMER_TOKEN, make_movie, make_page, make_record
-from tests.conftest import World
+from tests.conftest import FakeBackend
 from tests.contract_client import DECOMPRESS, ContractClient, decompressed
 from tests.web.helpers import API, READS, Call, add_favorites, add_sample_data
 
@@ -34,13 +34,13 @@ def accepting(coding: str, **others: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def large(world: World) -> ContractClient:
+def large(backend: FakeBackend) -> ContractClient:
     """A client whose responses are large enough to be compressed."""
     movies = [make_movie(number) for number in range(1, 21)]
-    world.catalogue.pages[1] = make_page(*movies)
-    add_favorites(world, *(make_record(number) for number in range(1, 21)))
-    world.catalogue.add(make_record(550, overview="A long story. " * 100))
-    return world.client(token=CONSUMER_TOKEN)
+    backend.catalogue.pages[1] = make_page(*movies)
+    add_favorites(backend, *(make_record(number) for number in range(1, 21)))
+    backend.catalogue.add(make_record(550, overview="A long story. " * 100))
+    return backend.client(token=CONSUMER_TOKEN)
 
 
 # Negotiation
@@ -133,7 +133,7 @@ def test_any_accept_encoding_is_parsed(accepted: str) -> None:
     assert choose_coding(accepted, is_small=False) in {None, *DECOMPRESS}
 
 
-def test_body_is_compressed_from_the_minimum_size_on() -> None:
+def test_body_of_the_minimum_size_is_compressed() -> None:
     app = Flask("sizes")
     app.after_request(Compression())
     app.add_url_rule("/<int:size>", view_func=lambda size: "x" * size)
@@ -304,9 +304,9 @@ def test_if_match_is_ignored_by_reads(others: dict[str, str], large: ContractCli
 @pytest.mark.parametrize("accepted", ACCEPTED)
 @pytest.mark.parametrize("call", [call for call in READS if call.method == "HEAD"], ids=str)
 def test_head_returns_the_headers_of_get_in_every_coding(
-    call: Call, accepted: str, world: World, admin: ContractClient
+    call: Call, accepted: str, backend: FakeBackend, admin: ContractClient
 ) -> None:
-    add_sample_data(world)
+    add_sample_data(backend)
     headers = accepting(f"{accepted}, identity;q=0") if accepted else {}
     full = call.send(admin, method="GET", **headers)
 
@@ -317,8 +317,8 @@ def test_head_returns_the_headers_of_get_in_every_coding(
         assert head.headers.get(name) == full.headers.get(name)
 
 
-def test_users_do_not_share_compressed_bodies(world: World) -> None:
-    app = create_web(world.services(), WebOptions())
+def test_users_do_not_share_compressed_bodies(backend: FakeBackend) -> None:
+    app = create_web(backend.services(), WebOptions())
     responses = [
         app.test_client().get(
             f"{API}/me",
@@ -349,7 +349,7 @@ class CountingCoder:
 
 
 def client_of(coder: CountingCoder, cache_bytes: int, *, has_etag: bool = True) -> Any:
-    """Return a client of an app that responds to `/<text>` with two thousand such texts."""
+    """Return a client of an app that responds to `/<text>` with the text, repeated 2000 times."""
     app = Flask("counting")
     app.after_request(Compression({"gzip": coder}, cache_bytes))
 

@@ -7,7 +7,7 @@ import pytest
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from butaca.web import WebOptions, create_web
-from tests.conftest import World
+from tests.conftest import FakeBackend
 from tests.web.helpers import API
 
 
@@ -16,10 +16,10 @@ class Connection:
 
 
 @pytest.mark.parametrize("path", ["/livez", f"{API}/me", "/nowhere"])
-def test_request_data_is_released_after_the_request(world: World, path: str) -> None:
+def test_request_data_is_released_after_the_request(backend: FakeBackend, path: str) -> None:
     connection = Connection()
     environ = EnvironBuilder(path, environ_overrides={"connection": connection}).get_environ()
-    run_wsgi_app(create_web(world.services(), WebOptions()), environ)
+    run_wsgi_app(create_web(backend.services(), WebOptions()), environ)
     reference = ref(connection)
 
     del environ, connection

@@ -18,7 +18,7 @@ from butaca.core import models
 from butaca.web import WebOptions, create_web, describe, outputs, problems
 from butaca.web.protection import EXPOSED_HEADERS
 from tests.builders import ADMIN_TOKEN, CONSUMER_TOKEN, NOON, make_details, make_movie
-from tests.conftest import World
+from tests.conftest import FakeBackend
 from tests.web.helpers import add_sample_data
 
 SPEC = describe().spec
@@ -321,15 +321,15 @@ def test_serialized_entity_has_every_field(
     assert serialized.keys() == SCHEMAS[schema.__name__]["properties"].keys() - {"me"}
 
 
-WORLD = World()
-APP = create_web(WORLD.services(), WebOptions())
+BACKEND = FakeBackend()
+APP = create_web(BACKEND.services(), WebOptions())
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
-    """Reset the world before each request, so that no request sees the writes of another."""
-    WORLD.store.favorited.clear()
-    WORLD.store.rated.clear()
-    add_sample_data(WORLD)
+    """Reset the backend before each request, so that no request sees the writes of another."""
+    BACKEND.store.favorited.clear()
+    BACKEND.store.rated.clear()
+    add_sample_data(BACKEND)
     return APP(environ, start_response)
 
 

@@ -10,7 +10,7 @@ import yaml
 
 from butaca.core.accounts import DEMO_USERS
 from butaca.web import WebOptions, describe
-from tests.conftest import World
+from tests.conftest import FakeBackend
 from tests.contract_client import DECOMPRESS, ContractClient, decompressed
 
 PAGE = "/docs/"
@@ -127,8 +127,8 @@ def demo_tokens(page: str) -> list[str | None]:
     return [each["data-token"] for _, each in Tags(page).found if "data-token" in each]
 
 
-def test_page_offers_the_tokens_of_enabled_demo_users(world: World) -> None:
-    page = world.client(WebOptions(demo_users=True)).get(PAGE).text
+def test_page_offers_the_tokens_of_enabled_demo_users(backend: FakeBackend) -> None:
+    page = backend.client(WebOptions(demo_users=True)).get(PAGE).text
 
     assert demo_tokens(page) == [token for _, token in DEMO_USERS]
     for user, token in DEMO_USERS:

@@ -1,7 +1,7 @@
 """Every error is a problem response, and none reveals internals."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,9 +14,10 @@ from werkzeug.test import TestResponse
 from butaca.core import errors
 from butaca.core.errors import DomainError
 from butaca.web import WebOptions, create_web, problems
-from tests.builders import CONSUMER_TOKEN, make_record
-from tests.conftest import World
+from tests.builders import ADMIN_TOKEN, CONSUMER_TOKEN, make_record
+from tests.conftest import FakeBackend
 from tests.contract_client import ContractClient
+from tests.domain_errors import subclass_tree
 from tests.fakes import FakeLibrary
 from tests.web.helpers import API, CALLS, Call
 
@@ -25,16 +26,10 @@ MOVIE = f"{API}/movies/550?language=en"
 FIELDS = {"type", "title", "status", "detail", "code", "instance", "request_id"}
 
 
-def subclasses(kind: type[DomainError]) -> Iterator[type[DomainError]]:
-    yield kind
-    for subclass in kind.__subclasses__():
-        yield from subclasses(subclass)
-
-
-def client_with_failure(world: World, failure: Exception) -> FlaskClient:
+def client_with_failure(backend: FakeBackend, failure: Exception) -> FlaskClient:
     """Return a client of an app whose catalogue fails with an exception."""
-    world.catalogue.failure = failure  # type: ignore[assignment]
-    return client_of(create_web(world.services(), WebOptions()))
+    backend.catalogue.failure = failure  # type: ignore[assignment]
+    return client_of(create_web(backend.services(), WebOptions()))
 
 
 def client_of(app: APIFlask) -> FlaskClient:
@@ -86,9 +81,9 @@ REFUSALS = [
     ("refusal", "status", "code", "headers"), REFUSALS, ids=[each[2] for each in REFUSALS]
 )
 def test_every_refusal_has_its_status_code_and_headers(
-    refusal: DomainError, status: int, code: str, headers: dict[str, str], world: World
+    refusal: DomainError, status: int, code: str, headers: dict[str, str], backend: FakeBackend
 ) -> None:
-    response = client_with_failure(world, refusal).get(POPULAR)
+    response = client_with_failure(backend, refusal).get(POPULAR)
 
     assert response.status_code == status
     assert problem_in(response).keys() == FIELDS
@@ -107,8 +102,6 @@ def test_every_refusal_has_its_status_code_and_headers(
     assert {name: value for name, value in sent.items() if value} == headers
 
 
-# The schemas reject such input before the core can, only the command line can cause those for
-# operators, and the rest are base classes.
 FOR_OPERATORS = {
     errors.NameTaken,
     errors.InvalidName,
@@ -117,16 +110,19 @@ FOR_OPERATORS = {
     errors.InvalidLifetime,
     errors.DemoRoleFixed,
 }
+"""Raised only by the command line."""
+
 NOT_IN_THE_API = {
     DomainError,
     errors.CatalogueFailed,
     errors.StarsOutOfRange,
     errors.InvalidSortOrder,
 }
+"""Rejected earlier by a schema, or a base class."""
 
 
 @pytest.mark.parametrize(
-    "kind", sorted(set(subclasses(DomainError)) - NOT_IN_THE_API - FOR_OPERATORS, key=str)
+    "kind", sorted(set(subclass_tree(DomainError)) - NOT_IN_THE_API - FOR_OPERATORS, key=str)
 )
 def test_every_refusal_of_the_api_has_a_problem_type(kind: type[DomainError]) -> None:
     assert problems.type_for_refusal(kind).status >= 400
@@ -164,8 +160,8 @@ LIBRARY_CALLS = [call for call in CALLS if "/movies/" not in call.rule and call.
 
 
 @pytest.mark.parametrize("call", LIBRARY_CALLS, ids=str)
-def test_unreachable_database_is_503_with_retry_after(call: Call) -> None:
-    admin = World(store=UnreachableLibrary()).client(token="abcdef1234567890")
+def test_unreachable_database_returns_503_with_retry_after(call: Call) -> None:
+    admin = FakeBackend(store=UnreachableLibrary()).client(token=ADMIN_TOKEN)
 
     response = call.send(admin)
 
@@ -180,9 +176,9 @@ def test_unreachable_database_is_503_with_retry_after(call: Call) -> None:
 def test_movies_without_marks_do_not_need_the_database(
     path: str, include: str, status: int
 ) -> None:
-    world = World(store=UnreachableLibrary())
-    world.catalogue.add(make_record(550))
-    consumer = world.client(token=CONSUMER_TOKEN)
+    backend = FakeBackend(store=UnreachableLibrary())
+    backend.catalogue.add(make_record(550))
+    consumer = backend.client(token=CONSUMER_TOKEN)
 
     assert consumer.get(path + include).status_code == status
 
@@ -195,8 +191,10 @@ def unexpected(kind: type[Exception]) -> Exception:
 
 
 @pytest.mark.parametrize("kind", [RuntimeError, KeyError, OSError, AttributeError])
-def test_unexpected_error_is_500_without_its_message(kind: type[Exception], world: World) -> None:
-    response = client_with_failure(world, unexpected(kind)).get(POPULAR)
+def test_unexpected_error_returns_500_without_its_message(
+    kind: type[Exception], backend: FakeBackend
+) -> None:
+    response = client_with_failure(backend, unexpected(kind)).get(POPULAR)
 
     assert response.status_code == 500
     assert problem_in(response).keys() == FIELDS
@@ -207,9 +205,9 @@ def test_unexpected_error_is_500_without_its_message(kind: type[Exception], worl
 
 
 def test_unexpected_error_is_logged_once_with_its_traceback(
-    world: World, caplog: pytest.LogCaptureFixture
+    backend: FakeBackend, caplog: pytest.LogCaptureFixture
 ) -> None:
-    client = client_with_failure(world, unexpected(RuntimeError))
+    client = client_with_failure(backend, unexpected(RuntimeError))
 
     with caplog.at_level(logging.WARNING):
         client.get(POPULAR)
@@ -226,7 +224,7 @@ def test_unexpected_error_is_logged_once_with_its_traceback(
 
 
 def test_expected_errors_are_not_logged_as_warnings(
-    world: World, consumer: ContractClient, caplog: pytest.LogCaptureFixture
+    backend: FakeBackend, consumer: ContractClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
         consumer.get(f"{API}/movies/1")
@@ -273,7 +271,7 @@ def test_errors_outside_the_api_are_problems(
 
 
 @pytest.mark.parametrize("path", [f"{API}//me", f"{API}/me//favorites", f"{API}/me/"])
-def test_extra_slash_is_404(path: str, consumer: ContractClient) -> None:
+def test_extra_slash_returns_404(path: str, consumer: ContractClient) -> None:
     response = consumer.get(path)
 
     assert response.status_code == 404
@@ -294,8 +292,8 @@ def raising(error: Exception) -> Callable[[], Response]:
     return view
 
 
-def test_status_without_a_problem_type_gets_a_generic_code(world: World) -> None:
-    app = create_web(world.services(), WebOptions())
+def test_status_without_a_problem_type_gets_a_generic_code(backend: FakeBackend) -> None:
+    app = create_web(backend.services(), WebOptions())
     app.add_url_rule("/range", "range", raising(RequestedRangeNotSatisfiable(description=SECRET)))
 
     response = client_of(app).get("/range")

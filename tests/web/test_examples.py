@@ -16,7 +16,7 @@ from butaca.core import errors
 from butaca.web import WebOptions, create_web, describe, examples, problems
 from butaca.web.headers import EXAMPLE_REQUEST_ID
 from tests.builders import ADMIN_TOKEN, CONSUMER_TOKEN
-from tests.conftest import World
+from tests.conftest import FakeBackend
 from tests.web.exchanges import exchanges
 
 SPEC = describe().spec
@@ -127,25 +127,25 @@ def test_every_successful_response_with_a_body_has_an_exchange() -> None:
     assert recorded == documented
 
 
-Request = Callable[[World, FlaskClient], TestResponse]
+Request = Callable[[FakeBackend, FlaskClient], TestResponse]
 FAVORITES = "/api/v1/me/favorites"
 
 
 def request(path: str, method: str = "GET", **sent: Any) -> Request:
-    return lambda world, client: client.open(path, method=method, **sent)
+    return lambda backend, client: client.open(path, method=method, **sent)
 
 
 def with_tmdb_failure(failure: Exception) -> Request:
-    def send(world: World, client: FlaskClient) -> TestResponse:
-        world.catalogue.failure = failure  # type: ignore[assignment]
+    def send(backend: FakeBackend, client: FlaskClient) -> TestResponse:
+        backend.catalogue.failure = failure  # type: ignore[assignment]
         return client.get("/api/v1/movies/popular")
 
     return send
 
 
 def with_library_failure(refusal: errors.LibraryUnavailable) -> Request:
-    def send(world: World, client: FlaskClient) -> TestResponse:
-        world.store.favorites = raising(refusal)  # type: ignore[method-assign]
+    def send(backend: FakeBackend, client: FlaskClient) -> TestResponse:
+        backend.store.favorites = raising(refusal)  # type: ignore[method-assign]
         return client.get(FAVORITES)
 
     return send
@@ -158,18 +158,18 @@ def raising(refusal: errors.LibraryUnavailable) -> Callable[..., Any]:
     return favorites
 
 
-def over_the_rate_limit(world: World, client: FlaskClient) -> TestResponse:
-    world.limiter.wait = 7
+def over_the_rate_limit(backend: FakeBackend, client: FlaskClient) -> TestResponse:
+    backend.limiter.wait = 7
     return client.get("/api/v1/movies/popular")
 
 
-def without_a_slot(world: World, client: FlaskClient) -> TestResponse:
+def without_a_slot(backend: FakeBackend, client: FlaskClient) -> TestResponse:
     assert isinstance(client.application, Flask)
     client.application.wsgi_app = Admission(client.application.wsgi_app, slots=0)  # type: ignore[method-assign]
     return client.get("/api/v1/movies/popular")
 
 
-def without_a_token(world: World, client: FlaskClient) -> TestResponse:
+def without_a_token(backend: FakeBackend, client: FlaskClient) -> TestResponse:
     return client.get("/api/v1/movies/popular", headers={"Authorization": ""})
 
 
@@ -211,12 +211,12 @@ def test_every_problem_of_an_operation_has_an_example() -> None:
 
 
 @pytest.mark.parametrize("code", PROBLEMS)
-def test_example_of_a_problem_matches_the_response(code: str, world: World) -> None:
-    client = create_web(world.services(), WebOptions()).test_client()
+def test_example_of_a_problem_matches_the_response(code: str, backend: FakeBackend) -> None:
+    client = create_web(backend.services(), WebOptions()).test_client()
     client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {CONSUMER_TOKEN}"
     client.environ_base["HTTP_X_REQUEST_ID"] = EXAMPLE_REQUEST_ID
 
-    response = REQUESTS[code](world, client)
+    response = REQUESTS[code](backend, client)
 
     assert response.json == PROBLEMS[code]
 

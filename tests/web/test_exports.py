@@ -18,7 +18,7 @@ from butaca.core.models import Entry
 from butaca.log import JsonFormatter
 from butaca.web import WebOptions, create_web
 from tests.builders import ADMIN, CONSUMER_TOKEN, NOON, make_record
-from tests.conftest import World
+from tests.conftest import FakeBackend
 from tests.contract_client import ContractClient
 from tests.fakes import FakeLibrary
 from tests.web.helpers import API, add_favorites, add_rating
@@ -40,11 +40,11 @@ def rows(response: TestResponse) -> list[list[str]]:
 
 
 def test_json_export_has_the_user_and_all_movie_data(
-    world: World, consumer: ContractClient
+    backend: FakeBackend, consumer: ContractClient
 ) -> None:
     record = make_record(550, imdb_id="tt0137523")
-    add_favorites(world, record)
-    add_rating(world, record, 4)
+    add_favorites(backend, record)
+    add_rating(backend, record, 4)
     consumer.patch(f"{API}/me/ratings/550", json={"stars": 4.5})
 
     response = consumer.get(EXPORT)
@@ -69,18 +69,18 @@ def test_json_export_has_the_user_and_all_movie_data(
 
 
 def test_csv_export_has_the_columns_that_letterboxd_imports(
-    world: World, consumer: ContractClient
+    backend: FakeBackend, consumer: ContractClient
 ) -> None:
-    add_favorites(world, make_record(13))
-    add_rating(world, make_record(550), 4.5)
+    add_favorites(backend, make_record(13))
+    add_rating(backend, make_record(550), 4.5)
 
     response = consumer.get(CSV)
 
     assert response.text == f"{HEADER}13,Movie 13,1999,,\r\n550,Movie 550,1999,4.5,\r\n"
 
 
-def test_missing_values_are_null_in_json(world: World, consumer: ContractClient) -> None:
-    add_favorites(world, make_record(550, release_date=None))
+def test_missing_values_are_null_in_json(backend: FakeBackend, consumer: ContractClient) -> None:
+    add_favorites(backend, make_record(550, release_date=None))
 
     (movie,) = movies(consumer.get(EXPORT))
 
@@ -88,8 +88,8 @@ def test_missing_values_are_null_in_json(world: World, consumer: ContractClient)
     assert null == {"imdb_id", "release_date", "stars", "rated_at", "corrected_at"}
 
 
-def test_missing_values_are_empty_in_csv(world: World, consumer: ContractClient) -> None:
-    add_favorites(world, make_record(550, release_date=None))
+def test_missing_values_are_empty_in_csv(backend: FakeBackend, consumer: ContractClient) -> None:
+    add_favorites(backend, make_record(550, release_date=None))
 
     assert rows(consumer.get(CSV)) == [["550", "Movie 550", "", "", ""]]
 
@@ -98,15 +98,15 @@ def test_missing_values_are_empty_in_csv(world: World, consumer: ContractClient)
     ("stars", "expected"), [(0, ""), (0.5, "0.5"), (1, "1"), (4.5, "4.5"), (5, "5")]
 )
 def test_csv_stars_are_in_the_letterboxd_format(
-    stars: float, expected: str, world: World, consumer: ContractClient
+    stars: float, expected: str, backend: FakeBackend, consumer: ContractClient
 ) -> None:
-    add_rating(world, make_record(550), stars)
+    add_rating(backend, make_record(550), stars)
 
     assert rows(consumer.get(CSV)) == [["550", "Movie 550", "1999", expected, ""]]
 
 
-def test_zero_stars_are_a_rating_in_json(world: World, consumer: ContractClient) -> None:
-    add_rating(world, make_record(550), 0)
+def test_zero_stars_are_a_rating_in_json(backend: FakeBackend, consumer: ContractClient) -> None:
+    add_rating(backend, make_record(550), 0)
 
     (movie,) = movies(consumer.get(EXPORT))
 
@@ -121,8 +121,10 @@ def test_empty_library_is_exported_as_csv(consumer: ContractClient) -> None:
     assert consumer.get(CSV).text == HEADER
 
 
-def test_data_of_other_users_is_not_exported(world: World, consumer: ContractClient) -> None:
-    add_favorites(world, make_record(550), user=ADMIN)
+def test_data_of_other_users_is_not_exported(
+    backend: FakeBackend, consumer: ContractClient
+) -> None:
+    add_favorites(backend, make_record(550), user=ADMIN)
 
     assert movies(consumer.get(EXPORT)) == []
 
@@ -142,9 +144,9 @@ UNUSUAL_TITLES = [
 
 @pytest.mark.parametrize("title", UNUSUAL_TITLES, ids=ascii)
 def test_unusual_title_survives_a_csv_round_trip(
-    title: str, world: World, consumer: ContractClient
+    title: str, backend: FakeBackend, consumer: ContractClient
 ) -> None:
-    add_favorites(world, make_record(550, title=title), make_record(551))
+    add_favorites(backend, make_record(550, title=title), make_record(551))
 
     assert [row[1] for row in rows(consumer.get(CSV))] == [title, "Movie 551"]
 
@@ -166,26 +168,26 @@ FORMULA_TITLES = [
 
 @pytest.mark.parametrize("title", FORMULA_TITLES, ids=ascii)
 def test_formula_in_a_csv_title_is_escaped(
-    title: str, world: World, consumer: ContractClient
+    title: str, backend: FakeBackend, consumer: ContractClient
 ) -> None:
-    add_favorites(world, make_record(550, title=title))
+    add_favorites(backend, make_record(550, title=title))
 
     assert rows(consumer.get(CSV)) == [["550", f"'{title}", "1999", "", ""]]
 
 
 def test_nul_is_removed_before_a_csv_formula_is_escaped(
-    world: World, consumer: ContractClient
+    backend: FakeBackend, consumer: ContractClient
 ) -> None:
-    add_favorites(world, make_record(550, title="\0=A\0B"))
+    add_favorites(backend, make_record(550, title="\0=A\0B"))
 
     assert rows(consumer.get(CSV)) == [["550", "'=AB", "1999", "", ""]]
 
 
 @pytest.mark.parametrize("title", [*UNUSUAL_TITLES, *FORMULA_TITLES, "\0=A\0B"], ids=ascii)
 def test_any_title_survives_a_json_round_trip(
-    title: str, world: World, consumer: ContractClient
+    title: str, backend: FakeBackend, consumer: ContractClient
 ) -> None:
-    add_favorites(world, make_record(550, title=title))
+    add_favorites(backend, make_record(550, title=title))
 
     (movie,) = movies(consumer.get(EXPORT))
 
@@ -253,21 +255,23 @@ def add_many_favorites(store: FakeLibrary, count: int = EXPORT_PAGE + 1) -> list
 
 def unchecked_client(store: FakeLibrary) -> FlaskClient:
     """Return a client that does not check responses against the contract."""
-    client = create_web(World(store=store).services(), WebOptions()).test_client()
+    client = create_web(FakeBackend(store=store).services(), WebOptions()).test_client()
     client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {CONSUMER_TOKEN}"
     return client
 
 
 def test_json_export_of_several_pages_is_one_document(
-    world: World, consumer: ContractClient
+    backend: FakeBackend, consumer: ContractClient
 ) -> None:
-    ids = add_many_favorites(world.store)
+    ids = add_many_favorites(backend.store)
 
     assert [movie["id"] for movie in movies(consumer.get(EXPORT))] == ids
 
 
-def test_csv_export_of_several_pages_has_one_header(world: World, consumer: ContractClient) -> None:
-    ids = add_many_favorites(world.store)
+def test_csv_export_of_several_pages_has_one_header(
+    backend: FakeBackend, consumer: ContractClient
+) -> None:
+    ids = add_many_favorites(backend.store)
 
     assert [int(row[0]) for row in rows(consumer.get(CSV))] == ids
 

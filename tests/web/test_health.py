@@ -8,15 +8,15 @@ from butaca.core.errors import CatalogueUnavailable
 from butaca.draining import ConnectionCloser
 from butaca.web import WebOptions, create_web
 from butaca.web.health import Readiness
-from tests.conftest import World
+from tests.conftest import FakeBackend
 from tests.contract_client import ContractClient
 
 
 def test_liveness_does_not_depend_on_tmdb_or_the_database(
-    world: World, anonymous: ContractClient
+    backend: FakeBackend, anonymous: ContractClient
 ) -> None:
-    world.database_is_down = True
-    world.catalogue.failure = CatalogueUnavailable()
+    backend.database_is_down = True
+    backend.catalogue.failure = CatalogueUnavailable()
 
     response = anonymous.get("/livez")
 
@@ -31,17 +31,19 @@ def test_pod_is_ready_while_the_database_is_reachable(anonymous: ContractClient)
     assert response.json == {"status": "ok", "database": "ok"}
 
 
-def test_pod_is_ready_while_tmdb_is_unavailable(world: World, anonymous: ContractClient) -> None:
-    world.catalogue.failure = CatalogueUnavailable()
+def test_pod_is_ready_while_tmdb_is_unavailable(
+    backend: FakeBackend, anonymous: ContractClient
+) -> None:
+    backend.catalogue.failure = CatalogueUnavailable()
 
     assert anonymous.get("/readyz").status_code == 200
-    assert world.catalogue.calls == []
+    assert backend.catalogue.calls == []
 
 
 def test_pod_is_not_ready_while_the_database_is_unreachable(
-    world: World, anonymous: ContractClient
+    backend: FakeBackend, anonymous: ContractClient
 ) -> None:
-    world.database_is_down = True
+    backend.database_is_down = True
 
     response = anonymous.get("/readyz")
 
@@ -54,12 +56,12 @@ def test_pod_is_not_ready_while_the_database_is_unreachable(
     assert response.json["seconds_without_database"] is None
 
 
-def test_readiness_reports_the_duration_of_a_database_outage(world: World) -> None:
-    client = client_with_fake_clock(world)
+def test_readiness_reports_the_duration_of_a_database_outage(backend: FakeBackend) -> None:
+    client = client_with_fake_clock(backend)
 
     assert client.get("/readyz").status_code == 200
-    world.database_is_down = True
-    world.clock.advance(7.25)
+    backend.database_is_down = True
+    backend.clock.advance(7.25)
     response = client.get("/readyz")
 
     assert response.status_code == 503
@@ -67,15 +69,15 @@ def test_readiness_reports_the_duration_of_a_database_outage(world: World) -> No
     assert response.json["seconds_without_database"] == 7.2
 
 
-def client_with_fake_clock(world: World) -> FlaskClient:
-    """Return a client of an app whose readiness probe uses the clock of a world."""
-    app = create_web(world.services(), WebOptions())
-    app.view_functions["health.readyz"] = Readiness(world.clock.monotonic).check
+def client_with_fake_clock(backend: FakeBackend) -> FlaskClient:
+    """Return a client of an app whose readiness probe uses the clock of a backend."""
+    app = create_web(backend.services(), WebOptions())
+    app.view_functions["health.readyz"] = Readiness(backend.clock.monotonic).check
     return app.test_client()
 
 
-def test_draining_pod_is_alive_but_not_ready(world: World) -> None:
-    app = create_web(world.services(), WebOptions())
+def test_draining_pod_is_alive_but_not_ready(backend: FakeBackend) -> None:
+    app = create_web(backend.services(), WebOptions())
     closer = ConnectionCloser(app)
     client = Client(closer)
     assert client.get("/readyz").status_code == 200
@@ -89,11 +91,13 @@ def test_draining_pod_is_alive_but_not_ready(world: World) -> None:
     assert client.get("/livez").status_code == 200
 
 
-def test_probes_do_not_count_toward_a_rate_limit(world: World, anonymous: ContractClient) -> None:
+def test_probes_do_not_count_toward_a_rate_limit(
+    backend: FakeBackend, anonymous: ContractClient
+) -> None:
     for path in ("/livez", "/readyz", "/metrics"):
         anonymous.get(path)
 
-    assert world.limiter.calls == []
+    assert backend.limiter.calls == []
 
 
 def test_metrics_are_in_prometheus_format(anonymous: ContractClient) -> None:
@@ -106,7 +110,7 @@ def test_metrics_are_in_prometheus_format(anonymous: ContractClient) -> None:
     assert names >= {"butaca_request_duration_seconds", "butaca_catalogue_responses"}
 
 
-def test_each_app_has_its_own_metrics(world: World, anonymous: ContractClient) -> None:
+def test_each_app_has_its_own_metrics(backend: FakeBackend, anonymous: ContractClient) -> None:
     anonymous.get("/livez")
 
-    assert "/livez" not in world.client().get("/metrics").text
+    assert "/livez" not in backend.client().get("/metrics").text

@@ -8,7 +8,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from tests.builders import make_record
-from tests.conftest import World
+from tests.conftest import FakeBackend
 from tests.contract_client import ContractClient
 from tests.web.helpers import API, BODIES, CALLS, Call, add_sample_data
 
@@ -85,10 +85,10 @@ def test_page_number_must_be_a_positive_integer(path: str, admin: ContractClient
 
 @pytest.mark.parametrize("path", [POPULAR, SEARCH])
 def test_catalogue_page_number_must_not_exceed_500(
-    path: str, world: World, consumer: ContractClient
+    path: str, backend: FakeBackend, consumer: ContractClient
 ) -> None:
     assert field_errors(get(consumer, path, "page=501")) == {("query", "page")}
-    assert world.catalogue.calls == []
+    assert backend.catalogue.calls == []
 
 
 @pytest.mark.parametrize("path", LISTS)
@@ -164,10 +164,10 @@ def test_include_must_be_me(path: str, consumer: ContractClient) -> None:
     ["", "+", "%20%20%20", "x" * 201, "%00", "a%00b", "a%0Ab", "a%09", "%7F", "%1B[31m"],
 )
 def test_search_text_must_be_printable_and_not_blank(
-    text: str, world: World, consumer: ContractClient
+    text: str, backend: FakeBackend, consumer: ContractClient
 ) -> None:
     assert field_errors(consumer.get(f"{SEARCH}?query={text}")) == {("query", "query")}
-    assert world.catalogue.calls == []
+    assert backend.catalogue.calls == []
 
 
 def test_search_requires_a_query(consumer: ContractClient) -> None:
@@ -273,28 +273,30 @@ def test_unknown_parameter_is_rejected(path: str, name: str, admin: ContractClie
     ("method", "path"), [("POST", FAVORITES), ("PUT", RATING), ("PATCH", RATING)]
 )
 def test_write_with_a_body_accepts_no_parameters(
-    method: str, path: str, world: World, consumer: ContractClient
+    method: str, path: str, backend: FakeBackend, consumer: ContractClient
 ) -> None:
-    add_sample_data(world)
-    before = deepcopy(world.store)
+    add_sample_data(backend)
+    before = deepcopy(backend.store)
 
     response = consumer.open(
         f"{path}?language=es", method=method, json={"stars": 1, "movie_id": 13}
     )
 
     assert field_errors(response) == {("query", "language")}
-    assert world.store == before
+    assert backend.store == before
 
 
 @pytest.mark.parametrize("path", [FAVORITE, RATING, USER_FAVORITES])
-def test_delete_accepts_no_parameters(path: str, world: World, admin: ContractClient) -> None:
-    add_sample_data(world)
-    before = deepcopy(world.store)
+def test_delete_accepts_no_parameters(
+    path: str, backend: FakeBackend, admin: ContractClient
+) -> None:
+    add_sample_data(backend)
+    before = deepcopy(backend.store)
 
     response = admin.delete(f"{path}?sort=title")
 
     assert field_errors(response) == {("query", "sort")}
-    assert world.store == before
+    assert backend.store == before
 
 
 @pytest.mark.parametrize("path", LOCALIZED)
@@ -418,10 +420,10 @@ BAD_IDS = [
     ],
 )
 def test_path_id_must_be_an_integer_that_fits_the_database(
-    method: str, path: str, field: str, world: World, admin: ContractClient
+    method: str, path: str, field: str, backend: FakeBackend, admin: ContractClient
 ) -> None:
-    add_sample_data(world)
-    before = deepcopy(world.store)
+    add_sample_data(backend)
+    before = deepcopy(backend.store)
 
     errors = {
         bad: field_errors(admin.open(path.replace("ID", bad), method=method, json={"stars": 1}))
@@ -429,8 +431,8 @@ def test_path_id_must_be_an_integer_that_fits_the_database(
     }
 
     assert errors == {bad: {("path", field)} for bad in BAD_IDS}
-    assert world.store == before
-    assert world.catalogue.calls == []
+    assert backend.store == before
+    assert backend.catalogue.calls == []
 
 
 BAD_STARS = {
@@ -462,17 +464,17 @@ BAD_STARS = {
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
 @pytest.mark.parametrize("stars", BAD_STARS.values(), ids=BAD_STARS)
 def test_stars_must_be_from_0_to_5_in_half_steps(
-    method: str, stars: str, world: World, consumer: ContractClient
+    method: str, stars: str, backend: FakeBackend, consumer: ContractClient
 ) -> None:
-    add_sample_data(world)
-    before = deepcopy(world.store)
+    add_sample_data(backend)
+    before = deepcopy(backend.store)
 
     response = consumer.open(
         RATING, method=method, data=f'{{"stars": {stars}}}', content_type="application/json"
     )
 
     assert field_errors(response) == {("body", "stars")}
-    assert world.store == before
+    assert backend.store == before
 
 
 BAD_MOVIE_IDS = {
@@ -492,18 +494,18 @@ BAD_MOVIE_IDS = {
 
 @pytest.mark.parametrize("movie_id", BAD_MOVIE_IDS.values(), ids=BAD_MOVIE_IDS)
 def test_movie_id_in_a_body_must_be_an_integer(
-    movie_id: str, world: World, consumer: ContractClient
+    movie_id: str, backend: FakeBackend, consumer: ContractClient
 ) -> None:
-    add_sample_data(world)
-    before = deepcopy(world.store)
+    add_sample_data(backend)
+    before = deepcopy(backend.store)
 
     response = consumer.post(
         FAVORITES, data=f'{{"movie_id": {movie_id}}}', content_type="application/json"
     )
 
     assert field_errors(response) == {("body", "movie_id")}
-    assert world.store == before
-    assert world.catalogue.calls == []
+    assert backend.store == before
+    assert backend.catalogue.calls == []
 
 
 WRITES = [call for call in CALLS if call.method in BODIES]
@@ -518,43 +520,43 @@ UNKNOWN_FIELDS = [
 @pytest.mark.parametrize("call", WRITES, ids=str)
 @pytest.mark.parametrize("extra", UNKNOWN_FIELDS, ids=lambda extra: str(*extra))
 def test_unknown_body_field_is_rejected(
-    call: Call, extra: dict[str, Any], world: World, consumer: ContractClient
+    call: Call, extra: dict[str, Any], backend: FakeBackend, consumer: ContractClient
 ) -> None:
-    add_sample_data(world)
-    before = deepcopy(world.store)
+    add_sample_data(backend)
+    before = deepcopy(backend.store)
 
     response = call.send(consumer, json={**BODIES[call.method], **extra})
 
     assert field_errors(response) == {("body", *extra)}
-    assert world.store == before
+    assert backend.store == before
 
 
 @pytest.mark.parametrize("call", WRITES, ids=str)
 @pytest.mark.parametrize("body", ["{}", "null"])
 def test_missing_body_field_is_rejected(
-    call: Call, body: str, world: World, consumer: ContractClient
+    call: Call, body: str, backend: FakeBackend, consumer: ContractClient
 ) -> None:
-    add_sample_data(world)
-    before = deepcopy(world.store)
+    add_sample_data(backend)
+    before = deepcopy(backend.store)
 
     response = call.send(consumer, json=None, data=body, content_type="application/json")
 
     assert field_errors(response) == {("body", *BODIES[call.method])}
-    assert world.store == before
+    assert backend.store == before
 
 
 @pytest.mark.parametrize("call", WRITES, ids=str)
 @pytest.mark.parametrize("body", ["[]", "[550]", "3", '"stars"', "true", "NaN"])
 def test_body_must_be_a_json_object(
-    call: Call, body: str, world: World, consumer: ContractClient
+    call: Call, body: str, backend: FakeBackend, consumer: ContractClient
 ) -> None:
-    add_sample_data(world)
-    before = deepcopy(world.store)
+    add_sample_data(backend)
+    before = deepcopy(backend.store)
 
     response = call.send(consumer, json=None, data=body, content_type="application/json")
 
     assert field_errors(response) == {("body", "body")}
-    assert world.store == before
+    assert backend.store == before
 
 
 NOT_JSON = {
@@ -583,10 +585,10 @@ NOT_JSON = {
 @pytest.mark.parametrize("call", WRITES, ids=str)
 @pytest.mark.parametrize("body", NOT_JSON.values(), ids=NOT_JSON)
 def test_malformed_json_body_is_rejected(
-    call: Call, body: bytes, world: World, consumer: ContractClient
+    call: Call, body: bytes, backend: FakeBackend, consumer: ContractClient
 ) -> None:
-    add_sample_data(world)
-    before = deepcopy(world.store)
+    add_sample_data(backend)
+    before = deepcopy(backend.store)
 
     response = call.send(consumer, json=None, data=body, content_type="application/json")
 
@@ -594,11 +596,13 @@ def test_malformed_json_body_is_rejected(
     assert response.json is not None
     assert response.json["detail"] == "The request body is not valid JSON, or is incomplete."
     assert "errors" not in response.json
-    assert world.store == before
+    assert backend.store == before
 
 
-def test_last_of_two_duplicate_body_fields_wins(world: World, consumer: ContractClient) -> None:
-    world.catalogue.add(make_record(550))
+def test_last_of_two_duplicate_body_fields_wins(
+    backend: FakeBackend, consumer: ContractClient
+) -> None:
+    backend.catalogue.add(make_record(550))
 
     response = consumer.put(
         RATING, data='{"stars": 1, "stars": 5}', content_type="application/json"
@@ -608,8 +612,8 @@ def test_last_of_two_duplicate_body_fields_wins(world: World, consumer: Contract
     assert response.json["stars"] == 5
 
 
-def test_negative_zero_stars_become_zero(world: World, consumer: ContractClient) -> None:
-    world.catalogue.add(make_record(550))
+def test_negative_zero_stars_become_zero(backend: FakeBackend, consumer: ContractClient) -> None:
+    backend.catalogue.add(make_record(550))
 
     response = consumer.put(RATING, data='{"stars": -0.0}', content_type="application/json")
 

@@ -10,7 +10,7 @@ from werkzeug.test import TestResponse
 from butaca.core.errors import CatalogueTimedOut, CatalogueUnavailable
 from butaca.core.models import Stars
 from tests.builders import ADMIN, CONSUMER, make_record, make_translation
-from tests.conftest import World
+from tests.conftest import FakeBackend
 from tests.contract_client import ContractClient
 from tests.web.helpers import API, add_favorites, add_rating
 
@@ -35,21 +35,21 @@ def test_me_returns_the_current_user(consumer: ContractClient) -> None:
     assert json_of(response) == {"id": 2, "name": "consumer", "role": "USER"}
 
 
-def test_post_creates_a_favorite(world: World, consumer: ContractClient) -> None:
-    world.catalogue.add(make_record(550))
+def test_post_creates_a_favorite(backend: FakeBackend, consumer: ContractClient) -> None:
+    backend.catalogue.add(make_record(550))
 
     response = consumer.post(FAVORITES, json={"movie_id": 550})
 
     assert response.status_code == 201
     assert response.headers["Location"] == f"{FAVORITES}/550"
     assert json_of(response) == json_of(consumer.get(response.headers["Location"]))
-    assert world.store.favorited == {(ME, 550): world.clock.now()}
+    assert backend.store.favorited == {(ME, 550): backend.clock.now()}
 
 
 def test_favorite_has_the_full_movie_and_its_creation_time(
-    world: World, consumer: ContractClient
+    backend: FakeBackend, consumer: ContractClient
 ) -> None:
-    world.catalogue.add(make_record(550))
+    backend.catalogue.add(make_record(550))
     details = json_of(consumer.get(f"{API}/movies/550"))
 
     response = consumer.post(FAVORITES, json={"movie_id": 550})
@@ -61,36 +61,38 @@ def test_favorite_has_the_full_movie_and_its_creation_time(
     }
 
 
-def test_adding_a_favorite_again_changes_nothing(world: World, consumer: ContractClient) -> None:
-    world.catalogue.add(make_record(550))
+def test_adding_a_favorite_again_changes_nothing(
+    backend: FakeBackend, consumer: ContractClient
+) -> None:
+    backend.catalogue.add(make_record(550))
     first = consumer.post(FAVORITES, json={"movie_id": 550})
-    before = deepcopy(world.store)
-    world.clock.advance(60)
+    before = deepcopy(backend.store)
+    backend.clock.advance(60)
 
     second = consumer.post(FAVORITES, json={"movie_id": 550})
 
     assert second.status_code == 200
     assert second.headers["Location"] == f"{FAVORITES}/550"
     assert json_of(second) == json_of(first)
-    assert world.store == before
+    assert backend.store == before
 
 
 @pytest.mark.parametrize("movie_id", [0, 999, 2**31 - 1])
 def test_movie_unknown_to_tmdb_cannot_become_a_favorite(
-    movie_id: int, world: World, consumer: ContractClient
+    movie_id: int, backend: FakeBackend, consumer: ContractClient
 ) -> None:
-    before = deepcopy(world.store)
+    before = deepcopy(backend.store)
 
     response = consumer.post(FAVORITES, json={"movie_id": movie_id})
 
     assert response.status_code == 404
     assert json_of(response)["code"] == "movie-not-found"
     assert "Location" not in response.headers
-    assert world.store == before
+    assert backend.store == before
 
 
-def test_movie_id_may_have_a_zero_fraction(world: World, consumer: ContractClient) -> None:
-    world.catalogue.add(make_record(550))
+def test_movie_id_may_have_a_zero_fraction(backend: FakeBackend, consumer: ContractClient) -> None:
+    backend.catalogue.add(make_record(550))
 
     response = consumer.post(FAVORITES, data='{"movie_id": 550.0}', content_type="application/json")
 
@@ -99,30 +101,32 @@ def test_movie_id_may_have_a_zero_fraction(world: World, consumer: ContractClien
 
 
 def test_unstored_movie_cannot_become_a_favorite_while_tmdb_is_unavailable(
-    world: World, consumer: ContractClient
+    backend: FakeBackend, consumer: ContractClient
 ) -> None:
-    world.catalogue.failure = CatalogueUnavailable()
-    before = deepcopy(world.store)
+    backend.catalogue.failure = CatalogueUnavailable()
+    before = deepcopy(backend.store)
 
     response = consumer.post(FAVORITES, json={"movie_id": 550})
 
     assert response.status_code == 503
-    assert world.store == before
+    assert backend.store == before
 
 
 def test_favorite_can_be_added_again_while_tmdb_is_unavailable(
-    world: World, consumer: ContractClient
+    backend: FakeBackend, consumer: ContractClient
 ) -> None:
-    add_favorites(world, make_record(550))
-    world.catalogue.failure = CatalogueUnavailable()
+    add_favorites(backend, make_record(550))
+    backend.catalogue.failure = CatalogueUnavailable()
 
     assert consumer.post(FAVORITES, json={"movie_id": 550}).status_code == 200
 
 
-def test_favorite_has_only_the_rating_of_its_user(world: World, consumer: ContractClient) -> None:
-    add_favorites(world, make_record(550), make_record(13))
-    add_rating(world, make_record(550), 4.5)
-    add_rating(world, make_record(13), 1, user=ADMIN)
+def test_favorite_has_only_the_rating_of_its_user(
+    backend: FakeBackend, consumer: ContractClient
+) -> None:
+    add_favorites(backend, make_record(550), make_record(13))
+    add_rating(backend, make_record(550), 4.5)
+    add_rating(backend, make_record(13), 1, user=ADMIN)
 
     ratings = {
         number: json_of(consumer.get(f"{FAVORITES}/{number}"))["rating"] for number in (550, 13)
@@ -131,8 +135,8 @@ def test_favorite_has_only_the_rating_of_its_user(world: World, consumer: Contra
     assert ratings == {550: 4.5, 13: None}
 
 
-def test_zero_stars_are_a_rating(world: World, consumer: ContractClient) -> None:
-    add_favorites(world, make_record(550))
+def test_zero_stars_are_a_rating(backend: FakeBackend, consumer: ContractClient) -> None:
+    add_favorites(backend, make_record(550))
 
     response = consumer.put(f"{RATINGS}/550", json={"stars": 0})
 
@@ -144,47 +148,51 @@ def test_zero_stars_are_a_rating(world: World, consumer: ContractClient) -> None
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
 @pytest.mark.parametrize("kind", ["favorites", "ratings"])
 def test_favorites_and_ratings_of_other_users_are_not_found(
-    method: str, kind: str, world: World, consumer: ContractClient
+    method: str, kind: str, backend: FakeBackend, consumer: ContractClient
 ) -> None:
-    add_favorites(world, make_record(550), user=ADMIN)
-    add_rating(world, make_record(550), 3, user=ADMIN)
-    before = deepcopy(world.store)
+    add_favorites(backend, make_record(550), user=ADMIN)
+    add_rating(backend, make_record(550), 3, user=ADMIN)
+    before = deepcopy(backend.store)
 
     response = consumer.open(f"{API}/me/{kind}/550", method=method)
 
     assert response.status_code == 404
     assert json_of(response)["code"] == f"{kind.removesuffix('s')}-not-found"
-    assert world.store == before
+    assert backend.store == before
 
 
-def test_removing_a_favorite_keeps_its_rating(world: World, consumer: ContractClient) -> None:
-    add_favorites(world, make_record(550), make_record(13))
-    add_rating(world, make_record(550), 4)
+def test_removing_a_favorite_keeps_its_rating(
+    backend: FakeBackend, consumer: ContractClient
+) -> None:
+    add_favorites(backend, make_record(550), make_record(13))
+    add_rating(backend, make_record(550), 4)
 
     response = consumer.delete(f"{FAVORITES}/550")
 
     assert response.status_code == 204
     assert response.data == b""
-    assert set(world.store.favorited) == {(ME, 13)}
-    assert set(world.store.rated) == {(ME, 550)}
+    assert set(backend.store.favorited) == {(ME, 13)}
+    assert set(backend.store.rated) == {(ME, 550)}
 
 
-def test_removing_a_favorite_twice_returns_404(world: World, consumer: ContractClient) -> None:
-    add_favorites(world, make_record(550))
+def test_removing_a_favorite_twice_returns_404(
+    backend: FakeBackend, consumer: ContractClient
+) -> None:
+    add_favorites(backend, make_record(550))
     consumer.delete(f"{FAVORITES}/550")
 
     assert consumer.delete(f"{FAVORITES}/550").status_code == 404
 
 
 def test_removing_a_favorite_keeps_those_of_other_users(
-    world: World, consumer: ContractClient
+    backend: FakeBackend, consumer: ContractClient
 ) -> None:
-    add_favorites(world, make_record(550))
-    add_favorites(world, make_record(550), user=ADMIN)
+    add_favorites(backend, make_record(550))
+    add_favorites(backend, make_record(550), user=ADMIN)
 
     consumer.delete(f"{FAVORITES}/550")
 
-    assert set(world.store.favorited) == {(ADMIN.id, 550)}
+    assert set(backend.store.favorited) == {(ADMIN.id, 550)}
 
 
 def test_empty_list_is_a_page_without_results(consumer: ContractClient) -> None:
@@ -198,23 +206,27 @@ def test_empty_list_is_a_page_without_results(consumer: ContractClient) -> None:
         }
 
 
-def test_favorites_of_other_users_are_not_listed(world: World, consumer: ContractClient) -> None:
-    add_favorites(world, make_record(1))
-    add_favorites(world, make_record(2), user=ADMIN)
+def test_favorites_of_other_users_are_not_listed(
+    backend: FakeBackend, consumer: ContractClient
+) -> None:
+    add_favorites(backend, make_record(1))
+    add_favorites(backend, make_record(2), user=ADMIN)
 
     assert movie_ids(consumer.get(FAVORITES)) == [1]
 
 
-def test_listed_favorite_equals_the_single_favorite(world: World, consumer: ContractClient) -> None:
-    add_favorites(world, make_record(550))
-    add_rating(world, make_record(550), 2.5)
+def test_listed_favorite_equals_the_single_favorite(
+    backend: FakeBackend, consumer: ContractClient
+) -> None:
+    add_favorites(backend, make_record(550))
+    add_rating(backend, make_record(550), 2.5)
 
     (listed,) = json_of(consumer.get(FAVORITES))["results"]
 
     assert listed == json_of(consumer.get(f"{FAVORITES}/550"))
 
 
-def add_movies_to_sort(world: World) -> None:
+def add_movies_to_sort(backend: FakeBackend) -> None:
     """Add favorites 1 to 4: 2 is the newest but unrated, 4 has no date, 1 and 3 the same date."""
     records = {
         1: make_record(1, title="Delta", release_date=date(1999, 10, 15)),
@@ -223,8 +235,8 @@ def add_movies_to_sort(world: World) -> None:
         4: make_record(4, title="Ábaco", release_date=None),
     }
     for movie_id, stars in ((3, 5.0), (1, 0.0), (4, 3.0)):
-        add_rating(world, records[movie_id], stars)
-    add_favorites(world, *(records[movie_id] for movie_id in (4, 1, 2, 3)))
+        add_rating(backend, records[movie_id], stars)
+    add_favorites(backend, *(records[movie_id] for movie_id in (4, 1, 2, 3)))
 
 
 @pytest.mark.parametrize(
@@ -244,9 +256,9 @@ def add_movies_to_sort(world: World) -> None:
     ],
 )
 def test_favorites_are_sorted_as_requested(
-    query: str, expected_ids: list[int], world: World, consumer: ContractClient
+    query: str, expected_ids: list[int], backend: FakeBackend, consumer: ContractClient
 ) -> None:
-    add_movies_to_sort(world)
+    add_movies_to_sort(backend)
 
     assert movie_ids(consumer.get(FAVORITES + query)) == expected_ids
 
@@ -270,9 +282,9 @@ def test_favorites_are_sorted_as_requested(
     ],
 )
 def test_favorites_are_filtered_as_requested(
-    query: str, expected_ids: list[int], world: World, consumer: ContractClient
+    query: str, expected_ids: list[int], backend: FakeBackend, consumer: ContractClient
 ) -> None:
-    add_movies_to_sort(world)
+    add_movies_to_sort(backend)
 
     response = consumer.get(f"{FAVORITES}?{query}")
 
@@ -299,10 +311,10 @@ def test_favorites_are_filtered_as_requested(
     ],
 )
 def test_ratings_are_filtered_as_requested(
-    query: str, expected_ids: list[int], world: World, consumer: ContractClient
+    query: str, expected_ids: list[int], backend: FakeBackend, consumer: ContractClient
 ) -> None:
-    add_movies_to_sort(world)
-    add_rating(world, make_record(5, title="Echo", release_date=date(2001, 1, 1)), 3)
+    add_movies_to_sort(backend)
+    add_rating(backend, make_record(5, title="Echo", release_date=date(2001, 1, 1)), 3)
 
     response = consumer.get(f"{RATINGS}?{query}")
 
@@ -311,8 +323,10 @@ def test_ratings_are_filtered_as_requested(
 
 
 @pytest.mark.parametrize("path", [FAVORITES, RATINGS])
-def test_page_links_preserve_the_filters(path: str, world: World, consumer: ContractClient) -> None:
-    add_movies_to_sort(world)
+def test_page_links_preserve_the_filters(
+    path: str, backend: FakeBackend, consumer: ContractClient
+) -> None:
+    add_movies_to_sort(backend)
 
     response = consumer.get(f"{path}?min_rating=0&q=%C3%A1&page_size=1")
 
@@ -323,10 +337,10 @@ def test_page_links_preserve_the_filters(path: str, world: World, consumer: Cont
 
 
 def test_list_has_the_content_languages_of_its_movies(
-    world: World, consumer: ContractClient
+    backend: FakeBackend, consumer: ContractClient
 ) -> None:
     add_favorites(
-        world,
+        backend,
         make_record(1, make_translation("es", "MX")),
         make_record(2, make_translation("es", "ES")),
         make_record(3, make_translation("es", "ES")),
@@ -341,18 +355,20 @@ def test_list_has_the_content_languages_of_its_movies(
 
 @pytest.mark.parametrize("path", [FAVORITES, RATINGS])
 def test_favorite_and_rating_have_a_content_language(
-    path: str, world: World, consumer: ContractClient
+    path: str, backend: FakeBackend, consumer: ContractClient
 ) -> None:
-    add_favorites(world, make_record(550, make_translation("es", "MX")))
-    add_rating(world, make_record(550, make_translation("es", "MX")), 3)
+    add_favorites(backend, make_record(550, make_translation("es", "MX")))
+    add_rating(backend, make_record(550, make_translation("es", "MX")), 3)
 
     response = consumer.get(f"{path}/550?language=es-AR")
 
     assert response.headers["Content-Language"] == "es-MX"
 
 
-def test_write_responds_in_the_default_language(world: World, consumer: ContractClient) -> None:
-    world.catalogue.add(make_record(550))
+def test_write_responds_in_the_default_language(
+    backend: FakeBackend, consumer: ContractClient
+) -> None:
+    backend.catalogue.add(make_record(550))
 
     responses = (
         consumer.post(FAVORITES, json={"movie_id": 550}),
@@ -375,9 +391,9 @@ def test_write_responds_in_the_default_language(world: World, consumer: Contract
     ],
 )
 def test_ratings_are_sorted_as_requested(
-    query: str, expected_ids: list[int], world: World, consumer: ContractClient
+    query: str, expected_ids: list[int], backend: FakeBackend, consumer: ContractClient
 ) -> None:
-    add_movies_to_sort(world)
+    add_movies_to_sort(backend)
 
     assert movie_ids(consumer.get(RATINGS + query)) == expected_ids
 
@@ -399,12 +415,12 @@ def test_list_is_paginated(
     query: str,
     expected_ids: list[int],
     total_pages: int,
-    world: World,
+    backend: FakeBackend,
     consumer: ContractClient,
 ) -> None:
-    add_favorites(world, *(make_record(number) for number in range(1, 6)))
+    add_favorites(backend, *(make_record(number) for number in range(1, 6)))
     for number in range(1, 6):
-        add_rating(world, make_record(number), 3)
+        add_rating(backend, make_record(number), 3)
 
     response = consumer.get(f"{path}?sort=rating&{query}")
 
@@ -419,15 +435,15 @@ def test_list_is_paginated(
     [("", "Movie 550"), ("es-AR", "El club"), ("es", "La pelea"), ("de", "Movie 550")],
 )
 def test_stored_translation_is_returned_without_calling_tmdb(
-    path: str, language: str, title: str, world: World, consumer: ContractClient
+    path: str, language: str, title: str, backend: FakeBackend, consumer: ContractClient
 ) -> None:
     record = make_record(
         550,
         make_translation("es", "AR", title="El club"),
         make_translation("es", "ES", title="La pelea"),
     )
-    add_favorites(world, record)
-    add_rating(world, record, 3)
+    add_favorites(backend, record)
+    add_rating(backend, record, 3)
 
     response = consumer.get(
         f"{API}/me/{path}", query_string={"language": language} if language else {}
@@ -436,35 +452,35 @@ def test_stored_translation_is_returned_without_calling_tmdb(
     body = json_of(response)
     entry = body["results"][0] if "results" in body else body
     assert entry["movie"]["title"] == title
-    assert world.catalogue.calls == []
+    assert backend.catalogue.calls == []
 
 
 @pytest.mark.parametrize("path", ["favorites", "favorites/550", "ratings", "ratings/550"])
 def test_favorites_and_ratings_are_readable_while_tmdb_is_unavailable(
-    path: str, world: World, consumer: ContractClient
+    path: str, backend: FakeBackend, consumer: ContractClient
 ) -> None:
-    add_favorites(world, make_record(550))
-    add_rating(world, make_record(550), 3)
-    world.catalogue.failure = CatalogueTimedOut()
+    add_favorites(backend, make_record(550))
+    add_rating(backend, make_record(550), 3)
+    backend.catalogue.failure = CatalogueTimedOut()
 
     assert consumer.get(f"{API}/me/{path}").status_code == 200
 
 
 @pytest.mark.parametrize("stars", [number / 2 for number in range(11)])
 def test_stars_are_stored_and_returned_exactly(
-    stars: float, world: World, consumer: ContractClient
+    stars: float, backend: FakeBackend, consumer: ContractClient
 ) -> None:
-    world.catalogue.add(make_record(550))
+    backend.catalogue.add(make_record(550))
 
     response = consumer.put(f"{RATINGS}/550", json={"stars": stars})
 
     assert response.status_code == 201
     assert json_of(response)["stars"] == stars
-    assert world.store.rated[ME, 550].stars == Stars(int(stars * 2))
+    assert backend.store.rated[ME, 550].stars == Stars(int(stars * 2))
 
 
-def test_put_returns_the_full_rating(world: World, consumer: ContractClient) -> None:
-    world.catalogue.add(make_record(550))
+def test_put_returns_the_full_rating(backend: FakeBackend, consumer: ContractClient) -> None:
+    backend.catalogue.add(make_record(550))
     details = json_of(consumer.get(f"{API}/movies/550"))
 
     response = consumer.put(f"{RATINGS}/550", json={"stars": 4.5})
@@ -479,10 +495,10 @@ def test_put_returns_the_full_rating(world: World, consumer: ContractClient) -> 
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
-def test_rating_again_replaces_the_stars(
-    method: str, world: World, consumer: ContractClient
+def test_rating_a_movie_again_replaces_the_stars(
+    method: str, backend: FakeBackend, consumer: ContractClient
 ) -> None:
-    add_rating(world, make_record(550), 4.5)
+    add_rating(backend, make_record(550), 4.5)
 
     response = consumer.open(f"{RATINGS}/550", method=method, json={"stars": 3})
 
@@ -494,10 +510,10 @@ def test_rating_again_replaces_the_stars(
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
-def test_same_stars_again_do_not_set_corrected_at(
-    method: str, world: World, consumer: ContractClient
+def test_repeating_the_same_stars_does_not_set_corrected_at(
+    method: str, backend: FakeBackend, consumer: ContractClient
 ) -> None:
-    add_rating(world, make_record(550), 4.5)
+    add_rating(backend, make_record(550), 4.5)
 
     response = consumer.open(f"{RATINGS}/550", method=method, json={"stars": 4.5})
 
@@ -506,83 +522,93 @@ def test_same_stars_again_do_not_set_corrected_at(
 
 
 def test_rating_a_movie_keeps_the_ratings_of_other_users(
-    world: World, consumer: ContractClient
+    backend: FakeBackend, consumer: ContractClient
 ) -> None:
-    add_rating(world, make_record(550), 1, user=ADMIN)
+    add_rating(backend, make_record(550), 1, user=ADMIN)
 
     response = consumer.put(f"{RATINGS}/550", json={"stars": 5})
 
     assert response.status_code == 201
-    assert world.store.rated[ADMIN.id, 550].stars == Stars.of(1)
+    assert backend.store.rated[ADMIN.id, 550].stars == Stars.of(1)
 
 
-def test_movie_unknown_to_tmdb_cannot_be_rated(world: World, consumer: ContractClient) -> None:
-    before = deepcopy(world.store)
+def test_movie_unknown_to_tmdb_cannot_be_rated(
+    backend: FakeBackend, consumer: ContractClient
+) -> None:
+    before = deepcopy(backend.store)
 
     response = consumer.put(f"{RATINGS}/999", json={"stars": 5})
 
     assert response.status_code == 404
     assert json_of(response)["code"] == "movie-not-found"
-    assert world.store == before
+    assert backend.store == before
 
 
 def test_stored_movie_can_be_rated_while_tmdb_is_unavailable(
-    world: World, consumer: ContractClient
+    backend: FakeBackend, consumer: ContractClient
 ) -> None:
-    add_favorites(world, make_record(550))
-    world.catalogue.failure = CatalogueUnavailable()
+    add_favorites(backend, make_record(550))
+    backend.catalogue.failure = CatalogueUnavailable()
 
     assert consumer.put(f"{RATINGS}/550", json={"stars": 5}).status_code == 201
 
 
-def test_rating_a_movie_does_not_make_it_a_favorite(world: World, consumer: ContractClient) -> None:
-    world.catalogue.add(make_record(550))
+def test_rating_a_movie_does_not_make_it_a_favorite(
+    backend: FakeBackend, consumer: ContractClient
+) -> None:
+    backend.catalogue.add(make_record(550))
 
     consumer.put(f"{RATINGS}/550", json={"stars": 5})
 
-    assert world.store.favorited == {}
+    assert backend.store.favorited == {}
 
 
-def test_patch_without_a_rating_returns_404(world: World, consumer: ContractClient) -> None:
-    world.catalogue.add(make_record(550))
-    add_favorites(world, make_record(550))
-    before = deepcopy(world.store)
+def test_patch_without_a_rating_returns_404(backend: FakeBackend, consumer: ContractClient) -> None:
+    backend.catalogue.add(make_record(550))
+    add_favorites(backend, make_record(550))
+    before = deepcopy(backend.store)
 
     response = consumer.patch(f"{RATINGS}/550", json={"stars": 3})
 
     assert response.status_code == 404
     assert json_of(response)["code"] == "rating-not-found"
-    assert world.store == before
+    assert backend.store == before
 
 
-def test_deleting_a_rating_keeps_the_favorite(world: World, consumer: ContractClient) -> None:
-    add_favorites(world, make_record(550))
-    add_rating(world, make_record(550), 3)
+def test_deleting_a_rating_keeps_the_favorite(
+    backend: FakeBackend, consumer: ContractClient
+) -> None:
+    add_favorites(backend, make_record(550))
+    add_rating(backend, make_record(550), 3)
 
     response = consumer.delete(f"{RATINGS}/550")
 
     assert response.status_code == 204
-    assert world.store.rated == {}
+    assert backend.store.rated == {}
     assert json_of(consumer.get(f"{FAVORITES}/550"))["rating"] is None
 
 
-def test_ratings_of_other_users_are_not_listed(world: World, consumer: ContractClient) -> None:
-    add_rating(world, make_record(1), 5)
-    add_rating(world, make_record(2), 5, user=ADMIN)
+def test_ratings_of_other_users_are_not_listed(
+    backend: FakeBackend, consumer: ContractClient
+) -> None:
+    add_rating(backend, make_record(1), 5)
+    add_rating(backend, make_record(2), 5, user=ADMIN)
 
     assert movie_ids(consumer.get(RATINGS)) == [1]
 
 
-def test_listed_rating_equals_the_single_rating(world: World, consumer: ContractClient) -> None:
-    add_rating(world, make_record(550), 2.5)
+def test_listed_rating_equals_the_single_rating(
+    backend: FakeBackend, consumer: ContractClient
+) -> None:
+    add_rating(backend, make_record(550), 2.5)
 
     (listed,) = json_of(consumer.get(RATINGS))["results"]
 
     assert listed == json_of(consumer.get(f"{RATINGS}/550"))
 
 
-def test_new_favorite_is_listed_immediately(world: World, consumer: ContractClient) -> None:
-    world.catalogue.add(make_record(550))
+def test_new_favorite_is_listed_immediately(backend: FakeBackend, consumer: ContractClient) -> None:
+    backend.catalogue.add(make_record(550))
     assert movie_ids(consumer.get(FAVORITES)) == []
 
     consumer.post(FAVORITES, json={"movie_id": 550})

@@ -24,7 +24,7 @@ from tests.builders import (
     make_record,
     make_translation,
 )
-from tests.conftest import World
+from tests.conftest import FakeBackend
 from tests.contract_client import ContractClient
 from tests.web.helpers import API, add_favorites, add_rating
 
@@ -33,8 +33,8 @@ SEARCH = f"{API}/movies/search"
 GENRES = f"{API}/movies/genres"
 
 
-def test_popular_movies_are_in_tmdb_order(world: World, consumer: ContractClient) -> None:
-    world.catalogue.pages[1] = make_page(make_movie(680), make_movie(13), make_movie(550))
+def test_popular_movies_are_in_tmdb_order(backend: FakeBackend, consumer: ContractClient) -> None:
+    backend.catalogue.pages[1] = make_page(make_movie(680), make_movie(13), make_movie(550))
 
     response = consumer.get(POPULAR)
 
@@ -43,8 +43,8 @@ def test_popular_movies_are_in_tmdb_order(world: World, consumer: ContractClient
     assert [movie["id"] for movie in response.json["results"]] == [680, 13, 550]
 
 
-def test_page_has_its_number_and_totals(world: World, consumer: ContractClient) -> None:
-    world.catalogue.pages[7] = make_page(make_movie(), page=7, total_pages=500, total=10_000)
+def test_page_has_its_number_and_totals(backend: FakeBackend, consumer: ContractClient) -> None:
+    backend.catalogue.pages[7] = make_page(make_movie(), page=7, total_pages=500, total=10_000)
 
     response = consumer.get(f"{POPULAR}?page=7")
 
@@ -53,8 +53,8 @@ def test_page_has_its_number_and_totals(world: World, consumer: ContractClient) 
     assert numbers == {"page": 7, "page_size": 20, "total_pages": 500, "total_results": 10_000}
 
 
-def test_listed_movie_has_all_fields(world: World, consumer: ContractClient) -> None:
-    world.catalogue.pages[1] = make_page(make_movie(550, adult=True, video=True))
+def test_listed_movie_has_all_fields(backend: FakeBackend, consumer: ContractClient) -> None:
+    backend.catalogue.pages[1] = make_page(make_movie(550, adult=True, video=True))
 
     response = consumer.get(POPULAR)
 
@@ -81,9 +81,11 @@ def test_listed_movie_has_all_fields(world: World, consumer: ContractClient) -> 
     ]
 
 
-def test_missing_fields_of_a_listed_movie_are_null(world: World, consumer: ContractClient) -> None:
+def test_missing_fields_of_a_listed_movie_are_null(
+    backend: FakeBackend, consumer: ContractClient
+) -> None:
     missing = dict.fromkeys(("overview", "release_date", "poster_path", "backdrop_path"))
-    world.catalogue.pages[1] = make_page(make_movie(550, **missing))
+    backend.catalogue.pages[1] = make_page(make_movie(550, **missing))
 
     response = consumer.get(POPULAR)
 
@@ -93,9 +95,9 @@ def test_missing_fields_of_a_listed_movie_are_null(world: World, consumer: Contr
     assert null == {*missing, "poster_url", "backdrop_url"}
 
 
-def test_image_urls_use_the_configured_base_url(world: World) -> None:
-    world.catalogue.pages[1] = make_page(make_movie(550))
-    client = world.client(WebOptions(image_base_url="http://pictures.test/p"), "1234567890")
+def test_image_urls_use_the_configured_base_url(backend: FakeBackend) -> None:
+    backend.catalogue.pages[1] = make_page(make_movie(550))
+    client = backend.client(WebOptions(image_base_url="http://pictures.test/p"), "1234567890")
 
     response = client.get(POPULAR)
 
@@ -116,11 +118,11 @@ def test_image_urls_use_the_configured_base_url(world: World) -> None:
     ],
 )
 def test_popular_parameters_are_passed_to_the_catalogue(
-    query: str, expected: PopularQuery, world: World, consumer: ContractClient
+    query: str, expected: PopularQuery, backend: FakeBackend, consumer: ContractClient
 ) -> None:
     consumer.get(POPULAR + query)
 
-    assert world.catalogue.calls == [expected]
+    assert backend.catalogue.calls == [expected]
 
 
 @pytest.mark.parametrize(
@@ -137,16 +139,16 @@ def test_popular_parameters_are_passed_to_the_catalogue(
     ],
 )
 def test_search_parameters_are_passed_to_the_catalogue(
-    query: str, expected: SearchQuery, world: World, consumer: ContractClient
+    query: str, expected: SearchQuery, backend: FakeBackend, consumer: ContractClient
 ) -> None:
     response = consumer.get(f"{SEARCH}?{query}")
 
     assert response.status_code == 200
-    assert world.catalogue.calls == [expected]
+    assert backend.catalogue.calls == [expected]
 
 
-def test_search_returns_the_matching_movies(world: World, consumer: ContractClient) -> None:
-    world.catalogue.pages[1] = make_page(
+def test_search_returns_the_matching_movies(backend: FakeBackend, consumer: ContractClient) -> None:
+    backend.catalogue.pages[1] = make_page(
         make_movie(550, title="Fight Club"), make_movie(13, title="Forrest Gump")
     )
 
@@ -164,8 +166,8 @@ def test_search_without_matches_returns_an_empty_page(consumer: ContractClient) 
     assert response.json["results"] == []
 
 
-def test_movie_details_have_all_fields(world: World, consumer: ContractClient) -> None:
-    world.catalogue.add(
+def test_movie_details_have_all_fields(backend: FakeBackend, consumer: ContractClient) -> None:
+    backend.catalogue.add(
         make_record(
             550,
             genres=(Genre(18, "Drama"),),
@@ -227,11 +229,11 @@ def test_movie_details_have_all_fields(world: World, consumer: ContractClient) -
     }
 
 
-def test_missing_movie_details_are_null(world: World, consumer: ContractClient) -> None:
+def test_missing_movie_details_are_null(backend: FakeBackend, consumer: ContractClient) -> None:
     missing = dict.fromkeys(
         ("overview", "tagline", "release_date", "runtime", "status", "homepage", "imdb_id")
     )
-    world.catalogue.add(make_record(550, **missing))
+    backend.catalogue.add(make_record(550, **missing))
 
     response = consumer.get(f"{API}/movies/550")
 
@@ -240,15 +242,15 @@ def test_missing_movie_details_are_null(world: World, consumer: ContractClient) 
 
 
 def test_movie_is_returned_in_the_requested_language(
-    world: World, consumer: ContractClient
+    backend: FakeBackend, consumer: ContractClient
 ) -> None:
-    world.catalogue.add(make_record(550, make_translation("es", "AR", title="El club")))
+    backend.catalogue.add(make_record(550, make_translation("es", "AR", title="El club")))
 
     response = consumer.get(f"{API}/movies/550?language=es-AR")
 
     assert response.json is not None
     assert response.json["title"] == "El club"
-    assert world.catalogue.calls == [(550, "es-AR")]
+    assert backend.catalogue.calls == [(550, "es-AR")]
 
 
 @pytest.mark.parametrize("movie_id", [0, 999, 2**31 - 1])
@@ -260,8 +262,8 @@ def test_movie_unknown_to_tmdb_returns_404(movie_id: int, consumer: ContractClie
     assert response.json["code"] == "movie-not-found"
 
 
-def test_genres_are_in_tmdb_order(world: World, consumer: ContractClient) -> None:
-    world.catalogue.genres_in["en-US"] = (Genre(28, "Action"), Genre(18, "Drama"))
+def test_genres_are_in_tmdb_order(backend: FakeBackend, consumer: ContractClient) -> None:
+    backend.catalogue.genres_in["en-US"] = (Genre(28, "Action"), Genre(18, "Drama"))
 
     response = consumer.get(GENRES)
 
@@ -271,25 +273,29 @@ def test_genres_are_in_tmdb_order(world: World, consumer: ContractClient) -> Non
     }
 
 
-def test_genres_are_named_in_the_requested_language(world: World, consumer: ContractClient) -> None:
-    world.catalogue.genres_in["es-AR"] = (Genre(28, "Acción"),)
+def test_genres_are_named_in_the_requested_language(
+    backend: FakeBackend, consumer: ContractClient
+) -> None:
+    backend.catalogue.genres_in["es-AR"] = (Genre(28, "Acción"),)
 
     response = consumer.get(f"{GENRES}?language=es-AR")
 
     assert response.json == {"genres": [{"id": 28, "name": "Acción"}]}
 
 
-def test_genres_route_is_not_matched_as_a_movie(world: World, consumer: ContractClient) -> None:
+def test_genres_route_is_not_matched_as_a_movie(
+    backend: FakeBackend, consumer: ContractClient
+) -> None:
     consumer.get(f"{GENRES}?language=es")
     consumer.get(f"{API}/movies/28?language=es")
 
-    assert world.catalogue.calls == ["es", (28, "es")]
+    assert backend.catalogue.calls == ["es", (28, "es")]
 
 
 def test_genres_return_503_while_tmdb_is_unavailable(
-    world: World, consumer: ContractClient
+    backend: FakeBackend, consumer: ContractClient
 ) -> None:
-    world.catalogue.failure = CatalogueUnavailable()
+    backend.catalogue.failure = CatalogueUnavailable()
 
     response = consumer.get(GENRES)
 
@@ -304,12 +310,12 @@ def marks_in(response: Any) -> dict[int, Any]:
 
 @pytest.mark.parametrize("path", [f"{POPULAR}?", f"{SEARCH}?query=movie&"])
 def test_include_me_adds_marks_to_listed_movies(
-    path: str, world: World, consumer: ContractClient
+    path: str, backend: FakeBackend, consumer: ContractClient
 ) -> None:
-    world.catalogue.pages[1] = make_page(*(make_movie(number) for number in (1, 2, 3, 4)))
-    add_favorites(world, make_record(1), make_record(2))
-    add_rating(world, make_record(2), 4.5)
-    add_rating(world, make_record(3), 0)
+    backend.catalogue.pages[1] = make_page(*(make_movie(number) for number in (1, 2, 3, 4)))
+    add_favorites(backend, make_record(1), make_record(2))
+    add_rating(backend, make_record(2), 4.5)
+    add_rating(backend, make_record(3), 0)
 
     response = consumer.get(f"{path}include=me")
 
@@ -322,11 +328,11 @@ def test_include_me_adds_marks_to_listed_movies(
 
 
 def test_marks_are_those_of_the_caller(
-    world: World, consumer: ContractClient, admin: ContractClient
+    backend: FakeBackend, consumer: ContractClient, admin: ContractClient
 ) -> None:
-    world.catalogue.pages[1] = make_page(make_movie(1), make_movie(2))
-    add_favorites(world, make_record(1))
-    add_favorites(world, make_record(2), user=ADMIN)
+    backend.catalogue.pages[1] = make_page(make_movie(1), make_movie(2))
+    add_favorites(backend, make_record(1))
+    add_favorites(backend, make_record(2), user=ADMIN)
 
     favorites = {
         name: {number: mark["favorite"] for number, mark in marks_in(response).items()}
@@ -339,17 +345,19 @@ def test_marks_are_those_of_the_caller(
     assert favorites == {"consumer": {1: True, 2: False}, "admin": {1: False, 2: True}}
 
 
-def test_movies_have_no_marks_by_default(world: World, consumer: ContractClient) -> None:
-    world.catalogue.pages[1] = make_page(make_movie(1))
-    add_favorites(world, make_record(1))
+def test_movies_have_no_marks_by_default(backend: FakeBackend, consumer: ContractClient) -> None:
+    backend.catalogue.pages[1] = make_page(make_movie(1))
+    add_favorites(backend, make_record(1))
 
     assert marks_in(consumer.get(POPULAR)) == {1: "no mark"}
 
 
-def test_include_me_adds_a_mark_to_movie_details(world: World, consumer: ContractClient) -> None:
-    world.catalogue.add(make_record(550))
-    add_favorites(world, make_record(550))
-    add_rating(world, make_record(550), 3.5)
+def test_include_me_adds_a_mark_to_movie_details(
+    backend: FakeBackend, consumer: ContractClient
+) -> None:
+    backend.catalogue.add(make_record(550))
+    add_favorites(backend, make_record(550))
+    add_rating(backend, make_record(550), 3.5)
 
     plain = consumer.get(f"{API}/movies/550")
     marked = consumer.get(f"{API}/movies/550?include=me")
@@ -359,7 +367,7 @@ def test_include_me_adds_a_mark_to_movie_details(world: World, consumer: Contrac
 
 
 def test_marks_of_a_page_are_fetched_in_one_call(
-    world: World, consumer: ContractClient, monkeypatch: pytest.MonkeyPatch
+    backend: FakeBackend, consumer: ContractClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[list[int]] = []
 
@@ -367,8 +375,8 @@ def test_marks_of_a_page_are_fetched_in_one_call(
         calls.append(list(movie_ids))
         return {}
 
-    monkeypatch.setattr(world.store, "marks", marks_of)
-    world.catalogue.pages[1] = make_page(*(make_movie(number) for number in range(1, 21)))
+    monkeypatch.setattr(backend.store, "marks", marks_of)
+    backend.catalogue.pages[1] = make_page(*(make_movie(number) for number in range(1, 21)))
 
     consumer.get(f"{POPULAR}?include=me")
 
@@ -376,19 +384,19 @@ def test_marks_of_a_page_are_fetched_in_one_call(
 
 
 def test_library_is_not_called_without_include_me(
-    world: World, consumer: ContractClient, monkeypatch: pytest.MonkeyPatch
+    backend: FakeBackend, consumer: ContractClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delattr("tests.fakes.FakeLibrary.marks")
-    world.catalogue.pages[1] = make_page(make_movie(1))
+    backend.catalogue.pages[1] = make_page(make_movie(1))
 
     assert consumer.get(POPULAR).status_code == 200
 
 
 def test_marks_are_not_stored_in_the_catalogue(
-    world: World, consumer: ContractClient, admin: ContractClient
+    backend: FakeBackend, consumer: ContractClient, admin: ContractClient
 ) -> None:
-    world.catalogue.pages[1] = make_page(make_movie(1))
-    add_favorites(world, make_record(1))
+    backend.catalogue.pages[1] = make_page(make_movie(1))
+    add_favorites(backend, make_record(1))
 
     consumer.get(f"{POPULAR}?include=me")
 

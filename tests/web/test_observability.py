@@ -13,7 +13,7 @@ from butaca.core.errors import CatalogueUnavailable
 from butaca.core.models import Freshness, Source
 from butaca.web import WebOptions, create_web
 from tests.builders import ADMIN_TOKEN, CONSUMER, CONSUMER_TOKEN
-from tests.conftest import World
+from tests.conftest import FakeBackend
 from tests.contract_client import ContractClient
 from tests.web.helpers import API, CALLS, Call, add_sample_data
 
@@ -89,11 +89,11 @@ def test_generated_request_ids_are_unique(consumer: ContractClient) -> None:
 def test_responses_and_log_records_have_the_ids_of_their_request(
     call: Call,
     client_name: str,
-    world: World,
+    backend: FakeBackend,
     recorder: LogRecorder,
     request: pytest.FixtureRequest,
 ) -> None:
-    add_sample_data(world)
+    add_sample_data(backend)
 
     headers = {"X-Request-Id": "abc", "traceparent": f"00-{TRACE_ID}-00f067aa0ba902b7-01"}
     response = call.send(request.getfixturevalue(client_name), headers=headers)
@@ -110,11 +110,11 @@ def test_problem_contains_the_request_id(consumer: ContractClient) -> None:
     assert response.json["request_id"] == "abc"
 
 
-def test_unexpected_error_has_the_request_id_everywhere(
-    world: World, recorder: LogRecorder
+def test_unexpected_error_has_the_request_id_in_the_response_and_the_log(
+    backend: FakeBackend, recorder: LogRecorder
 ) -> None:
-    world.catalogue.failure = RuntimeError()  # type: ignore[assignment]
-    client = create_web(world.services(), WebOptions()).test_client()
+    backend.catalogue.failure = RuntimeError()  # type: ignore[assignment]
+    client = create_web(backend.services(), WebOptions()).test_client()
 
     response = client.get(
         POPULAR, headers={"Authorization": f"Bearer {CONSUMER_TOKEN}", "X-Request-Id": "abc"}
@@ -142,9 +142,9 @@ def test_request_does_not_inherit_the_previous_request_id(
 
 @pytest.mark.parametrize("call", CALLS, ids=str)
 def test_thread_has_no_ids_after_a_request(
-    call: Call, world: World, consumer: ContractClient
+    call: Call, backend: FakeBackend, consumer: ContractClient
 ) -> None:
-    add_sample_data(world)
+    add_sample_data(backend)
 
     call.send(consumer)
 
@@ -152,9 +152,9 @@ def test_thread_has_no_ids_after_a_request(
 
 
 def test_access_record_describes_the_request(
-    world: World, consumer: ContractClient, recorder: LogRecorder
+    backend: FakeBackend, consumer: ContractClient, recorder: LogRecorder
 ) -> None:
-    add_sample_data(world)
+    add_sample_data(backend)
 
     consumer.get(f"{API}/me/favorites/550?language=es")
 
@@ -189,9 +189,9 @@ def test_access_record_contains_the_route_instead_of_the_path(
 
 @pytest.mark.parametrize("source", Source)
 def test_access_record_contains_the_cache_source(
-    source: Source, world: World, consumer: ContractClient, recorder: LogRecorder
+    source: Source, backend: FakeBackend, consumer: ContractClient, recorder: LogRecorder
 ) -> None:
-    world.catalogue.freshness = Freshness(source)
+    backend.catalogue.freshness = Freshness(source)
 
     consumer.get(POPULAR)
 
@@ -199,11 +199,12 @@ def test_access_record_contains_the_cache_source(
 
 
 def test_log_contains_no_token_or_query(
-    world: World, anonymous: ContractClient, recorder: LogRecorder
+    backend: FakeBackend, anonymous: ContractClient, recorder: LogRecorder
 ) -> None:
-    add_sample_data(world)
+    add_sample_data(backend)
     clients = {
-        token: world.client(token=token) for token in (ADMIN_TOKEN, CONSUMER_TOKEN, "unknown-token")
+        token: backend.client(token=token)
+        for token in (ADMIN_TOKEN, CONSUMER_TOKEN, "unknown-token")
     }
     for call in CALLS:
         for client in clients.values():
@@ -215,7 +216,7 @@ def test_log_contains_no_token_or_query(
         clients[ADMIN_TOKEN].get(f"{ME}?api_key={token}")
         clients[ADMIN_TOKEN].get(f"{API}/movies/search?query={token}")
         clients[ADMIN_TOKEN].get(f"{API}/movies/{token}")
-    world.catalogue.failure = CatalogueUnavailable()
+    backend.catalogue.failure = CatalogueUnavailable()
     for call in CALLS:
         call.send(clients[ADMIN_TOKEN])
 
@@ -223,9 +224,11 @@ def test_log_contains_no_token_or_query(
     assert [token for token in clients if token in recorder.text] == []
 
 
-def test_log_of_an_unexpected_error_contains_no_token(world: World, recorder: LogRecorder) -> None:
-    world.catalogue.failure = RuntimeError("out of order")  # type: ignore[assignment]
-    client = create_web(world.services(), WebOptions()).test_client()
+def test_log_of_an_unexpected_error_contains_no_token(
+    backend: FakeBackend, recorder: LogRecorder
+) -> None:
+    backend.catalogue.failure = RuntimeError("out of order")  # type: ignore[assignment]
+    client = create_web(backend.services(), WebOptions()).test_client()
 
     client.get(POPULAR, headers={"Authorization": f"Bearer {CONSUMER_TOKEN}"})
 
@@ -247,10 +250,10 @@ def counted(registry: CollectorRegistry, **labels: str) -> float | None:
     ],
 )
 def test_requests_are_counted_by_method_route_and_status(
-    method: str, path: str, route: str, status: str, world: World
+    method: str, path: str, route: str, status: str, backend: FakeBackend
 ) -> None:
     registry = CollectorRegistry()
-    client = create_web(world.services(), WebOptions(), registry).test_client()
+    client = create_web(backend.services(), WebOptions(), registry).test_client()
 
     for _ in range(3):
         client.open(path, method=method)
@@ -258,9 +261,9 @@ def test_requests_are_counted_by_method_route_and_status(
     assert counted(registry, method=method, route=route, status=status) == 3
 
 
-def test_unknown_methods_share_one_label(world: World) -> None:
+def test_unknown_methods_share_one_label(backend: FakeBackend) -> None:
     registry = CollectorRegistry()
-    client = create_web(world.services(), WebOptions(), registry).test_client()
+    client = create_web(backend.services(), WebOptions(), registry).test_client()
 
     for method in ("BREW", "PROPFIND", "X" * 1000):
         client.open("/livez", method=method)
@@ -269,10 +272,10 @@ def test_unknown_methods_share_one_label(world: World) -> None:
 
 
 @pytest.mark.parametrize("source", Source)
-def test_catalogue_responses_are_counted_by_source(source: Source, world: World) -> None:
+def test_catalogue_responses_are_counted_by_source(source: Source, backend: FakeBackend) -> None:
     registry = CollectorRegistry()
-    world.catalogue.freshness = Freshness(source)
-    client = create_web(world.services(), WebOptions(), registry).test_client()
+    backend.catalogue.freshness = Freshness(source)
+    client = create_web(backend.services(), WebOptions(), registry).test_client()
 
     client.get(POPULAR, headers={"Authorization": f"Bearer {CONSUMER_TOKEN}"})
     client.get(ME, headers={"Authorization": f"Bearer {CONSUMER_TOKEN}"})

@@ -11,8 +11,8 @@ from werkzeug.test import TestResponse
 from butaca.web import WebOptions
 from butaca.web.inputs import MAX_BODY
 from butaca.web.protection import EXPOSED_HEADERS
-from tests.builders import ADMIN, CONSUMER, CONSUMER_TOKEN
-from tests.conftest import World
+from tests.builders import ADMIN, ADMIN_TOKEN, CONSUMER, CONSUMER_TOKEN
+from tests.conftest import FakeBackend
 from tests.contract_client import ContractClient
 from tests.fakes import FakeRateLimiter
 from tests.web.helpers import ADMIN_CALLS, API, BODIES, CALLS, READS, Call, add_sample_data
@@ -40,16 +40,16 @@ ALLOW_ORIGIN = "Access-Control-Allow-Origin"
         "multipart/form-data; boundary=x",
     ],
 )
-def test_body_with_another_content_type_is_rejected(
-    call: Call, content_type: str | None, world: World, consumer: ContractClient
+def test_body_without_a_json_content_type_is_rejected(
+    call: Call, content_type: str | None, backend: FakeBackend, consumer: ContractClient
 ) -> None:
-    add_sample_data(world)
-    before = deepcopy(world.store)
+    add_sample_data(backend)
+    before = deepcopy(backend.store)
 
     response = call.send(consumer, json=None, data=b'{"stars": 1}', content_type=content_type)
 
     assert response.status_code == 415
-    assert world.store == before
+    assert backend.store == before
 
 
 @pytest.mark.parametrize(
@@ -62,9 +62,9 @@ def test_body_with_another_content_type_is_rejected(
     ],
 )
 def test_any_json_content_type_is_accepted(
-    content_type: str, world: World, consumer: ContractClient
+    content_type: str, backend: FakeBackend, consumer: ContractClient
 ) -> None:
-    add_sample_data(world)
+    add_sample_data(backend)
 
     response = consumer.put(RATING, data=b'{"stars": 1}', content_type=content_type)
 
@@ -72,7 +72,7 @@ def test_any_json_content_type_is_accepted(
 
 
 @pytest.mark.parametrize("call", WITH_BODY, ids=str)
-def test_missing_body_and_content_type_is_415(call: Call, consumer: ContractClient) -> None:
+def test_missing_body_and_content_type_returns_415(call: Call, consumer: ContractClient) -> None:
     assert call.send(consumer, json=None).status_code == 415
 
 
@@ -90,8 +90,10 @@ def chunked(body: bytes) -> dict[str, Any]:
     }
 
 
-def test_body_of_the_maximum_size_is_accepted(world: World, consumer: ContractClient) -> None:
-    add_sample_data(world)
+def test_body_of_the_maximum_size_is_accepted(
+    backend: FakeBackend, consumer: ContractClient
+) -> None:
+    add_sample_data(backend)
 
     declared = consumer.put(RATING, data=padded(MAX_BODY), content_type="application/json")
     undeclared = consumer.put(RATING, **chunked(padded(MAX_BODY)))
@@ -104,23 +106,25 @@ def test_body_of_the_maximum_size_is_accepted(world: World, consumer: ContractCl
 @pytest.mark.parametrize("call", WITH_BODY, ids=str)
 @pytest.mark.parametrize("size", [MAX_BODY + 1, 1_000_000])
 def test_body_over_the_maximum_size_is_rejected(
-    call: Call, size: int, world: World, consumer: ContractClient
+    call: Call, size: int, backend: FakeBackend, consumer: ContractClient
 ) -> None:
-    add_sample_data(world)
-    before = deepcopy(world.store)
+    add_sample_data(backend)
+    before = deepcopy(backend.store)
 
     declared = call.send(consumer, json=None, data=padded(size), content_type="application/json")
     undeclared = call.send(consumer, json=None, **chunked(padded(size)))
 
     assert declared.status_code == 413
     assert undeclared.status_code == 413
-    assert world.store == before
+    assert backend.store == before
 
 
 @pytest.mark.parametrize("call", WITH_BODY, ids=str)
-def test_incomplete_body_is_rejected(call: Call, world: World, consumer: ContractClient) -> None:
-    add_sample_data(world)
-    before = deepcopy(world.store)
+def test_incomplete_body_is_rejected(
+    call: Call, backend: FakeBackend, consumer: ContractClient
+) -> None:
+    add_sample_data(backend)
+    before = deepcopy(backend.store)
     incomplete = {
         "input_stream": io.BytesIO(b'{"movie_id": 551, "stars": 1}'),
         "content_type": "application/json",
@@ -130,13 +134,13 @@ def test_incomplete_body_is_rejected(call: Call, world: World, consumer: Contrac
     response = call.send(consumer, json=None, **incomplete)
 
     assert response.status_code == 400
-    assert world.store == before
+    assert backend.store == before
 
 
 def test_chunked_body_over_the_maximum_size_is_not_truncated(
-    world: World, consumer: ContractClient
+    backend: FakeBackend, consumer: ContractClient
 ) -> None:
-    add_sample_data(world)
+    add_sample_data(backend)
 
     response = consumer.put(RATING, **chunked(b'{"stars": 1}' + b" " * MAX_BODY + b"junk"))
 
@@ -154,7 +158,7 @@ def test_large_body_of_a_get_request_is_ignored(consumer: ContractClient) -> Non
 
 
 def test_checks_run_in_order_of_token_parameters_and_content_type(
-    world: World, anonymous: ContractClient, consumer: ContractClient
+    backend: FakeBackend, anonymous: ContractClient, consumer: ContractClient
 ) -> None:
     invalid = {"data": b"[" * 100_000, "content_type": "text/plain"}
 
@@ -164,32 +168,32 @@ def test_checks_run_in_order_of_token_parameters_and_content_type(
 
 
 @pytest.mark.parametrize("call", CALLS, ids=str)
-def test_rate_limited_request_is_429_with_retry_after(
-    call: Call, world: World, admin: ContractClient
+def test_rate_limited_request_returns_429_with_retry_after(
+    call: Call, backend: FakeBackend, admin: ContractClient
 ) -> None:
-    add_sample_data(world)
-    before = deepcopy(world.store)
-    world.limiter.wait = 42
+    add_sample_data(backend)
+    before = deepcopy(backend.store)
+    backend.limiter.wait = 42
 
     response = call.send(admin)
 
     assert response.status_code == 429
     assert response.headers["Retry-After"] == "42"
-    assert world.store == before
-    assert world.catalogue.calls == []
+    assert backend.store == before
+    assert backend.catalogue.calls == []
 
 
 @pytest.mark.parametrize("call", CALLS, ids=str)
 def test_reads_and_writes_are_counted_separately_per_user(
-    call: Call, world: World, admin: ContractClient, consumer: ContractClient
+    call: Call, backend: FakeBackend, admin: ContractClient, consumer: ContractClient
 ) -> None:
-    add_sample_data(world)
+    add_sample_data(backend)
     kind = "read" if call in READS else "write"
 
     call.send(admin)
     call.send(consumer)
 
-    assert world.limiter.calls == [(f"user:{ADMIN.id}", kind), (f"user:{CONSUMER.id}", kind)]
+    assert backend.limiter.calls == [(f"user:{ADMIN.id}", kind), (f"user:{CONSUMER.id}", kind)]
 
 
 def test_rate_limit_of_one_user_does_not_affect_another() -> None:
@@ -197,9 +201,9 @@ def test_rate_limit_of_one_user_does_not_affect_another() -> None:
         def seconds_to_wait(self, caller: str, kind: str) -> int:
             return 42 if (caller, kind) == (f"user:{CONSUMER.id}", "write") else 0
 
-    world = World(limiter=ConsumerWritesLimited())
-    add_sample_data(world)
-    consumer, admin = (world.client(token=token) for token in (CONSUMER_TOKEN, "abcdef1234567890"))
+    backend = FakeBackend(limiter=ConsumerWritesLimited())
+    add_sample_data(backend)
+    consumer, admin = (backend.client(token=token) for token in (CONSUMER_TOKEN, ADMIN_TOKEN))
 
     assert consumer.put(RATING, json={"stars": 1}).status_code == 429
     assert consumer.get(RATING).status_code == 200
@@ -210,18 +214,20 @@ def test_rate_limit_of_one_user_does_not_affect_another() -> None:
     ("method", "path", "status"), [("GET", f"{API}/nope", 404), ("PUT", ME, 405)]
 )
 def test_unknown_routes_count_toward_the_rate_limit(
-    method: str, path: str, status: int, world: World, consumer: ContractClient
+    method: str, path: str, status: int, backend: FakeBackend, consumer: ContractClient
 ) -> None:
     assert consumer.open(path, method=method).status_code == status
-    world.limiter.wait = 42
+    backend.limiter.wait = 42
     assert consumer.open(path, method=method).status_code == 429
 
 
-def test_requests_without_a_token_are_not_counted(world: World, anonymous: ContractClient) -> None:
+def test_requests_without_a_token_are_not_counted(
+    backend: FakeBackend, anonymous: ContractClient
+) -> None:
     anonymous.get(ME)
     anonymous.options(ME)
 
-    assert world.limiter.calls == []
+    assert backend.limiter.calls == []
 
 
 SECURITY = {
@@ -236,9 +242,9 @@ SECURITY = {
 
 @pytest.mark.parametrize("call", CALLS, ids=str)
 def test_every_route_returns_the_security_headers(
-    call: Call, world: World, admin: ContractClient
+    call: Call, backend: FakeBackend, admin: ContractClient
 ) -> None:
-    add_sample_data(world)
+    add_sample_data(backend)
 
     headers = call.send(admin).headers
 
@@ -262,9 +268,9 @@ def test_every_route_returns_the_security_headers(
     ],
 )
 def test_other_responses_have_the_security_headers(
-    method: str, path: str, status: int, world: World, anonymous: ContractClient
+    method: str, path: str, status: int, backend: FakeBackend, anonymous: ContractClient
 ) -> None:
-    world.database_is_down = True
+    backend.database_is_down = True
 
     response = anonymous.open(path, method=method)
 
@@ -272,9 +278,9 @@ def test_other_responses_have_the_security_headers(
     assert {name: response.headers.get(name) for name in SECURITY} == SECURITY
 
 
-def test_unexpected_error_has_the_security_headers(world: World) -> None:
-    world.catalogue.failure = RuntimeError()  # type: ignore[assignment]
-    client = world.client(token=CONSUMER_TOKEN).application.test_client()
+def test_unexpected_error_has_the_security_headers(backend: FakeBackend) -> None:
+    backend.catalogue.failure = RuntimeError()  # type: ignore[assignment]
+    client = backend.client(token=CONSUMER_TOKEN).application.test_client()
 
     response = client.get(
         f"{API}/movies/popular", headers={"Authorization": f"Bearer {CONSUMER_TOKEN}"}
@@ -284,8 +290,10 @@ def test_unexpected_error_has_the_security_headers(world: World) -> None:
     assert {name: response.headers.get(name) for name in SECURITY} == SECURITY
 
 
-def cors_client(world: World, *origins: str, token: str | None = CONSUMER_TOKEN) -> ContractClient:
-    return world.client(WebOptions(cors_origins=origins), token)
+def cors_client(
+    backend: FakeBackend, *origins: str, token: str | None = CONSUMER_TOKEN
+) -> ContractClient:
+    return backend.client(WebOptions(cors_origins=origins), token)
 
 
 @pytest.mark.parametrize(
@@ -300,9 +308,9 @@ def cors_client(world: World, *origins: str, token: str | None = CONSUMER_TOKEN)
     ],
 )
 def test_allowed_origin_may_read_success_and_error_responses(
-    method: str, path: str, status: int, world: World
+    method: str, path: str, status: int, backend: FakeBackend
 ) -> None:
-    response = cors_client(world, TRUSTED).open(path, method=method, headers={"Origin": TRUSTED})
+    response = cors_client(backend, TRUSTED).open(path, method=method, headers={"Origin": TRUSTED})
 
     assert response.status_code == status
     assert response.headers[ALLOW_ORIGIN] == TRUSTED
@@ -312,8 +320,8 @@ def test_allowed_origin_may_read_success_and_error_responses(
     assert "Access-Control-Allow-Credentials" not in response.headers
 
 
-def test_allowed_origin_may_read_the_401_response(world: World) -> None:
-    response = cors_client(world, TRUSTED, token=None).get(ME, headers={"Origin": TRUSTED})
+def test_allowed_origin_may_read_the_401_response(backend: FakeBackend) -> None:
+    response = cors_client(backend, TRUSTED, token=None).get(ME, headers={"Origin": TRUSTED})
 
     assert response.status_code == 401
     assert response.headers[ALLOW_ORIGIN] == TRUSTED
@@ -333,8 +341,8 @@ def test_allowed_origin_may_read_the_401_response(world: World) -> None:
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "OPTIONS"])
-def test_other_origins_get_no_cors_headers(origin: str, method: str, world: World) -> None:
-    response = cors_client(world, TRUSTED).open(
+def test_other_origins_get_no_cors_headers(origin: str, method: str, backend: FakeBackend) -> None:
+    response = cors_client(backend, TRUSTED).open(
         ME,
         method=method,
         headers={"Origin": origin, "Access-Control-Request-Method": "GET"},
@@ -351,8 +359,8 @@ def test_no_origin_is_allowed_by_default(consumer: ContractClient) -> None:
 
 
 @pytest.mark.parametrize("origin", [TRUSTED, "https://other.example"])
-def test_each_of_several_allowed_origins_is_echoed(origin: str, world: World) -> None:
-    client = cors_client(world, TRUSTED, "https://other.example")
+def test_each_of_several_allowed_origins_is_echoed(origin: str, backend: FakeBackend) -> None:
+    client = cors_client(backend, TRUSTED, "https://other.example")
 
     headers = client.get(ME, headers={"Origin": origin}).headers
 
@@ -371,28 +379,28 @@ OUTCOMES = [
 ]
 
 
-def outcome(world: World, method: str, path: str, **headers: str) -> TestResponse:
+def outcome(backend: FakeBackend, method: str, path: str, **headers: str) -> TestResponse:
     """Make a request of OUTCOMES with one allowed origin. Popular movies raise an exception."""
-    world.catalogue.failure = RuntimeError()  # type: ignore[assignment]
-    app = cors_client(world, TRUSTED).application
+    backend.catalogue.failure = RuntimeError()  # type: ignore[assignment]
+    app = cors_client(backend, TRUSTED).application
     authorization = {"Authorization": f"Bearer {CONSUMER_TOKEN}"}
     return app.test_client().open(path, method=method, headers={**authorization, **headers})
 
 
 @pytest.mark.parametrize(("method", "path", "status"), OUTCOMES)
 def test_allowed_origin_may_read_every_outcome(
-    method: str, path: str, status: int, world: World
+    method: str, path: str, status: int, backend: FakeBackend
 ) -> None:
-    response = outcome(world, method, path, Origin=TRUSTED)
+    response = outcome(backend, method, path, Origin=TRUSTED)
 
     assert response.status_code == status
     assert response.headers[ALLOW_ORIGIN] == TRUSTED
 
 
-def test_allowed_origin_may_read_retry_after(world: World) -> None:
-    world.limiter.wait = 42
+def test_allowed_origin_may_read_retry_after(backend: FakeBackend) -> None:
+    backend.limiter.wait = 42
 
-    response = outcome(world, "GET", ME, Origin=TRUSTED)
+    response = outcome(backend, "GET", ME, Origin=TRUSTED)
 
     assert response.status_code == 429
     assert response.headers[ALLOW_ORIGIN] == TRUSTED
@@ -402,26 +410,26 @@ def test_allowed_origin_may_read_retry_after(world: World) -> None:
 @pytest.mark.parametrize("origin", ["", TRUSTED, UNTRUSTED])
 @pytest.mark.parametrize(("method", "path", "status"), OUTCOMES)
 def test_every_outcome_varies_by_origin_if_origins_are_listed(
-    method: str, path: str, status: int, origin: str, world: World
+    method: str, path: str, status: int, origin: str, backend: FakeBackend
 ) -> None:
     headers = {"Origin": origin} if origin else {}
 
-    response = outcome(world, method, path, **headers)
+    response = outcome(backend, method, path, **headers)
 
     assert response.status_code == status
     assert set(response.headers["Vary"].split(", ")) == {"Origin", "Accept-Encoding"}
 
 
-def test_response_without_a_body_varies_only_by_origin(world: World) -> None:
-    add_sample_data(world)
+def test_response_without_a_body_varies_only_by_origin(backend: FakeBackend) -> None:
+    add_sample_data(backend)
 
-    response = cors_client(world, TRUSTED).delete(RATING)
+    response = cors_client(backend, TRUSTED).delete(RATING)
 
     assert response.headers["Vary"] == "Origin"
 
 
-def test_not_modified_response_has_the_same_vary_header(world: World) -> None:
-    client = cors_client(world, TRUSTED)
+def test_not_modified_response_has_the_same_vary_header(backend: FakeBackend) -> None:
+    client = cors_client(backend, TRUSTED)
     first = client.get(ME)
 
     not_modified = client.get(
@@ -435,23 +443,23 @@ def test_not_modified_response_has_the_same_vary_header(world: World) -> None:
 
 @pytest.mark.parametrize("origins", [(), ("*",)])
 def test_responses_do_not_vary_by_origin_if_all_or_none_are_allowed(
-    origins: tuple[str, ...], world: World
+    origins: tuple[str, ...], backend: FakeBackend
 ) -> None:
-    response = cors_client(world, *origins).get(ME, headers={"Origin": UNTRUSTED})
+    response = cors_client(backend, *origins).get(ME, headers={"Origin": UNTRUSTED})
 
     assert response.headers["Vary"] == "Accept-Encoding"
 
 
-def test_wildcard_allows_every_origin(world: World) -> None:
-    response = cors_client(world, "*").get(ME, headers={"Origin": UNTRUSTED})
+def test_wildcard_allows_every_origin(backend: FakeBackend) -> None:
+    response = cors_client(backend, "*").get(ME, headers={"Origin": UNTRUSTED})
 
     assert response.headers[ALLOW_ORIGIN] == "*"
     assert "Access-Control-Allow-Credentials" not in response.headers
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
-def test_preflight_needs_no_token(method: str, world: World) -> None:
-    response = cors_client(world, TRUSTED, token=None).options(
+def test_preflight_needs_no_token(method: str, backend: FakeBackend) -> None:
+    response = cors_client(backend, TRUSTED, token=None).options(
         RATING,
         headers={
             "Origin": TRUSTED,
@@ -468,8 +476,8 @@ def test_preflight_needs_no_token(method: str, world: World) -> None:
     assert response.headers["Access-Control-Max-Age"] == "600"
 
 
-def test_preflight_allows_if_none_match(world: World) -> None:
-    response = cors_client(world, TRUSTED, token=None).options(
+def test_preflight_allows_if_none_match(backend: FakeBackend) -> None:
+    response = cors_client(backend, TRUSTED, token=None).options(
         ME,
         headers={
             "Origin": TRUSTED,
@@ -486,8 +494,8 @@ def preflight_headers(origin: str, method: str = "GET") -> dict[str, str]:
 
 
 @pytest.mark.parametrize("path", [f"{API}/nope", "/nope", f"{API}//me"])
-def test_preflight_for_an_unknown_path_succeeds(path: str, world: World) -> None:
-    client = cors_client(world, TRUSTED, token=None)
+def test_preflight_for_an_unknown_path_succeeds(path: str, backend: FakeBackend) -> None:
+    client = cors_client(backend, TRUSTED, token=None)
 
     preflight = client.options(path, headers=preflight_headers(TRUSTED))
     response = client.get(path, headers={"Origin": TRUSTED})
@@ -498,23 +506,23 @@ def test_preflight_for_an_unknown_path_succeeds(path: str, world: World) -> None
     assert response.headers[ALLOW_ORIGIN] == TRUSTED
 
 
-def test_preflight_of_another_origin_gets_no_cors_headers(world: World) -> None:
-    response = cors_client(world, TRUSTED).options(
+def test_preflight_of_another_origin_gets_no_cors_headers(backend: FakeBackend) -> None:
+    response = cors_client(backend, TRUSTED).options(
         f"{API}/nope", headers=preflight_headers(UNTRUSTED)
     )
 
     assert ALLOW_ORIGIN not in response.headers
 
 
-def test_options_of_an_unknown_path_is_404(world: World) -> None:
-    response = cors_client(world, TRUSTED).options(f"{API}/nope", headers={"Origin": TRUSTED})
+def test_options_of_an_unknown_path_returns_404(backend: FakeBackend) -> None:
+    response = cors_client(backend, TRUSTED).options(f"{API}/nope", headers={"Origin": TRUSTED})
 
     assert response.status_code == 404
 
 
 @pytest.mark.parametrize("method", ["GET", "OPTIONS"])
-def test_allowed_origin_may_send_credentials_if_enabled(method: str, world: World) -> None:
-    client = world.client(
+def test_allowed_origin_may_send_credentials_if_enabled(method: str, backend: FakeBackend) -> None:
+    client = backend.client(
         WebOptions(cors_origins=(TRUSTED,), cors_credentials=True), CONSUMER_TOKEN
     )
 
@@ -524,8 +532,8 @@ def test_allowed_origin_may_send_credentials_if_enabled(method: str, world: Worl
     assert response.headers["Access-Control-Allow-Credentials"] == "true"
 
 
-def test_other_origins_may_not_send_credentials(world: World) -> None:
-    client = world.client(
+def test_other_origins_may_not_send_credentials(backend: FakeBackend) -> None:
+    client = backend.client(
         WebOptions(cors_origins=(TRUSTED,), cors_credentials=True), CONSUMER_TOKEN
     )
 
@@ -535,14 +543,14 @@ def test_other_origins_may_not_send_credentials(world: World) -> None:
 
 
 @pytest.mark.parametrize("call", CALLS, ids=str)
-def test_browser_may_read_every_header_of_the_api(call: Call, world: World) -> None:
-    add_sample_data(world)
-    token = "abcdef1234567890" if call in ADMIN_CALLS else CONSUMER_TOKEN
+def test_browser_may_read_every_header_of_the_api(call: Call, backend: FakeBackend) -> None:
+    add_sample_data(backend)
+    token = ADMIN_TOKEN if call in ADMIN_CALLS else CONSUMER_TOKEN
     # Headers that the Fetch standard exposes anyway, and headers that only browsers use.
     standard = {"Cache-Control", "Content-Length", "Content-Type", "Date", "Server", "Vary"}
 
     headers = call.send(
-        cors_client(world, TRUSTED, token=token), headers={"Origin": TRUSTED}
+        cors_client(backend, TRUSTED, token=token), headers={"Origin": TRUSTED}
     ).headers
 
     returned = {name for name, _ in headers if not name.startswith("Access-Control-")}
@@ -553,9 +561,9 @@ def test_browser_may_read_every_header_of_the_api(call: Call, world: World) -> N
     ("hops", "url"), [(0, "http://localhost/"), (1, "https://butaca.example/")]
 )
 def test_forwarded_headers_are_used_only_from_a_trusted_proxy(
-    hops: int, url: str, world: World
+    hops: int, url: str, backend: FakeBackend
 ) -> None:
-    client = world.client(WebOptions(trusted_proxies=hops))
+    client = backend.client(WebOptions(trusted_proxies=hops))
     client.application.add_url_rule("/url", "url", lambda: request.host_url)
 
     response = client.get(

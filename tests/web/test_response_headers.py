@@ -6,7 +6,7 @@ import pytest
 
 from butaca.core.models import Freshness, Source
 from tests.builders import make_movie, make_page, make_record
-from tests.conftest import World
+from tests.conftest import FakeBackend
 from tests.contract_client import ContractClient
 from tests.web.helpers import API, READS, Call, add_favorites, add_sample_data
 
@@ -43,11 +43,11 @@ def test_catalogue_response_headers_describe_its_freshness(
     freshness: Freshness,
     status: str,
     seconds: int,
-    world: World,
+    backend: FakeBackend,
     consumer: ContractClient,
 ) -> None:
-    add_sample_data(world)
-    world.catalogue.freshness = freshness
+    add_sample_data(backend)
+    backend.catalogue.freshness = freshness
 
     headers = consumer.get(path).headers
 
@@ -60,10 +60,10 @@ def test_catalogue_response_headers_describe_its_freshness(
     "path", [f"{POPULAR}?include=me", f"{SEARCH}&include=me", f"{MOVIE}?include=me"]
 )
 def test_response_with_marks_requires_revalidation(
-    path: str, world: World, consumer: ContractClient
+    path: str, backend: FakeBackend, consumer: ContractClient
 ) -> None:
-    add_sample_data(world)
-    world.catalogue.freshness = Freshness(Source.HIT, age=18, ttl=12)
+    add_sample_data(backend)
+    backend.catalogue.freshness = Freshness(Source.HIT, age=18, ttl=12)
 
     headers = consumer.get(path).headers
 
@@ -74,9 +74,9 @@ def test_response_with_marks_requires_revalidation(
 
 @pytest.mark.parametrize("path", USER_DATA)
 def test_response_with_user_data_requires_revalidation(
-    path: str, world: World, consumer: ContractClient
+    path: str, backend: FakeBackend, consumer: ContractClient
 ) -> None:
-    add_sample_data(world)
+    add_sample_data(backend)
 
     response = consumer.get(path)
 
@@ -87,9 +87,9 @@ def test_response_with_user_data_requires_revalidation(
 
 @pytest.mark.parametrize("call", WITH_ETAG, ids=str)
 def test_every_get_returns_304_for_its_strong_etag(
-    call: Call, world: World, admin: ContractClient
+    call: Call, backend: FakeBackend, admin: ContractClient
 ) -> None:
-    add_sample_data(world)
+    add_sample_data(backend)
     first = call.send(admin)
 
     not_modified = call.send(admin, headers={"If-None-Match": first.headers["ETag"]})
@@ -104,9 +104,9 @@ def test_every_get_returns_304_for_its_strong_etag(
 
 @pytest.mark.parametrize("call", GETS, ids=str)
 def test_head_returns_the_same_headers_as_get(
-    call: Call, world: World, admin: ContractClient
+    call: Call, backend: FakeBackend, admin: ContractClient
 ) -> None:
-    add_sample_data(world)
+    add_sample_data(backend)
     get_response = call.send(admin)
 
     head_response = call.send(admin, method="HEAD", json=None)
@@ -131,9 +131,9 @@ def test_head_returns_the_same_headers_as_get(
     ],
 )
 def test_if_none_match_is_evaluated_as_http_specifies(
-    if_none_match: str, status: int, world: World, consumer: ContractClient
+    if_none_match: str, status: int, backend: FakeBackend, consumer: ContractClient
 ) -> None:
-    add_sample_data(world)
+    add_sample_data(backend)
     etag = consumer.get(FAVORITES).headers["ETag"]
 
     response = consumer.get(FAVORITES, headers={"If-None-Match": if_none_match.format(etag=etag)})
@@ -141,9 +141,9 @@ def test_if_none_match_is_evaluated_as_http_specifies(
     assert response.status_code == status
 
 
-def test_etag_changes_with_the_body(world: World, consumer: ContractClient) -> None:
+def test_etag_changes_with_the_body(backend: FakeBackend, consumer: ContractClient) -> None:
     before = consumer.get(FAVORITES).headers["ETag"]
-    add_favorites(world, make_record(550))
+    add_favorites(backend, make_record(550))
 
     response = consumer.get(FAVORITES, headers={"If-None-Match": before})
 
@@ -151,11 +151,11 @@ def test_etag_changes_with_the_body(world: World, consumer: ContractClient) -> N
     assert response.headers["ETag"] != before
 
 
-def test_etag_does_not_depend_on_the_age(world: World, consumer: ContractClient) -> None:
-    add_sample_data(world)
-    world.catalogue.freshness = Freshness(Source.STALE, age=98, ttl=-68)
+def test_etag_does_not_depend_on_the_age(backend: FakeBackend, consumer: ContractClient) -> None:
+    add_sample_data(backend)
+    backend.catalogue.freshness = Freshness(Source.STALE, age=98, ttl=-68)
     before = consumer.get(POPULAR).headers["ETag"]
-    world.catalogue.freshness = Freshness(Source.STALE, age=99, ttl=-69)
+    backend.catalogue.freshness = Freshness(Source.STALE, age=99, ttl=-69)
 
     response = consumer.get(POPULAR, headers={"If-None-Match": before})
 
@@ -163,8 +163,8 @@ def test_etag_does_not_depend_on_the_age(world: World, consumer: ContractClient)
     assert response.headers["Age"] == "99"
 
 
-def test_range_header_is_ignored(world: World, consumer: ContractClient) -> None:
-    add_sample_data(world)
+def test_range_header_is_ignored(backend: FakeBackend, consumer: ContractClient) -> None:
+    add_sample_data(backend)
 
     response = consumer.get(FAVORITES, headers={"Range": "bytes=0-9"})
 
@@ -188,9 +188,9 @@ def parse_links(header: str) -> dict[str, str]:
     ],
 )
 def test_page_links_to_its_neighbors(
-    page: int, expected: dict[str, int], world: World, consumer: ContractClient
+    page: int, expected: dict[str, int], backend: FakeBackend, consumer: ContractClient
 ) -> None:
-    world.catalogue.pages[page] = make_page(make_movie(), page=page, total_pages=3)
+    backend.catalogue.pages[page] = make_page(make_movie(), page=page, total_pages=3)
 
     response = consumer.get(f"{POPULAR}?page={page}")
 
@@ -199,8 +199,8 @@ def test_page_links_to_its_neighbors(
     }
 
 
-def test_last_tmdb_page_has_no_next_link(world: World, consumer: ContractClient) -> None:
-    world.catalogue.pages[500] = make_page(make_movie(), page=500, total_pages=500)
+def test_last_tmdb_page_has_no_next_link(backend: FakeBackend, consumer: ContractClient) -> None:
+    backend.catalogue.pages[500] = make_page(make_movie(), page=500, total_pages=500)
 
     links = parse_links(consumer.get(f"{POPULAR}?page=500").headers["Link"])
 
@@ -234,9 +234,9 @@ def test_page_link_preserves_all_query_parameters(query: str, consumer: Contract
 
 
 def test_following_next_links_visits_every_favorite_once(
-    world: World, consumer: ContractClient
+    backend: FakeBackend, consumer: ContractClient
 ) -> None:
-    add_favorites(world, *(make_record(number) for number in range(1, 8)))
+    add_favorites(backend, *(make_record(number) for number in range(1, 8)))
     path = f"{FAVORITES}?page_size=3&sort=favorited_at"
     seen = []
     while path:
@@ -248,8 +248,10 @@ def test_following_next_links_visits_every_favorite_once(
     assert seen == [1, 2, 3, 4, 5, 6, 7]
 
 
-def test_response_body_is_compact_utf_8_json(world: World, consumer: ContractClient) -> None:
-    add_favorites(world, make_record(550, title="Amélie"))
+def test_response_body_is_compact_utf_8_json(
+    backend: FakeBackend, consumer: ContractClient
+) -> None:
+    add_favorites(backend, make_record(550, title="Amélie"))
 
     response = consumer.get(f"{FAVORITES}/550")
 
@@ -269,9 +271,9 @@ def test_response_body_is_compact_utf_8_json(world: World, consumer: ContractCli
     ],
 )
 def test_response_without_a_body_has_no_content_type(
-    method: str, path: str, status: int, world: World, consumer: ContractClient
+    method: str, path: str, status: int, backend: FakeBackend, consumer: ContractClient
 ) -> None:
-    add_sample_data(world)
+    add_sample_data(backend)
 
     response = consumer.open(path, method=method, headers={"Access-Control-Request-Method": "GET"})
 

@@ -438,7 +438,7 @@ def test_arbitrary_entry_is_a_hit_a_miss_or_a_missing_movie(body: bytes) -> None
         assert harness.cached.details(550, "en-US").value.id == 550
 
 
-def test_entry_of_another_kind_is_a_miss(harness: Harness) -> None:
+def test_entry_of_the_wrong_kind_is_a_miss(harness: Harness) -> None:
     harness.popular()
     ((popular, _),) = harness.cache.entries.values()
     harness.cached.record(550)
@@ -447,7 +447,7 @@ def test_entry_of_another_kind_is_a_miss(harness: Harness) -> None:
     assert harness.cached.record(550).freshness.source is Source.MISS
 
 
-def test_unreadable_entry_does_not_replace_a_failed_call(harness: Harness) -> None:
+def test_failure_is_raised_if_the_stale_entry_is_unreadable(harness: Harness) -> None:
     harness.cache_and_expire()
     corrupt(harness, b"garbage")
     harness.break_upstream()
@@ -552,7 +552,7 @@ def test_special_characters_of_a_search_text_are_escaped_in_the_key(text: str) -
 # --- invalid responses ---------------------------------------------------------------------
 
 
-def test_invalid_response_starts_a_cooldown_for_its_call_only(harness: Harness) -> None:
+def test_invalid_response_starts_a_cooldown_for_only_its_call(harness: Harness) -> None:
     harness.break_upstream(CatalogueResponseInvalid())
     with pytest.raises(CatalogueResponseInvalid) as first:
         harness.popular()
@@ -615,7 +615,7 @@ def test_failed_call_logs_one_error(harness: Harness, caplog: pytest.LogCaptureF
     assert "secret" not in str(line)
 
 
-def test_failed_call_without_an_entry_is_logged_as_such(
+def test_failed_call_without_an_entry_logs_that_nothing_was_served(
     harness: Harness, caplog: pytest.LogCaptureFixture
 ) -> None:
     harness.break_upstream()

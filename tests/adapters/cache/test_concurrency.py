@@ -84,7 +84,7 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 def start_fetches(
     pool: ThreadPoolExecutor, gated: GatedHarness, fetch: Fetch = FETCHES["popular"]
 ) -> list[Future[Fetched[Any]]]:
-    """Start many equal requests without an entry; return when each leads or follows."""
+    """Start many equal requests without an entry; return when one calls upstream."""
     futures = [pool.submit(fetch, gated.cached) for _ in range(THREADS)]
     gated.clock.wait_for(threads=THREADS)
     gated.upstream.wait_for_call()
@@ -178,7 +178,7 @@ def test_followers_of_a_missing_movie_get_not_found(
     assert gated.calls == 1
 
 
-def test_next_request_calls_again_after_a_crash(buggy_harness: Harness) -> None:
+def test_next_request_calls_upstream_after_an_unexpected_error(buggy_harness: Harness) -> None:
     with pytest.raises(ZeroDivisionError):
         buggy_harness.popular()
     with pytest.raises(ZeroDivisionError):
@@ -362,14 +362,14 @@ def test_missing_movie_found_by_another_pod_is_served() -> None:
     assert harness.calls == 0
 
 
-def test_pod_calls_when_another_pod_fetched_nothing() -> None:
+def test_pod_calls_upstream_when_another_pod_fetched_nothing() -> None:
     harness = Harness(ContendedCache(events=[lambda: None] * 3))
 
     assert harness.popular().freshness == Freshness(Source.MISS, ttl=TTL, stored=True)
     assert harness.calls == 1
 
 
-def test_pod_calls_when_redis_fails_while_it_waits() -> None:
+def test_pod_calls_upstream_when_redis_fails_while_it_waits() -> None:
     cache = ContendedCache()
     cache.events = [lambda: setattr(cache, "is_down", True)]
     harness = Harness(cache)
@@ -377,7 +377,7 @@ def test_pod_calls_when_redis_fails_while_it_waits() -> None:
     assert harness.popular().freshness == Freshness(Source.MISS, ttl=TTL, stored=False)
 
 
-def test_pod_does_not_call_when_another_pod_failed() -> None:
+def test_pod_does_not_call_upstream_when_another_pod_failed() -> None:
     cache = ContendedCache()
     harness = Harness(cache)
     cache.events = [harness.health.record_failure]
@@ -687,7 +687,7 @@ class Pods:
         )
 
     def fetch_concurrently(self, pool: ThreadPoolExecutor) -> list[Future[Fetched[Any]]]:
-        """Send many equal requests to both pods; return when each leads or follows."""
+        """Send many equal requests to both pods; return when one calls upstream."""
         barrier = Barrier(THREADS, timeout=TIMEOUT)
 
         def fetch(cached: CachedCatalogue) -> Fetched[Any]:

@@ -71,7 +71,7 @@ def test_both_keys_share_a_cluster_slot() -> None:
     assert key_slot(COOLDOWN_KEY.encode()) == key_slot(UNHEALTHY_KEY.encode())
 
 
-def test_cooldown_key_of_another_type_is_a_cooldown(
+def test_cooldown_key_of_the_wrong_type_is_a_cooldown(
     one: SharedHealth, links: list[InterleavingLink], client: Any
 ) -> None:
     client.rpush(COOLDOWN_KEY, b"value")

@@ -91,7 +91,7 @@ def test_pods_share_entries(cache: RedisCache, empty_redis: str) -> None:
     other.client.close()
 
 
-def test_age_does_not_depend_on_the_local_clock(
+def test_age_does_not_depend_on_the_wall_clock(
     cache: RedisCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache.put("popular:1", b"one")
@@ -129,7 +129,7 @@ def test_entry_with_the_maximum_retention_is_readable(link: RedisLink) -> None:
 @pytest.mark.parametrize(
     "stored", [b"", b"body", b"\nbody", b"-5\nbody", b"1.5\nbody", b"1000", b"9" * 5000 + b"\nx"]
 )
-def test_entry_of_another_format_is_a_miss(cache: RedisCache, client: Any, stored: bytes) -> None:
+def test_entry_in_the_wrong_format_is_a_miss(cache: RedisCache, client: Any, stored: bytes) -> None:
     client.set(ENTRY_KEY, stored, px=60_000)
 
     assert cache.get("popular:1") is None
@@ -152,13 +152,13 @@ def entry_is_a_list(client: Any) -> None:
 
 
 @pytest.mark.usefixtures("entry_is_a_list")
-def test_entry_of_another_type_is_a_miss(cache: RedisCache, link: RedisLink) -> None:
+def test_entry_of_the_wrong_type_is_a_miss(cache: RedisCache, link: RedisLink) -> None:
     assert cache.get("popular:1") is None
     assert link.is_up
 
 
 @pytest.mark.usefixtures("entry_is_a_list")
-def test_entry_of_another_type_does_not_release_the_lease(
+def test_lease_is_held_if_the_entry_has_the_wrong_type(
     cache: RedisCache, other: RedisCache
 ) -> None:
     with cache.lease("popular:1", 60) as lease:
@@ -167,12 +167,12 @@ def test_entry_of_another_type_does_not_release_the_lease(
 
 
 @pytest.mark.usefixtures("entry_is_a_list")
-def test_entry_of_another_type_is_overwritten(cache: RedisCache) -> None:
+def test_entry_of_the_wrong_type_is_overwritten(cache: RedisCache) -> None:
     assert cache.put("popular:1", b"one")
     assert cache.get("popular:1") is not None
 
 
-def test_lease_of_another_type_does_not_block_the_entry(
+def test_lease_of_the_wrong_type_does_not_block_the_entry(
     cache: RedisCache, client: Any, link: RedisLink
 ) -> None:
     client.rpush(LEASE_KEY, b"value")
@@ -187,7 +187,7 @@ def test_entry_without_an_expiry_is_a_miss(cache: RedisCache, client: Any) -> No
     assert cache.get("popular:1") is None
 
 
-def test_entry_of_another_release_is_a_miss(cache: RedisCache, client: Any) -> None:
+def test_entry_of_an_older_release_is_a_miss(cache: RedisCache, client: Any) -> None:
     client.set(ENTRY_KEY.replace(f":{FORMAT}:", ":0:"), b"86400000\nbody", px=60_000)
 
     assert cache.get("popular:1") is None
@@ -390,7 +390,9 @@ def test_redis_without_its_replicas_disables_the_cache(breakable_link: RedisLink
     assert_disabled(RedisCache(breakable_link, retention=DAY))
 
 
-def test_full_redis_serves_old_entries_only(breakable_link: RedisLink, clock: FakeClock) -> None:
+def test_full_redis_still_serves_existing_entries(
+    breakable_link: RedisLink, clock: FakeClock
+) -> None:
     client: Any = breakable_link.client
     cache = RedisCache(breakable_link, retention=DAY)
     cache.put("popular:1", b"one")

@@ -48,7 +48,7 @@ NO_WAIT = Limits(queue_timeout=0, statement_timeout=0)
 
 
 @pytest.fixture
-def impatient(tmp_path: Path, sqlite: Database) -> Iterator[Database]:
+def database_without_waits(tmp_path: Path, sqlite: Database) -> Iterator[Database]:
     """The same file as `sqlite`, with one connection and no waits."""
     database = Database(f"sqlite:///{tmp_path / 'butaca.db'}", connections=1, limits=NO_WAIT)
     yield database
@@ -174,33 +174,39 @@ def test_uri_option_accepts_a_plain_file_name(
     assert (tmp_path / "butaca.db").exists()
 
 
-def test_second_sqlite_writer_is_unavailable(sqlite: Database, impatient: Database) -> None:
-    with sqlite.writing(), pytest.raises(LibraryUnavailable), impatient.writing():
+def test_second_sqlite_writer_is_unavailable(
+    sqlite: Database, database_without_waits: Database
+) -> None:
+    with sqlite.writing(), pytest.raises(LibraryUnavailable), database_without_waits.writing():
         pass
 
 
-def test_sqlite_file_is_readable_during_a_write(sqlite: Database, impatient: Database) -> None:
+def test_sqlite_file_is_readable_during_a_write(
+    sqlite: Database, database_without_waits: Database
+) -> None:
     with sqlite.writing() as connection:
         connection.execute(INSERT_USER)
-        assert count_users(impatient) == 0
-    assert count_users(impatient) == 1
+        assert count_users(database_without_waits) == 0
+    assert count_users(database_without_waits) == 1
 
 
-def test_sqlite_file_is_writable_during_a_read(sqlite: Database, impatient: Database) -> None:
+def test_sqlite_file_is_writable_during_a_read(
+    sqlite: Database, database_without_waits: Database
+) -> None:
     with sqlite.reading() as reader:
         reader.execute(select(users.c.id)).all()
-        execute(impatient, INSERT_USER)
+        execute(database_without_waits, INSERT_USER)
     assert count_users(sqlite) == 1
 
 
-def test_exhausted_pool_is_busy(impatient: Database) -> None:
-    with impatient.reading(), pytest.raises(LibraryBusy):
-        count_users(impatient)
+def test_exhausted_pool_is_busy(database_without_waits: Database) -> None:
+    with database_without_waits.reading(), pytest.raises(LibraryBusy):
+        count_users(database_without_waits)
 
 
-def test_ping_succeeds_on_an_exhausted_pool(impatient: Database) -> None:
-    with impatient.reading():
-        impatient.ping()
+def test_ping_succeeds_on_an_exhausted_pool(database_without_waits: Database) -> None:
+    with database_without_waits.reading():
+        database_without_waits.ping()
 
 
 def test_exhausted_postgresql_pool_is_busy_and_recovers(
@@ -212,10 +218,12 @@ def test_exhausted_postgresql_pool_is_busy_and_recovers(
         database.ping()
 
 
-def test_connection_is_returned_to_the_pool_after_an_error(impatient: Database) -> None:
-    with pytest.raises(MovieNotFound), impatient.writing():
+def test_connection_is_returned_to_the_pool_after_an_error(
+    database_without_waits: Database,
+) -> None:
+    with pytest.raises(MovieNotFound), database_without_waits.writing():
         raise MovieNotFound
-    impatient.ping()
+    database_without_waits.ping()
 
 
 def test_lock_timeout_is_unavailable(postgresql: Database) -> None:
@@ -293,7 +301,7 @@ def test_pool_wait_has_a_timeout(database: Database) -> None:
     assert pool.timeout() == LIMITS.queue_timeout
 
 
-def test_read_only_server_is_unavailable_for_writes(postgresql: Database) -> None:
+def test_write_in_a_read_only_transaction_is_unavailable(postgresql: Database) -> None:
     with pytest.raises(LibraryUnavailable):
         execute(postgresql, text("SET TRANSACTION READ ONLY"), INSERT_USER)
 
@@ -330,7 +338,7 @@ def test_session_terminated_right_after_use_fails_one_request(postgresql_url: st
 
 
 @pytest.mark.parametrize("statement", ["SELEC 1", "SELECT 1 FROM nowhere", "SELECT x FROM users"])
-def test_invalid_statement_is_not_unavailability(database: Database, statement: str) -> None:
+def test_invalid_statement_raises_the_driver_error(database: Database, statement: str) -> None:
     with (
         pytest.raises((OperationalError, ProgrammingError)),
         database.reading() as connection,
@@ -338,7 +346,7 @@ def test_invalid_statement_is_not_unavailability(database: Database, statement: 
         connection.execute(text(statement))
 
 
-def test_favorite_of_a_missing_user_rejects_the_token(database: Database) -> None:
+def test_adding_a_favorite_for_a_missing_user_raises_token_rejected(database: Database) -> None:
     store = library_with_movie(database)
     with pytest.raises(TokenRejected):
         store.add_favorite(404, 550, NOON)

@@ -103,7 +103,7 @@ def test_migrations_do_not_depend_on_application_code(migration: Path) -> None:
     assert "butaca" not in migration.read_text(encoding="utf-8")
 
 
-def test_empty_database_is_migrated(fresh: Database) -> None:
+def test_first_schema_without_rows_is_migrated(fresh: Database) -> None:
     migrate_to(fresh, "0001")
     migrate(fresh)
     assert schema.is_current(fresh)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, select
 
 from butaca.adapters.sql import Database, SqlAccounts, SqlLibrary, SqlMovies
 from butaca.adapters.sql.tables import movies, user_movies
@@ -15,6 +15,7 @@ from butaca.core.models import Stars
 from butaca.core.ports import MovieNotStored
 from tests.builders import ADMIN, CONSUMER, NOON, make_record
 from tests.fakes import FakeCatalogue
+from tests.postgresql_server import has_blocked_session
 from tests.waiting import wait_until
 
 LATER = NOON + timedelta(days=30)
@@ -25,10 +26,6 @@ RATING_ROW = {
     "rated_at": NOON,
     "sort_title": "movie 550",
 }
-BLOCKED_SESSIONS = text(
-    "SELECT 1 FROM pg_locks JOIN pg_stat_activity USING (pid)"
-    " WHERE NOT granted AND datname = current_database()"
-)
 
 
 @pytest.fixture
@@ -48,7 +45,7 @@ def uncommitted_drop(database: Database) -> Iterator[Connection]:
 
 
 def wait_until_blocked(connection: Connection, future: "Future[object]") -> None:
-    wait_until(lambda: future.done() or connection.scalar(BLOCKED_SESSIONS))
+    wait_until(lambda: future.done() or has_blocked_session(connection))
 
 
 ADD_CALLS: list[Callable[[SqlLibrary], object]] = [
@@ -142,7 +139,7 @@ def test_movie_without_checked_at_counts_as_checked_when_fetched(database: Datab
     assert movie.checked_at == NOON
 
 
-def test_saving_a_gone_movie_clears_gone_at(database: Database) -> None:
+def test_saving_a_gone_movie_in_the_library_clears_gone_at(database: Database) -> None:
     SqlLibrary(database).save_movie(make_record(550), NOON)
     SqlMovies(database).mark_gone(550, NOON)
     SqlLibrary(database).save_movie(make_record(550), LATER)

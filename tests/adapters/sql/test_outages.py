@@ -80,7 +80,7 @@ def server() -> Server:
 
 
 @pytest.fixture
-def library(postgresql_url: str, server: Server, clock: FakeClock) -> Iterator[Database]:
+def connected_database(postgresql_url: str, server: Server, clock: FakeClock) -> Iterator[Database]:
     """A database with one open session and a fake clock."""
     database = Database(postgresql_url, limits=LIMITS, clock=clock.monotonic)
     event.remove(database.engine, "do_connect", engine_module._open_session)
@@ -161,26 +161,28 @@ def logged(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str, str | None]
 
 
 @pytest.mark.parametrize("hang", HANGS)
-def test_silent_server_is_unavailable(library: Database, server: Server, hang: Hang) -> None:
+def test_silent_server_is_unavailable(
+    connected_database: Database, server: Server, hang: Hang
+) -> None:
     with pytest.raises(LibraryUnavailable):
-        hang(library, server.silence)
+        hang(connected_database, server.silence)
 
 
 @pytest.mark.parametrize("hang", HANGS)
 def test_session_without_a_response_is_not_reused(
-    library: Database, server: Server, clock: FakeClock, hang: Hang
+    connected_database: Database, server: Server, clock: FakeClock, hang: Hang
 ) -> None:
-    before = session_id(library)
+    before = session_id(connected_database)
     with pytest.raises(LibraryUnavailable):
-        hang(library, server.silence)
+        hang(connected_database, server.silence)
     server.silence.clear()
     clock.advance(LIMITS.cooldown)
-    assert session_id(library) != before
+    assert session_id(connected_database) != before
 
 
-def test_timed_out_ping_does_not_reconnect(library: Database, server: Server) -> None:
+def test_timed_out_ping_does_not_reconnect(connected_database: Database, server: Server) -> None:
     server.silence.set()
-    assert not responds(library)
+    assert not responds(connected_database)
     assert server.connection_attempts == 1
 
 
@@ -200,14 +202,14 @@ def test_explicit_timeout_of_a_wait_takes_precedence(postgresql: Database) -> No
 
 @pytest.mark.parametrize("limit", SERVER_TIMEOUTS)
 def test_server_side_timeout_keeps_the_session(
-    library: Database, postgresql: Database, limit: str
+    connected_database: Database, postgresql: Database, limit: str
 ) -> None:
-    before = session_id(library)
+    before = session_id(connected_database)
     with postgresql.writing() as holder:
         holder.execute(LOCK)
         with pytest.raises(LibraryUnavailable):
-            execute(library, text(f"SET LOCAL {limit} = '1ms'"), LOCK)
-    assert session_id(library) == before
+            execute(connected_database, text(f"SET LOCAL {limit} = '1ms'"), LOCK)
+    assert session_id(connected_database) == before
 
 
 def test_late_response_raises_server_silent(postgresql: Database) -> None:
@@ -226,15 +228,15 @@ def test_late_response_raises_server_silent(postgresql: Database) -> None:
 
 @pytest.mark.parametrize("hang", HANGS[:-1])
 def test_silent_server_is_not_called_during_the_cooldown(
-    library: Database, server: Server, clock: FakeClock, hang: Hang
+    connected_database: Database, server: Server, clock: FakeClock, hang: Hang
 ) -> None:
     with pytest.raises(LibraryUnavailable):
-        hang(library, server.silence)
+        hang(connected_database, server.silence)
     server.silence.clear()
     clock.advance(LIMITS.cooldown - 0.01)
-    assert not responds(library)
+    assert not responds(connected_database)
     clock.advance(0.01)
-    assert responds(library)
+    assert responds(connected_database)
 
 
 def test_refusing_server_is_not_called_during_the_cooldown(
@@ -251,31 +253,31 @@ def test_refusing_server_is_not_called_during_the_cooldown(
 
 
 def test_one_caller_probes_while_others_fail_immediately(
-    library: Database, server: Server, clock: FakeClock
+    connected_database: Database, server: Server, clock: FakeClock
 ) -> None:
     server.silence.set()
-    responds(library)
+    responds(connected_database)
     server.silence.clear()
     clock.advance(LIMITS.cooldown)
     server.accepting.clear()
     with ThreadPoolExecutor(1) as pool:
-        probe = pool.submit(responds, library)
+        probe = pool.submit(responds, connected_database)
         wait_until(lambda: server.connection_attempts == 2)
-        assert [responds(library) for _ in range(5)] == [False] * 5
+        assert [responds(connected_database) for _ in range(5)] == [False] * 5
         server.accepting.set()
         assert probe.result(THREAD_TIMEOUT)
-    assert responds(library)
+    assert responds(connected_database)
 
 
 @pytest.mark.parametrize("limit", SERVER_TIMEOUTS)
 def test_server_side_timeout_does_not_open_the_circuit(
-    library: Database, postgresql: Database, caplog: pytest.LogCaptureFixture, limit: str
+    connected_database: Database, postgresql: Database, caplog: pytest.LogCaptureFixture, limit: str
 ) -> None:
     with postgresql.writing() as holder:
         holder.execute(LOCK)
         with pytest.raises(LibraryUnavailable):
-            execute(library, text(f"SET LOCAL {limit} = '1ms'"), LOCK)
-    assert responds(library)
+            execute(connected_database, text(f"SET LOCAL {limit} = '1ms'"), LOCK)
+    assert responds(connected_database)
     assert [each[:2] for each in logged(caplog)] == [("ERROR", "database.failed")]
 
 
@@ -302,11 +304,11 @@ def test_missing_sqlite_file_does_not_open_the_circuit(
 
 
 def test_outage_is_logged_once(
-    library: Database, server: Server, clock: FakeClock, caplog: pytest.LogCaptureFixture
+    connected_database: Database, server: Server, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.silence.set()
     for _ in range(2):
-        responds(library)
+        responds(connected_database)
     assert logged(caplog) == [("ERROR", "database.unavailable", "ServerSilent")]
 
 
@@ -320,15 +322,15 @@ def test_failed_probes_are_not_logged(
 
 
 def test_recovery_is_logged_once(
-    library: Database, server: Server, clock: FakeClock, caplog: pytest.LogCaptureFixture
+    connected_database: Database, server: Server, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.silence.set()
-    responds(library)
+    responds(connected_database)
     server.silence.clear()
     caplog.clear()
     clock.advance(LIMITS.cooldown)
     for _ in range(3):
-        responds(library)
+        responds(connected_database)
     assert logged(caplog) == [("WARNING", "database.recovered", None)]
 
 

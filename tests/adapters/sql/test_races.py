@@ -8,17 +8,18 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from sqlalchemy import Select, func, select, text
+from sqlalchemy import Select, func, select
 
 from butaca.adapters.sql import Database, SqlAccounts, SqlLibrary
 from butaca.adapters.sql.tables import movies, user_movies
 from butaca.core.models import Stars
 from tests.builders import CONSUMER, NOON, make_record
+from tests.postgresql_server import has_blocked_session
 from tests.waiting import wait_until
 
 ME, LATER = CONSUMER.id, NOON + timedelta(hours=1)
 ROUNDS = 15
-"""The number of attempts: a race may not occur in one."""
+"""The number of attempts: a single one may not cause the race."""
 
 
 @pytest.fixture
@@ -103,12 +104,6 @@ def lock_query(movie_id: int) -> Select[int]:
     return row.with_for_update(nowait=True)
 
 
-def has_blocked_session(database: Database) -> bool:
-    with database.reading() as connection:
-        blocked = text("SELECT 1 FROM pg_locks WHERE NOT granted")
-        return connection.execute(blocked).first() is not None
-
-
 def test_clear_locks_rows_in_movie_id_order(postgresql: Database, pool: ThreadPoolExecutor) -> None:
     SqlAccounts(postgresql).grant_token(CONSUMER, "0" * 64, NOON)
     store = SqlLibrary(postgresql)
@@ -118,7 +113,7 @@ def test_clear_locks_rows_in_movie_id_order(postgresql: Database, pool: ThreadPo
     with postgresql.writing() as first:
         first.execute(lock_query(1))
         cleared = pool.submit(store.clear_favorites, ME)
-        wait_until(partial(has_blocked_session, postgresql))
+        wait_until(partial(has_blocked_session, first))
         with postgresql.writing() as other:
             for movie_id in (2, 3):
                 assert other.scalar(lock_query(movie_id)) == movie_id

@@ -57,10 +57,10 @@ def test_unopenable_file_is_reported(tmp_path: Path) -> None:
 def test_locked_file_is_reported(sqlite: Database) -> None:
     url = sqlite.engine.url.render_as_string(hide_password=False)
     with (
-        closing(Database(url, limits=Limits(statement_timeout=0))) as impatient,
+        closing(Database(url, limits=Limits(statement_timeout=0))) as database_without_waits,
         sqlite.writing(),
         pytest.raises(LibraryUnavailable) as failure,
-        impatient.writing(),
+        database_without_waits.writing(),
     ):
         pass
     assert reason(failure.value) == "database is locked"

@@ -104,9 +104,9 @@ def test_four_pods_can_migrate_concurrently(fresh: Database) -> None:
 
 def test_waiting_for_another_migration_has_no_timeout(fresh_postgresql: Database) -> None:
     url = fresh_postgresql.engine.url.render_as_string(hide_password=False)
-    impatient = Database(url, limits=Limits(response_timeout=0.2))
+    database_with_short_timeout = Database(url, limits=Limits(response_timeout=0.2))
 
-    @event.listens_for(impatient.engine, "connect")
+    @event.listens_for(database_with_short_timeout.engine, "connect")
     def set_lock_timeout(session: Any, _record: object) -> None:
         session.execute("SET lock_timeout = '1ms'")
         session.commit()
@@ -119,10 +119,10 @@ def test_waiting_for_another_migration_has_no_timeout(fresh_postgresql: Database
     with ThreadPoolExecutor(1) as pool:
         with fresh_postgresql.writing() as connection:
             connection.execute(lock)
-            waiting = pool.submit(migrate, impatient)
+            waiting = pool.submit(migrate, database_with_short_timeout)
             wait_until(lambda: waiting.done() or connection.scalar(has_waited_300_ms))
         waiting.result(timeout=30)
-    impatient.close()
+    database_with_short_timeout.close()
     assert is_current(fresh_postgresql)
 
 

@@ -1,3 +1,5 @@
+"""The statements of user lists are built once and cached."""
+
 from butaca.adapters.sql import Database, SqlLibrary
 from butaca.adapters.sql.user_movie_list import _statements
 from butaca.core.listing import Filter, ListQuery, SortKey, SortOrder, sort_order

@@ -142,7 +142,7 @@ def test_empty_field_of_a_movie_is_none(field: str, empty: str | None) -> None:
     assert getattr(movie, field) is None
 
 
-def test_movie_in_the_format_of_2013_is_parsed() -> None:
+def test_movie_in_the_2013_format_is_parsed() -> None:
     old = {
         "backdrop_path": "/back.jpg",
         "id": 550,
@@ -198,7 +198,7 @@ def test_unknown_fields_are_ignored() -> None:
     ],
     ids=str,
 )
-def test_page_of_another_shape_is_invalid(changes: dict[str, object]) -> None:
+def test_page_with_the_wrong_shape_is_invalid(changes: dict[str, object]) -> None:
     with pytest.raises(CatalogueResponseInvalid):
         movie_page(make_page_body(ITEM, **changes))
 
@@ -518,6 +518,6 @@ def test_genre_without_a_name_is_none(empty: str | None) -> None:
 
 
 @pytest.mark.parametrize("item", [{}, {"id": 18}, {"name": "Drama"}, {"id": "x", "name": "Drama"}])
-def test_genre_of_another_shape_is_invalid(item: dict[str, Any]) -> None:
+def test_genre_with_the_wrong_shape_is_invalid(item: dict[str, Any]) -> None:
     with pytest.raises(CatalogueResponseInvalid):
         genre_names({"genres": [item]})

@@ -75,7 +75,7 @@ def test_search_omits_region_and_year_if_none_is_given(
     assert params.keys() == {"query", "include_adult", "language", "page"}
 
 
-def test_details_send_the_language_only(sandbox: Sandbox, catalogue: TmdbCatalogue) -> None:
+def test_details_send_only_the_language(sandbox: Sandbox, catalogue: TmdbCatalogue) -> None:
     catalogue.details(550, language="es-ES")
 
     assert sent_request(sandbox) == ("/3/movie/550", {"language": "es-ES"})
@@ -210,7 +210,7 @@ def test_404_for_a_list_is_invalid(
     MOVIE_REQUESTS + LIST_REQUESTS,
     ids=["details", "record", "popular", "search", "changes", "genres"],
 )
-def test_json_object_of_another_shape_is_invalid(
+def test_json_object_with_the_wrong_shape_is_invalid(
     sandbox: Sandbox, catalogue: TmdbCatalogue, send: Callable[[TmdbCatalogue], object]
 ) -> None:
     sandbox.inject(Fault("object"))
@@ -220,7 +220,7 @@ def test_json_object_of_another_shape_is_invalid(
 
 
 @pytest.mark.parametrize("send", MOVIE_REQUESTS, ids=["details", "record"])
-def test_response_with_another_movie_id_is_invalid(
+def test_response_with_the_wrong_movie_id_is_invalid(
     raw_server: RawServer, raw_client: TmdbHttp, send: Callable[[TmdbCatalogue], object]
 ) -> None:
     movie = {"id": 551, "title": "T", "original_title": "T", "original_language": "en"}

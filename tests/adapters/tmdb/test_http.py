@@ -60,7 +60,7 @@ def closed_url() -> Iterator[str]:
 # --- requests ------------------------------------------------------------------------------
 
 
-def test_token_is_sent_in_the_header_only(raw_server: RawServer, raw_client: TmdbHttp) -> None:
+def test_token_is_sent_only_in_the_header(raw_server: RawServer, raw_client: TmdbHttp) -> None:
     raw_server.response = OK + b"\r\n{}"
 
     raw_client.get("/movie/550", {"language": "es-ES"})
@@ -157,7 +157,7 @@ def test_unexpected_status_is_not_retried(
 
 
 @pytest.mark.parametrize("status", [501, 505, 520, 522, 530, 599])
-def test_status_of_a_cdn_is_retried(
+def test_other_5xx_status_is_retried(
     raw_server: RawServer, raw_client: TmdbHttp, status: int
 ) -> None:
     raw_server.response = (

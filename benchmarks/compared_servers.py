@@ -10,9 +10,10 @@ from pathlib import Path
 from benchmarks.calls import Client
 from benchmarks.load import Target
 from benchmarks.peers.nginx import write_configuration
-from benchmarks.processes import HOST, Server, new_port, run_server
+from benchmarks.processes import HOST, Server, run_server
 from benchmarks.testbed import AUTHORIZED, THREADS, Testbed
 from benchmarks.verification import MAX_ATTEMPTS, VerifiedTarget
+from butaca.server import free_port
 
 PEERS = Path(".venv-bench/bin")
 POPULAR = "/api/v1/movies/popular"
@@ -31,7 +32,7 @@ NGINX = "nginx proxy_cache"
 
 
 @contextmanager
-def contenders(testbed: Testbed) -> Iterator[tuple[Server, list[VerifiedTarget]]]:
+def compared_servers(testbed: Testbed) -> Iterator[tuple[Server, list[VerifiedTarget]]]:
     """Start every server; yield Butaca and the verified targets."""
     with ExitStack() as stack:
         pod = stack.enter_context(testbed.pod())
@@ -48,7 +49,7 @@ def contenders(testbed: Testbed) -> Iterator[tuple[Server, list[VerifiedTarget]]
 @contextmanager
 def bare_flask(testbed: Testbed, body: bytes, threads: int = THREADS) -> Iterator[Server]:
     """Start a bare Flask that always responds with this body."""
-    port, file = new_port(), testbed.folder / "body.json"
+    port, file = free_port(HOST), testbed.folder / "body.json"
     file.write_bytes(body)
     command = [sys.executable, "-m", "benchmarks.peers.bare", str(port), str(threads), str(file)]
     with run_server(BARE, command, port, testbed.folder) as server:
@@ -58,7 +59,7 @@ def bare_flask(testbed: Testbed, body: bytes, threads: int = THREADS) -> Iterato
 @contextmanager
 def forwarding_flask(testbed: Testbed, tmdb_url: str) -> Iterator[Server]:
     """Start a bare Flask that calls TMDB on every request."""
-    port = new_port()
+    port = free_port(HOST)
     command = [sys.executable, "-m", "benchmarks.peers.forwarding", str(port), str(THREADS)]
     environment = {**testbed.environment, "TMDB_BASE_URL": tmdb_url}
     with run_server(FORWARDING, command, port, testbed.folder, environment) as server:
@@ -117,7 +118,7 @@ def _peer(
     args: list[str],
     headers: dict[str, str],
 ) -> VerifiedTarget:
-    port = new_port()
+    port = free_port(HOST)
     address = [f"--bind={HOST}:{port}"] if "gunicorn" in args else [f"--port={port}"]
     command = [str(PEERS / args[0]), *args[1:], *address]
     environment = testbed.environment
@@ -143,7 +144,7 @@ def _is_cached(testbed: Testbed, target: Target) -> bool:
 
 
 def _nginx(stack: ExitStack, testbed: Testbed, bare: Server, body: bytes) -> VerifiedTarget:
-    port, nginx = new_port(), str(shutil.which("nginx"))
+    port, nginx = free_port(HOST), str(shutil.which("nginx"))
     file = write_configuration(testbed.folder, port, bare.origin)
     command = [nginx, "-p", str(testbed.folder), "-c", str(file)]
     server = stack.enter_context(run_server(NGINX, command, port, testbed.folder))
