@@ -16,7 +16,7 @@ from butaca.web.problems import ProblemType, type_for_refusal
 
 SHUTTING_DOWN = ProblemType(
     HTTPStatus.SERVICE_UNAVAILABLE,
-    "ending",
+    "shutting-down",
     "Shutting down",
     "This pod is shutting down. It only completes the requests that it has already accepted.",
 )
@@ -49,7 +49,7 @@ class Readiness:
             type_for_refusal(type(refusal)),
             str(refusal),
             {"Retry-After": str(refusal.retry_after)},
-            extra={"database": "away", "seconds_without_database": seconds},
+            extra={"database": "unreachable", "seconds_without_database": seconds},
         )
 
 
