@@ -503,7 +503,7 @@ class FakeHealth:
 
     clock: FakeClock = field(default_factory=FakeClock)
     cooldown: float = 5.0
-    probe: float = 6.0
+    probe_timeout: float = 6.0
     cooldown_until: float = 0.0
     rejected_until: float = 0.0
     is_unhealthy: bool = False
@@ -518,7 +518,7 @@ class FakeHealth:
         with self.lock:
             left = max(max(self.cooldown_until, self.rejected_until) - self.clock.seconds, 0.0)
             if self.is_unhealthy and not left and not upstream_healthy:
-                self.cooldown_until = self.clock.seconds + self.probe
+                self.cooldown_until = self.clock.seconds + self.probe_timeout
             return left
 
     def record_failure(self) -> None:

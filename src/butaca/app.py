@@ -52,7 +52,10 @@ def create_app(settings: Settings) -> APIFlask:
     database = resources.database(settings, settings.database_concurrency)
     link = RedisLink(settings.redis_url.get_secret_value())
     health = SharedHealth(
-        link, settings.tmdb_cooldown_seconds, probe=settings.tmdb_deadline, registry=registry
+        link,
+        settings.tmdb_cooldown_seconds,
+        probe_timeout=settings.tmdb_deadline,
+        registry=registry,
     )
     upstream = Bulkhead(settings.upstream_concurrency, slow_after=UPSTREAM_QUEUE_SECONDS)
     metrics.register(

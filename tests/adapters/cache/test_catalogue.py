@@ -28,7 +28,7 @@ from tests.adapters.cache.harness import (
     FETCHES,
     KEY,
     POPULAR,
-    PROBE,
+    PROBE_TIMEOUT,
     TTL,
     Fetch,
     Harness,
@@ -345,7 +345,7 @@ def test_lost_probe_is_replaced_by_another(harness: Harness) -> None:
     harness.health.record_failure()
     harness.advance(COOLDOWN)
     harness.health.claim_call()
-    harness.advance(PROBE)
+    harness.advance(PROBE_TIMEOUT)
 
     assert harness.popular().freshness.source is Source.MISS
 

@@ -470,7 +470,7 @@ def test_call_can_be_claimed_without_permission_for_exists(
     link_with_acl: Callable[[str], RedisLink],
 ) -> None:
     link = link_with_acl("+@all -exists")
-    health = SharedHealth(link, cooldown=5, probe=6)
+    health = SharedHealth(link, cooldown=5, probe_timeout=6)
 
     assert health.claim_call() == 0
     health.record_failure()
@@ -509,7 +509,7 @@ def cluster_link() -> Iterator[RedisLink]:
 
 def test_every_command_uses_keys_of_one_cluster_slot(cluster_link: RedisLink) -> None:
     cache = RedisCache(cluster_link, retention=DAY)
-    health = SharedHealth(cluster_link, cooldown=5, probe=6)
+    health = SharedHealth(cluster_link, cooldown=5, probe_timeout=6)
     with cache.lease("popular:1", 60) as lease:
         assert lease.upstream_healthy
         assert health.claim_call() == 0
