@@ -10,7 +10,7 @@ from butaca.core.changes import ChangeReader
 from butaca.core.errors import (
     CatalogueAccessDenied,
     CatalogueFailed,
-    CatalogueResponseInvalid,
+    CatalogueInvalidResponse,
     CatalogueUnavailable,
     LibraryUnavailable,
 )
@@ -281,16 +281,16 @@ def fail_movies(env: Environment, *movie_ids: int, error: Callable[[], Exception
 
 def test_invalid_response_is_reported_and_skipped(env: Environment) -> None:
     env.add_favorites(550, 551)
-    fail_movies(env, 550, error=CatalogueResponseInvalid)
+    fail_movies(env, 550, error=CatalogueInvalidResponse)
     progress = env.refresh()
     assert progress.outcomes == [(FAILED, 1), (REFRESHED, 1)]
     ((movie_id, failure),) = progress.failures
-    assert (movie_id, type(failure)) == (550, CatalogueResponseInvalid)
+    assert (movie_id, type(failure)) == (550, CatalogueInvalidResponse)
 
 
 def test_failed_movie_stays_due(env: Environment) -> None:
     env.add_favorites(550)
-    fail_movies(env, 550, error=CatalogueResponseInvalid)
+    fail_movies(env, 550, error=CatalogueInvalidResponse)
     env.refresh()
     assert env.refresh().due == 1
 
@@ -321,8 +321,8 @@ def test_rejected_api_key_stops_the_refresh_immediately(env: Environment) -> Non
 def test_unreadable_list_stops_the_refresh_before_any_write(env: Environment) -> None:
     env.add_favorites(550, age=MAX_AGE)
     before = dict(env.store.stored)
-    env.lists.failure = CatalogueResponseInvalid(upstream_status=404)
-    with pytest.raises(CatalogueResponseInvalid):
+    env.lists.failure = CatalogueInvalidResponse(upstream_status=404)
+    with pytest.raises(CatalogueInvalidResponse):
         env.refresh()
     assert env.store.stored == before
 

@@ -76,8 +76,8 @@ REFUSALS = [
     ),
     (errors.CatalogueBusy(), 503, "catalogue-busy", {"Retry-After": "1"}),
     (errors.CatalogueTimedOut(retry_after=9), 504, "catalogue-timed-out", {"Retry-After": "9"}),
-    (errors.CatalogueResponseMalformed(), 502, "catalogue-malformed-response", {}),
-    (errors.CatalogueResponseInvalid(), 502, "catalogue-invalid-response", {}),
+    (errors.CatalogueMalformedResponse(), 502, "catalogue-malformed-response", {}),
+    (errors.CatalogueInvalidResponse(), 502, "catalogue-invalid-response", {}),
     (errors.CatalogueAccessDenied(upstream_status=401), 502, "catalogue-access-denied", {}),
 ]
 
@@ -302,7 +302,7 @@ def test_status_without_a_problem_type_gets_a_generic_code(world: World) -> None
 
     assert response.status_code == 416
     assert problem_in(response)["code"] == "http-416"
-    assert problem_in(response)["detail"] == "The request cannot be met."
+    assert problem_in(response)["detail"] == "The request cannot be fulfilled."
     assert SECRET not in response.text
 
 

@@ -192,8 +192,8 @@ REQUESTS: dict[str, Request] = {
     "catalogue-unavailable": with_tmdb_failure(errors.CatalogueUnavailable()),
     "catalogue-busy": with_tmdb_failure(errors.CatalogueBusy()),
     "catalogue-timed-out": with_tmdb_failure(errors.CatalogueTimedOut()),
-    "catalogue-malformed-response": with_tmdb_failure(errors.CatalogueResponseMalformed()),
-    "catalogue-invalid-response": with_tmdb_failure(errors.CatalogueResponseInvalid()),
+    "catalogue-malformed-response": with_tmdb_failure(errors.CatalogueMalformedResponse()),
+    "catalogue-invalid-response": with_tmdb_failure(errors.CatalogueInvalidResponse()),
     "catalogue-access-denied": with_tmdb_failure(errors.CatalogueAccessDenied()),
 }
 PROBLEMS = {

@@ -68,13 +68,13 @@ _BY_REFUSAL: Mapping[type[errors.DomainError], ProblemType] = {
             "Movie catalogue timed out",
         ),
         (
-            errors.CatalogueResponseMalformed,
+            errors.CatalogueMalformedResponse,
             _BAD_GATEWAY,
             "catalogue-malformed-response",
             "Unreadable response from the movie catalogue",
         ),
         (
-            errors.CatalogueResponseInvalid,
+            errors.CatalogueInvalidResponse,
             _BAD_GATEWAY,
             "catalogue-invalid-response",
             "Unexpected response from the movie catalogue",
@@ -83,7 +83,7 @@ _BY_REFUSAL: Mapping[type[errors.DomainError], ProblemType] = {
             errors.CatalogueAccessDenied,
             _BAD_GATEWAY,
             "catalogue-access-denied",
-            "Movie catalogue refused access",
+            "Movie catalogue denied access",
         ),
     )
 }

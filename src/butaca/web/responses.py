@@ -95,8 +95,8 @@ CATALOGUE = (
         "TMDB returned an unusable response or rejected Butaca's API key, and no cached copy is "
         "available.",
         _types_for(
-            errors.CatalogueResponseMalformed,
-            errors.CatalogueResponseInvalid,
+            errors.CatalogueMalformedResponse,
+            errors.CatalogueInvalidResponse,
             errors.CatalogueAccessDenied,
         ),
     ),

@@ -13,8 +13,8 @@ from butaca.adapters.tmdb import Limits, TmdbCatalogue, TmdbHttp
 from butaca.core.errors import (
     CatalogueAccessDenied,
     CatalogueFailed,
-    CatalogueResponseInvalid,
-    CatalogueResponseMalformed,
+    CatalogueInvalidResponse,
+    CatalogueMalformedResponse,
     CatalogueTimedOut,
     CatalogueUnavailable,
     MovieNotFound,
@@ -39,8 +39,8 @@ from tests.fakes import FakeCatalogue
 FAILURES: list[tuple[type[CatalogueFailed], int | None]] = [
     (CatalogueUnavailable, 503),
     (CatalogueTimedOut, None),
-    (CatalogueResponseMalformed, 200),
-    (CatalogueResponseInvalid, 200),
+    (CatalogueMalformedResponse, 200),
+    (CatalogueInvalidResponse, 200),
     (CatalogueAccessDenied, 401),
 ]
 
@@ -525,8 +525,8 @@ def test_special_characters_of_a_search_text_are_escaped_in_the_key(text: str) -
 
 
 def test_invalid_response_starts_a_cooldown_for_its_call_only(harness: Harness) -> None:
-    harness.break_upstream(CatalogueResponseInvalid())
-    with pytest.raises(CatalogueResponseInvalid) as first:
+    harness.break_upstream(CatalogueInvalidResponse())
+    with pytest.raises(CatalogueInvalidResponse) as first:
         harness.popular()
     harness.upstream.failure = None
 
@@ -540,7 +540,7 @@ def test_invalid_response_starts_a_cooldown_for_its_call_only(harness: Harness) 
 
 def test_stale_entry_is_served_during_the_cooldown_of_its_call(harness: Harness) -> None:
     cached = harness.cache_and_expire()
-    harness.break_upstream(CatalogueResponseInvalid())
+    harness.break_upstream(CatalogueInvalidResponse())
     harness.popular()
 
     fetched = harness.popular()
@@ -551,8 +551,8 @@ def test_stale_entry_is_served_during_the_cooldown_of_its_call(harness: Harness)
 
 
 def test_call_is_retried_after_its_own_cooldown(harness: Harness) -> None:
-    harness.break_upstream(CatalogueResponseInvalid())
-    with pytest.raises(CatalogueResponseInvalid):
+    harness.break_upstream(CatalogueInvalidResponse())
+    with pytest.raises(CatalogueInvalidResponse):
         harness.popular()
     harness.upstream.failure = None
     harness.advance(COOLDOWN)

@@ -25,8 +25,8 @@ from butaca.adapters.tmdb.http import MAX_BODY_SIZE, OUTCOMES
 from butaca.core.errors import (
     CatalogueAccessDenied,
     CatalogueFailed,
-    CatalogueResponseInvalid,
-    CatalogueResponseMalformed,
+    CatalogueInvalidResponse,
+    CatalogueMalformedResponse,
     CatalogueTimedOut,
     CatalogueUnavailable,
 )
@@ -149,7 +149,7 @@ def test_unexpected_status_is_not_retried(
     # Retry-After makes urllib3 retry a 413 by default.
     raw_server.response = b"HTTP/1.1 %d X\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n" % status
 
-    with pytest.raises(CatalogueResponseInvalid) as caught:
+    with pytest.raises(CatalogueInvalidResponse) as caught:
         raw_client.get("/movie/550", {})
 
     assert len(raw_server.requests) == 1
@@ -362,7 +362,7 @@ def test_silent_server_times_out(sandbox: Sandbox, make_client: MakeClient, faul
 def test_broken_body_is_malformed(sandbox: Sandbox, client: TmdbHttp, kind: str) -> None:
     sandbox.inject(Fault(kind))
 
-    with pytest.raises(CatalogueResponseMalformed) as caught:
+    with pytest.raises(CatalogueMalformedResponse) as caught:
         client.get("/movie/550", {})
 
     assert caught.value.attempts == sandbox.calls[MOVIE] == 2
@@ -395,7 +395,7 @@ def test_unparsable_body_is_malformed(
 ) -> None:
     raw_server.response = OK + b"\r\n" + body
 
-    with pytest.raises(CatalogueResponseMalformed) as caught:
+    with pytest.raises(CatalogueMalformedResponse) as caught:
         raw_client.get("/movie/550", {})
 
     assert caught.value.attempts == len(raw_server.requests) == 2
@@ -418,7 +418,7 @@ def test_body_with_broken_encoding_is_malformed(
 ) -> None:
     raw_server.response = response
 
-    with pytest.raises(CatalogueResponseMalformed) as caught:
+    with pytest.raises(CatalogueMalformedResponse) as caught:
         raw_client.get("/movie/550", {})
 
     assert caught.value.attempts == len(raw_server.requests) == 2
@@ -470,7 +470,7 @@ def test_body_above_the_maximum_size_is_malformed(
 ) -> None:
     raw_server.response = response
 
-    with pytest.raises(CatalogueResponseMalformed) as caught:
+    with pytest.raises(CatalogueMalformedResponse) as caught:
         raw_client.get("/movie/550", {})
 
     assert caught.value.attempts == len(raw_server.requests) == 2
@@ -487,7 +487,7 @@ def test_gzip_bomb_is_not_decompressed_completely(
     client = make_client(raw_server.url, retries=0)
     tracemalloc.start()
 
-    with pytest.raises(CatalogueResponseMalformed):
+    with pytest.raises(CatalogueMalformedResponse):
         client.get("/movie/550", {})
 
     _, peak = tracemalloc.get_traced_memory()
@@ -500,7 +500,7 @@ def test_redirects_are_not_followed(raw_server: RawServer, raw_client: TmdbHttp)
         b"HTTP/1.1 302 Found\r\nLocation: %s/there\r\n\r\n" % raw_server.url.encode()
     )
 
-    with pytest.raises(CatalogueResponseInvalid) as caught:
+    with pytest.raises(CatalogueInvalidResponse) as caught:
         raw_client.get("/movie/550", {})
 
     assert caught.value.upstream_status == 302
@@ -513,7 +513,7 @@ def test_redirect_to_an_invalid_url_is_invalid(
 ) -> None:
     raw_server.response = f"HTTP/1.1 302 Found\r\nLocation: {location}\r\n\r\n".encode("latin-1")
 
-    with pytest.raises(CatalogueResponseInvalid):
+    with pytest.raises(CatalogueInvalidResponse):
         raw_client.get("/movie/550", {})
 
 
@@ -654,7 +654,7 @@ def test_call_duration_is_recorded_by_outcome(
         )
         for outcome in OUTCOMES
     }
-    assert calls == {**dict.fromkeys(OUTCOMES, 0), "answered": 1, "CatalogueAccessDenied": 1}
+    assert calls == {**dict.fromkeys(OUTCOMES, 0), "success": 1, "access_denied": 1}
 
 
 def test_attempt_duration_is_recorded_by_outcome(
@@ -672,7 +672,7 @@ def test_attempt_duration_is_recorded_by_outcome(
         )
         for outcome in OUTCOMES
     }
-    assert attempts == {**dict.fromkeys(OUTCOMES, 0), "answered": 1, "CatalogueUnavailable": 2}
+    assert attempts == {**dict.fromkeys(OUTCOMES, 0), "success": 1, "unavailable": 2}
 
 
 def test_each_attempt_propagates_the_trace_with_a_new_span(

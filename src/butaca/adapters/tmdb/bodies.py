@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, ConfigDict, TypeAdapter, ValidationError
 
-from butaca.core.errors import CatalogueResponseInvalid
+from butaca.core.errors import CatalogueInvalidResponse
 from butaca.core.models import (
     MAX_ID,
     MAX_PAGE,
@@ -108,22 +108,22 @@ Json = Mapping[str, Any]
 
 
 def movie_page(body: Json) -> Page[Movie]:
-    """Parse a page of movies. Raises CatalogueResponseInvalid."""
+    """Parse a page of movies. Raises CatalogueInvalidResponse."""
     try:
         page = _ENVELOPE.validate_python(body)
         movies = _MOVIES.validate_python([_with_title(item) for item in page.results])
     except (ValidationError, LookupError, TypeError) as error:
-        raise CatalogueResponseInvalid from error
+        raise CatalogueInvalidResponse from error
     return _page(page, _unique(movies), PAGE_SIZE, min(page.total_pages, MAX_PAGE))
 
 
 def changes_page(body: Json) -> Page[int]:
-    """Parse a page of IDs of changed movies. Raises CatalogueResponseInvalid."""
+    """Parse a page of IDs of changed movies. Raises CatalogueInvalidResponse."""
     try:
         page = _ENVELOPE.validate_python(body)
         changes = _CHANGES.validate_python(page.results)
     except ValidationError as error:
-        raise CatalogueResponseInvalid from error
+        raise CatalogueInvalidResponse from error
     return _page(page, (each.id for each in changes), CHANGES_PAGE_SIZE, page.total_pages)
 
 
@@ -138,30 +138,30 @@ def _page(envelope: _Envelope, results: Iterable[T], page_size: int, total_pages
 
 
 def movie_details(body: Json) -> MovieDetails:
-    """Parse the details of a movie. Raises CatalogueResponseInvalid."""
+    """Parse the details of a movie. Raises CatalogueInvalidResponse."""
     try:
         (details,) = _DETAILS.validate_python([_with_title(body)])
     except (ValidationError, LookupError, TypeError) as error:
-        raise CatalogueResponseInvalid from error
+        raise CatalogueInvalidResponse from error
     return details
 
 
 def movie_record(body: Json, language: str = "en-US") -> MovieRecord:
-    """Parse a movie in a language with all translations. Raises CatalogueResponseInvalid."""
+    """Parse a movie in a language with all translations. Raises CatalogueInvalidResponse."""
     details = movie_details(body)
     try:
         translations = [_flattened(each) for each in body["translations"]["translations"]]
         return MovieRecord(details, tuple(_TRANSLATIONS.validate_python(translations)), language)
     except (ValidationError, LookupError, TypeError) as error:
-        raise CatalogueResponseInvalid from error
+        raise CatalogueInvalidResponse from error
 
 
 def genre_names(body: Json) -> dict[int, str | None]:
-    """Parse the names of the genres, by ID. Raises CatalogueResponseInvalid."""
+    """Parse the names of the genres, by ID. Raises CatalogueInvalidResponse."""
     try:
         genres = _GENRES.validate_python(body["genres"])
     except (ValidationError, LookupError, TypeError) as error:
-        raise CatalogueResponseInvalid from error
+        raise CatalogueInvalidResponse from error
     return {each.id: each.name or None for each in genres}
 
 
