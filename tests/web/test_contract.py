@@ -141,7 +141,7 @@ def test_link_parameters_exist_in_the_target_operation() -> None:
 def test_contract_lists_every_problem_code() -> None:
     code = SCHEMAS["Problem"]["properties"]["code"]
 
-    assert set(code["enum"]) == {kind.code for kind in problems.ALL}
+    assert set(code["enum"]) == {problem_type.code for problem_type in problems.ALL}
 
 
 def test_schema_properties_have_no_default() -> None:

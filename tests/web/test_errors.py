@@ -49,7 +49,7 @@ def problem_in(response: TestResponse) -> dict[str, Any]:
     return dict(response.json)
 
 
-REFUSALS = [
+DOMAIN_ERRORS = [
     (errors.MovieNotFound(), 404, "movie-not-found", {}),
     (errors.FavoriteNotFound(), 404, "favorite-not-found", {}),
     (errors.RatingNotFound(), 404, "rating-not-found", {}),
@@ -83,12 +83,12 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(
-    ("refusal", "status", "code", "headers"), REFUSALS, ids=[each[2] for each in REFUSALS]
+    ("error", "status", "code", "headers"), DOMAIN_ERRORS, ids=[each[2] for each in DOMAIN_ERRORS]
 )
-def test_every_refusal_has_its_status_code_and_headers(
-    refusal: DomainError, status: int, code: str, headers: dict[str, str], world: World
+def test_every_domain_error_has_its_status_code_and_headers(
+    error: DomainError, status: int, code: str, headers: dict[str, str], world: World
 ) -> None:
-    response = client_with_failure(world, refusal).get(POPULAR)
+    response = client_with_failure(world, error).get(POPULAR)
 
     assert response.status_code == status
     assert problem_in(response).keys() == FIELDS
@@ -97,7 +97,7 @@ def test_every_refusal_has_its_status_code_and_headers(
         >= {
             "type": f"urn:butaca:problem:{code}",
             "status": status,
-            "detail": str(refusal),
+            "detail": str(error),
             "code": code,
             "instance": POPULAR,
             "request_id": response.headers["X-Request-Id"],
@@ -126,24 +126,24 @@ NOT_IN_THE_API = {
 
 
 @pytest.mark.parametrize(
-    "kind", sorted(set(subclasses(DomainError)) - NOT_IN_THE_API - FOR_OPERATORS, key=str)
+    "error_type", sorted(set(subclasses(DomainError)) - NOT_IN_THE_API - FOR_OPERATORS, key=str)
 )
-def test_every_refusal_of_the_api_has_a_problem_type(kind: type[DomainError]) -> None:
-    assert problems.type_for_refusal(kind).status >= 400
+def test_every_error_of_the_api_has_a_problem_type(error_type: type[DomainError]) -> None:
+    assert problems.type_for_error(error_type).status >= 400
 
 
 def test_problem_codes_are_unique() -> None:
-    codes = [kind.code for kind in problems.ALL]
+    codes = [problem_type.code for problem_type in problems.ALL]
 
     assert len(codes) == len(set(codes))
 
 
-@pytest.mark.parametrize("kind", problems.ALL, ids=lambda kind: kind.code)
-def test_every_problem_type_has_a_code_and_a_title(kind: problems.ProblemType) -> None:
-    assert kind.code == kind.code.lower()
-    assert " " not in kind.code
-    assert kind.title
-    assert kind.status >= 400
+@pytest.mark.parametrize("problem_type", problems.ALL, ids=lambda problem_type: problem_type.code)
+def test_every_problem_type_has_a_code_and_a_title(problem_type: problems.ProblemType) -> None:
+    assert problem_type.code == problem_type.code.lower()
+    assert " " not in problem_type.code
+    assert problem_type.title
+    assert problem_type.status >= 400
 
 
 def test_problem_has_errors_only_for_invalid_input(consumer: ContractClient) -> None:

@@ -68,16 +68,16 @@ def request_bodies_of(operation: str) -> dict[str, Any]:
     return found
 
 
-def problem(kind: ProblemType) -> dict[str, Any]:
-    """Return an example of a kind of problem."""
+def problem(problem_type: ProblemType) -> dict[str, Any]:
+    """Return an example of a type of problem."""
     body = Problem(
-        type=kind.type,
-        title=kind.title,
-        status=kind.status,
-        detail=kind.detail,
-        code=kind.code,
-        instance=_PATHS.get(kind.code, _POPULAR),
+        type=problem_type.type,
+        title=problem_type.title,
+        status=problem_type.status,
+        detail=problem_type.detail,
+        code=problem_type.code,
+        instance=_PATHS.get(problem_type.code, _POPULAR),
         request_id=REQUEST_ID,
-        **({"errors": [_FIELD_ERROR]} if kind is UNPROCESSABLE else {}),
+        **({"errors": [_FIELD_ERROR]} if problem_type is UNPROCESSABLE else {}),
     )
     return body.model_dump(exclude_unset=True)

@@ -90,7 +90,9 @@ def _schemas() -> Spec:
         models, ref_template="#/components/schemas/{model}", schema_generator=_Schemas
     )
     schemas = dict(sorted(defined["$defs"].items()))
-    schemas["Problem"]["properties"]["code"]["enum"] = sorted(kind.code for kind in problems.ALL)
+    schemas["Problem"]["properties"]["code"]["enum"] = sorted(
+        problem_type.code for problem_type in problems.ALL
+    )
     return schemas
 
 
