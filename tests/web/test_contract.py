@@ -222,14 +222,14 @@ def test_parameters_are_not_nullable() -> None:
             assert parameter["schema"].get("default", "") is not None
 
 
-@pytest.mark.parametrize("name", ["NewFavorite", "StarsGiven"])
+@pytest.mark.parametrize("name", ["NewFavorite", "RatingInput"])
 def test_request_body_allows_only_required_properties(name: str) -> None:
     assert SCHEMAS[name]["additionalProperties"] is False
     assert SCHEMAS[name]["required"] == list(SCHEMAS[name]["properties"])
 
 
 def test_stars_in_request_bodies_have_the_limits_of_the_core() -> None:
-    stars = SCHEMAS["StarsGiven"]["properties"]["stars"]
+    stars = SCHEMAS["RatingInput"]["properties"]["stars"]
 
     assert (
         stars.items()

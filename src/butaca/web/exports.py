@@ -45,7 +45,7 @@ def download(export: Export, format_name: str) -> Response:
 def as_json(export: Export) -> Iterator[str]:
     """Yield an `outputs.Export`, page by page. Raises LibraryUnavailable."""
     empty = outputs.Export(
-        exported_at=export.exported_at, user=outputs.Person.of(export.user), movies=[]
+        exported_at=export.exported_at, user=outputs.User.of(export.user), movies=[]
     )
     yield empty.model_dump_json().removesuffix("]}")
     for number, entries in enumerate(map(_json_entries, export.pages)):

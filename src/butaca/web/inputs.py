@@ -402,7 +402,7 @@ class NewFavorite(Body):
     movie_id: MovieId
 
 
-class StarsGiven(Body):
+class RatingInput(Body):
     """The rating to give to a movie."""
 
     stars: StarsNumber

@@ -28,14 +28,14 @@ bp = Routes("me", __name__, tag="Me")
 
 
 @bp.get("/me")
-@bp.responses(outputs.Person, {200: "The current user."}, headers=PRIVATE_HEADERS)
+@bp.responses(outputs.User, {200: "The current user."}, headers=PRIVATE_HEADERS)
 @requires(Role.USER)
 def get_me() -> Response:
     """Get the current user.
 
     Returns the ID, name and role of the user who owns the bearer token.
     """
-    return require_revalidation(json_response(outputs.Person.of(current_user())))
+    return require_revalidation(json_response(outputs.User.of(current_user())))
 
 
 @bp.get("/me/favorites")
@@ -148,7 +148,7 @@ def get_rating(movie_id: int, query: inputs.LanguageQuery) -> Response:
 
 
 @bp.put("/me/ratings/<movie_id>")
-@bp.input(inputs.StarsGiven, arg_name="body")
+@bp.input(inputs.RatingInput, arg_name="body")
 @bp.responses(
     outputs.Rating,
     {200: "The stars of the existing rating were replaced.", 201: "The rating was created."},
@@ -156,7 +156,7 @@ def get_rating(movie_id: int, query: inputs.LanguageQuery) -> Response:
     problems=(MOVIE_NOT_FOUND, *BODY, *CATALOGUE),
 )
 @requires(Role.USER)
-def rate_movie(movie_id: int, body: inputs.StarsGiven) -> Response:
+def rate_movie(movie_id: int, body: inputs.RatingInput) -> Response:
     """Rate a movie.
 
     Creates a rating and returns 201, or replaces the stars of an existing rating and returns 200.
@@ -168,7 +168,7 @@ def rate_movie(movie_id: int, body: inputs.StarsGiven) -> Response:
 
 
 @bp.patch("/me/ratings/<movie_id>")
-@bp.input(inputs.StarsGiven, arg_name="body")
+@bp.input(inputs.RatingInput, arg_name="body")
 @bp.responses(
     outputs.Rating,
     {200: "The updated rating."},
@@ -176,7 +176,7 @@ def rate_movie(movie_id: int, body: inputs.StarsGiven) -> Response:
     problems=(RATING_NOT_FOUND, *BODY),
 )
 @requires(Role.USER)
-def update_rating(movie_id: int, body: inputs.StarsGiven) -> Response:
+def update_rating(movie_id: int, body: inputs.RatingInput) -> Response:
     """Update a rating.
 
     Changes the stars of a movie that you have already rated. Unlike `PUT`, this operation never
