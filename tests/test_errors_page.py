@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from butaca.web import problems
-from butaca.web.inputs import MAX_BODY
+from butaca.web.inputs import MAX_BODY_SIZE
 from butaca.web.responses import ALL
 
 PAGE = (Path(__file__).parents[1] / "docs" / "errors.md").read_text(encoding="utf-8")
@@ -44,7 +44,7 @@ def test_code_pattern_of_other_statuses_is_documented() -> None:
 
 
 def test_documented_body_limit_is_the_real_one() -> None:
-    assert f"{MAX_BODY // 1024} KiB" in ROWS["content-too-large"][1]
+    assert f"{MAX_BODY_SIZE // 1024} KiB" in ROWS["content-too-large"][1]
 
 
 def test_page_mentions_no_unknown_code() -> None:

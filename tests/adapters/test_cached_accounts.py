@@ -11,7 +11,7 @@ from threading import Barrier, Event
 import pytest
 
 from butaca.adapters.cache import MemoryCache
-from butaca.adapters.cached_accounts import FRESH_FOR, CachedAccounts
+from butaca.adapters.cached_accounts import FRESH_SECONDS, CachedAccounts
 from butaca.adapters.circuit_breaker import CircuitBreaker
 from butaca.core.accounts import Accounts, digest
 from butaca.core.errors import LibraryUnavailable, TokenRejected
@@ -84,7 +84,7 @@ def test_lookups_run_in_parallel_up_to_the_number_of_threads(harness: Harness) -
     harness.store.grant_token(ADMIN, tokens[1], NOON)
     for token in tokens:
         accounts.find_bearer(token)
-    harness.clock.advance(FRESH_FOR)
+    harness.clock.advance(FRESH_SECONDS)
     harness.store.on_lookup = partial(Barrier(2).wait, TIMEOUT)
     with ThreadPoolExecutor(2) as pool:
         found = list(pool.map(accounts.find_bearer, tokens))
@@ -93,7 +93,7 @@ def test_lookups_run_in_parallel_up_to_the_number_of_threads(harness: Harness) -
 
 def test_lookup_runs_in_the_context_of_its_request(harness: Harness) -> None:
     harness.accounts.find_bearer(TOKEN)
-    harness.clock.advance(FRESH_FOR)
+    harness.clock.advance(FRESH_SECONDS)
     request_id: ContextVar[str] = ContextVar("request_id", default="")
     seen: list[str] = []
     harness.store.on_lookup = lambda: seen.append(request_id.get())
@@ -111,8 +111,8 @@ def test_fresh_token_is_not_looked_up_again(harness: Harness) -> None:
 def test_revocation_is_visible_within_five_seconds(harness: Harness) -> None:
     harness.accounts.find_bearer(TOKEN)
     harness.store.revoke(TOKEN, NOON)
-    harness.clock.advance(FRESH_FOR)
-    assert FRESH_FOR < 5
+    harness.clock.advance(FRESH_SECONDS)
+    assert FRESH_SECONDS < 5
     assert harness.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN, revoked_at=NOON)
 
 
@@ -120,7 +120,7 @@ def test_result_of_a_slow_lookup_is_as_old_as_its_start(harness: Harness) -> Non
     harness.store.on_lookup = lambda: harness.clock.advance(3)
     harness.accounts.find_bearer(TOKEN)
     harness.store.revoke(TOKEN, NOON)
-    harness.clock.advance(FRESH_FOR - 3)
+    harness.clock.advance(FRESH_SECONDS - 3)
     assert harness.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN, revoked_at=NOON)
 
 
@@ -139,7 +139,7 @@ def test_slow_lookup_does_not_overwrite_a_newer_revocation(harness: Harness) -> 
 def test_deleted_token_is_evicted(harness: Harness) -> None:
     harness.accounts.find_bearer(TOKEN)
     harness.store.bearers.clear()
-    harness.clock.advance(FRESH_FOR)
+    harness.clock.advance(FRESH_SECONDS)
     assert harness.accounts.find_bearer(TOKEN) is None
     harness.store.is_down = True
     with pytest.raises(LibraryUnavailable):

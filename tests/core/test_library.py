@@ -15,7 +15,7 @@ from butaca.core.errors import (
     MovieNotFound,
     RatingNotFound,
 )
-from butaca.core.library import EXPORT_PAGE, Library
+from butaca.core.library import EXPORT_PAGE_SIZE, Library
 from butaca.core.listing import FAVORITE_KEYS, RATING_KEYS, ListQuery, sort_order
 from butaca.core.models import Entry, Favorite, Fetched, Mark, MovieRecord, Rating, Stars
 from tests.builders import ADMIN, CONSUMER, NOON, make_details, make_record, make_translation
@@ -371,37 +371,37 @@ def test_export_of_an_empty_library_has_no_pages(env: Environment) -> None:
     ("length", "pages"),
     [
         (1, 1),
-        (EXPORT_PAGE - 1, 1),
-        (EXPORT_PAGE, 2),
-        (EXPORT_PAGE + 1, 2),
-        (2 * EXPORT_PAGE + 1, 3),
+        (EXPORT_PAGE_SIZE - 1, 1),
+        (EXPORT_PAGE_SIZE, 2),
+        (EXPORT_PAGE_SIZE + 1, 2),
+        (2 * EXPORT_PAGE_SIZE + 1, 3),
     ],
 )
 def test_export_is_complete_for_any_length(length: int, pages: int) -> None:
     store = GeneratedLibrary(length=length)
     assert list(exported(store)) == list(range(length))
-    assert store.requested_after == [-1 + EXPORT_PAGE * number for number in range(pages)]
+    assert store.requested_after == [-1 + EXPORT_PAGE_SIZE * number for number in range(pages)]
 
 
 def test_export_has_no_empty_page() -> None:
-    export = Library(GeneratedLibrary(length=EXPORT_PAGE), FakeCatalogue()).export(CONSUMER)
-    assert [len(page) for page in export.pages] == [EXPORT_PAGE]
+    export = Library(GeneratedLibrary(length=EXPORT_PAGE_SIZE), FakeCatalogue()).export(CONSUMER)
+    assert [len(page) for page in export.pages] == [EXPORT_PAGE_SIZE]
 
 
 def test_first_page_of_an_export_is_fetched_eagerly() -> None:
-    store = GeneratedLibrary(length=EXPORT_PAGE)
+    store = GeneratedLibrary(length=EXPORT_PAGE_SIZE)
     Library(store, FakeCatalogue()).export(CONSUMER)
     assert store.requested_after == [-1]
 
 
 def test_page_of_an_export_is_fetched_after_the_previous_one_was_read() -> None:
-    store = GeneratedLibrary(length=3 * EXPORT_PAGE)
+    store = GeneratedLibrary(length=3 * EXPORT_PAGE_SIZE)
     reader = exported(store)
-    for _ in range(EXPORT_PAGE):
+    for _ in range(EXPORT_PAGE_SIZE):
         next(reader)
     assert store.requested_after == [-1]
     next(reader)
-    assert store.requested_after == [-1, EXPORT_PAGE - 1]
+    assert store.requested_after == [-1, EXPORT_PAGE_SIZE - 1]
 
 
 def test_export_of_100_000_movies_holds_one_page_in_memory() -> None:
@@ -412,4 +412,4 @@ def test_export_of_100_000_movies_holds_one_page_in_memory() -> None:
         tracemalloc.stop()
         return peak
 
-    assert peak(100_000) < 2 * peak(EXPORT_PAGE)
+    assert peak(100_000) < 2 * peak(EXPORT_PAGE_SIZE)

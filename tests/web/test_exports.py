@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from butaca.core.errors import LibraryUnavailable
-from butaca.core.library import EXPORT_PAGE
+from butaca.core.library import EXPORT_PAGE_SIZE
 from butaca.core.models import Entry
 from butaca.web import WebOptions, create_web
 from tests.builders import ADMIN, CONSUMER_TOKEN, NOON, make_record
@@ -242,7 +242,7 @@ class FailingLibrary(FakeLibrary):
         return super().entries(user_id, after, limit)
 
 
-def add_many_favorites(store: FakeLibrary, count: int = EXPORT_PAGE + 1) -> list[int]:
+def add_many_favorites(store: FakeLibrary, count: int = EXPORT_PAGE_SIZE + 1) -> list[int]:
     for number in range(count):
         store.save_movie(make_record(number), NOON)
         store.add_favorite(2, number, NOON)
@@ -279,7 +279,7 @@ def test_page_is_fetched_after_the_previous_one_is_sent(path: str) -> None:
         parts = response.iter_encoded()
         sent = next(parts) + next(parts)
 
-    assert f"Movie {EXPORT_PAGE - 1}" in sent.decode()
+    assert f"Movie {EXPORT_PAGE_SIZE - 1}" in sent.decode()
 
 
 @pytest.mark.parametrize("path", [EXPORT, CSV])
@@ -325,7 +325,7 @@ def test_interrupted_export_ends_with_a_note(path: str) -> None:
     response = unchecked_client(store).get(path)
 
     assert response.text.endswith("This export was interrupted and is incomplete.")
-    assert f"Movie {EXPORT_PAGE - 1}" in response.text
+    assert f"Movie {EXPORT_PAGE_SIZE - 1}" in response.text
 
 
 @pytest.mark.parametrize("failure", FAILURES, ids=repr)

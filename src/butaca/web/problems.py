@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from butaca.core import errors
-from butaca.web.inputs import MAX_BODY
+from butaca.web.inputs import MAX_BODY_SIZE
 from butaca.web.outputs import FieldError
 
 PROBLEM_JSON = "application/problem+json"
@@ -120,7 +120,7 @@ _BY_STATUS: Mapping[int, ProblemType] = {
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             "content-too-large",
             "Request body too large",
-            f"The request body is larger than {MAX_BODY // 1024} KiB.",
+            f"The request body is larger than {MAX_BODY_SIZE // 1024} KiB.",
         ),
         ProblemType(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,

@@ -7,7 +7,7 @@ from butaca.core import errors
 from butaca.core.errors import DomainError
 from butaca.web import examples
 from butaca.web.headers import Spec
-from butaca.web.inputs import MAX_BODY
+from butaca.web.inputs import MAX_BODY_SIZE
 from butaca.web.problems import PROBLEM_JSON, ProblemType, type_for_error, type_for_status
 
 NOT_MODIFIED = "Not modified. The `ETag` in `If-None-Match` is still current."
@@ -84,7 +84,9 @@ COMMON = (
 
 BODY = (
     _for_status("BadRequest", 400, "The request body is not valid JSON, or is incomplete."),
-    _for_status("ContentTooLarge", 413, f"The request body is larger than {MAX_BODY // 1024} KiB."),
+    _for_status(
+        "ContentTooLarge", 413, f"The request body is larger than {MAX_BODY_SIZE // 1024} KiB."
+    ),
     _for_status("UnsupportedMediaType", 415, "The `Content-Type` of the request body is not JSON."),
 )
 """The problems of every operation with a request body."""

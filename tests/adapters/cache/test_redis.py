@@ -19,7 +19,7 @@ from butaca.adapters.cache.health import COOLDOWN_KEY, UNHEALTHY_KEY
 from butaca.adapters.cache.redis import FORMAT, entry_key, lease_key
 from butaca.adapters.rate_limits import RateLimits
 from butaca.adapters.redis import RedisLink
-from butaca.settings import YEAR
+from butaca.settings import MAX_STALE_SECONDS
 from tests.adapters.cache.harness import REDIS_COOLDOWN
 from tests.fakes import FakeClock
 from tests.faults.pods import wait_until
@@ -117,7 +117,7 @@ def test_age_is_correct_for_a_pod_with_a_longer_retention(
 
 
 def test_entry_with_the_maximum_retention_is_readable(link: RedisLink) -> None:
-    cache = RedisCache(link, retention=YEAR)
+    cache = RedisCache(link, retention=MAX_STALE_SECONDS)
     cache.put("popular:1", b"one")
 
     assert cache.get("popular:1") is not None

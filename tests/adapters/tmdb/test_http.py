@@ -435,16 +435,16 @@ def test_gzip_body_is_decompressed(
     assert raw_client.get("/movie/550", {}) == {"id": 550}
 
 
-LONGEST_BODY = b"{}" + b" " * (MAX_BODY_SIZE - 2)
+MAX_SIZE_BODY = b"{}" + b" " * (MAX_BODY_SIZE - 2)
 GZIP_HEAD = OK + b"Content-Encoding: gzip\r\n\r\n"
 
 
 @pytest.mark.parametrize(
     "response",
     [
-        OK + b"\r\n" + LONGEST_BODY,
-        OK + b"\r\n" + gzip.compress(LONGEST_BODY),
-        GZIP_HEAD + gzip.compress(LONGEST_BODY),
+        OK + b"\r\n" + MAX_SIZE_BODY,
+        OK + b"\r\n" + gzip.compress(MAX_SIZE_BODY),
+        GZIP_HEAD + gzip.compress(MAX_SIZE_BODY),
     ],
     ids=["plain", "undeclared gzip", "declared gzip"],
 )
@@ -459,9 +459,9 @@ def test_body_of_the_maximum_size_is_read(
 @pytest.mark.parametrize(
     "response",
     [
-        OK + b"\r\n" + LONGEST_BODY + b" ",
-        OK + b"\r\n" + gzip.compress(LONGEST_BODY + b" "),
-        GZIP_HEAD + gzip.compress(LONGEST_BODY + b" "),
+        OK + b"\r\n" + MAX_SIZE_BODY + b" ",
+        OK + b"\r\n" + gzip.compress(MAX_SIZE_BODY + b" "),
+        GZIP_HEAD + gzip.compress(MAX_SIZE_BODY + b" "),
     ],
     ids=["plain", "undeclared gzip", "declared gzip"],
 )
