@@ -393,7 +393,7 @@ class FakeAccounts:
             self.bearers[token_sha256] = replace(self.bearers[token_sha256], revoked_at=None)
         return self.bearers[token_sha256].user == user
 
-    def revoke(self, token_sha256: str, at: datetime) -> bool:
+    def revoke_by_digest(self, token_sha256: str, at: datetime) -> bool:
         bearer = self.bearers.get(token_sha256)
         if bearer is None or bearer.revoked_at is not None:
             return False
@@ -449,7 +449,7 @@ class FakeAccounts:
 
     def revoke_token(self, token_id: int, at: datetime) -> bool:
         return any(
-            self.revoke(sha256, at)
+            self.revoke_by_digest(sha256, at)
             for number, sha256 in enumerate(self.bearers, start=1)
             if number == token_id
         )

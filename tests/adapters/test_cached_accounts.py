@@ -110,7 +110,7 @@ def test_fresh_token_is_not_looked_up_again(harness: Harness) -> None:
 
 def test_revocation_is_visible_within_five_seconds(harness: Harness) -> None:
     harness.accounts.find_bearer(TOKEN)
-    harness.store.revoke(TOKEN, NOON)
+    harness.store.revoke_by_digest(TOKEN, NOON)
     harness.clock.advance(FRESH_SECONDS)
     assert FRESH_SECONDS < 5
     assert harness.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN, revoked_at=NOON)
@@ -119,7 +119,7 @@ def test_revocation_is_visible_within_five_seconds(harness: Harness) -> None:
 def test_result_of_a_slow_lookup_is_as_old_as_its_start(harness: Harness) -> None:
     harness.store.on_lookup = lambda: harness.clock.advance(3)
     harness.accounts.find_bearer(TOKEN)
-    harness.store.revoke(TOKEN, NOON)
+    harness.store.revoke_by_digest(TOKEN, NOON)
     harness.clock.advance(FRESH_SECONDS - 3)
     assert harness.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN, revoked_at=NOON)
 
@@ -128,7 +128,7 @@ def test_slow_lookup_does_not_overwrite_a_newer_revocation(harness: Harness) -> 
     def another_thread_is_faster() -> None:
         harness.store.on_lookup = bool
         harness.clock.advance(1)
-        harness.store.revoke(TOKEN, NOON)
+        harness.store.revoke_by_digest(TOKEN, NOON)
         harness.accounts.find_bearer(TOKEN)
 
     harness.store.on_lookup = another_thread_is_faster
@@ -174,7 +174,7 @@ def test_revocation_is_visible_after_the_database_recovers(harness: Harness) -> 
     harness.store.is_down = True
     harness.accounts.find_bearer(TOKEN)
     harness.store.is_down = False
-    harness.store.revoke(TOKEN, NOON)
+    harness.store.revoke_by_digest(TOKEN, NOON)
     harness.clock.advance(COOLDOWN)
     assert harness.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN, revoked_at=NOON)
 
@@ -200,7 +200,7 @@ def test_hung_lookup_blocks_further_lookups(harness: Harness) -> None:
 
 
 def test_revoked_token_stays_revoked_while_the_database_is_down(harness: Harness) -> None:
-    harness.store.revoke(TOKEN, NOON)
+    harness.store.revoke_by_digest(TOKEN, NOON)
     harness.accounts.find_bearer(TOKEN)
     harness.clock.advance(60)
     harness.store.is_down = True
@@ -237,12 +237,12 @@ def test_cache_entry_expires_after_the_retention(harness: Harness) -> None:
 
 def test_local_revocation_is_visible_immediately(harness: Harness) -> None:
     harness.accounts.find_bearer(TOKEN)
-    assert harness.accounts.revoke(TOKEN, NOON)
+    assert harness.accounts.revoke_by_digest(TOKEN, NOON)
     assert harness.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN, revoked_at=NOON)
 
 
 def test_local_grant_is_visible_immediately(harness: Harness) -> None:
-    harness.accounts.revoke(TOKEN, NOON)
+    harness.accounts.revoke_by_digest(TOKEN, NOON)
     harness.accounts.find_bearer(TOKEN)
     assert harness.accounts.grant_token(CONSUMER, TOKEN, NOON)
     assert harness.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN)

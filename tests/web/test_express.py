@@ -174,7 +174,7 @@ def test_request_without_a_token_is_rejected(lane: Lane) -> None:
 
 def test_revoked_token_is_rejected(lane: Lane) -> None:
     lane.get()
-    lane.world.accounts.revoke(digest(CONSUMER_TOKEN), NOON)
+    lane.world.accounts.revoke_by_digest(digest(CONSUMER_TOKEN), NOON)
     assert lane.get().status_code == 401
 
 

@@ -70,11 +70,11 @@ class CachedAccounts:
         self._memory.drop(token_sha256)
         return is_granted
 
-    def revoke(self, token_sha256: str, at: datetime) -> bool:
-        """Revoke a token; return whether there was a valid one."""
-        was_valid = self._store.revoke(token_sha256, at)
+    def revoke_by_digest(self, token_sha256: str, at: datetime) -> bool:
+        """Revoke a token; return whether it existed and was not revoked before."""
+        is_revoked = self._store.revoke_by_digest(token_sha256, at)
         self._memory.drop(token_sha256)
-        return was_valid
+        return is_revoked
 
     def _look_up_with_timeout(self, token_sha256: str, fallback: Bearer) -> Bearer | None:
         lookup = self._threads.submit(copy_context().run, self._look_up, token_sha256)

@@ -196,7 +196,7 @@ class AccountStore(Protocol):
         Return False if the ID, the name or the token belongs to another user.
         """
 
-    def revoke(self, token_sha256: str, at: datetime) -> bool:
+    def revoke_by_digest(self, token_sha256: str, at: datetime) -> bool:
         """Revoke a token; return whether it existed and was not revoked before."""
 
 
