@@ -12,7 +12,6 @@ from butaca.adapters.cache.entries import CacheEntry, Lease
 from butaca.core.errors import CatalogueFailed, MovieNotFound, NameTaken
 from butaca.core.listing import ListQuery, SortBy, SortKey
 from butaca.core.models import (
-    Entry,
     Favorite,
     Fetched,
     Freshness,
@@ -28,6 +27,7 @@ from butaca.core.models import (
     StoredMovie,
     Token,
     User,
+    UserMovie,
 )
 from butaca.core.ports import Bearer, MovieNotStored, PopularQuery, SearchQuery
 from butaca.core.translations import localized
@@ -218,17 +218,17 @@ class FakeLibrary:
             for movie, each in rated.items()
         }
 
-    def entries(self, user_id: int, after: int, limit: int) -> tuple[Entry, ...]:
+    def user_movies(self, user_id: int, after: int, limit: int) -> tuple[UserMovie, ...]:
         movie_ids = sorted(
             movie
             for user, movie in {*self.favorited, *self.rated}
             if user == user_id and movie > after
         )
-        return tuple(self._entry(user_id, movie) for movie in movie_ids[:limit])
+        return tuple(self._user_movie(user_id, movie) for movie in movie_ids[:limit])
 
-    def _entry(self, user_id: int, movie_id: int) -> Entry:
+    def _user_movie(self, user_id: int, movie_id: int) -> UserMovie:
         rated = self.rated.get((user_id, movie_id))
-        return Entry(
+        return UserMovie(
             movie=self.movies[movie_id].details,
             favorited_at=self.favorited.get((user_id, movie_id)),
             stars=rated.stars if rated else None,

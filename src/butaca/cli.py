@@ -110,7 +110,7 @@ def sandbox(host: str, port: int, data: Path | None) -> None:
         tmdb = _start_sandbox(host, port, data)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     click.echo(f"The sandbox is at {tmdb.url}; control its faults at {tmdb.control_url}")
-    click.echo(f"To use it instead of TMDB: {tmdb.exports}")
+    click.echo(f"To use it instead of TMDB: {tmdb.export_command}")
     with suppress(KeyboardInterrupt):
         tmdb.serve_forever()
 

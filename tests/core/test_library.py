@@ -17,7 +17,7 @@ from butaca.core.errors import (
 )
 from butaca.core.library import EXPORT_PAGE_SIZE, Library
 from butaca.core.listing import FAVORITE_KEYS, RATING_KEYS, ListQuery, sort_order
-from butaca.core.models import Entry, Favorite, Fetched, Mark, MovieRecord, Rating, Stars
+from butaca.core.models import Favorite, Fetched, Mark, MovieRecord, Rating, Stars, UserMovie
 from tests.builders import ADMIN, CONSUMER, NOON, make_details, make_record, make_translation
 from tests.fakes import FakeCatalogue, FakeClock, FakeLibrary
 
@@ -329,15 +329,15 @@ def test_marks_show_the_favorites_and_ratings_of_one_user(env: Environment) -> N
 
 @dataclass
 class GeneratedLibrary(FakeLibrary):
-    """A library of `length` entries, which are created on request."""
+    """A library of `length` movies, which are created on request."""
 
     length: int = 0
     requested_after: list[int] = field(default_factory=list)
 
-    def entries(self, user_id: int, after: int, limit: int) -> tuple[Entry, ...]:
+    def user_movies(self, user_id: int, after: int, limit: int) -> tuple[UserMovie, ...]:
         self.requested_after.append(after)
         numbers = range(after + 1, min(after + 1 + limit, self.length))
-        return tuple(Entry(make_details(number), favorited_at=NOON) for number in numbers)
+        return tuple(UserMovie(make_details(number), favorited_at=NOON) for number in numbers)
 
 
 def exported(store: FakeLibrary) -> Iterator[int]:
@@ -347,11 +347,11 @@ def exported(store: FakeLibrary) -> Iterator[int]:
         yield from ids
 
 
-def ids_of(page: tuple[Entry, ...]) -> list[int]:
-    return [entry.movie.id for entry in page]
+def ids_of(page: tuple[UserMovie, ...]) -> list[int]:
+    return [each.movie.id for each in page]
 
 
-def test_export_contains_only_the_entries_of_its_user(env: Environment) -> None:
+def test_export_contains_only_the_movies_of_its_user(env: Environment) -> None:
     env.library.add_favorite(CONSUMER, 550)
     env.library.rate(CONSUMER, 550, FOUR)
     env.catalogue.add(make_record(551))
@@ -359,7 +359,7 @@ def test_export_contains_only_the_entries_of_its_user(env: Environment) -> None:
     export = env.library.export(CONSUMER)
     assert (export.user, export.exported_at) == (CONSUMER, env.clock.moment)
     assert list(export.pages) == [
-        (Entry(RECORD.details, env.clock.moment, FOUR, env.clock.moment),)
+        (UserMovie(RECORD.details, env.clock.moment, FOUR, env.clock.moment),)
     ]
 
 

@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from butaca.core.errors import LibraryUnavailable
 from butaca.core.library import EXPORT_PAGE_SIZE
-from butaca.core.models import Entry
+from butaca.core.models import UserMovie
 from butaca.web import WebOptions, create_web
 from tests.builders import ADMIN, CONSUMER_TOKEN, NOON, make_record
 from tests.conftest import World
@@ -28,8 +28,8 @@ HEADER = "tmdbID,Title,Year,Rating,WatchedDate\r\n"
 
 def movies(response: TestResponse) -> list[dict[str, Any]]:
     assert response.status_code == 200
-    entries: list[dict[str, Any]] = json.loads(response.text)["movies"]
-    return entries
+    exported: list[dict[str, Any]] = json.loads(response.text)["movies"]
+    return exported
 
 
 def rows(response: TestResponse) -> list[list[str]]:
@@ -230,16 +230,16 @@ def test_unknown_format_is_rejected(name: str, consumer: ContractClient) -> None
 
 @dataclass
 class FailingLibrary(FakeLibrary):
-    """A library that fails after `good_pages` pages of entries."""
+    """A library that fails after `good_pages` pages of movies."""
 
     good_pages: int = 1
     failure: Exception = field(default_factory=LibraryUnavailable)
 
-    def entries(self, user_id: int, after: int, limit: int) -> tuple[Entry, ...]:
+    def user_movies(self, user_id: int, after: int, limit: int) -> tuple[UserMovie, ...]:
         if not self.good_pages:
             raise self.failure
         self.good_pages -= 1
-        return super().entries(user_id, after, limit)
+        return super().user_movies(user_id, after, limit)
 
 
 def add_many_favorites(store: FakeLibrary, count: int = EXPORT_PAGE_SIZE + 1) -> list[int]:

@@ -5,7 +5,7 @@ from threading import Event, Thread
 from types import TracebackType
 
 from butaca.sandbox.calls import Calls
-from butaca.sandbox.control import exports
+from butaca.sandbox.control import export_command
 from butaca.sandbox.endpoints import Source
 from butaca.sandbox.faults import Fault
 from butaca.sandbox.films.builtin import BuiltinMovies
@@ -62,9 +62,9 @@ class Sandbox:
         return f"{self._origin}/_sandbox"
 
     @property
-    def exports(self) -> str:
+    def export_command(self) -> str:
         """The shell command with which Butaca uses this sandbox."""
-        return exports(self._origin, self._token)
+        return export_command(self._origin, self._token)
 
     @property
     def calls(self) -> Calls:

@@ -10,7 +10,7 @@ from butaca.web.auth import requires
 from butaca.web.context import current_request, current_user, services
 from butaca.web.response_builders import (
     UntypedResponse,
-    entry_response,
+    item_response,
     json_response,
     replayable_page_response,
     require_revalidation,
@@ -78,7 +78,7 @@ def add_favorite(body: inputs.NewFavorite) -> Response:
     """
     favorite, is_new = services().library.add_favorite(current_user(), body.movie_id)
     location = {"Location": f"{current_request().path}/{body.movie_id}"}
-    return entry_response(outputs.Favorite, favorite, _created_or_ok(is_new), location)
+    return item_response(outputs.Favorite, favorite, _created_or_ok(is_new), location)
 
 
 @bp.get("/me/favorites/<movie_id>")
@@ -96,7 +96,7 @@ def get_favorite(movie_id: int, query: inputs.LanguageQuery) -> Response:
     Returns the full movie details, your rating, and when you added the movie to your favorites.
     """
     favorite = services().library.favorite(current_user(), movie_id, language=query.language)
-    return require_revalidation(entry_response(outputs.Favorite, favorite))
+    return require_revalidation(item_response(outputs.Favorite, favorite))
 
 
 @bp.delete("/me/favorites/<movie_id>")
@@ -144,7 +144,7 @@ def get_rating(movie_id: int, query: inputs.LanguageQuery) -> Response:
     changed the stars.
     """
     rating = services().library.rating(current_user(), movie_id, language=query.language)
-    return require_revalidation(entry_response(outputs.Rating, rating))
+    return require_revalidation(item_response(outputs.Rating, rating))
 
 
 @bp.put("/me/ratings/<movie_id>")
@@ -164,7 +164,7 @@ def rate_movie(movie_id: int, body: inputs.RatingInput) -> Response:
     already stored.
     """
     rating, is_new = services().library.rate(current_user(), movie_id, body.stars)
-    return entry_response(outputs.Rating, rating, _created_or_ok(is_new))
+    return item_response(outputs.Rating, rating, _created_or_ok(is_new))
 
 
 @bp.patch("/me/ratings/<movie_id>")
@@ -183,7 +183,7 @@ def update_rating(movie_id: int, body: inputs.RatingInput) -> Response:
     creates a rating: it returns 404 if there is none.
     """
     rating = services().library.update_rating(current_user(), movie_id, body.stars)
-    return entry_response(outputs.Rating, rating)
+    return item_response(outputs.Rating, rating)
 
 
 @bp.delete("/me/ratings/<movie_id>")
