@@ -180,7 +180,7 @@ def _start_sandbox(host: str, port: int, data: Path | None) -> "Sandbox":
 def _garbage_collection_deferred() -> Iterator[None]:
     """Disable the garbage collector, then exempt all objects created so far from collection.
 
-    Imported modules are never freed, and scanning them takes a tenth of the start-up time.
+    Imported modules are never freed, and scanning them takes a tenth of the startup time.
     """
     gc.disable()
     try:
