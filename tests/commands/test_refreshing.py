@@ -20,7 +20,7 @@ from butaca.core.errors import CatalogueInvalidResponse
 from butaca.core.models import StoredMovie
 from butaca.core.refresh import Outcome
 from butaca.sandbox import Fault, Sandbox
-from butaca.sandbox.films.movies import builtin_movies
+from butaca.sandbox.movies.movies import builtin_movies
 from tests.builders import CONSUMER, make_record
 from tests.fork_server import Fork
 

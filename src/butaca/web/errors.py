@@ -11,7 +11,7 @@ from pydantic_core import to_json
 from werkzeug.exceptions import HTTPException
 
 from butaca.core import errors
-from butaca.web import wording
+from butaca.web import error_messages
 from butaca.web.context import current_request, request_id
 from butaca.web.outputs import FieldError, Problem
 from butaca.web.problems import (
@@ -76,7 +76,7 @@ def _handle_validation_error(error: HTTPError) -> Response:
     (location,) = error.detail
     cause = cast("ValidationError", error.__cause__)
     return _handle_invalid_request(
-        InvalidRequest(wording.field_errors(_LOCATIONS[location], cause))
+        InvalidRequest(error_messages.field_errors(_LOCATIONS[location], cause))
     )
 
 

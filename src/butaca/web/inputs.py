@@ -19,7 +19,7 @@ from butaca.core.listing import (
 )
 from butaca.core.models import MAX_ID, MAX_PAGE, Stars
 from butaca.core.translations import LANGUAGE_PATTERN
-from butaca.web.wording import error_message, integer_range
+from butaca.web.error_messages import error_message, integer_range
 
 MAX_BODY_SIZE = 16 * 1024
 """The maximum size of a request body, in bytes. No route needs more than a few dozen."""

@@ -30,11 +30,11 @@ from butaca.web.context import (
     current_user,
     services,
 )
+from butaca.web.error_messages import REPEATED_PARAMETER, UNKNOWN_PARAMETER, integer_range
 from butaca.web.inputs import MAX_BODY_SIZE
 from butaca.web.outputs import FieldError
 from butaca.web.problems import InvalidRequest
 from butaca.web.response_builders import UntypedResponse
-from butaca.web.wording import REPEATED_PARAMETER, UNKNOWN_PARAMETER, integer_range
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

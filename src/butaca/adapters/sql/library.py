@@ -20,8 +20,8 @@ from sqlalchemy.exc import IntegrityError
 
 from butaca.adapters.sql.database import Database
 from butaca.adapters.sql.movies import write_movie
+from butaca.adapters.sql.rows import to_details, to_stars
 from butaca.adapters.sql.statements import ids_parameter, in_ids, insert_or_set_if_null
-from butaca.adapters.sql.stored import to_details, to_stars
 from butaca.adapters.sql.tables import movies, user_movies
 from butaca.adapters.sql.user_movie_list import FAVORITES, RATINGS, is_movie_of_user
 from butaca.core.errors import TokenRejected
