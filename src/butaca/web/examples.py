@@ -39,11 +39,11 @@ class Exchange:
     """The method and the request target."""
 
     status: int
-    body: Any
+    request_body: Any
     """The JSON body of the request, or `None` if it had none."""
 
     media_type: str
-    answer: Any
+    response_body: Any
 
 
 @cache
@@ -62,9 +62,9 @@ def request_bodies_of(operation: str) -> dict[str, Any]:
     """Return the examples of an operation's request body."""
     found: dict[str, Any] = {}
     for exchange in recorded():
-        is_known = exchange.body in (example["value"] for example in found.values())
-        if exchange.operation == operation and exchange.body is not None and not is_known:
-            found[exchange.name] = {"summary": exchange.request, "value": exchange.body}
+        is_known = exchange.request_body in (example["value"] for example in found.values())
+        if exchange.operation == operation and exchange.request_body is not None and not is_known:
+            found[exchange.name] = {"summary": exchange.request, "value": exchange.request_body}
     return found
 
 

@@ -66,7 +66,10 @@ def _complete_response(operation: str, status: int, described: Spec) -> Spec:
     content = described.pop("content", {})
     for exchange in examples.responses_of(operation, status):
         examples_by_name = content[exchange.media_type].setdefault("examples", {})
-        examples_by_name[exchange.name] = {"summary": exchange.request, "value": exchange.answer}
+        examples_by_name[exchange.name] = {
+            "summary": exchange.request,
+            "value": exchange.response_body,
+        }
     if content:
         described["content"] = content
         described["links"] = {name: ref("links", name) for name in links.names_for(operation)}
