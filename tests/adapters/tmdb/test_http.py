@@ -21,7 +21,7 @@ from prometheus_client import CollectorRegistry
 from butaca import trace
 from butaca.adapters.deadline import seconds_left
 from butaca.adapters.tmdb import Limits, TmdbHttp
-from butaca.adapters.tmdb.http import MAX_BODY_SIZE, OUTCOMES
+from butaca.adapters.tmdb.http import FAILURES, MAX_BODY_SIZE, OUTCOMES
 from butaca.core.errors import (
     CatalogueAccessDenied,
     CatalogueFailed,
@@ -32,6 +32,7 @@ from butaca.core.errors import (
 )
 from butaca.sandbox import Fault, Sandbox
 from butaca.sandbox.server import DEFAULT_TOKEN
+from butaca.web.problems import type_for_error
 from tests.adapters.tmdb.raw_server import OK, STATUS_503, RawServer
 from tests.faults.pods import wait_until
 
@@ -655,6 +656,13 @@ def test_call_duration_is_recorded_by_outcome(
         for outcome in OUTCOMES
     }
     assert calls == {**dict.fromkeys(OUTCOMES, 0), "success": 1, "access_denied": 1}
+
+
+@pytest.mark.parametrize(("failure", "outcome"), FAILURES.items())
+def test_outcome_of_a_failed_call_matches_the_code_of_its_problem(
+    failure: type[CatalogueFailed], outcome: str
+) -> None:
+    assert type_for_error(failure).code == f"catalogue-{outcome.replace('_', '-')}"
 
 
 def test_attempt_duration_is_recorded_by_outcome(
