@@ -1,4 +1,4 @@
-# Butaca: `make run` and `make test` do all the set-up by themselves.
+# Butaca: `make run` and `make test` do all the setup by themselves.
 
 PYTHON ?= python3
 VENV := .venv

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 from sqlalchemy import make_url
 
-from butaca.adapters.sql.stored import fold_title, genre_rows, movie_row, translation_rows
+from butaca.adapters.sql.rows import fold_title, genre_rows, movie_row, translation_rows
 from butaca.core.models import Genre, MovieRecord
 from tests.builders import NOON, make_record, make_translation
 

@@ -53,7 +53,7 @@ class VerifiedTarget:
             raise OperatorError(f"{self.name} does not respond correctly: {'; '.join(errors)}")
 
     def _warm_response(self) -> Response:
-        """Return the first response with all required headers, or the last of several tries."""
+        """Return the first response with all required headers, or the last of several attempts."""
         client = Client(self.target.server.origin)
         response = self._request(client)
         for _ in range(MAX_ATTEMPTS):

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, text
 
 from butaca.adapters.sql import Database
+from butaca.adapters.sql.rows import movie_row
 from butaca.adapters.sql.session import response_timeout
-from butaca.adapters.sql.stored import movie_row
 from butaca.adapters.sql.tables import movies, user_movies
 from tests.builders import CONSUMER, NOON, make_record
 

@@ -12,7 +12,6 @@ from butaca.adapters.cache.entries import CacheEntry, Lease
 from butaca.core.errors import CatalogueFailed, MovieNotFound, NameTaken
 from butaca.core.listing import ListQuery, SortBy, SortKey
 from butaca.core.models import (
-    Entry,
     Favorite,
     Fetched,
     Freshness,
@@ -28,6 +27,7 @@ from butaca.core.models import (
     StoredMovie,
     Token,
     User,
+    UserMovie,
 )
 from butaca.core.ports import Bearer, MovieNotStored, PopularQuery, SearchQuery
 from butaca.core.translations import localized
@@ -218,17 +218,17 @@ class FakeLibrary:
             for movie, each in rated.items()
         }
 
-    def entries(self, user_id: int, after: int, limit: int) -> tuple[Entry, ...]:
+    def user_movies(self, user_id: int, after: int, limit: int) -> tuple[UserMovie, ...]:
         movie_ids = sorted(
             movie
             for user, movie in {*self.favorited, *self.rated}
             if user == user_id and movie > after
         )
-        return tuple(self._entry(user_id, movie) for movie in movie_ids[:limit])
+        return tuple(self._user_movie(user_id, movie) for movie in movie_ids[:limit])
 
-    def _entry(self, user_id: int, movie_id: int) -> Entry:
+    def _user_movie(self, user_id: int, movie_id: int) -> UserMovie:
         rated = self.rated.get((user_id, movie_id))
-        return Entry(
+        return UserMovie(
             movie=self.movies[movie_id].details,
             favorited_at=self.favorited.get((user_id, movie_id)),
             stars=rated.stars if rated else None,
@@ -393,7 +393,7 @@ class FakeAccounts:
             self.bearers[token_sha256] = replace(self.bearers[token_sha256], revoked_at=None)
         return self.bearers[token_sha256].user == user
 
-    def revoke(self, token_sha256: str, at: datetime) -> bool:
+    def revoke_by_digest(self, token_sha256: str, at: datetime) -> bool:
         bearer = self.bearers.get(token_sha256)
         if bearer is None or bearer.revoked_at is not None:
             return False
@@ -449,7 +449,7 @@ class FakeAccounts:
 
     def revoke_token(self, token_id: int, at: datetime) -> bool:
         return any(
-            self.revoke(sha256, at)
+            self.revoke_by_digest(sha256, at)
             for number, sha256 in enumerate(self.bearers, start=1)
             if number == token_id
         )
@@ -503,7 +503,7 @@ class FakeHealth:
 
     clock: FakeClock = field(default_factory=FakeClock)
     cooldown: float = 5.0
-    probe: float = 6.0
+    probe_timeout: float = 6.0
     cooldown_until: float = 0.0
     rejected_until: float = 0.0
     is_unhealthy: bool = False
@@ -518,7 +518,7 @@ class FakeHealth:
         with self.lock:
             left = max(max(self.cooldown_until, self.rejected_until) - self.clock.seconds, 0.0)
             if self.is_unhealthy and not left:
-                self.cooldown_until = self.clock.seconds + self.probe
+                self.cooldown_until = self.clock.seconds + self.probe_timeout
             return left
 
     def record_failure(self) -> None:

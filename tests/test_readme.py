@@ -66,7 +66,7 @@ def test_quick_start_commands_work(tmp_path: Path) -> None:
 
 
 def test_every_users_and_tokens_command_works(sqlite: Database) -> None:
-    section = README.partition("### People and tokens\n")[2].partition("\n### ")[0]
+    section = README.partition("### Users and tokens\n")[2].partition("\n### ")[0]
     (pasted,) = re.findall(r"```sh\n(.+?)```", section, re.DOTALL)
     shell = f'butaca() {{ "{sys.executable}" -m butaca "$@"; }}; set -eu\n{pasted}\necho "$TOKEN"'
     url = sqlite.engine.url.render_as_string(hide_password=False)

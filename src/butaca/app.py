@@ -40,8 +40,9 @@ LOOKUP_COOLDOWN_SECONDS = 2.0
 MEMORY_CACHE_ENTRIES = 192
 """The number of responses cached in memory per process; a page of movies takes about 32 kB."""
 
-UPSTREAM_QUEUE_SECONDS = 0.5
-"""How long a request may wait for a TMDB permit. TMDB usually responds well within this time."""
+UPSTREAM_SLOW_SECONDS = 0.5
+"""How long a call to TMDB may take before TMDB counts as slow, and how long a request waits for a
+slot, in seconds."""
 
 log = logging.getLogger("butaca")
 
@@ -52,9 +53,12 @@ def create_app(settings: Settings) -> APIFlask:
     database = resources.database(settings, settings.database_concurrency)
     link = RedisLink(settings.redis_url.get_secret_value())
     health = SharedHealth(
-        link, settings.tmdb_cooldown_seconds, probe=settings.tmdb_deadline, registry=registry
+        link,
+        settings.tmdb_cooldown_seconds,
+        probe_timeout=settings.tmdb_deadline,
+        registry=registry,
     )
-    upstream = Bulkhead(settings.upstream_concurrency, slow_after=UPSTREAM_QUEUE_SECONDS)
+    upstream = Bulkhead(settings.upstream_concurrency, slow_after=UPSTREAM_SLOW_SECONDS)
     metrics.register(
         registry,
         dependencies={"database": database, "redis": link, "tmdb": health},
@@ -149,6 +153,6 @@ def _cached_accounts(accounts: SqlAccounts, threads: int) -> CachedAccounts:
 
 
 def _cache(settings: Settings, link: RedisLink, registry: CollectorRegistry) -> TieredCache:
-    kept_for = settings.cache_stale_seconds
-    memory, cache = MemoryCache(MEMORY_CACHE_ENTRIES, kept_for), RedisCache(link, kept_for)
+    retention = settings.cache_stale_seconds
+    memory, cache = MemoryCache(MEMORY_CACHE_ENTRIES, retention), RedisCache(link, retention)
     return TieredCache(memory, cache, settings.cache_ttl_seconds, registry)

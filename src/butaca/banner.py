@@ -1,4 +1,4 @@
-"""The start-up message of `butaca dev`."""
+"""The startup message of `butaca dev`."""
 
 import shlex
 import sys
@@ -13,7 +13,7 @@ from butaca.settings import Settings
 
 
 def render_banner(settings: Settings, frontend_url: str | None) -> str:
-    """Return the start-up message: the URLs, the demo users, and commands to try."""
+    """Return the startup message: the URLs, the demo users, and commands to try."""
     origin, api = origin_of(settings), api_of(settings)
     database = make_url(settings.database_url.get_secret_value())
     lines = [

@@ -110,7 +110,7 @@ def sandbox(host: str, port: int, data: Path | None) -> None:
         tmdb = _start_sandbox(host, port, data)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     click.echo(f"The sandbox is at {tmdb.url}; control its faults at {tmdb.control_url}")
-    click.echo(f"To use it instead of TMDB: {tmdb.exports}")
+    click.echo(f"To use it instead of TMDB: {tmdb.export_command}")
     with suppress(KeyboardInterrupt):
         tmdb.serve_forever()
 
@@ -180,7 +180,7 @@ def _start_sandbox(host: str, port: int, data: Path | None) -> "Sandbox":
 def _garbage_collection_deferred() -> Iterator[None]:
     """Disable the garbage collector, then exempt all objects created so far from collection.
 
-    Imported modules are never freed, and scanning them takes a tenth of the start-up time.
+    Imported modules are never freed, and scanning them takes a tenth of the startup time.
     """
     gc.disable()
     try:

@@ -17,7 +17,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from butaca.core.models import DEFAULT_LANGUAGE
-from butaca.core.translations import LANGUAGE
+from butaca.core.translations import LANGUAGE_PATTERN
 from butaca.operator_error import OperatorError
 from butaca.urls import is_http_url, is_url
 
@@ -25,7 +25,7 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Deadline = Annotated[float, Field(gt=0, le=12, allow_inf_nan=False)]
 """In seconds. A pod that shuts down gives its requests 14 seconds to finish."""
 
-YEAR = 365 * 86_400
+MAX_STALE_SECONDS = 365 * 86_400
 """The longest time for which a response can be cached, in seconds."""
 
 
@@ -83,8 +83,10 @@ def _normalize_token(secret: SecretStr) -> SecretStr:
 
 
 def _check_stale_seconds(seconds: float, info: ValidationInfo) -> float:
-    if not info.data.get("cache_ttl_seconds", 0) <= seconds <= YEAR:
-        raise ValueError(f"must be at least CACHE_TTL_SECONDS and at most {YEAR}, a year")
+    if not info.data.get("cache_ttl_seconds", 0) <= seconds <= MAX_STALE_SECONDS:
+        raise ValueError(
+            f"must be at least CACHE_TTL_SECONDS and at most {MAX_STALE_SECONDS}, a year"
+        )
     return seconds
 
 
@@ -111,7 +113,7 @@ Origins = Annotated[
 
 
 class DatabaseSettings(BaseSettings):
-    """The settings for migrations: the database."""
+    """The settings for migrations and the management of users and tokens: the database."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, frozen=True)
 
@@ -129,7 +131,7 @@ class RefreshSettings(DatabaseSettings):
     tmdb_retries: Annotated[int, Field(ge=0, le=10)] = 3
     tmdb_backoff: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.2
     tmdb_deadline: Deadline = 6.0
-    default_language: Annotated[str, Field(pattern=LANGUAGE)] = DEFAULT_LANGUAGE
+    default_language: Annotated[str, Field(pattern=LANGUAGE_PATTERN)] = DEFAULT_LANGUAGE
 
 
 class Settings(RefreshSettings):

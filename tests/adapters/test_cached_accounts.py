@@ -11,7 +11,7 @@ from threading import Barrier, Event
 import pytest
 
 from butaca.adapters.cache import MemoryCache
-from butaca.adapters.cached_accounts import FRESH_FOR, CachedAccounts
+from butaca.adapters.cached_accounts import FRESH_SECONDS, CachedAccounts
 from butaca.adapters.circuit_breaker import CircuitBreaker
 from butaca.core.accounts import Accounts, digest
 from butaca.core.errors import LibraryUnavailable, TokenRejected
@@ -85,7 +85,7 @@ def test_lookups_run_in_parallel_up_to_the_number_of_threads(setup: AccountsSetu
     setup.store.grant_token(ADMIN, tokens[1], NOON)
     for token in tokens:
         accounts.find_bearer(token)
-    setup.clock.advance(FRESH_FOR)
+    setup.clock.advance(FRESH_SECONDS)
     setup.store.on_lookup = partial(Barrier(2).wait, TIMEOUT)
     with ThreadPoolExecutor(2) as pool:
         found = list(pool.map(accounts.find_bearer, tokens))
@@ -94,7 +94,7 @@ def test_lookups_run_in_parallel_up_to_the_number_of_threads(setup: AccountsSetu
 
 def test_lookup_runs_in_the_context_of_its_request(setup: AccountsSetup) -> None:
     setup.accounts.find_bearer(TOKEN)
-    setup.clock.advance(FRESH_FOR)
+    setup.clock.advance(FRESH_SECONDS)
     request_id: ContextVar[str] = ContextVar("request_id", default="")
     seen: list[str] = []
     setup.store.on_lookup = lambda: seen.append(request_id.get())
@@ -111,17 +111,17 @@ def test_fresh_token_is_not_looked_up_again(setup: AccountsSetup) -> None:
 
 def test_revocation_is_visible_within_five_seconds(setup: AccountsSetup) -> None:
     setup.accounts.find_bearer(TOKEN)
-    setup.store.revoke(TOKEN, NOON)
-    setup.clock.advance(FRESH_FOR)
-    assert FRESH_FOR < 5
+    setup.store.revoke_by_digest(TOKEN, NOON)
+    setup.clock.advance(FRESH_SECONDS)
+    assert FRESH_SECONDS < 5
     assert setup.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN, revoked_at=NOON)
 
 
 def test_age_of_a_lookup_counts_from_its_start(setup: AccountsSetup) -> None:
     setup.store.on_lookup = lambda: setup.clock.advance(3)
     setup.accounts.find_bearer(TOKEN)
-    setup.store.revoke(TOKEN, NOON)
-    setup.clock.advance(FRESH_FOR - 3)
+    setup.store.revoke_by_digest(TOKEN, NOON)
+    setup.clock.advance(FRESH_SECONDS - 3)
     assert setup.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN, revoked_at=NOON)
 
 
@@ -129,7 +129,7 @@ def test_slow_lookup_does_not_overwrite_a_newer_revocation(setup: AccountsSetup)
     def look_up_revoked_token() -> None:
         setup.store.on_lookup = bool
         setup.clock.advance(1)
-        setup.store.revoke(TOKEN, NOON)
+        setup.store.revoke_by_digest(TOKEN, NOON)
         setup.accounts.find_bearer(TOKEN)
 
     setup.store.on_lookup = look_up_revoked_token
@@ -140,7 +140,7 @@ def test_slow_lookup_does_not_overwrite_a_newer_revocation(setup: AccountsSetup)
 def test_deleted_token_is_evicted(setup: AccountsSetup) -> None:
     setup.accounts.find_bearer(TOKEN)
     setup.store.bearers.clear()
-    setup.clock.advance(FRESH_FOR)
+    setup.clock.advance(FRESH_SECONDS)
     assert setup.accounts.find_bearer(TOKEN) is None
     setup.store.is_down = True
     with pytest.raises(LibraryUnavailable):
@@ -175,7 +175,7 @@ def test_revocation_is_visible_after_the_database_recovers(setup: AccountsSetup)
     setup.store.is_down = True
     setup.accounts.find_bearer(TOKEN)
     setup.store.is_down = False
-    setup.store.revoke(TOKEN, NOON)
+    setup.store.revoke_by_digest(TOKEN, NOON)
     setup.clock.advance(COOLDOWN)
     assert setup.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN, revoked_at=NOON)
 
@@ -205,7 +205,7 @@ def test_hung_lookup_blocks_further_lookups(setup: AccountsSetup) -> None:
 
 
 def test_revoked_token_stays_revoked_while_the_database_is_down(setup: AccountsSetup) -> None:
-    setup.store.revoke(TOKEN, NOON)
+    setup.store.revoke_by_digest(TOKEN, NOON)
     setup.accounts.find_bearer(TOKEN)
     setup.clock.advance(60)
     setup.store.is_down = True
@@ -242,12 +242,12 @@ def test_cache_entry_expires_after_the_retention(setup: AccountsSetup) -> None:
 
 def test_local_revocation_is_visible_immediately(setup: AccountsSetup) -> None:
     setup.accounts.find_bearer(TOKEN)
-    assert setup.accounts.revoke(TOKEN, NOON)
+    assert setup.accounts.revoke_by_digest(TOKEN, NOON)
     assert setup.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN, revoked_at=NOON)
 
 
 def test_local_grant_is_visible_immediately(setup: AccountsSetup) -> None:
-    setup.accounts.revoke(TOKEN, NOON)
+    setup.accounts.revoke_by_digest(TOKEN, NOON)
     setup.accounts.find_bearer(TOKEN)
     assert setup.accounts.grant_token(CONSUMER, TOKEN, NOON)
     assert setup.accounts.find_bearer(TOKEN) == Bearer(CONSUMER, TOKEN)

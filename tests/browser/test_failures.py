@@ -100,7 +100,7 @@ def test_504_shows_a_timeout_notice(visitor: Visitor) -> None:
     [
         ("truncated", "Unreadable response from the movie catalogue"),
         ("object", "Unexpected response from the movie catalogue"),
-        ("401", "Movie catalogue refused access"),
+        ("401", "Movie catalogue denied access"),
     ],
 )
 def test_502_shows_what_is_wrong_with_tmdb(visitor: Visitor, kind: str, title: str) -> None:

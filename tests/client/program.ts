@@ -1,5 +1,5 @@
 // A small front end on the contract: what is popular with hearts and stars, keeping and rating,
-// and what to do when something cannot be met.
+// and what to do when something cannot be fulfilled.
 
 import createClient from "openapi-fetch";
 

@@ -127,7 +127,7 @@ def test_removed_users_tokens_are_rejected(butaca: Butaca, accounts: Accounts, u
     audit, message = removed.stderr.splitlines()
     assert (removed.exit_code, removed.stdout) == (0, "")
     assert json.loads(audit)["event"] == "user.removed"
-    assert message == "ana is removed; all pods refuse the tokens within 5 seconds."
+    assert message == "ana is removed; all pods reject the tokens within 5 seconds."
     with pytest.raises(TokenRejected):
         accounts.identify(secret)
 
@@ -264,7 +264,7 @@ def test_all_tokens_of_a_user_can_be_revoked(butaca: Butaca, accounts: Accounts,
     *audit, message = revoked.stderr.splitlines()
     assert (revoked.exit_code, revoked.stdout) == (0, "")
     assert [json.loads(line)["token_id"] for line in audit] == [1, 2]
-    assert message == "Revoked tokens of ana: 2; all pods refuse them within 5 seconds."
+    assert message == "Revoked tokens of ana: 2; all pods reject them within 5 seconds."
     for secret in secrets:
         with pytest.raises(TokenRejected):
             accounts.identify(secret)

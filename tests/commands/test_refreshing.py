@@ -15,11 +15,11 @@ import pytest
 from butaca.adapters.sql import Database, SqlAccounts, SqlLibrary, SqlMovies
 from butaca.adapters.sql.tables import movies
 from butaca.commands.refreshing import PROGRESS_INTERVAL, Report
-from butaca.core.errors import CatalogueResponseInvalid
+from butaca.core.errors import CatalogueInvalidResponse
 from butaca.core.models import StoredMovie
 from butaca.core.refresh import Outcome
 from butaca.sandbox import Fault, Sandbox
-from butaca.sandbox.films.movies import builtin_movies
+from butaca.sandbox.movies.movies import builtin_movies
 from tests.builders import CONSUMER, make_record
 from tests.fork_server import Fork
 from tests.waiting import wait_until
@@ -189,8 +189,7 @@ def test_invalid_movie_is_reported_and_skipped(setup: RefreshSetup) -> None:
     assert result.status == 0
     assert result.summary == summary(len(CHANGED) - 1, 0, 0, 0, 1)
     assert result.errors == [
-        f"Movie {CHANGED[1]}: The movie catalogue answered something that makes no sense."
-        " (HTTP 200)"
+        f"Movie {CHANGED[1]}: The movie catalogue returned an invalid response. (HTTP 200)"
     ]
 
 
@@ -311,5 +310,5 @@ def test_report_prints_progress_lines(capsys: pytest.CaptureFixture[str]) -> Non
 def test_failure_without_a_status_is_printed_without_one(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    Report().failed(550, CatalogueResponseInvalid("No."))
+    Report().failed(550, CatalogueInvalidResponse("No."))
     assert capsys.readouterr().err == "Movie 550: No.\n"

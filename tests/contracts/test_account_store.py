@@ -83,24 +83,24 @@ def test_granting_a_token_again_does_not_change_name_or_role(store: AccountStore
 
 def test_revoked_token_is_found_with_its_revocation_time(store: AccountStore) -> None:
     store.grant_token(CONSUMER, ONE, NOON)
-    assert store.revoke(ONE, LATER)
+    assert store.revoke_by_digest(ONE, LATER)
     assert store.find_bearer(ONE) == Bearer(CONSUMER, ONE, revoked_at=LATER)
 
 
 def test_token_cannot_be_revoked_twice(store: AccountStore) -> None:
     store.grant_token(CONSUMER, ONE, NOON)
-    store.revoke(ONE, NOON)
-    assert not store.revoke(ONE, LATER)
+    store.revoke_by_digest(ONE, NOON)
+    assert not store.revoke_by_digest(ONE, LATER)
     assert store.find_bearer(ONE) == Bearer(CONSUMER, ONE, revoked_at=NOON)
 
 
 def test_unknown_token_cannot_be_revoked(store: AccountStore) -> None:
-    assert not store.revoke(ONE, NOON)
+    assert not store.revoke_by_digest(ONE, NOON)
 
 
 def test_granting_a_revoked_token_makes_it_valid_again(store: AccountStore) -> None:
     store.grant_token(CONSUMER, ONE, NOON)
-    store.revoke(ONE, NOON)
+    store.revoke_by_digest(ONE, NOON)
     assert store.grant_token(CONSUMER, ONE, LATER)
     assert store.find_bearer(ONE) == Bearer(CONSUMER, ONE)
 

@@ -14,7 +14,7 @@ from butaca.adapters.redis import RedisLink
 from tests.fakes import FakeClock, FakeHealth
 from tests.redis_time import advance_redis
 
-COOLDOWN, PROBE = 600, 60
+COOLDOWN, PROBE_TIMEOUT = 600, 60
 KEY = "popular:1:en-US:"
 THREADS = 16
 
@@ -44,7 +44,7 @@ class Subject:
 
 def fake_subject() -> Iterator[Subject]:
     clock = FakeClock()
-    yield Subject(FakeHealth(clock, COOLDOWN, PROBE), clock.advance)
+    yield Subject(FakeHealth(clock, COOLDOWN, PROBE_TIMEOUT), clock.advance)
 
 
 def shared_subject(url: str) -> Iterator[Subject]:
@@ -55,7 +55,7 @@ def shared_subject(url: str) -> Iterator[Subject]:
         clock.advance(seconds)
         advance_redis(url, seconds)
 
-    yield Subject(SharedHealth(link, COOLDOWN, PROBE, clock.monotonic), advance)
+    yield Subject(SharedHealth(link, COOLDOWN, PROBE_TIMEOUT, clock.monotonic), advance)
     link.client.close()
 
 
@@ -65,7 +65,7 @@ def local_subject() -> Iterator[Subject]:
         reserved.bind(("127.0.0.1", 0))
         url = f"redis://127.0.0.1:{reserved.getsockname()[1]}/0"
         link = RedisLink(url, timeout=5.0, clock=clock.monotonic)
-        yield Subject(SharedHealth(link, COOLDOWN, PROBE, clock.monotonic), clock.advance)
+        yield Subject(SharedHealth(link, COOLDOWN, PROBE_TIMEOUT, clock.monotonic), clock.advance)
         link.client.close()
 
 
@@ -153,7 +153,7 @@ def test_other_calls_wait_for_the_probe_after_the_cooldown(subject: Subject) -> 
     subject.fail_and_cool_down()
 
     assert subject.health.claim_call() == 0
-    assert PROBE - 5 < subject.health.claim_call() <= PROBE
+    assert PROBE_TIMEOUT - 5 < subject.health.claim_call() <= PROBE_TIMEOUT
 
 
 def test_one_of_many_callers_may_probe_after_the_cooldown(subject: Subject) -> None:
@@ -162,7 +162,7 @@ def test_one_of_many_callers_may_probe_after_the_cooldown(subject: Subject) -> N
     claims = subject.claim_concurrently()
 
     assert claims.count(0) == 1
-    assert all(PROBE - 5 < each <= PROBE for each in claims if each)
+    assert all(PROBE_TIMEOUT - 5 < each <= PROBE_TIMEOUT for each in claims if each)
 
 
 def test_successful_probe_allows_all_calls(subject: Subject) -> None:
@@ -194,7 +194,7 @@ def test_one_caller_may_probe_after_a_second_cooldown(subject: Subject) -> None:
 def test_running_probe_is_not_replaced(subject: Subject) -> None:
     subject.fail_and_cool_down()
     subject.health.claim_call()
-    subject.advance(PROBE - 10)
+    subject.advance(PROBE_TIMEOUT - 10)
 
     assert 5 < subject.health.claim_call() <= 10
 
@@ -202,7 +202,7 @@ def test_running_probe_is_not_replaced(subject: Subject) -> None:
 def test_lost_probe_is_replaced_by_one_other(subject: Subject) -> None:
     subject.fail_and_cool_down()
     subject.health.claim_call()
-    subject.advance(PROBE)
+    subject.advance(PROBE_TIMEOUT)
 
     claims = subject.claim_concurrently()
 

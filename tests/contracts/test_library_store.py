@@ -21,7 +21,7 @@ from butaca.core.listing import (
     SortOrder,
     sort_order,
 )
-from butaca.core.models import Entry, Favorite, Genre, Mark, MovieRecord, Page, Rating, Stars
+from butaca.core.models import Favorite, Genre, Mark, MovieRecord, Page, Rating, Stars, UserMovie
 from butaca.core.ports import LibraryStore, MovieNotStored
 from tests.builders import ADMIN, CONSUMER, NOON, make_record, make_translation
 from tests.fakes import FakeLibrary
@@ -900,50 +900,52 @@ def test_filter_combines_with_sorting_and_pagination(library: LibraryStore) -> N
     assert (ids(page), page.total_results, page.total_pages) == ([2], 2, 2)
 
 
-# Export entries
+# Exported movies
 
 
-def entry_ids(store: LibraryStore, after: int = -1, limit: int = 100) -> list[int]:
-    return [entry.movie.id for entry in store.entries(ME, after, limit)]
+def user_movie_ids(store: LibraryStore, after: int = -1, limit: int = 100) -> list[int]:
+    return [each.movie.id for each in store.user_movies(ME, after, limit)]
 
 
-def test_entry_contains_favorite_and_rating(store: LibraryStore) -> None:
+def test_user_movie_contains_favorite_and_rating(store: LibraryStore) -> None:
     record = make_record(550, make_translation())
     add_favorites(store, record)
     store.rate(ME, 550, Stars.of(3), LATER)
     store.update_rating(ME, 550, Stars.of(4), MUCH_LATER)
-    assert store.entries(ME, -1, 1) == (
-        Entry(record.details, NOON, Stars.of(4), rated_at=LATER, corrected_at=MUCH_LATER),
+    assert store.user_movies(ME, -1, 1) == (
+        UserMovie(record.details, NOON, Stars.of(4), rated_at=LATER, corrected_at=MUCH_LATER),
     )
 
 
-def test_entries_include_movies_that_are_only_favorited_or_only_rated(store: LibraryStore) -> None:
+def test_user_movies_include_movies_that_are_only_favorited_or_only_rated(
+    store: LibraryStore,
+) -> None:
     favorite, rated = make_record(1), make_record(2)
     add_favorites(store, favorite)
     add_ratings(store, rated)
-    assert store.entries(ME, -1, 9) == (
-        Entry(favorite.details, favorited_at=NOON),
-        Entry(rated.details, stars=Stars.of(4), rated_at=NOON),
+    assert store.user_movies(ME, -1, 9) == (
+        UserMovie(favorite.details, favorited_at=NOON),
+        UserMovie(rated.details, stars=Stars.of(4), rated_at=NOON),
     )
 
 
-def test_entries_include_ratings_of_zero_stars(store: LibraryStore) -> None:
+def test_user_movies_include_ratings_of_zero_stars(store: LibraryStore) -> None:
     save_movies(store, make_record(1))
     store.rate(ME, 1, Stars.of(0), NOON)
-    (entry,) = store.entries(ME, -1, 9)
-    assert entry.stars == Stars.of(0)
+    (user_movie,) = store.user_movies(ME, -1, 9)
+    assert user_movie.stars == Stars.of(0)
 
 
-def test_entries_of_other_users_are_excluded(store: LibraryStore) -> None:
+def test_user_movies_of_other_users_are_excluded(store: LibraryStore) -> None:
     save_movies(store, make_record(1))
     store.add_favorite(OTHER_USER, 1, NOON)
-    assert entry_ids(store) == []
+    assert user_movie_ids(store) == []
 
 
-def test_entries_are_ordered_by_movie_id(store: LibraryStore) -> None:
+def test_user_movies_are_ordered_by_movie_id(store: LibraryStore) -> None:
     add_favorites(store, make_record(30), make_record(2**31 - 1), make_record(0))
     add_ratings(store, make_record(4), make_record(30))
-    assert entry_ids(store) == [0, 4, 30, 2**31 - 1]
+    assert user_movie_ids(store) == [0, 4, 30, 2**31 - 1]
 
 
 @pytest.mark.parametrize(
@@ -959,17 +961,17 @@ def test_entries_are_ordered_by_movie_id(store: LibraryStore) -> None:
         (2**31 - 1, 2, []),
     ],
 )
-def test_entries_start_after_a_movie_id_and_respect_the_limit(
+def test_user_movies_start_after_a_movie_id_and_respect_the_limit(
     store: LibraryStore, after: int, limit: int, expected: list[int]
 ) -> None:
     add_favorites(store, make_record(1), make_record(2), make_record(4))
-    assert entry_ids(store, after, limit) == expected
+    assert user_movie_ids(store, after, limit) == expected
 
 
-def test_changes_between_pages_do_not_repeat_or_skip_other_entries(store: LibraryStore) -> None:
+def test_changes_between_pages_do_not_repeat_or_skip_other_movies(store: LibraryStore) -> None:
     add_favorites(store, *(make_record(number) for number in (1, 3, 5, 7)))
-    first = entry_ids(store, limit=2)
+    first = user_movie_ids(store, limit=2)
     add_favorites(store, make_record(2), make_record(6))
     store.remove_favorite(ME, 3)
     store.remove_favorite(ME, 5)
-    assert first + entry_ids(store, after=first[-1]) == [1, 3, 6, 7]
+    assert first + user_movie_ids(store, after=first[-1]) == [1, 3, 6, 7]

@@ -108,7 +108,7 @@ class Sequences(RuleBasedStateMachine):
 
     @rule(user=USER_IDS, after=st.integers(-1, 4), limit=st.integers(1, 3))
     def export(self, user: int, after: int, limit: int) -> None:
-        self.run_on_both("entries", user, after, limit)
+        self.run_on_both("user_movies", user, after, limit)
 
     def teardown(self) -> None:
         for user in (ADMIN.id, CONSUMER.id):

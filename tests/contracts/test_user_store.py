@@ -239,8 +239,8 @@ def test_removing_a_user_deletes_their_favorites_and_ratings(database: Database)
         library.add_favorite(user.id, 550, NOON)
         library.rate(user.id, 551, Stars(9), NOON)
     accounts.remove_user(ana.id)
-    assert library.entries(ana.id, after=-1, limit=9) == ()
-    assert len(library.entries(oscar.id, after=-1, limit=9)) == 2
+    assert library.user_movies(ana.id, after=-1, limit=9) == ()
+    assert len(library.user_movies(oscar.id, after=-1, limit=9)) == 2
 
 
 def test_removed_user_cannot_add_favorites_or_ratings(database: Database) -> None:

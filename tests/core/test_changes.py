@@ -32,8 +32,8 @@ class CountingThrottle:
         self.calls += 1
 
 
-def read(lists: FakeChanges, checked: Mapping[date, int]) -> KnownChanges:
-    return ChangeReader(lists, lambda: None).read(checked, TODAY)
+def read(lists: FakeChanges, skippable_by_date: Mapping[date, int]) -> KnownChanges:
+    return ChangeReader(lists, lambda: None).read(skippable_by_date, TODAY)
 
 
 def test_movie_in_no_list_is_unchanged() -> None:

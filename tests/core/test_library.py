@@ -15,9 +15,9 @@ from butaca.core.errors import (
     MovieNotFound,
     RatingNotFound,
 )
-from butaca.core.library import EXPORT_PAGE, Library
+from butaca.core.library import EXPORT_PAGE_SIZE, Library
 from butaca.core.listing import FAVORITE_KEYS, RATING_KEYS, ListQuery, sort_order
-from butaca.core.models import Entry, Favorite, Fetched, Mark, MovieRecord, Rating, Stars
+from butaca.core.models import Favorite, Fetched, Mark, MovieRecord, Rating, Stars, UserMovie
 from tests.builders import ADMIN, CONSUMER, NOON, make_details, make_record, make_translation
 from tests.fakes import FakeCatalogue, FakeClock, FakeLibrary
 from tests.memory import peak_memory
@@ -332,15 +332,15 @@ def test_marks_show_the_favorites_and_ratings_of_one_user(setup: LibrarySetup) -
 
 @dataclass
 class GeneratedLibrary(FakeLibrary):
-    """A library of `length` entries, which are created on request."""
+    """A library of `length` movies, which are created on request."""
 
     length: int = 0
     requested_after: list[int] = field(default_factory=list)
 
-    def entries(self, user_id: int, after: int, limit: int) -> tuple[Entry, ...]:
+    def user_movies(self, user_id: int, after: int, limit: int) -> tuple[UserMovie, ...]:
         self.requested_after.append(after)
         numbers = range(after + 1, min(after + 1 + limit, self.length))
-        return tuple(Entry(make_details(number), favorited_at=NOON) for number in numbers)
+        return tuple(UserMovie(make_details(number), favorited_at=NOON) for number in numbers)
 
 
 def exported(store: FakeLibrary) -> Iterator[int]:
@@ -350,11 +350,11 @@ def exported(store: FakeLibrary) -> Iterator[int]:
         yield from ids
 
 
-def ids_of(page: tuple[Entry, ...]) -> list[int]:
-    return [entry.movie.id for entry in page]
+def ids_of(page: tuple[UserMovie, ...]) -> list[int]:
+    return [each.movie.id for each in page]
 
 
-def test_export_contains_only_the_entries_of_its_user(setup: LibrarySetup) -> None:
+def test_export_contains_only_the_movies_of_its_user(setup: LibrarySetup) -> None:
     setup.library.add_favorite(CONSUMER, 550)
     setup.library.rate(CONSUMER, 550, FOUR)
     setup.catalogue.add(make_record(551))
@@ -362,7 +362,7 @@ def test_export_contains_only_the_entries_of_its_user(setup: LibrarySetup) -> No
     export = setup.library.export(CONSUMER)
     assert (export.user, export.exported_at) == (CONSUMER, setup.clock.moment)
     assert list(export.pages) == [
-        (Entry(RECORD.details, setup.clock.moment, FOUR, setup.clock.moment),)
+        (UserMovie(RECORD.details, setup.clock.moment, FOUR, setup.clock.moment),)
     ]
 
 
@@ -374,42 +374,42 @@ def test_export_of_an_empty_library_has_no_pages(setup: LibrarySetup) -> None:
     ("length", "pages"),
     [
         (1, 1),
-        (EXPORT_PAGE - 1, 1),
-        (EXPORT_PAGE, 2),
-        (EXPORT_PAGE + 1, 2),
-        (2 * EXPORT_PAGE + 1, 3),
+        (EXPORT_PAGE_SIZE - 1, 1),
+        (EXPORT_PAGE_SIZE, 2),
+        (EXPORT_PAGE_SIZE + 1, 2),
+        (2 * EXPORT_PAGE_SIZE + 1, 3),
     ],
 )
 def test_export_is_complete_for_any_length(length: int, pages: int) -> None:
     store = GeneratedLibrary(length=length)
     assert list(exported(store)) == list(range(length))
-    assert store.requested_after == [-1 + EXPORT_PAGE * number for number in range(pages)]
+    assert store.requested_after == [-1 + EXPORT_PAGE_SIZE * number for number in range(pages)]
 
 
 def test_export_has_no_empty_page() -> None:
-    export = Library(GeneratedLibrary(length=EXPORT_PAGE), FakeCatalogue()).export(CONSUMER)
-    assert [len(page) for page in export.pages] == [EXPORT_PAGE]
+    export = Library(GeneratedLibrary(length=EXPORT_PAGE_SIZE), FakeCatalogue()).export(CONSUMER)
+    assert [len(page) for page in export.pages] == [EXPORT_PAGE_SIZE]
 
 
 def test_first_page_of_an_export_is_fetched_eagerly() -> None:
-    store = GeneratedLibrary(length=EXPORT_PAGE)
+    store = GeneratedLibrary(length=EXPORT_PAGE_SIZE)
     Library(store, FakeCatalogue()).export(CONSUMER)
     assert store.requested_after == [-1]
 
 
 def test_page_of_an_export_is_fetched_after_the_previous_one_was_read() -> None:
-    store = GeneratedLibrary(length=3 * EXPORT_PAGE)
+    store = GeneratedLibrary(length=3 * EXPORT_PAGE_SIZE)
     reader = exported(store)
-    for _ in range(EXPORT_PAGE):
+    for _ in range(EXPORT_PAGE_SIZE):
         next(reader)
     assert store.requested_after == [-1]
     next(reader)
-    assert store.requested_after == [-1, EXPORT_PAGE - 1]
+    assert store.requested_after == [-1, EXPORT_PAGE_SIZE - 1]
 
 
 def test_export_of_100_000_movies_holds_one_page_in_memory() -> None:
     def export(length: int) -> None:
         assert sum(1 for _ in exported(GeneratedLibrary(length=length))) == length
 
-    one_page = peak_memory(partial(export, EXPORT_PAGE))
+    one_page = peak_memory(partial(export, EXPORT_PAGE_SIZE))
     assert peak_memory(partial(export, 100_000)) < 2 * one_page

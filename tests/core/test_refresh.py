@@ -10,7 +10,7 @@ from butaca.core.changes import ChangeReader
 from butaca.core.errors import (
     CatalogueAccessDenied,
     CatalogueFailed,
-    CatalogueResponseInvalid,
+    CatalogueInvalidResponse,
     CatalogueUnavailable,
     LibraryUnavailable,
 )
@@ -283,16 +283,16 @@ def fail_movies(setup: RefreshSetup, *movie_ids: int, error: Callable[[], Except
 
 def test_invalid_response_is_reported_and_skipped(setup: RefreshSetup) -> None:
     setup.add_favorites(550, 551)
-    fail_movies(setup, 550, error=CatalogueResponseInvalid)
+    fail_movies(setup, 550, error=CatalogueInvalidResponse)
     progress = setup.refresh()
     assert progress.outcomes == [(FAILED, 1), (REFRESHED, 1)]
     ((movie_id, failure),) = progress.failures
-    assert (movie_id, type(failure)) == (550, CatalogueResponseInvalid)
+    assert (movie_id, type(failure)) == (550, CatalogueInvalidResponse)
 
 
 def test_failed_movie_stays_due(setup: RefreshSetup) -> None:
     setup.add_favorites(550)
-    fail_movies(setup, 550, error=CatalogueResponseInvalid)
+    fail_movies(setup, 550, error=CatalogueInvalidResponse)
     setup.refresh()
     assert setup.refresh().due == 1
 
@@ -323,8 +323,8 @@ def test_rejected_api_key_stops_the_refresh_immediately(setup: RefreshSetup) -> 
 def test_unreadable_list_stops_the_refresh_before_any_write(setup: RefreshSetup) -> None:
     setup.add_favorites(550, age=MAX_AGE)
     before = dict(setup.store.stored)
-    setup.lists.failure = CatalogueResponseInvalid(upstream_status=404)
-    with pytest.raises(CatalogueResponseInvalid):
+    setup.lists.failure = CatalogueInvalidResponse(upstream_status=404)
+    with pytest.raises(CatalogueInvalidResponse):
         setup.refresh()
     assert setup.store.stored == before
 

@@ -39,7 +39,7 @@ def test_readiness_reports_a_killed_database(env: Environment, postgres: Postgre
     postgres.kill()
     status, media_type, body = probe(pod, "/readyz")
     assert (status, media_type) == (503, "application/problem+json")
-    assert (body["database"], body["code"]) == ("away", "library-unavailable")
+    assert (body["database"], body["code"]) == ("unreachable", "library-unavailable")
     assert probe(pod, "/livez") == (200, "application/json", {"status": "ok"})
 
 

@@ -35,7 +35,7 @@ def test_usage_shows_a_custom_token() -> None:
     with Sandbox(token="mine") as sandbox:
         usage = requests.get(sandbox.control_url, timeout=10).json()
 
-    assert usage["use"] == sandbox.exports
+    assert usage["use"] == sandbox.export_command
     assert usage["use"].endswith(" TMDB_TOKEN=mine")
 
 

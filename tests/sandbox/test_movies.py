@@ -2,9 +2,9 @@
 
 from collections import Counter
 
-from butaca.sandbox.films.movies import builtin_movies
-from butaca.sandbox.films.names import COUNTRIES, GENRES, LANGUAGES
-from butaca.sandbox.films.numbers import generate_numbers
+from butaca.sandbox.movies.movies import builtin_movies
+from butaca.sandbox.movies.names import COUNTRIES, GENRES, LANGUAGES
+from butaca.sandbox.movies.numbers import generate_numbers
 
 MOVIES = builtin_movies()
 

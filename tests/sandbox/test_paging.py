@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from butaca.sandbox.films.paging import (
+from butaca.sandbox.movies.paging import (
     PAGE_SIZE,
     normalize_text,
     paginate,

@@ -13,9 +13,9 @@ from butaca.sandbox import Sandbox
 from butaca.sandbox.drawing.ink import Canvas
 from butaca.sandbox.drawing.motifs import MOTIFS, motif
 from butaca.sandbox.drawing.pictures import Picture, picture_response, svg, wrap
-from butaca.sandbox.films.builtin import BuiltinMovies
-from butaca.sandbox.films.movies import builtin_movies
-from butaca.sandbox.films.shapes import backdrop_path, poster_path
+from butaca.sandbox.movies.builtin import BuiltinMovies
+from butaca.sandbox.movies.movies import builtin_movies
+from butaca.sandbox.movies.shapes import backdrop_path, poster_path
 
 SVG = "{http://www.w3.org/2000/svg}"
 # The characters that XML 1.0 allows. Titles in recordings contain no others.

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from butaca.sandbox.films.movies import builtin_movies
-from butaca.sandbox.films.shapes import details, list_item, translations
+from butaca.sandbox.movies.movies import builtin_movies
+from butaca.sandbox.movies.shapes import details, list_item, translations
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORDINGS = ROOT.parent / "shared" / "tmdb"

@@ -91,18 +91,19 @@ def record(
     name: str,
     operation: str,
     request: str,
-    *body_and_status: Any,
+    *request_body_and_status: Any,
 ) -> Exchange:
-    body, status = body_and_status
+    request_body, status = request_body_and_status
     method, target = request.split()
     token = ADMIN_TOKEN if "/users/" in target else CONSUMER_TOKEN
     clock.advance(60)
     response = client.open(
-        target, method=method, json=body, headers={"Authorization": f"Bearer {token}"}
+        target, method=method, json=request_body, headers={"Authorization": f"Bearer {token}"}
     )
     assert response.status_code == status, response.text
-    received = response.json if response.is_json else response.text
-    return Exchange(name, operation, request, status, body, str(response.mimetype), received)
+    response_body = response.json if response.is_json else response.text
+    media_type = str(response.mimetype)
+    return Exchange(name, operation, request, status, request_body, media_type, response_body)
 
 
 if __name__ == "__main__":

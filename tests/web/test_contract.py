@@ -143,7 +143,7 @@ def test_link_parameters_exist_in_the_target_operation() -> None:
 def test_contract_lists_every_problem_code() -> None:
     code = SCHEMAS["Problem"]["properties"]["code"]
 
-    assert set(code["enum"]) == {kind.code for kind in problems.ALL}
+    assert set(code["enum"]) == {problem_type.code for problem_type in problems.ALL}
 
 
 def test_schema_properties_have_no_default() -> None:
@@ -224,14 +224,14 @@ def test_parameters_are_not_nullable() -> None:
             assert parameter["schema"].get("default", "") is not None
 
 
-@pytest.mark.parametrize("name", ["NewFavorite", "StarsGiven"])
+@pytest.mark.parametrize("name", ["NewFavorite", "RatingInput"])
 def test_request_body_allows_only_required_properties(name: str) -> None:
     assert SCHEMAS[name]["additionalProperties"] is False
     assert SCHEMAS[name]["required"] == list(SCHEMAS[name]["properties"])
 
 
 def test_stars_in_request_bodies_have_the_limits_of_the_core() -> None:
-    stars = SCHEMAS["StarsGiven"]["properties"]["stars"]
+    stars = SCHEMAS["RatingInput"]["properties"]["stars"]
 
     assert (
         stars.items()

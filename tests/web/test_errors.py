@@ -44,7 +44,7 @@ def problem_in(response: TestResponse) -> dict[str, Any]:
     return dict(response.json)
 
 
-REFUSALS = [
+DOMAIN_ERRORS = [
     (errors.MovieNotFound(), 404, "movie-not-found", {}),
     (errors.FavoriteNotFound(), 404, "favorite-not-found", {}),
     (errors.RatingNotFound(), 404, "rating-not-found", {}),
@@ -71,19 +71,19 @@ REFUSALS = [
     ),
     (errors.CatalogueBusy(), 503, "catalogue-busy", {"Retry-After": "1"}),
     (errors.CatalogueTimedOut(retry_after=9), 504, "catalogue-timed-out", {"Retry-After": "9"}),
-    (errors.CatalogueResponseMalformed(), 502, "catalogue-malformed-response", {}),
-    (errors.CatalogueResponseInvalid(), 502, "catalogue-invalid-response", {}),
+    (errors.CatalogueMalformedResponse(), 502, "catalogue-malformed-response", {}),
+    (errors.CatalogueInvalidResponse(), 502, "catalogue-invalid-response", {}),
     (errors.CatalogueAccessDenied(upstream_status=401), 502, "catalogue-access-denied", {}),
 ]
 
 
 @pytest.mark.parametrize(
-    ("refusal", "status", "code", "headers"), REFUSALS, ids=[each[2] for each in REFUSALS]
+    ("error", "status", "code", "headers"), DOMAIN_ERRORS, ids=[each[2] for each in DOMAIN_ERRORS]
 )
-def test_every_refusal_has_its_status_code_and_headers(
-    refusal: DomainError, status: int, code: str, headers: dict[str, str], backend: FakeBackend
+def test_every_domain_error_has_its_status_code_and_headers(
+    error: DomainError, status: int, code: str, headers: dict[str, str], backend: FakeBackend
 ) -> None:
-    response = client_with_failure(backend, refusal).get(POPULAR)
+    response = client_with_failure(backend, error).get(POPULAR)
 
     assert response.status_code == status
     assert problem_in(response).keys() == FIELDS
@@ -92,7 +92,7 @@ def test_every_refusal_has_its_status_code_and_headers(
         >= {
             "type": f"urn:butaca:problem:{code}",
             "status": status,
-            "detail": str(refusal),
+            "detail": str(error),
             "code": code,
             "instance": POPULAR,
             "request_id": response.headers["X-Request-Id"],
@@ -122,24 +122,24 @@ NOT_IN_THE_API = {
 
 
 @pytest.mark.parametrize(
-    "kind", sorted(set(subclass_tree(DomainError)) - NOT_IN_THE_API - FOR_OPERATORS, key=str)
+    "error_type", sorted(set(subclass_tree(DomainError)) - NOT_IN_THE_API - FOR_OPERATORS, key=str)
 )
-def test_every_refusal_of_the_api_has_a_problem_type(kind: type[DomainError]) -> None:
-    assert problems.type_for_refusal(kind).status >= 400
+def test_every_error_of_the_api_has_a_problem_type(error_type: type[DomainError]) -> None:
+    assert problems.type_for_error(error_type).status >= 400
 
 
 def test_problem_codes_are_unique() -> None:
-    codes = [kind.code for kind in problems.ALL]
+    codes = [problem_type.code for problem_type in problems.ALL]
 
     assert len(codes) == len(set(codes))
 
 
-@pytest.mark.parametrize("kind", problems.ALL, ids=lambda kind: kind.code)
-def test_every_problem_type_has_a_code_and_a_title(kind: problems.ProblemType) -> None:
-    assert kind.code == kind.code.lower()
-    assert " " not in kind.code
-    assert kind.title
-    assert kind.status >= 400
+@pytest.mark.parametrize("problem_type", problems.ALL, ids=lambda problem_type: problem_type.code)
+def test_every_problem_type_has_a_code_and_a_title(problem_type: problems.ProblemType) -> None:
+    assert problem_type.code == problem_type.code.lower()
+    assert " " not in problem_type.code
+    assert problem_type.title
+    assert problem_type.status >= 400
 
 
 def test_problem_has_errors_only_for_invalid_input(consumer: ContractClient) -> None:
@@ -300,7 +300,7 @@ def test_status_without_a_problem_type_gets_a_generic_code(backend: FakeBackend)
 
     assert response.status_code == 416
     assert problem_in(response)["code"] == "http-416"
-    assert problem_in(response)["detail"] == "The request cannot be met."
+    assert problem_in(response)["detail"] == "The request cannot be fulfilled."
     assert SECRET not in response.text
 
 

@@ -143,17 +143,17 @@ def with_tmdb_failure(failure: Exception) -> Request:
     return send
 
 
-def with_library_failure(refusal: errors.LibraryUnavailable) -> Request:
+def with_library_failure(error: errors.LibraryUnavailable) -> Request:
     def send(backend: FakeBackend, client: FlaskClient) -> TestResponse:
-        backend.store.favorites = raising(refusal)  # type: ignore[method-assign]
+        backend.store.favorites = raising(error)  # type: ignore[method-assign]
         return client.get(FAVORITES)
 
     return send
 
 
-def raising(refusal: errors.LibraryUnavailable) -> Callable[..., Any]:
+def raising(error: errors.LibraryUnavailable) -> Callable[..., Any]:
     def favorites(*_: object) -> None:
-        raise refusal
+        raise error
 
     return favorites
 
@@ -193,8 +193,8 @@ REQUESTS: dict[str, Request] = {
     "catalogue-unavailable": with_tmdb_failure(errors.CatalogueUnavailable()),
     "catalogue-busy": with_tmdb_failure(errors.CatalogueBusy()),
     "catalogue-timed-out": with_tmdb_failure(errors.CatalogueTimedOut()),
-    "catalogue-malformed-response": with_tmdb_failure(errors.CatalogueResponseMalformed()),
-    "catalogue-invalid-response": with_tmdb_failure(errors.CatalogueResponseInvalid()),
+    "catalogue-malformed-response": with_tmdb_failure(errors.CatalogueMalformedResponse()),
+    "catalogue-invalid-response": with_tmdb_failure(errors.CatalogueInvalidResponse()),
     "catalogue-access-denied": with_tmdb_failure(errors.CatalogueAccessDenied()),
 }
 PROBLEMS = {
@@ -207,7 +207,7 @@ PROBLEMS = {
 def test_every_problem_of_an_operation_has_an_example() -> None:
     outside_the_api = {"not-found", "method-not-allowed"}
 
-    assert PROBLEMS.keys() == {kind.code for kind in problems.ALL} - outside_the_api
+    assert PROBLEMS.keys() == {problem_type.code for problem_type in problems.ALL} - outside_the_api
 
 
 @pytest.mark.parametrize("code", PROBLEMS)

@@ -13,8 +13,8 @@ from werkzeug.test import TestResponse
 
 from butaca import trace
 from butaca.core.errors import LibraryUnavailable
-from butaca.core.library import EXPORT_PAGE
-from butaca.core.models import Entry
+from butaca.core.library import EXPORT_PAGE_SIZE
+from butaca.core.models import UserMovie
 from butaca.log import JsonFormatter
 from butaca.web import WebOptions, create_web
 from tests.builders import ADMIN, CONSUMER_TOKEN, NOON, make_record
@@ -30,8 +30,8 @@ HEADER = "tmdbID,Title,Year,Rating,WatchedDate\r\n"
 
 def movies(response: TestResponse) -> list[dict[str, Any]]:
     assert response.status_code == 200
-    entries: list[dict[str, Any]] = json.loads(response.text)["movies"]
-    return entries
+    exported: list[dict[str, Any]] = json.loads(response.text)["movies"]
+    return exported
 
 
 def rows(response: TestResponse) -> list[list[str]]:
@@ -234,19 +234,19 @@ def test_unknown_format_is_rejected(name: str, consumer: ContractClient) -> None
 
 @dataclass
 class FailingLibrary(FakeLibrary):
-    """A library that fails after `good_pages` pages of entries."""
+    """A library that fails after `good_pages` pages of movies."""
 
     good_pages: int = 1
     failure: Exception = field(default_factory=LibraryUnavailable)
 
-    def entries(self, user_id: int, after: int, limit: int) -> tuple[Entry, ...]:
+    def user_movies(self, user_id: int, after: int, limit: int) -> tuple[UserMovie, ...]:
         if not self.good_pages:
             raise self.failure
         self.good_pages -= 1
-        return super().entries(user_id, after, limit)
+        return super().user_movies(user_id, after, limit)
 
 
-def add_many_favorites(store: FakeLibrary, count: int = EXPORT_PAGE + 1) -> list[int]:
+def add_many_favorites(store: FakeLibrary, count: int = EXPORT_PAGE_SIZE + 1) -> list[int]:
     for number in range(count):
         store.save_movie(make_record(number), NOON)
         store.add_favorite(2, number, NOON)
@@ -285,7 +285,7 @@ def test_page_is_fetched_after_the_previous_one_is_sent(path: str) -> None:
         parts = response.iter_encoded()
         sent = next(parts) + next(parts)
 
-    assert f"Movie {EXPORT_PAGE - 1}" in sent.decode()
+    assert f"Movie {EXPORT_PAGE_SIZE - 1}" in sent.decode()
 
 
 @pytest.mark.parametrize("path", [EXPORT, CSV])
@@ -331,7 +331,7 @@ def test_interrupted_export_ends_with_a_note(path: str) -> None:
     response = unchecked_client(store).get(path)
 
     assert response.text.endswith("This export was interrupted and is incomplete.")
-    assert f"Movie {EXPORT_PAGE - 1}" in response.text
+    assert f"Movie {EXPORT_PAGE_SIZE - 1}" in response.text
 
 
 @pytest.mark.parametrize("failure", FAILURES, ids=repr)

@@ -181,7 +181,7 @@ def test_request_without_a_token_is_rejected(cached_app: CachedApp) -> None:
 
 def test_revoked_token_is_rejected(cached_app: CachedApp) -> None:
     cached_app.get()
-    cached_app.backend.accounts.revoke(digest(CONSUMER_TOKEN), NOON)
+    cached_app.backend.accounts.revoke_by_digest(digest(CONSUMER_TOKEN), NOON)
     assert cached_app.get().status_code == 401
 
 

@@ -52,7 +52,7 @@ def test_pod_is_not_ready_while_the_database_is_unreachable(
     assert response.headers["Retry-After"] == "5"
     assert response.json is not None
     assert response.json["code"] == "library-unavailable"
-    assert response.json["database"] == "away"
+    assert response.json["database"] == "unreachable"
     assert response.json["seconds_without_database"] is None
 
 
@@ -87,7 +87,7 @@ def test_draining_pod_is_alive_but_not_ready(backend: FakeBackend) -> None:
 
     assert response.status_code == 503
     assert response.json is not None
-    assert response.json["code"] == "ending"
+    assert response.json["code"] == "shutting-down"
     assert client.get("/livez").status_code == 200
 
 

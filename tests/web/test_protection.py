@@ -9,7 +9,7 @@ from flask import request
 from werkzeug.test import TestResponse
 
 from butaca.web import WebOptions
-from butaca.web.inputs import MAX_BODY
+from butaca.web.inputs import MAX_BODY_SIZE
 from butaca.web.protection import EXPOSED_HEADERS
 from tests.builders import ADMIN, ADMIN_TOKEN, CONSUMER, CONSUMER_TOKEN
 from tests.conftest import FakeBackend
@@ -95,8 +95,8 @@ def test_body_of_the_maximum_size_is_accepted(
 ) -> None:
     add_sample_data(backend)
 
-    declared = consumer.put(RATING, data=padded(MAX_BODY), content_type="application/json")
-    undeclared = consumer.put(RATING, **chunked(padded(MAX_BODY)))
+    declared = consumer.put(RATING, data=padded(MAX_BODY_SIZE), content_type="application/json")
+    undeclared = consumer.put(RATING, **chunked(padded(MAX_BODY_SIZE)))
 
     assert declared.status_code == 200
     assert undeclared.status_code == 200
@@ -104,7 +104,7 @@ def test_body_of_the_maximum_size_is_accepted(
 
 
 @pytest.mark.parametrize("call", WITH_BODY, ids=str)
-@pytest.mark.parametrize("size", [MAX_BODY + 1, 1_000_000])
+@pytest.mark.parametrize("size", [MAX_BODY_SIZE + 1, 1_000_000])
 def test_body_over_the_maximum_size_is_rejected(
     call: Call, size: int, backend: FakeBackend, consumer: ContractClient
 ) -> None:
@@ -142,7 +142,7 @@ def test_chunked_body_over_the_maximum_size_is_not_truncated(
 ) -> None:
     add_sample_data(backend)
 
-    response = consumer.put(RATING, **chunked(b'{"stars": 1}' + b" " * MAX_BODY + b"junk"))
+    response = consumer.put(RATING, **chunked(b'{"stars": 1}' + b" " * MAX_BODY_SIZE + b"junk"))
 
     assert response.status_code == 413
 

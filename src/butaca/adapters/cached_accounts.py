@@ -14,14 +14,14 @@ from butaca.core.errors import LibraryUnavailable
 from butaca.core.models import User
 from butaca.core.ports import AccountStore, Bearer
 
-FRESH_FOR = 2.5
+FRESH_SECONDS = 2.5
 """In seconds. A token revoked elsewhere is rejected within 5, even if a lookup is slow."""
 
 
 class CachedAccounts:
     """A store of accounts that caches token owners in front of another store.
 
-    A known token is not looked up again for `FRESH_FOR` seconds from the start of the lookup.
+    A known token is not looked up again for `FRESH_SECONDS` from the start of the lookup.
     During that time it stays valid here even if another process revokes it. Unknown tokens are
     never cached, so a token issued by another process is valid immediately. Cached tokens keep
     their expiry time, so the core rejects them on time.
@@ -56,7 +56,7 @@ class CachedAccounts:
         cached = cast("CacheEntry[Bearer] | None", self._memory.get(token_sha256))
         if cached is None:
             return self._look_up(token_sha256)
-        if cached.age < FRESH_FOR or not self._breaker.allows_call():
+        if cached.age < FRESH_SECONDS or not self._breaker.allows_call():
             return cached.value
         return self._look_up_with_timeout(token_sha256, fallback=cached.value)
 
@@ -70,11 +70,11 @@ class CachedAccounts:
         self._memory.drop(token_sha256)
         return is_granted
 
-    def revoke(self, token_sha256: str, at: datetime) -> bool:
-        """Revoke a token; return whether there was a valid one."""
-        was_valid = self._store.revoke(token_sha256, at)
+    def revoke_by_digest(self, token_sha256: str, at: datetime) -> bool:
+        """Revoke a token; return whether it existed and was not revoked before."""
+        is_revoked = self._store.revoke_by_digest(token_sha256, at)
         self._memory.drop(token_sha256)
-        return was_valid
+        return is_revoked
 
     def _look_up_with_timeout(self, token_sha256: str, fallback: Bearer) -> Bearer | None:
         lookup = self._threads.submit(copy_context().run, self._look_up, token_sha256)

@@ -76,7 +76,7 @@ class RateLimits:
         self._lock = Lock()
         rejections = Counter(
             "butaca_rate_limited",
-            "Calls refused because their caller exceeded a rate limit.",
+            "Requests rejected because their user exceeded a rate limit.",
             ("kind",),
             registry=registry,
         )

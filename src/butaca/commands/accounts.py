@@ -20,7 +20,7 @@ from butaca.operator_error import OperatorError
 if TYPE_CHECKING:
     from butaca.core.users import UserManager
 
-Roles = click.Choice([role.lower() for role in Role], case_sensitive=False)
+ROLE_CHOICE = click.Choice([role.lower() for role in Role], case_sensitive=False)
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
@@ -34,7 +34,7 @@ def users() -> None:
 @click.argument("name")
 @click.option(
     "--role",
-    type=Roles,
+    type=ROLE_CHOICE,
     default=Role.USER.lower(),
     show_default=True,
     help="Role of the user; an admin can also view and clear the favorites of others.",
@@ -44,8 +44,8 @@ def add(name: str, role: str) -> None:
 
     NAME must be unique, have 1 to 100 printable characters, and not be digits alone.
     """
-    with _people() as people:
-        user = people.add(name, Role(role.upper()))
+    with _user_manager() as manager:
+        user = manager.add(name, Role(role.upper()))
     click.echo(user.id)
     click.echo(f"To issue a token: butaca tokens issue {user.id}", err=True)
 
@@ -54,22 +54,22 @@ def add(name: str, role: str) -> None:
 @as_json
 def list_users(as_json: bool) -> None:
     """List all users, by ID."""
-    with _people() as people:
-        everybody = people.all_users()
-    print_rows(map(_user_row, everybody), ("id", "role", "name"), as_json=as_json)
+    with _user_manager() as manager:
+        all_users = manager.all_users()
+    print_rows(map(_user_row, all_users), ("id", "role", "name"), as_json=as_json)
 
 
 @users.command(short_help="Change the role of a user.")
 @click.argument("user")
-@click.argument("role", type=Roles)
+@click.argument("role", type=ROLE_CHOICE)
 def set_role(user: str, role: str) -> None:
     """Change the role of USER, given by ID or name.
 
     The role of a demo user cannot be changed.
     """
-    with _people() as people:
-        found = people.resolve(user)
-        people.set_role(found, Role(role.upper()))
+    with _user_manager() as manager:
+        found = manager.resolve(user)
+        manager.set_role(found, Role(role.upper()))
     click.echo(
         f"{found.name} now has the role {role.upper()}; all pods apply it within 5 seconds.",
         err=True,
@@ -86,12 +86,12 @@ def remove(user: str, yes: bool) -> None:
     """
     from butaca.core.users import is_demo_user
 
-    with _people() as people:
-        found = people.resolve(user)
+    with _user_manager() as manager:
+        found = manager.resolve(user)
         if not yes:
             _confirm(f"Remove {found.name} ({found.id}) with all tokens, favorites and ratings?")
-        people.remove(found)
-    click.echo(f"{found.name} is removed; all pods refuse the tokens within 5 seconds.", err=True)
+        manager.remove(found)
+    click.echo(f"{found.name} is removed; all pods reject the tokens within 5 seconds.", err=True)
     if is_demo_user(found):
         click.echo("The next start with DEMO_USERS=true adds this demo user again.", err=True)
 
@@ -113,8 +113,8 @@ def issue(user: str, expires_in: timedelta | None) -> None:
 
     The token cannot be shown again, because only its SHA-256 is stored.
     """
-    with _people() as people:
-        token, secret = people.issue(people.resolve(user), expires_in)
+    with _user_manager() as manager:
+        token, secret = manager.issue(manager.resolve(user), expires_in)
     click.echo(secret)
     click.echo(
         f"Token {token.id} of {token.owner.name} cannot be shown again; {_expiry(token)}.", err=True
@@ -126,9 +126,9 @@ def issue(user: str, expires_in: timedelta | None) -> None:
 @as_json
 def list_tokens(user: str | None, as_json: bool) -> None:
     """List the tokens of USER, given by ID or name, or of all users."""
-    with _people() as people:
-        found = people.tokens(None if user is None else people.resolve(user))
-        rows = [_token_row(token, people.now()) for token in found]
+    with _user_manager() as manager:
+        found = manager.tokens(None if user is None else manager.resolve(user))
+        rows = [_token_row(token, manager.now()) for token in found]
     columns = ("id", "user_id", "state", "created_at", "expires_at", "revoked_at", "name")
     print_rows(rows, columns, as_json=as_json)
 
@@ -140,13 +140,15 @@ def revoke(token_id: str | None, user: str | None) -> None:
     """Revoke a token, given by the ID that `butaca tokens list` shows, or all tokens of a user."""
     if (token_id is None) == (user is None):
         raise click.UsageError("Give either the ID of a token or --user.")
-    with _people() as people:
-        message = _revoke_all(people, user) if user is not None else _revoke(people, token_id or "")
+    with _user_manager() as manager:
+        message = (
+            _revoke_all(manager, user) if user is not None else _revoke(manager, token_id or "")
+        )
     click.echo(message, err=True)
 
 
 @contextmanager
-def _people() -> Iterator["UserManager"]:
+def _user_manager() -> Iterator["UserManager"]:
     """Open the user management at DATABASE_URL; report errors in one line."""
     from butaca.adapters.sql import SqlAccounts, schema
     from butaca.core.users import UserManager
@@ -163,19 +165,19 @@ def _confirm(question: str) -> None:
     click.confirm(question, abort=True, err=True)
 
 
-def _revoke(people: "UserManager", token_id: str) -> str:
-    token = people.revoke(_parse_id(token_id))
+def _revoke(manager: "UserManager", token_id: str) -> str:
+    token = manager.revoke(_parse_id(token_id))
     return (
-        f"Token {token.id} of {token.owner.name} is revoked; all pods refuse it within 5 seconds."
+        f"Token {token.id} of {token.owner.name} is revoked; all pods reject it within 5 seconds."
     )
 
 
-def _revoke_all(people: "UserManager", user: str) -> str:
-    owner = people.resolve(user)
-    count = people.revoke_all(owner)
+def _revoke_all(manager: "UserManager", user: str) -> str:
+    owner = manager.resolve(user)
+    count = manager.revoke_all(owner)
     if not count:
         return f"{owner.name} has no tokens left to revoke."
-    return f"Revoked tokens of {owner.name}: {count}; all pods refuse them within 5 seconds."
+    return f"Revoked tokens of {owner.name}: {count}; all pods reject them within 5 seconds."
 
 
 def _parse_id(token_id: str) -> int:

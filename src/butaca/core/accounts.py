@@ -62,8 +62,9 @@ class Accounts:
         return False
 
     def disable_demo_users(self) -> bool:
-        """Revoke the tokens of the demo users; return whether any of them was valid."""
-        revoked = [self.store.revoke(digest(token), self.now()) for _, token in DEMO_USERS]
+        """Revoke the tokens of the demo users; return whether any existed and was not revoked."""
+        now = self.now()
+        revoked = [self.store.revoke_by_digest(digest(token), now) for _, token in DEMO_USERS]
         return any(revoked)
 
     def _is_valid(self, bearer: Bearer, token: str) -> bool:

@@ -59,22 +59,22 @@ class ChangeReader:
     lists: ChangeLists
     throttle: Callable[[], None]
 
-    def read(self, checked: Mapping[date, int], today: date) -> KnownChanges:
+    def read(self, skippable_by_date: Mapping[date, int], today: date) -> KnownChanges:
         """Read the lists as far back as this saves requests.
 
-        `checked` maps the date of the last check to the number of movies that need no fetch if they
-        are unchanged. The first page of each list contains the number of pages. The lists are read
-        back to the date that saves the most requests in total, so a small library does not read
-        the changes of all of TMDB. At least one page is always read, because this also shows that
-        TMDB is reachable. Raises CatalogueFailed.
+        `skippable_by_date` maps the date of the last check to the number of movies that need no
+        fetch if they are unchanged. The first page of each list contains the number of pages. The
+        lists are read back to the date that saves the most requests in total, so a small library
+        does not read the changes of all of TMDB. At least one page is always read, because this
+        also shows that TMDB is reachable. Raises CatalogueFailed.
         """
-        lists = _most_efficient(self._first_pages(checked, today), checked)
+        lists = _most_efficient(self._first_pages(skippable_by_date, today), skippable_by_date)
         if not lists:
             return KnownChanges()
         return KnownChanges(lists[-1].first, frozenset(self._ids(lists)))
 
-    def _first_pages(self, checked: Mapping[date, int], today: date) -> list[_ChangeList]:
-        oldest = min(checked, default=today) - MARGIN
+    def _first_pages(self, skippable_by_date: Mapping[date, int], today: date) -> list[_ChangeList]:
+        oldest = min(skippable_by_date, default=today) - MARGIN
         lists = self._readable_lists(today - MAX_PERIOD, today)
         while lists[-1].first > oldest:
             lists += self._readable_lists(lists[-1].first - MAX_PERIOD, lists[-1].first)
@@ -100,14 +100,16 @@ class ChangeReader:
         return self.lists.changes(first, last, number)
 
 
-def _most_efficient(lists: list[_ChangeList], checked: Mapping[date, int]) -> list[_ChangeList]:
+def _most_efficient(
+    lists: list[_ChangeList], skippable_by_date: Mapping[date, int]
+) -> list[_ChangeList]:
     """Return the newest lists, as many as save the most requests in total."""
 
     def saved_requests(count: int) -> float:
         if not count:
             return 0
         oldest = lists[count - 1].first + MARGIN
-        saved_fetches = sum(movies for day, movies in checked.items() if day >= oldest)
+        saved_fetches = sum(movies for day, movies in skippable_by_date.items() if day >= oldest)
         return saved_fetches - sum(each.remaining_requests for each in lists[:count])
 
     return lists[: max(range(len(lists) + 1), key=saved_requests)]

@@ -6,14 +6,14 @@
     ├── NameTaken, InvalidName, DemoRoleFixed
     ├── TokenNotFound, TokenAlreadyRevoked, InvalidLifetime
     ├── StarsOutOfRange, InvalidSortOrder
-    ├── LibraryUnavailable           The database is unreachable.
-    │   └── LibraryBusy              The limit of concurrent requests to it is reached.
-    └── CatalogueFailed              TMDB returned nothing usable:
-        ├── CatalogueUnavailable     it is unreachable, or in its cooldown.
-        │   └── CatalogueBusy        The limit of concurrent requests to it is reached.
-        ├── CatalogueTimedOut        it did not respond in time.
-        ├── CatalogueResponseMalformed         its response is unreadable, and others may be, too.
-        ├── CatalogueResponseInvalid its response is readable, but invalid for this request.
+    ├── LibraryUnavailable              The database is unreachable.
+    │   └── LibraryBusy                 The limit of concurrent requests to it is reached.
+    └── CatalogueFailed                 TMDB returned nothing usable:
+        ├── CatalogueUnavailable        it is unreachable, or in its cooldown.
+        │   └── CatalogueBusy           The limit of concurrent requests to it is reached.
+        ├── CatalogueTimedOut           it did not respond in time.
+        ├── CatalogueMalformedResponse  its response is unreadable, and others may be, too.
+        ├── CatalogueInvalidResponse    its response is readable, but invalid for this request.
         └── CatalogueAccessDenied       it rejected our API key, which the operator must replace.
 
 Every message is one sentence that is safe to show to clients.
@@ -25,7 +25,7 @@ from typing import ClassVar
 class DomainError(Exception):
     """Base class of the expected errors: the request cannot be fulfilled, for the reason given."""
 
-    message: ClassVar[str] = "The request cannot be met."
+    message: ClassVar[str] = "The request cannot be fulfilled."
 
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message or self.message)
@@ -165,22 +165,22 @@ class CatalogueBusy(CatalogueUnavailable):
 class CatalogueTimedOut(CatalogueFailed):
     """TMDB did not respond before the deadline."""
 
-    message = "The movie catalogue did not answer in time."
+    message = "The movie catalogue did not respond in time."
 
 
-class CatalogueResponseMalformed(CatalogueFailed):
+class CatalogueMalformedResponse(CatalogueFailed):
     """The response is truncated or not a JSON object; other responses may be affected, too."""
 
-    message = "The movie catalogue answered something unreadable."
+    message = "The movie catalogue returned an unreadable response."
 
 
-class CatalogueResponseInvalid(CatalogueFailed):
+class CatalogueInvalidResponse(CatalogueFailed):
     """The response to one request does not match TMDB's documentation."""
 
-    message = "The movie catalogue answered something that makes no sense."
+    message = "The movie catalogue returned an invalid response."
 
 
 class CatalogueAccessDenied(CatalogueFailed):
     """TMDB rejected our API key. No client can fix this."""
 
-    message = "The movie catalogue refused to answer."
+    message = "The movie catalogue rejected this service's API key."

@@ -10,12 +10,12 @@ from typing import TypeVar
 from butaca.core.clock import utc_now
 from butaca.core.errors import FavoriteNotFound, LibraryBusy, RatingNotFound
 from butaca.core.listing import ListQuery
-from butaca.core.models import Entry, Export, Favorite, Mark, Page, Rating, Stars, User
+from butaca.core.models import Export, Favorite, Mark, Page, Rating, Stars, User, UserMovie
 from butaca.core.ports import LibraryStore, MovieCatalogue, MovieNotStored
 
 T = TypeVar("T")
-EXPORT_PAGE = 500
-"""The number of entries that an export fetches, and holds in memory, at a time."""
+EXPORT_PAGE_SIZE = 500
+"""The number of movies that an export fetches, and holds in memory, at a time."""
 
 audit = logging.getLogger("butaca.audit")
 
@@ -103,19 +103,19 @@ class Library:
         """Return all favorites and ratings of a user, ordered by movie ID, in constant memory.
 
         The first page is loaded; each further page is fetched when it is requested, which may raise
-        LibraryUnavailable. An entry that changes between two pages may or may not be included;
-        every other entry is included exactly once.
+        LibraryUnavailable. A movie that changes between two pages may or may not be included;
+        every other movie is included exactly once.
         """
-        first = self.store.entries(user.id, after=-1, limit=EXPORT_PAGE)
+        first = self.store.user_movies(user.id, after=-1, limit=EXPORT_PAGE_SIZE)
         return Export(user, self.now(), self._pages(user, first))
 
-    def _pages(self, user: User, page: tuple[Entry, ...]) -> Iterator[tuple[Entry, ...]]:
+    def _pages(self, user: User, page: tuple[UserMovie, ...]) -> Iterator[tuple[UserMovie, ...]]:
         while page:
-            after, is_last = page[-1].movie.id, len(page) < EXPORT_PAGE
+            after, is_last = page[-1].movie.id, len(page) < EXPORT_PAGE_SIZE
             yield page
             page = ()  # Release it before fetching the next one.
             if not is_last:
-                page = self.store.entries(user.id, after, EXPORT_PAGE)
+                page = self.store.user_movies(user.id, after, EXPORT_PAGE_SIZE)
 
     def _with_stored_movie(self, movie_id: int, write: Callable[[], T]) -> T:
         """Run a write that requires the movie to be stored; fetch and store the movie if it is not.

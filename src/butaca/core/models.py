@@ -310,7 +310,7 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class UserMovie:
     """A movie that a user has favorited, rated, or both. Fields that do not apply are `None`."""
 
     movie: MovieDetails
@@ -326,4 +326,4 @@ class Export:
 
     user: User
     exported_at: datetime
-    pages: Iterator[tuple[Entry, ...]]
+    pages: Iterator[tuple[UserMovie, ...]]

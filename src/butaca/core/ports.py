@@ -7,7 +7,6 @@ from typing import Protocol
 
 from butaca.core.listing import ListQuery
 from butaca.core.models import (
-    Entry,
     Favorite,
     Fetched,
     Genre,
@@ -22,6 +21,7 @@ from butaca.core.models import (
     StoredMovie,
     Token,
     User,
+    UserMovie,
 )
 
 
@@ -131,7 +131,7 @@ class LibraryStore(Protocol):
         Movies that are neither may be omitted.
         """
 
-    def entries(self, user_id: int, after: int, limit: int) -> tuple[Entry, ...]:
+    def user_movies(self, user_id: int, after: int, limit: int) -> tuple[UserMovie, ...]:
         """Return the favorited and rated movies with IDs above `after`, ordered by movie ID.
 
         If there are fewer than `limit`, they are the last ones. The texts are as stored.
@@ -196,7 +196,7 @@ class AccountStore(Protocol):
         Return False if the ID, the name or the token belongs to another user.
         """
 
-    def revoke(self, token_sha256: str, at: datetime) -> bool:
+    def revoke_by_digest(self, token_sha256: str, at: datetime) -> bool:
         """Revoke a token; return whether it existed and was not revoked before."""
 
 

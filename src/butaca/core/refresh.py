@@ -103,21 +103,22 @@ class Refresh:
         read, if TMDB rejects our API key, or after 10 consecutive failures; LibraryUnavailable.
         """
         limits = AgeLimits(self.now(), older_than)
-        due, checked = self._count_due(limits, progress)
+        due, skippable_by_date = self._count_due(limits, progress)
         progress.started(due)
         if due:
-            changes = self.change_reader.read(checked, limits.now.date())
+            changes = self.change_reader.read(skippable_by_date, limits.now.date())
             self._check_all(limits, changes, progress)
 
     def _count_due(self, limits: AgeLimits, progress: Progress) -> tuple[int, Counter[date]]:
         """Count the due movies, and those of them that may need no fetch by date of last check."""
-        due, checked = 0, Counter[date]()
+        due, skippable_by_date = 0, Counter[date]()
         for movies in self._pages(COUNT_BATCH_SIZE):
             self._drop_unreferenced(movies, progress)
             batch = [each for each in movies if each.is_referenced and limits.is_due(each)]
             due += len(batch)
-            checked.update(each.checked_at.date() for each in batch if limits.may_skip_fetch(each))
-        return due, checked
+            skippable = (each for each in batch if limits.may_skip_fetch(each))
+            skippable_by_date.update(each.checked_at.date() for each in skippable)
+        return due, skippable_by_date
 
     def _drop_unreferenced(self, movies: Sequence[StoredMovie], progress: Progress) -> None:
         if unreferenced := [each.id for each in movies if not each.is_referenced]:

@@ -9,7 +9,7 @@ from butaca.core.models import MovieDetails, MovieRecord, Translation
 T = TypeVar("T")
 D = TypeVar("D")
 
-LANGUAGE = r"^[a-z]{2}(-[A-Z]{2})?$"
+LANGUAGE_PATTERN = r"^[a-z]{2}(-[A-Z]{2})?$"
 """The format of a language: `xx` (ISO 639-1) or `xx-YY` (with ISO 3166-1)."""
 
 

@@ -20,7 +20,7 @@ from butaca.core.errors import (
 from butaca.core.models import MAX_ID, Role, Token, User
 from butaca.core.ports import UserStore
 
-PREFIX = "butaca_"
+TOKEN_PREFIX = "butaca_"  # noqa: S105 - not a token itself
 """The prefix of every token, by which secret scanners recognize it."""
 
 MAX_NAME_LENGTH = 100
@@ -38,7 +38,7 @@ def is_demo_user(user: User) -> bool:
 
 def new_token() -> str:
     """Return a new random token: the prefix and 43 letters, digits, `-` and `_`."""
-    return PREFIX + secrets.token_urlsafe(32)
+    return TOKEN_PREFIX + secrets.token_urlsafe(32)
 
 
 def normalize_name(text: str) -> str:

@@ -8,8 +8,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from butaca.sandbox.responses import TmdbError
 
 LAST_PAGE = 500
-LONGEST_RANGE_IN_DAYS = 14
-LONGEST_ID = 10
+MAX_RANGE_DAYS = 14
+MAX_ID_DIGITS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Call:
     def check_dates(self) -> None:
         """Raise TmdbError: code 23 for an invalid date, 20 for a range over 14 days."""
         start, end = self._date("start_date"), self._date("end_date")
-        if start and end and not 0 <= (end - start).days <= LONGEST_RANGE_IN_DAYS:
+        if start and end and not 0 <= (end - start).days <= MAX_RANGE_DAYS:
             raise TmdbError(20)
 
     def _date(self, name: str) -> date | None:
@@ -66,6 +66,6 @@ class Call:
 
 def parse_id(text: str) -> int | None:
     """Return the ID in a text, or None; TMDB's IDs have 32 bits."""
-    if text.isascii() and text.isdigit() and len(text) <= LONGEST_ID:
+    if text.isascii() and text.isdigit() and len(text) <= MAX_ID_DIGITS:
         return int(text)
     return None

@@ -46,7 +46,7 @@ class Control:
         return json_response(self._calls.as_json())
 
 
-def exports(origin: str, token: str) -> str:
+def export_command(origin: str, token: str) -> str:
     """Return the shell command with which Butaca uses the sandbox at this origin."""
     return f"export TMDB_BASE_URL={origin}/3 TMDB_IMAGE_BASE_URL={origin}/t/p TMDB_TOKEN={token}"
 
@@ -55,7 +55,7 @@ def _usage(origin: str, token: str) -> dict[str, Any]:
     url = f"{origin}{ROOT}"
     return {
         "about": "A stand-in for TMDB. PUT a list of faults to make it fail, DELETE it to recover.",
-        "use": exports(origin, token),
+        "use": export_command(origin, token),
         "examples": [
             f"curl {url}/faults",
             f"""curl -X PUT {url}/faults -d '[{{"kind": "503"}}]'""",

@@ -8,14 +8,14 @@ from zlib import crc32
 
 from butaca.sandbox.responses import Response
 
-SHORTEST_MAX_AGE, LONGEST_MAX_AGE = 600, 28_800
+MIN_MAX_AGE, MAX_MAX_AGE = 600, 28_800
 
 
 def with_cache_headers(response: Response, target: str) -> Response:
     """Add a weak ETag to a 200, and a max-age that depends on the target only."""
     if response.status != HTTPStatus.OK:
         return response
-    max_age = SHORTEST_MAX_AGE + crc32(target.encode()) % (LONGEST_MAX_AGE - SHORTEST_MAX_AGE)
+    max_age = MIN_MAX_AGE + crc32(target.encode()) % (MAX_MAX_AGE - MIN_MAX_AGE)
     tag = md5(response.body, usedforsecurity=False).hexdigest()
     headers = {
         "Cache-Control": f"public, max-age={max_age}",

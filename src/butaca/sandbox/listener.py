@@ -58,7 +58,7 @@ class Listener(ThreadingHTTPServer):
         super().__init__(address, ConnectionHandler)
 
     def server_bind(self) -> None:
-        """Bind without the reverse DNS look-up of HTTPServer."""
+        """Bind without the reverse DNS lookup of HTTPServer."""
         TCPServer.server_bind(self)
         self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
 

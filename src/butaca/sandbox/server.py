@@ -5,15 +5,15 @@ from threading import Event, Thread
 from types import TracebackType
 
 from butaca.sandbox.calls import Calls
-from butaca.sandbox.control import exports
+from butaca.sandbox.control import export_command
 from butaca.sandbox.endpoints import Source
 from butaca.sandbox.faults import Fault
-from butaca.sandbox.films.builtin import BuiltinMovies
-from butaca.sandbox.films.folder import RecordingFolder
-from butaca.sandbox.films.movies import builtin_movies
-from butaca.sandbox.films.recorded import RecordedMovies
 from butaca.sandbox.handler import PICTURES, RequestHandler
 from butaca.sandbox.listener import Listener
+from butaca.sandbox.movies.builtin import BuiltinMovies
+from butaca.sandbox.movies.folder import RecordingFolder
+from butaca.sandbox.movies.movies import builtin_movies
+from butaca.sandbox.movies.recorded import RecordedMovies
 
 POLL_SECONDS = 0.02
 DEFAULT_TOKEN = "sandbox-token"  # noqa: S105 - only the sandbox accepts it
@@ -62,9 +62,9 @@ class Sandbox:
         return f"{self._origin}/_sandbox"
 
     @property
-    def exports(self) -> str:
+    def export_command(self) -> str:
         """The shell command with which Butaca uses this sandbox."""
-        return exports(self._origin, self._token)
+        return export_command(self._origin, self._token)
 
     @property
     def calls(self) -> Calls:

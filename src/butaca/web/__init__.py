@@ -89,7 +89,7 @@ def _app(options: WebOptions, observer: Observer, compression: Compression) -> A
 
 
 def _api() -> Routes:
-    api = Routes("api", __name__, url_prefix=protection.API)
+    api = Routes("api", __name__, url_prefix=protection.API_PREFIX)
     for routes in (movies.bp, me.bp, admin.bp):
         api.register_blueprint(routes)
     return api

@@ -35,7 +35,7 @@ def list_user_favorites(user_id: int, query: inputs.FavoritesQuery) -> Response:
 
 @bp.delete("/users/<user_id>/favorites")
 @bp.responses(
-    outputs.Cleared,
+    outputs.ClearedFavorites,
     {200: "The number of favorites that were deleted."},
     problems=(FORBIDDEN, USER_NOT_FOUND),
 )
@@ -49,4 +49,4 @@ def clear_user_favorites(user_id: int) -> Response:
     """
     owner = services().accounts.user(user_id)
     deleted = services().library.clear_favorites(owner, by=current_user())
-    return json_response(outputs.Cleared(user_id=owner.id, deleted=deleted))
+    return json_response(outputs.ClearedFavorites(user_id=owner.id, deleted=deleted))

@@ -29,7 +29,7 @@ class RateLimiter(Protocol):
     """Limits how often each user can call."""
 
     def seconds_to_wait(self, caller: str, kind: str) -> int:
-        """Count a call of a kind (`read` or `serialize`). Return 0, or the seconds to wait."""
+        """Count a call of a kind (`read` or `write`). Return 0, or the seconds to wait."""
 
 
 @dataclass(frozen=True, slots=True)

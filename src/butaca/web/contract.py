@@ -12,8 +12,8 @@ import yaml
 from apiflask import APIFlask
 from werkzeug.routing import Rule
 
-from butaca.web.finishing import finish, operations
 from butaca.web.headers import Spec
+from butaca.web.openapi_completion import complete, operations
 
 _DESCRIPTION = """\
 Browse the movies of TheMovieDB (TMDB), and keep your own favorites and star ratings, which stay \
@@ -93,7 +93,7 @@ def configure(app: APIFlask) -> None:
         AUTO_AUTH_ERROR_RESPONSE=False,
         AUTO_VALIDATION_ERROR_RESPONSE=False,
     )
-    app.spec_processor(cast("Any", finish))
+    app.spec_processor(cast("Any", complete))
 
 
 def contract_of(app: APIFlask) -> Contract:

@@ -11,7 +11,7 @@ from pydantic_core import to_json
 from werkzeug.exceptions import HTTPException
 
 from butaca.core import errors
-from butaca.web import wording
+from butaca.web import error_messages
 from butaca.web.context import current_request, request_id
 from butaca.web.outputs import FieldError, Problem
 from butaca.web.problems import (
@@ -20,7 +20,7 @@ from butaca.web.problems import (
     UNPROCESSABLE,
     InvalidRequest,
     ProblemType,
-    type_for_refusal,
+    type_for_error,
     type_for_status,
 )
 
@@ -32,19 +32,19 @@ _CHALLENGE = 'Bearer realm="butaca"'
 
 def register(app: APIFlask) -> None:
     """Register handlers that turn every error of the app into a problem."""
-    app.register_error_handler(errors.DomainError, _handle_refusal)
+    app.register_error_handler(errors.DomainError, _handle_domain_error)
     app.register_error_handler(InvalidRequest, _handle_invalid_request)
     app.register_error_handler(HTTPError, _handle_validation_error)
     app.register_error_handler(HTTPException, _handle_http_exception)
     app.register_error_handler(Exception, _handle_unexpected_error)
 
 
-def _handle_refusal(refusal: errors.DomainError) -> Response:
-    return problem_response(type_for_refusal(type(refusal)), str(refusal), _headers(refusal))
+def _handle_domain_error(error: errors.DomainError) -> Response:
+    return problem_response(type_for_error(type(error)), str(error), _headers(error))
 
 
-def _headers(refusal: errors.DomainError) -> dict[str, str]:
-    match refusal:
+def _headers(error: errors.DomainError) -> dict[str, str]:
+    match error:
         case errors.TokenRejected() if not _has_bearer_token():
             return {"WWW-Authenticate": _CHALLENGE}
         case errors.TokenRejected():
@@ -76,16 +76,16 @@ def _handle_validation_error(error: HTTPError) -> Response:
     (location,) = error.detail
     cause = cast("ValidationError", error.__cause__)
     return _handle_invalid_request(
-        InvalidRequest(wording.field_errors(_LOCATIONS[location], cause))
+        InvalidRequest(error_messages.field_errors(_LOCATIONS[location], cause))
     )
 
 
 def _handle_http_exception(error: HTTPException) -> Response:
-    kind = type_for_status(error.code or INTERNAL_ERROR.status)
+    problem_type = type_for_status(error.code or INTERNAL_ERROR.status)
     # Keep its headers, such as Allow and Retry-After, but not its description, which may quote
     # the request.
     headers = {name: value for name, value in error.get_headers() if name != "Content-Type"}
-    return problem_response(kind, kind.detail, headers)
+    return problem_response(problem_type, problem_type.detail, headers)
 
 
 def _handle_unexpected_error(error: Exception) -> Response:
@@ -94,7 +94,7 @@ def _handle_unexpected_error(error: Exception) -> Response:
 
 
 def problem_response(
-    kind: ProblemType,
+    problem_type: ProblemType,
     detail: str,
     headers: Mapping[str, str] | None = None,
     field_errors: Sequence[FieldError] = (),
@@ -102,17 +102,17 @@ def problem_response(
 ) -> Response:
     """Return a problem response. `extra` adds members that the contract omits (RFC 9457, 3.2)."""
     body = Problem(
-        type=kind.type,
-        title=kind.title,
-        status=kind.status,
+        type=problem_type.type,
+        title=problem_type.title,
+        status=problem_type.status,
         detail=detail,
-        code=kind.code,
+        code=problem_type.code,
         instance=current_request().path,
         request_id=request_id(),
         **({"errors": list(field_errors)} if field_errors else {}),
     )
     content = {**body.model_dump(mode="json", exclude_unset=True), **(extra or {})}
-    response = Response(to_json(content), kind.status, headers)
+    response = Response(to_json(content), problem_type.status, headers)
     response.content_type = PROBLEM_JSON
     response.headers["Cache-Control"] = "no-store"
     return response

@@ -39,11 +39,11 @@ class Exchange:
     """The method and the request target."""
 
     status: int
-    body: Any
+    request_body: Any
     """The JSON body of the request, or `None` if it had none."""
 
     media_type: str
-    answer: Any
+    response_body: Any
 
 
 @cache
@@ -62,22 +62,22 @@ def request_bodies_of(operation: str) -> dict[str, Any]:
     """Return the examples of an operation's request body."""
     found: dict[str, Any] = {}
     for exchange in recorded():
-        is_known = exchange.body in (example["value"] for example in found.values())
-        if exchange.operation == operation and exchange.body is not None and not is_known:
-            found[exchange.name] = {"summary": exchange.request, "value": exchange.body}
+        is_known = exchange.request_body in (example["value"] for example in found.values())
+        if exchange.operation == operation and exchange.request_body is not None and not is_known:
+            found[exchange.name] = {"summary": exchange.request, "value": exchange.request_body}
     return found
 
 
-def problem(kind: ProblemType) -> dict[str, Any]:
-    """Return an example of a kind of problem."""
+def problem(problem_type: ProblemType) -> dict[str, Any]:
+    """Return an example of a type of problem."""
     body = Problem(
-        type=kind.type,
-        title=kind.title,
-        status=kind.status,
-        detail=kind.detail,
-        code=kind.code,
-        instance=_PATHS.get(kind.code, _POPULAR),
+        type=problem_type.type,
+        title=problem_type.title,
+        status=problem_type.status,
+        detail=problem_type.detail,
+        code=problem_type.code,
+        instance=_PATHS.get(problem_type.code, _POPULAR),
         request_id=EXAMPLE_REQUEST_ID,
-        **({"errors": [_FIELD_ERROR]} if kind is UNPROCESSABLE else {}),
+        **({"errors": [_FIELD_ERROR]} if problem_type is UNPROCESSABLE else {}),
     )
     return body.model_dump(exclude_unset=True)

@@ -14,7 +14,7 @@ from flask import Response
 
 from butaca import trace
 from butaca.core.errors import DomainError
-from butaca.core.models import Entry, Export
+from butaca.core.models import Export, UserMovie
 from butaca.web import outputs
 
 log = logging.getLogger("butaca.web")
@@ -46,11 +46,11 @@ def download(export: Export, format_name: str) -> Response:
 def as_json(export: Export) -> Iterator[str]:
     """Yield an `outputs.Export`, page by page. Raises LibraryUnavailable."""
     empty = outputs.Export(
-        exported_at=export.exported_at, user=outputs.Person.of(export.user), movies=[]
+        exported_at=export.exported_at, user=outputs.User.of(export.user), movies=[]
     )
     yield empty.model_dump_json().removesuffix("]}")
-    for number, entries in enumerate(map(_json_entries, export.pages)):
-        yield f",{entries}" if number else entries
+    for number, movies in enumerate(map(_json_movies, export.pages)):
+        yield f",{movies}" if number else movies
     yield "]}"
 
 
@@ -65,7 +65,7 @@ def as_csv(export: Export) -> Iterator[str]:
     Source: https://letterboxd.com/about/importing-data/.
     """
     yield _to_csv([_COLUMNS])
-    yield from map(_csv_entries, export.pages)
+    yield from map(_csv_rows, export.pages)
 
 
 def _with_interruption(
@@ -85,19 +85,19 @@ def _with_interruption(
         trace.end()
 
 
-def _json_entries(page: Iterable[Entry]) -> str:
-    return ",".join(outputs.ExportedMovie.of(entry).model_dump_json() for entry in page)
+def _json_movies(page: Iterable[UserMovie]) -> str:
+    return ",".join(outputs.ExportedMovie.of(user_movie).model_dump_json() for user_movie in page)
 
 
-def _csv_entries(page: Iterable[Entry]) -> str:
-    return _to_csv(_row(entry) for entry in page)
+def _csv_rows(page: Iterable[UserMovie]) -> str:
+    return _to_csv(_row(user_movie) for user_movie in page)
 
 
-def _row(entry: Entry) -> tuple[object, ...]:
-    released = entry.movie.release_date
+def _row(user_movie: UserMovie) -> tuple[object, ...]:
+    released = user_movie.movie.release_date
     year = released.year if released else ""
-    stars = f"{entry.stars.number:g}" if entry.stars and entry.stars.halves else ""
-    return entry.movie.id, _escape_formula(entry.movie.title), year, stars, ""
+    stars = f"{user_movie.stars.number:g}" if user_movie.stars and user_movie.stars.halves else ""
+    return user_movie.movie.id, _escape_formula(user_movie.movie.title), year, stars, ""
 
 
 def _escape_formula(title: str) -> str:

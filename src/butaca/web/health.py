@@ -13,11 +13,11 @@ from butaca.core.errors import LibraryUnavailable
 from butaca.draining import is_draining
 from butaca.web.context import current_request, services
 from butaca.web.errors import problem_response
-from butaca.web.problems import ProblemType, type_for_refusal
+from butaca.web.problems import ProblemType, type_for_error
 
 SHUTTING_DOWN = ProblemType(
     HTTPStatus.SERVICE_UNAVAILABLE,
-    "ending",
+    "shutting-down",
     "Shutting down",
     "This pod is shutting down. It only completes the requests that it has already accepted.",
 )
@@ -38,19 +38,19 @@ class Readiness:
             return problem_response(SHUTTING_DOWN, SHUTTING_DOWN.detail)
         try:
             services().check_database()
-        except LibraryUnavailable as refusal:
-            return self._database_unavailable(refusal)
+        except LibraryUnavailable as error:
+            return self._database_unavailable(error)
         self._last_reachable_at = self._clock()
         return jsonify(status="ok", database="ok")
 
-    def _database_unavailable(self, refusal: LibraryUnavailable) -> Response:
+    def _database_unavailable(self, error: LibraryUnavailable) -> Response:
         since = self._last_reachable_at
         seconds = None if since is None else round(self._clock() - since, 1)
         return problem_response(
-            type_for_refusal(type(refusal)),
-            str(refusal),
-            {"Retry-After": str(refusal.retry_after)},
-            extra={"database": "away", "seconds_without_database": seconds},
+            type_for_error(type(error)),
+            str(error),
+            {"Retry-After": str(error.retry_after)},
+            extra={"database": "unreachable", "seconds_without_database": seconds},
         )
 
 

@@ -18,10 +18,10 @@ from butaca.core.listing import (
     sort_order,
 )
 from butaca.core.models import MAX_ID, MAX_PAGE, Stars
-from butaca.core.translations import LANGUAGE
-from butaca.web.wording import error_message, integer_range
+from butaca.core.translations import LANGUAGE_PATTERN
+from butaca.web.error_messages import error_message, integer_range
 
-MAX_BODY = 16 * 1024
+MAX_BODY_SIZE = 16 * 1024
 """The maximum size of a request body, in bytes. No route needs more than a few dozen."""
 
 MAX_PAGE_SIZE = 100
@@ -78,7 +78,7 @@ Digits = BeforeValidator(_digits)
 Language = Annotated[
     str,
     Field(
-        pattern=LANGUAGE,
+        pattern=LANGUAGE_PATTERN,
         description=f"The language of the movie texts: {_LANGUAGES} Defaults to the default "
         "language of the service.",
         examples=["es-AR"],
@@ -402,7 +402,7 @@ class NewFavorite(Body):
     movie_id: MovieId
 
 
-class StarsGiven(Body):
+class RatingInput(Body):
     """The rating to give to a movie."""
 
     stars: StarsNumber

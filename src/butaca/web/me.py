@@ -10,7 +10,7 @@ from butaca.web.auth import requires
 from butaca.web.context import current_request, current_user, services
 from butaca.web.response_builders import (
     UntypedResponse,
-    entry_response,
+    item_response,
     json_response,
     replayable_page_response,
     require_revalidation,
@@ -28,14 +28,14 @@ bp = Routes("me", __name__, tag="Me")
 
 
 @bp.get("/me")
-@bp.responses(outputs.Person, {200: "The current user."}, headers=PRIVATE_HEADERS)
+@bp.responses(outputs.User, {200: "The current user."}, headers=PRIVATE_HEADERS)
 @requires(Role.USER)
 def get_me() -> Response:
     """Get the current user.
 
     Returns the ID, name and role of the user who owns the bearer token.
     """
-    return require_revalidation(json_response(outputs.Person.of(current_user())))
+    return require_revalidation(json_response(outputs.User.of(current_user())))
 
 
 @bp.get("/me/favorites")
@@ -78,7 +78,7 @@ def add_favorite(body: inputs.NewFavorite) -> Response:
     """
     favorite, is_new = services().library.add_favorite(current_user(), body.movie_id)
     location = {"Location": f"{current_request().path}/{body.movie_id}"}
-    return entry_response(outputs.Favorite, favorite, _created_or_ok(is_new), location)
+    return item_response(outputs.Favorite, favorite, _created_or_ok(is_new), location)
 
 
 @bp.get("/me/favorites/<movie_id>")
@@ -96,7 +96,7 @@ def get_favorite(movie_id: int, query: inputs.LanguageQuery) -> Response:
     Returns the full movie details, your rating, and when you added the movie to your favorites.
     """
     favorite = services().library.favorite(current_user(), movie_id, language=query.language)
-    return require_revalidation(entry_response(outputs.Favorite, favorite))
+    return require_revalidation(item_response(outputs.Favorite, favorite))
 
 
 @bp.delete("/me/favorites/<movie_id>")
@@ -144,11 +144,11 @@ def get_rating(movie_id: int, query: inputs.LanguageQuery) -> Response:
     changed the stars.
     """
     rating = services().library.rating(current_user(), movie_id, language=query.language)
-    return require_revalidation(entry_response(outputs.Rating, rating))
+    return require_revalidation(item_response(outputs.Rating, rating))
 
 
 @bp.put("/me/ratings/<movie_id>")
-@bp.input(inputs.StarsGiven, arg_name="body")
+@bp.input(inputs.RatingInput, arg_name="body")
 @bp.responses(
     outputs.Rating,
     {200: "The stars of the existing rating were replaced.", 201: "The rating was created."},
@@ -156,7 +156,7 @@ def get_rating(movie_id: int, query: inputs.LanguageQuery) -> Response:
     problems=(MOVIE_NOT_FOUND, *BODY, *CATALOGUE),
 )
 @requires(Role.USER)
-def rate_movie(movie_id: int, body: inputs.StarsGiven) -> Response:
+def rate_movie(movie_id: int, body: inputs.RatingInput) -> Response:
     """Rate a movie.
 
     Creates a rating and returns 201, or replaces the stars of an existing rating and returns 200.
@@ -164,11 +164,11 @@ def rate_movie(movie_id: int, body: inputs.StarsGiven) -> Response:
     already stored.
     """
     rating, is_new = services().library.rate(current_user(), movie_id, body.stars)
-    return entry_response(outputs.Rating, rating, _created_or_ok(is_new))
+    return item_response(outputs.Rating, rating, _created_or_ok(is_new))
 
 
 @bp.patch("/me/ratings/<movie_id>")
-@bp.input(inputs.StarsGiven, arg_name="body")
+@bp.input(inputs.RatingInput, arg_name="body")
 @bp.responses(
     outputs.Rating,
     {200: "The updated rating."},
@@ -176,14 +176,14 @@ def rate_movie(movie_id: int, body: inputs.StarsGiven) -> Response:
     problems=(RATING_NOT_FOUND, *BODY),
 )
 @requires(Role.USER)
-def update_rating(movie_id: int, body: inputs.StarsGiven) -> Response:
+def update_rating(movie_id: int, body: inputs.RatingInput) -> Response:
     """Update a rating.
 
     Changes the stars of a movie that you have already rated. Unlike `PUT`, this operation never
     creates a rating: it returns 404 if there is none.
     """
     rating = services().library.update_rating(current_user(), movie_id, body.stars)
-    return entry_response(outputs.Rating, rating)
+    return item_response(outputs.Rating, rating)
 
 
 @bp.delete("/me/ratings/<movie_id>")

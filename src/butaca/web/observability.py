@@ -31,7 +31,7 @@ BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 """In seconds. A cache hit takes less than the first, and no request more than the next to last."""
 
 _METHODS = {str(method): str(method) for method in HTTPMethod}
-_STATE = "butaca.observed"
+_STATE = "butaca.request_state"
 _REQUEST_ID_PATTERN = re.compile(REQUEST_ID_PATTERN)
 
 

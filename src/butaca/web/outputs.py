@@ -289,7 +289,7 @@ class RatingPage(Page):
     results: Annotated[list[Rating], Field(description="The ratings on this page.")]
 
 
-class Person(ResponseModel):
+class User(ResponseModel):
     """A user."""
 
     id: Annotated[int, Field(description="The ID of the user.")]
@@ -339,14 +339,14 @@ class Export(ResponseModel):
     exported_at: Annotated[
         Timestamp, Field(description="When the export was created, in UTC (RFC 3339).")
     ]
-    user: Person
+    user: User
     movies: Annotated[
         list[ExportedMovie],
         Field(description="The movies that are favorites or rated, ordered by movie ID."),
     ]
 
 
-class Cleared(ResponseModel):
+class ClearedFavorites(ResponseModel):
     """The result of deleting all favorites of a user."""
 
     user_id: Annotated[int, Field(description="The ID of the user.")]

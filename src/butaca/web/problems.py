@@ -1,11 +1,11 @@
-"""The kinds of problems that can be returned (RFC 9457), each with a code for programs."""
+"""The types of problems that can be returned (RFC 9457), each with a code for programs."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
 from butaca.core import errors
-from butaca.web.inputs import MAX_BODY
+from butaca.web.inputs import MAX_BODY_SIZE
 from butaca.web.outputs import FieldError
 
 PROBLEM_JSON = "application/problem+json"
@@ -13,7 +13,7 @@ PROBLEM_JSON = "application/problem+json"
 
 @dataclass(frozen=True, slots=True)
 class ProblemType:
-    """A kind of problem: its status, its code for programs, and its texts for users."""
+    """A type of problem: its status, its code for programs, and its texts for users."""
 
     status: HTTPStatus
     code: str
@@ -23,7 +23,7 @@ class ProblemType:
 
     @property
     def type(self) -> str:
-        """The URI that identifies this kind (RFC 9457)."""
+        """The URI that identifies this type (RFC 9457)."""
         return f"urn:butaca:problem:{self.code}"
 
 
@@ -35,17 +35,17 @@ class InvalidRequest(Exception):
         self.field_errors = tuple(field_errors)
 
 
-def _kind(
-    refusal: type[errors.DomainError], status: HTTPStatus, code: str, title: str
+def _problem_type(
+    error_type: type[errors.DomainError], status: HTTPStatus, code: str, title: str
 ) -> ProblemType:
-    return ProblemType(status, code, title, refusal.message)
+    return ProblemType(status, code, title, error_type.message)
 
 
 _NOT_FOUND, _UNAVAILABLE = HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE
 _BAD_GATEWAY = HTTPStatus.BAD_GATEWAY
-_BY_REFUSAL: Mapping[type[errors.DomainError], ProblemType] = {
-    refusal: _kind(refusal, status, code, title)
-    for refusal, status, code, title in (
+_BY_ERROR: Mapping[type[errors.DomainError], ProblemType] = {
+    error_type: _problem_type(error_type, status, code, title)
+    for error_type, status, code, title in (
         (errors.MovieNotFound, _NOT_FOUND, "movie-not-found", "Movie not found"),
         (errors.FavoriteNotFound, _NOT_FOUND, "favorite-not-found", "Favorite not found"),
         (errors.RatingNotFound, _NOT_FOUND, "rating-not-found", "Rating not found"),
@@ -68,13 +68,13 @@ _BY_REFUSAL: Mapping[type[errors.DomainError], ProblemType] = {
             "Movie catalogue timed out",
         ),
         (
-            errors.CatalogueResponseMalformed,
+            errors.CatalogueMalformedResponse,
             _BAD_GATEWAY,
             "catalogue-malformed-response",
             "Unreadable response from the movie catalogue",
         ),
         (
-            errors.CatalogueResponseInvalid,
+            errors.CatalogueInvalidResponse,
             _BAD_GATEWAY,
             "catalogue-invalid-response",
             "Unexpected response from the movie catalogue",
@@ -83,7 +83,7 @@ _BY_REFUSAL: Mapping[type[errors.DomainError], ProblemType] = {
             errors.CatalogueAccessDenied,
             _BAD_GATEWAY,
             "catalogue-access-denied",
-            "Movie catalogue refused access",
+            "Movie catalogue denied access",
         ),
     )
 }
@@ -101,8 +101,8 @@ INTERNAL_ERROR = ProblemType(
     "An unexpected error occurred on the server. It has been logged.",
 )
 _BY_STATUS: Mapping[int, ProblemType] = {
-    kind.status: kind
-    for kind in (
+    problem_type.status: problem_type
+    for problem_type in (
         ProblemType(
             HTTPStatus.BAD_REQUEST,
             "bad-request",
@@ -120,7 +120,7 @@ _BY_STATUS: Mapping[int, ProblemType] = {
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             "content-too-large",
             "Request body too large",
-            f"The request body is larger than {MAX_BODY // 1024} KiB.",
+            f"The request body is larger than {MAX_BODY_SIZE // 1024} KiB.",
         ),
         ProblemType(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -145,16 +145,16 @@ _BY_STATUS: Mapping[int, ProblemType] = {
     )
 }
 
-ALL = (*_BY_REFUSAL.values(), *_BY_STATUS.values())
+ALL = (*_BY_ERROR.values(), *_BY_STATUS.values())
 
 
-def type_for_refusal(refusal: type[errors.DomainError]) -> ProblemType:
-    """Return the kind of problem for a refusal of the core."""
-    return _BY_REFUSAL[refusal]
+def type_for_error(error_type: type[errors.DomainError]) -> ProblemType:
+    """Return the type of problem for a type of error of the core."""
+    return _BY_ERROR[error_type]
 
 
 def type_for_status(status: int) -> ProblemType:
-    """Return the generic kind of problem for an HTTP status."""
+    """Return the generic type of problem for an HTTP status."""
     return _BY_STATUS.get(status) or ProblemType(
         HTTPStatus(status), f"http-{status}", "Request failed", errors.DomainError.message
     )

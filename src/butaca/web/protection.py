@@ -30,16 +30,16 @@ from butaca.web.context import (
     current_user,
     services,
 )
-from butaca.web.inputs import MAX_BODY
+from butaca.web.error_messages import REPEATED_PARAMETER, UNKNOWN_PARAMETER, integer_range
+from butaca.web.inputs import MAX_BODY_SIZE
 from butaca.web.outputs import FieldError
 from butaca.web.problems import InvalidRequest
 from butaca.web.response_builders import UntypedResponse
-from butaca.web.wording import REPEATED_PARAMETER, UNKNOWN_PARAMETER, integer_range
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-API = "/api/v1"
+API_PREFIX = "/api/v1"
 EXPOSED_HEADERS = (
     "Age",
     "Allow",
@@ -71,7 +71,7 @@ _SECURITY_HEADERS = (
 def register(app: APIFlask, options: WebOptions) -> None:
     """Add authentication, limits, CORS and security headers to an app."""
     # One byte more than allowed, so that a body that is too large can be detected.
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY + 1
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_SIZE + 1
     app.before_request(_accept_preflight)
     app.before_request(_guard)
     if options.cors_origins:
@@ -117,7 +117,7 @@ def _vary_by_origin(response: Response) -> Response:
 def _guard() -> None:
     """Check a request to the API, in the order in which failures should be reported."""
     request = current_request()
-    if request.method == HTTPMethod.OPTIONS or not request.path.startswith(f"{API}/"):
+    if request.method == HTTPMethod.OPTIONS or not request.path.startswith(f"{API_PREFIX}/"):
         return
     admission.acquire_slot(request.environ)
     authenticate()
@@ -183,7 +183,7 @@ def _check_body_size(request: Request) -> None:
     # Werkzeug rejects a Content-Length that is too large, but truncates a chunked body.
     with admission.without_slot(request.environ, current_user().id):
         size = len(request.get_data())
-    if size > MAX_BODY:
+    if size > MAX_BODY_SIZE:
         raise RequestEntityTooLarge
     if size < (request.content_length or 0):
         raise BadRequest

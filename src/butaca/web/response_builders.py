@@ -61,7 +61,7 @@ class UntypedResponse(Response):
     default_mimetype = None
 
 
-class Entry(Protocol):
+class LibraryItem(Protocol):
     """A movie that is a favorite of a user or rated by them."""
 
     @property
@@ -80,15 +80,15 @@ def json_response(
     return _json_response(serializer().serialize(body), status, headers)
 
 
-def entry_response(
+def item_response(
     schema: type[ResponseModel],
-    entry: Entry,
+    item: LibraryItem,
     status: int = HTTPStatus.OK,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """Return a response with a favorite or a rating."""
-    body = serializer().serialize_with_movies(schema.of(entry), [entry.movie])
-    return _json_response(body, status, {**_content_language([entry]), **(headers or {})})
+    body = serializer().serialize_with_movies(schema.of(item), [item.movie])
+    return _json_response(body, status, {**_content_language([item]), **(headers or {})})
 
 
 def require_revalidation(response: Response) -> Response:
@@ -121,7 +121,7 @@ def _render_page(
     body_serializer: Serializer, schema: type[ResponseModel], page: Page[Any], path: str, query: str
 ) -> tuple[bytes, Mapping[str, str]]:
     body = body_serializer.serialize_with_movies(
-        schema.of(page), [entry.movie for entry in page.results]
+        schema.of(page), [item.movie for item in page.results]
     )
     return body, {**_page_links(page, path, query), **_content_language(page.results)}
 
@@ -147,9 +147,9 @@ def _allow_replay(freshness: Freshness | None, render: Render | None = None, siz
     current.environ[REPLAY] = Replay(rule, role, freshness, render, size)
 
 
-def _content_language(entries: Iterable[Entry]) -> dict[str, str]:
-    """Return the `Content-Language` of entries (RFC 9110, 8.5), with each language once."""
-    languages = dict.fromkeys(entry.language for entry in entries)
+def _content_language(items: Iterable[LibraryItem]) -> dict[str, str]:
+    """Return the `Content-Language` of items (RFC 9110, 8.5), with each language once."""
+    languages = dict.fromkeys(item.language for item in items)
     return {"Content-Language": ", ".join(languages)} if languages else {}
 
 

@@ -7,8 +7,8 @@ from butaca.core import errors
 from butaca.core.errors import DomainError
 from butaca.web import examples
 from butaca.web.headers import Spec
-from butaca.web.inputs import MAX_BODY
-from butaca.web.problems import PROBLEM_JSON, ProblemType, type_for_refusal, type_for_status
+from butaca.web.inputs import MAX_BODY_SIZE
+from butaca.web.problems import PROBLEM_JSON, ProblemType, type_for_error, type_for_status
 
 NOT_MODIFIED = "Not modified. The `ETag` in `If-None-Match` is still current."
 
@@ -23,37 +23,37 @@ class ErrorResponse:
 
     name: str
     description: str
-    kinds: tuple[ProblemType, ...]
+    problem_types: tuple[ProblemType, ...]
     headers: tuple[str, ...] = ()
 
     @property
     def status(self) -> int:
-        """The status, which all kinds share."""
-        return self.kinds[0].status.value
+        """The status, which all of its problems share."""
+        return self.problem_types[0].status.value
 
 
-def _types_for(*refusals: type[DomainError]) -> tuple[ProblemType, ...]:
-    return tuple(type_for_refusal(refusal) for refusal in refusals)
+def _problem_types_for(*error_types: type[DomainError]) -> tuple[ProblemType, ...]:
+    return tuple(type_for_error(error_type) for error_type in error_types)
 
 
 def _for_status(name: str, status: int, description: str, *headers: str) -> ErrorResponse:
     return ErrorResponse(name, description, (type_for_status(status),), headers)
 
 
-def _not_found(name: str, refusal: type[DomainError]) -> ErrorResponse:
-    return ErrorResponse(name, refusal.message, _types_for(refusal))
+def _not_found(name: str, error_type: type[DomainError]) -> ErrorResponse:
+    return ErrorResponse(name, error_type.message, _problem_types_for(error_type))
 
 
 UNAUTHORIZED = ErrorResponse(
     "Unauthorized",
     "The bearer token is missing, unknown, expired or revoked.",
-    _types_for(errors.TokenRejected),
+    _problem_types_for(errors.TokenRejected),
     ("WWW-Authenticate",),
 )
 FORBIDDEN = ErrorResponse(
     "Forbidden",
     "The token is valid, but its owner does not have the required role.",
-    _types_for(errors.PermissionDenied),
+    _problem_types_for(errors.PermissionDenied),
     ("WWW-Authenticate",),
 )
 MOVIE_NOT_FOUND = _not_found("MovieNotFound", errors.MovieNotFound)
@@ -66,7 +66,7 @@ _LIBRARY_ERRORS = (errors.LibraryUnavailable, errors.LibraryBusy)
 LIBRARY_UNAVAILABLE = ErrorResponse(
     "LibraryUnavailable",
     "The database is unreachable or busy, or the server is overloaded.",
-    (*_types_for(*_LIBRARY_ERRORS), OVERLOADED),
+    (*_problem_types_for(*_LIBRARY_ERRORS), OVERLOADED),
     ("Retry-After",),
 )
 COMMON = (
@@ -84,7 +84,9 @@ COMMON = (
 
 BODY = (
     _for_status("BadRequest", 400, "The request body is not valid JSON, or is incomplete."),
-    _for_status("ContentTooLarge", 413, f"The request body is larger than {MAX_BODY // 1024} KiB."),
+    _for_status(
+        "ContentTooLarge", 413, f"The request body is larger than {MAX_BODY_SIZE // 1024} KiB."
+    ),
     _for_status("UnsupportedMediaType", 415, "The `Content-Type` of the request body is not JSON."),
 )
 """The problems of every operation with a request body."""
@@ -94,9 +96,9 @@ CATALOGUE = (
         "BadGateway",
         "TMDB returned an unusable response or rejected Butaca's API key, and no cached copy is "
         "available.",
-        _types_for(
-            errors.CatalogueResponseMalformed,
-            errors.CatalogueResponseInvalid,
+        _problem_types_for(
+            errors.CatalogueMalformedResponse,
+            errors.CatalogueInvalidResponse,
             errors.CatalogueAccessDenied,
         ),
     ),
@@ -105,7 +107,9 @@ CATALOGUE = (
         "TMDB is unavailable or busy and no cached copy is available, the database is unreachable "
         "or busy, or the server is overloaded.",
         (
-            *_types_for(errors.CatalogueUnavailable, errors.CatalogueBusy, *_LIBRARY_ERRORS),
+            *_problem_types_for(
+                errors.CatalogueUnavailable, errors.CatalogueBusy, *_LIBRARY_ERRORS
+            ),
             OVERLOADED,
         ),
         ("Retry-After",),
@@ -113,7 +117,7 @@ CATALOGUE = (
     ErrorResponse(
         "GatewayTimeout",
         "TMDB did not respond within the deadline, and no cached copy is available.",
-        _types_for(errors.CatalogueTimedOut),
+        _problem_types_for(errors.CatalogueTimedOut),
         ("Retry-After",),
     ),
 )
@@ -149,7 +153,11 @@ def ref(kind: str, name: str) -> Spec:
 
 def _to_openapi(error: ErrorResponse) -> Spec:
     examples_by_code = {
-        kind.code: {"summary": kind.title, "value": examples.problem(kind)} for kind in error.kinds
+        problem_type.code: {
+            "summary": problem_type.title,
+            "value": examples.problem(problem_type),
+        }
+        for problem_type in error.problem_types
     }
     content = {PROBLEM_JSON: {"schema": ref("schemas", "Problem"), "examples": examples_by_code}}
     return {**response(error.description, ("Cache-Control", *error.headers)), "content": content}

@@ -53,7 +53,7 @@ class Routes(APIBlueprint):
         }
         if "ETag" in headers:
             successes[304] = response(NOT_MODIFIED, set(headers) - CONTENT_HEADERS)
-        # APIFlask drops references, so `finishing` creates them from these names.
+        # APIFlask drops references, so `openapi_completion` creates them from these names.
         errors = {error.status: {"description": error.name} for error in (*COMMON, *problems)}
 
         def decorate(route: Route) -> Route:

@@ -16,7 +16,7 @@ from tests.fakes import FakeCache, FakeCatalogue, FakeClock, FakeHealth
 REDIS_COOLDOWN = 3.0
 """In seconds: how long Redis is not called after a failure."""
 
-TTL, COOLDOWN, PROBE, DAY = 30, 7, 6, 86_400
+TTL, COOLDOWN, PROBE_TIMEOUT, DAY = 30, 7, 6, 86_400
 POPULAR = PopularQuery("en-US")
 KEY = "popular:1:en-US:"
 TIMEOUT = 20.0
@@ -89,7 +89,7 @@ class Harness:
     def __post_init__(self) -> None:
         populate(self.upstream)
         self.clock = self.cache.clock
-        self.health = FakeHealth(self.clock, cooldown=COOLDOWN, probe=PROBE)
+        self.health = FakeHealth(self.clock, cooldown=COOLDOWN, probe_timeout=PROBE_TIMEOUT)
         self.restart()
 
     def restart(self) -> None:

@@ -16,8 +16,8 @@ from butaca.adapters.tmdb import Limits, TmdbCatalogue, TmdbHttp
 from butaca.core.errors import (
     CatalogueAccessDenied,
     CatalogueFailed,
-    CatalogueResponseInvalid,
-    CatalogueResponseMalformed,
+    CatalogueInvalidResponse,
+    CatalogueMalformedResponse,
     CatalogueTimedOut,
     CatalogueUnavailable,
     MovieNotFound,
@@ -31,7 +31,7 @@ from tests.adapters.cache.harness import (
     FETCHES,
     KEY,
     POPULAR,
-    PROBE,
+    PROBE_TIMEOUT,
     TTL,
     Fetch,
     Harness,
@@ -42,8 +42,8 @@ from tests.fakes import FakeCache, FakeCatalogue
 FAILURES: list[tuple[type[CatalogueFailed], int | None]] = [
     (CatalogueUnavailable, 503),
     (CatalogueTimedOut, None),
-    (CatalogueResponseMalformed, 200),
-    (CatalogueResponseInvalid, 200),
+    (CatalogueMalformedResponse, 200),
+    (CatalogueInvalidResponse, 200),
     (CatalogueAccessDenied, 401),
 ]
 
@@ -373,7 +373,7 @@ def test_lost_probe_is_replaced_by_another(harness: Harness) -> None:
     harness.health.record_failure()
     harness.advance(COOLDOWN)
     harness.health.claim_call()
-    harness.advance(PROBE)
+    harness.advance(PROBE_TIMEOUT)
 
     assert harness.popular().freshness.source is Source.MISS
 
@@ -553,8 +553,8 @@ def test_special_characters_of_a_search_text_are_escaped_in_the_key(text: str) -
 
 
 def test_invalid_response_starts_a_cooldown_for_only_its_call(harness: Harness) -> None:
-    harness.break_upstream(CatalogueResponseInvalid())
-    with pytest.raises(CatalogueResponseInvalid) as first:
+    harness.break_upstream(CatalogueInvalidResponse())
+    with pytest.raises(CatalogueInvalidResponse) as first:
         harness.popular()
     harness.upstream.failure = None
 
@@ -568,7 +568,7 @@ def test_invalid_response_starts_a_cooldown_for_only_its_call(harness: Harness) 
 
 def test_stale_entry_is_served_during_the_cooldown_of_its_call(harness: Harness) -> None:
     cached = harness.cache_and_expire()
-    harness.break_upstream(CatalogueResponseInvalid())
+    harness.break_upstream(CatalogueInvalidResponse())
     harness.popular()
 
     fetched = harness.popular()
@@ -579,8 +579,8 @@ def test_stale_entry_is_served_during_the_cooldown_of_its_call(harness: Harness)
 
 
 def test_call_is_retried_after_its_own_cooldown(harness: Harness) -> None:
-    harness.break_upstream(CatalogueResponseInvalid())
-    with pytest.raises(CatalogueResponseInvalid):
+    harness.break_upstream(CatalogueInvalidResponse())
+    with pytest.raises(CatalogueInvalidResponse):
         harness.popular()
     harness.upstream.failure = None
     harness.advance(COOLDOWN)

@@ -35,7 +35,7 @@ from tests.adapters.cache.harness import (
     FETCHES,
     KEY,
     POPULAR,
-    PROBE,
+    PROBE_TIMEOUT,
     TIMEOUT,
     TTL,
     Fetch,
@@ -581,7 +581,7 @@ def test_one_of_many_requests_probes_after_the_cooldown(pool: ThreadPoolExecutor
     others = [next(done).exception() for _ in range(THREADS - 1)]
 
     assert [type(other) for other in others] == [CatalogueUnavailable] * (THREADS - 1)
-    assert {vars(other)["retry_after"] for other in others} == {PROBE}
+    assert {vars(other)["retry_after"] for other in others} == {PROBE_TIMEOUT}
     gated.upstream.gate.set()
     assert source_of(next(done)) is Source.MISS
     assert gated.calls == 1
@@ -680,7 +680,7 @@ class Pods:
         return CachedCatalogue(
             self.upstream,
             TieredCache(MemoryCache(10, DAY, clock), RedisCache(link, DAY), TTL),
-            SharedHealth(link, COOLDOWN, PROBE, clock),
+            SharedHealth(link, COOLDOWN, PROBE_TIMEOUT, clock),
             Bulkhead(4, TIMEOUT, clock),
             SingleFlight(TIMEOUT, clock),
             clock,
@@ -812,7 +812,7 @@ def test_other_pod_serves_the_stale_entry_during_a_call(
 def test_successful_probe_of_one_pod_allows_calls_from_another(
     pods: Pods, pool: ThreadPoolExecutor
 ) -> None:
-    SharedHealth(pods.links[0], COOLDOWN, PROBE).record_failure()
+    SharedHealth(pods.links[0], COOLDOWN, PROBE_TIMEOUT).record_failure()
     pods.advance(COOLDOWN)
     probe = pool.submit(pods.one.popular, POPULAR)
     pods.upstream.wait_for_call()

@@ -17,7 +17,7 @@ from tests.fakes import FakeClock
 from tests.redis_time import advance_redis
 
 T = TypeVar("T")
-COOLDOWN, PROBE = 600.0, 60.0
+COOLDOWN, PROBE_TIMEOUT = 600.0, 60.0
 KEY = "popular:1:en-US:"
 
 
@@ -50,12 +50,12 @@ def client(links: list[InterleavingLink]) -> Any:
 
 @pytest.fixture
 def one(links: list[InterleavingLink], clock: FakeClock) -> SharedHealth:
-    return SharedHealth(links[0], COOLDOWN, PROBE, clock.monotonic)
+    return SharedHealth(links[0], COOLDOWN, PROBE_TIMEOUT, clock.monotonic)
 
 
 @pytest.fixture
 def other(links: list[InterleavingLink], clock: FakeClock) -> SharedHealth:
-    return SharedHealth(links[1], COOLDOWN, PROBE, clock.monotonic)
+    return SharedHealth(links[1], COOLDOWN, PROBE_TIMEOUT, clock.monotonic)
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def test_only_one_pod_probes_after_the_cooldown(
         waits = [each.result(20) for each in claims]
 
     assert waits.count(0) == 1
-    assert all(PROBE - 5 < wait <= PROBE for wait in waits if wait)
+    assert all(PROBE_TIMEOUT - 5 < wait <= PROBE_TIMEOUT for wait in waits if wait)
 
 
 def test_successful_probe_allows_calls_from_all_pods(
@@ -155,7 +155,7 @@ def test_probe_with_a_rejected_api_key_is_left_to_another_pod(
     one.record_rejected_api_key()
 
     assert other.claim_call() == 0
-    assert PROBE - 5 < other.claim_call() <= PROBE
+    assert PROBE_TIMEOUT - 5 < other.claim_call() <= PROBE_TIMEOUT
 
 
 def test_pod_with_a_rejected_api_key_does_not_end_the_probe_of_another(
@@ -164,11 +164,11 @@ def test_pod_with_a_rejected_api_key_does_not_end_the_probe_of_another(
     one.record_failure()
     advance(COOLDOWN)
     one.claim_call()
-    advance(PROBE)
+    advance(PROBE_TIMEOUT)
     other.claim_call()
     one.record_rejected_api_key()
 
-    assert PROBE - 5 < other.claim_call() <= PROBE
+    assert PROBE_TIMEOUT - 5 < other.claim_call() <= PROBE_TIMEOUT
 
 
 def test_late_rejected_api_key_does_not_end_the_cooldown_of_another_pod(
@@ -202,7 +202,7 @@ def test_probe_of_a_dead_pod_is_replaced_by_another_pod(
     one.record_failure()
     advance(COOLDOWN)
     one.claim_call()
-    advance(PROBE)
+    advance(PROBE_TIMEOUT)
 
     assert other.claim_call() == 0
     assert one.claim_call() > 0
@@ -308,7 +308,7 @@ def test_older_reply_of_redis_does_not_undo_a_success(
 
 @pytest.fixture
 def health(breakable_link: RedisLink, clock: FakeClock) -> SharedHealth:
-    return SharedHealth(breakable_link, COOLDOWN, PROBE, clock.monotonic)
+    return SharedHealth(breakable_link, COOLDOWN, PROBE_TIMEOUT, clock.monotonic)
 
 
 def test_local_cooldown_outlives_redis(server: Any, health: SharedHealth, clock: FakeClock) -> None:
@@ -318,14 +318,14 @@ def test_local_cooldown_outlives_redis(server: Any, health: SharedHealth, clock:
     assert health.claim_call() == COOLDOWN
     clock.advance(COOLDOWN)
     assert health.claim_call() == 0
-    assert health.claim_call() == PROBE
+    assert health.claim_call() == PROBE_TIMEOUT
     server.start()  # The fixture stops it.
 
 
 def test_cooldown_of_another_pod_outlives_redis(
     server: Any, breakable_link: RedisLink, health: SharedHealth, clock: FakeClock
 ) -> None:
-    SharedHealth(breakable_link, COOLDOWN, PROBE, clock.monotonic).record_failure()
+    SharedHealth(breakable_link, COOLDOWN, PROBE_TIMEOUT, clock.monotonic).record_failure()
     health.claim_call()
     server.stop()
 
@@ -351,7 +351,7 @@ def test_failure_without_redis_stays_in_the_process(
     server: Any, health: SharedHealth, breakable_link: RedisLink, clock: FakeClock
 ) -> None:
     server.stop()
-    other = SharedHealth(breakable_link, COOLDOWN, PROBE, clock.monotonic)
+    other = SharedHealth(breakable_link, COOLDOWN, PROBE_TIMEOUT, clock.monotonic)
     health.record_failure()
 
     assert health.claim_call() == COOLDOWN
@@ -376,7 +376,7 @@ def test_recovered_redis_is_used_again(
     health.claim_call()
     server.start()
     clock.advance(REDIS_COOLDOWN)
-    SharedHealth(breakable_link, COOLDOWN, PROBE, clock.monotonic).record_failure()
+    SharedHealth(breakable_link, COOLDOWN, PROBE_TIMEOUT, clock.monotonic).record_failure()
 
     assert health.claim_call() > 0
 
@@ -394,7 +394,7 @@ def test_cooldown_is_local_with_a_read_only_redis(
 
 def test_every_cooldown_is_counted(links: list[InterleavingLink]) -> None:
     registry = CollectorRegistry()
-    health = SharedHealth(links[0], COOLDOWN, PROBE, registry=registry)
+    health = SharedHealth(links[0], COOLDOWN, PROBE_TIMEOUT, registry=registry)
     health.record_failure()
     health.record_success()
     health.record_failure()

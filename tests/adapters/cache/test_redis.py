@@ -19,7 +19,7 @@ from butaca.adapters.cache.health import COOLDOWN_KEY, UNHEALTHY_KEY
 from butaca.adapters.cache.redis import FORMAT, entry_key, lease_key
 from butaca.adapters.rate_limits import RateLimits
 from butaca.adapters.redis import RedisLink
-from butaca.settings import YEAR
+from butaca.settings import MAX_STALE_SECONDS
 from tests.adapters.cache.harness import REDIS_COOLDOWN
 from tests.fakes import FakeClock
 from tests.valkey_server import valkey_server
@@ -117,7 +117,7 @@ def test_age_is_correct_for_a_pod_with_a_longer_retention(
 
 
 def test_entry_with_the_maximum_retention_is_readable(link: RedisLink) -> None:
-    cache = RedisCache(link, retention=YEAR)
+    cache = RedisCache(link, retention=MAX_STALE_SECONDS)
     cache.put("popular:1", b"one")
 
     assert cache.get("popular:1") is not None
@@ -472,7 +472,7 @@ def test_call_can_be_claimed_without_permission_for_exists(
     link_with_acl: Callable[[str], RedisLink],
 ) -> None:
     link = link_with_acl("+@all -exists")
-    health = SharedHealth(link, cooldown=5, probe=6)
+    health = SharedHealth(link, cooldown=5, probe_timeout=6)
 
     assert health.claim_call() == 0
     health.record_failure()
@@ -511,7 +511,7 @@ def cluster_link() -> Iterator[RedisLink]:
 
 def test_every_command_uses_keys_of_one_cluster_slot(cluster_link: RedisLink) -> None:
     cache = RedisCache(cluster_link, retention=DAY)
-    health = SharedHealth(cluster_link, cooldown=5, probe=6)
+    health = SharedHealth(cluster_link, cooldown=5, probe_timeout=6)
     with cache.lease("popular:1", 60) as lease:
         assert lease.upstream_healthy
         assert health.claim_call() == 0

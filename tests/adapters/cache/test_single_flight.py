@@ -96,7 +96,7 @@ def test_follower_gets_an_equal_failure(failure: BaseException) -> None:
     assert vars(caught.value) == vars(failure)
 
 
-def test_each_follower_raises_its_own_copy_of_a_refusal() -> None:
+def test_each_follower_raises_its_own_copy_of_a_domain_error() -> None:
     single_flight = SingleFlight()
     flight, _ = single_flight.join("a")
     with pytest.raises(CatalogueTimedOut) as leader_error:
@@ -223,7 +223,7 @@ def test_background_call_runs_inline_without_a_thread(no_threads: None) -> None:
     assert flight.result() == get_ident()
 
 
-def test_refusal_of_a_background_call_is_not_logged(
+def test_domain_error_of_a_background_call_is_not_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     single_flight = SingleFlight()

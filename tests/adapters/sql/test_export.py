@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import QueuePool, text
 
 from butaca.adapters.sql import Database, SqlAccounts, SqlLibrary
-from butaca.core.library import EXPORT_PAGE, Library
+from butaca.core.library import EXPORT_PAGE_SIZE, Library
 from tests.builders import CONSUMER, NOON
 from tests.bulk_data import add_favorites, untimed_transaction
 from tests.fakes import FakeCatalogue
@@ -16,7 +16,7 @@ from tests.fakes import FakeCatalogue
 def single_connection(postgresql: Database) -> Iterator[Database]:
     """A database with one connection, and more than a page of favorites of the consumer."""
     SqlAccounts(postgresql).grant_token(CONSUMER, "0" * 64, NOON)
-    add_favorites(postgresql, EXPORT_PAGE + 1)
+    add_favorites(postgresql, EXPORT_PAGE_SIZE + 1)
     database = Database(postgresql.engine.url.render_as_string(hide_password=False), connections=1)
     yield database
     database.close()
@@ -25,7 +25,7 @@ def single_connection(postgresql: Database) -> Iterator[Database]:
 def test_export_releases_the_connection_between_pages(single_connection: Database) -> None:
     pages = Library(SqlLibrary(single_connection), FakeCatalogue()).export(CONSUMER).pages
 
-    assert len(next(pages)) == EXPORT_PAGE
+    assert len(next(pages)) == EXPORT_PAGE_SIZE
     assert isinstance(single_connection.engine.pool, QueuePool)
     assert single_connection.engine.pool.checkedout() == 0
     with single_connection.writing() as connection:

@@ -9,8 +9,8 @@ from alembic import command
 from sqlalchemy import TextClause, select, text
 
 from butaca.adapters.sql import Database, SqlLibrary, schema
+from butaca.adapters.sql.rows import movie_row, translation_rows
 from butaca.adapters.sql.schema import migrate
-from butaca.adapters.sql.stored import movie_row, translation_rows
 from butaca.adapters.sql.tables import user_movies
 from butaca.core.listing import FAVORITE_KEYS, Filter, ListQuery, sort_order
 from butaca.core.models import Genre, Rating, Stars

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import event, text
 
 from butaca.adapters.sql import Database, SqlAccounts, SqlLibrary
-from butaca.adapters.sql.stored import movie_row
+from butaca.adapters.sql.rows import movie_row
 from butaca.core.listing import FAVORITE_KEYS, RATING_KEYS, Filter, ListQuery, sort_order
 from butaca.core.models import Page, Stars
 from tests.builders import CONSUMER, NOON, make_record

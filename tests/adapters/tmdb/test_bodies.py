@@ -20,7 +20,7 @@ from butaca.adapters.tmdb.bodies import (
     movie_page,
     movie_record,
 )
-from butaca.core.errors import CatalogueResponseInvalid
+from butaca.core.errors import CatalogueInvalidResponse
 from butaca.core.models import (
     MAX_ID,
     Collection,
@@ -199,7 +199,7 @@ def test_unknown_fields_are_ignored() -> None:
     ids=str,
 )
 def test_page_with_the_wrong_shape_is_invalid(changes: dict[str, object]) -> None:
-    with pytest.raises(CatalogueResponseInvalid):
+    with pytest.raises(CatalogueInvalidResponse):
         movie_page(make_page_body(ITEM, **changes))
 
 
@@ -208,7 +208,7 @@ def test_page_with_a_missing_field_is_invalid(missing: str) -> None:
     page = make_page_body(ITEM)
     del page[missing]
 
-    with pytest.raises(CatalogueResponseInvalid):
+    with pytest.raises(CatalogueInvalidResponse):
         movie_page(page)
 
 
@@ -252,13 +252,13 @@ def test_details_in_the_format_before_2024_are_parsed() -> None:
 
 @pytest.mark.parametrize("missing", ["id", "title", "original_title", "original_language"])
 def test_details_without_a_required_field_are_invalid(missing: str) -> None:
-    with pytest.raises(CatalogueResponseInvalid):
+    with pytest.raises(CatalogueInvalidResponse):
         movie_details({name: value for name, value in DETAILS.items() if name != missing})
 
 
 @pytest.mark.parametrize("field", ["popularity", "vote_average", "runtime", "budget"])
 def test_details_with_an_infinite_number_are_invalid(field: str) -> None:
-    with pytest.raises(CatalogueResponseInvalid):
+    with pytest.raises(CatalogueInvalidResponse):
         movie_details({**DETAILS, field: float("inf")})
 
 
@@ -286,7 +286,7 @@ def test_empty_translation_is_parsed() -> None:
     ids=str,
 )
 def test_record_without_translations_is_invalid(translations: object) -> None:
-    with pytest.raises(CatalogueResponseInvalid):
+    with pytest.raises(CatalogueInvalidResponse):
         movie_record({**DETAILS, "translations": translations})
 
 
@@ -294,7 +294,7 @@ def test_record_without_translations_is_invalid(translations: object) -> None:
 def test_translation_without_language_region_or_data_is_invalid(missing: str) -> None:
     translation = {name: value for name, value in TRANSLATION.items() if name != missing}
 
-    with pytest.raises(CatalogueResponseInvalid):
+    with pytest.raises(CatalogueInvalidResponse):
         movie_record(make_record_body(translation))
 
 
@@ -305,26 +305,26 @@ INVALID_IDS = (MAX_ID + 1, 10**30, 0, -1)
 
 @pytest.mark.parametrize("movie_id", INVALID_IDS)
 def test_page_with_a_movie_id_out_of_range_is_invalid(movie_id: int) -> None:
-    with pytest.raises(CatalogueResponseInvalid):
+    with pytest.raises(CatalogueInvalidResponse):
         movie_page(make_page_body(ITEM, {**ITEM, "id": movie_id}))
 
 
 @pytest.mark.parametrize("movie_id", INVALID_IDS)
 def test_details_with_a_movie_id_out_of_range_are_invalid(movie_id: int) -> None:
-    with pytest.raises(CatalogueResponseInvalid):
+    with pytest.raises(CatalogueInvalidResponse):
         movie_details({**DETAILS, "id": movie_id})
 
 
 @pytest.mark.parametrize("genre_id", INVALID_IDS)
 def test_details_with_a_genre_id_out_of_range_are_invalid(genre_id: int) -> None:
-    with pytest.raises(CatalogueResponseInvalid):
+    with pytest.raises(CatalogueInvalidResponse):
         movie_details({**DETAILS, "genres": [{"id": genre_id, "name": "Drama"}]})
 
 
 @pytest.mark.parametrize("field", ["iso_639_1", "iso_3166_1"])
 @pytest.mark.parametrize("code", ["x" * (MAX_CODE_LENGTH + 1), "e\0s"], ids=repr)
 def test_translation_with_a_code_that_cannot_be_stored_is_invalid(field: str, code: str) -> None:
-    with pytest.raises(CatalogueResponseInvalid):
+    with pytest.raises(CatalogueInvalidResponse):
         movie_record(make_record_body({**TRANSLATION, field: code}))
 
 
@@ -376,7 +376,7 @@ def test_corrupted_body_is_parsed_or_rejected(parse: Callable[[Any], object], bo
 def _assert_parsed_or_rejected(parse: Callable[[Any], object], body: Any) -> None:
     try:
         value = parse(body)
-    except CatalogueResponseInvalid:
+    except CatalogueInvalidResponse:
         return
     assert value is not None
 
@@ -503,7 +503,7 @@ def test_total_pages_of_changes_is_not_limited(total_pages: int) -> None:
 
 @pytest.mark.parametrize("item", [{}, {"id": None}, {"id": "many"}])
 def test_change_without_an_id_is_invalid(item: dict[str, Any]) -> None:
-    with pytest.raises(CatalogueResponseInvalid):
+    with pytest.raises(CatalogueInvalidResponse):
         changes_page(make_page_body(item))
 
 
@@ -519,5 +519,5 @@ def test_genre_without_a_name_is_none(empty: str | None) -> None:
 
 @pytest.mark.parametrize("item", [{}, {"id": 18}, {"name": "Drama"}, {"id": "x", "name": "Drama"}])
 def test_genre_with_the_wrong_shape_is_invalid(item: dict[str, Any]) -> None:
-    with pytest.raises(CatalogueResponseInvalid):
+    with pytest.raises(CatalogueInvalidResponse):
         genre_names({"genres": [item]})

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from butaca.adapters.tmdb import TmdbCatalogue, TmdbHttp
-from butaca.core.errors import CatalogueResponseInvalid, MovieNotFound
+from butaca.core.errors import CatalogueInvalidResponse, MovieNotFound
 from butaca.core.models import Freshness, Genre, Source
 from butaca.core.ports import PopularQuery, SearchQuery
 from butaca.sandbox import Fault, Sandbox
@@ -199,7 +199,7 @@ def test_404_for_a_list_is_invalid(
 ) -> None:
     sandbox.inject(Fault("404"))
 
-    with pytest.raises(CatalogueResponseInvalid) as caught:
+    with pytest.raises(CatalogueInvalidResponse) as caught:
         send(catalogue)
 
     assert caught.value.upstream_status == 404
@@ -215,7 +215,7 @@ def test_json_object_with_the_wrong_shape_is_invalid(
 ) -> None:
     sandbox.inject(Fault("object"))
 
-    with pytest.raises(CatalogueResponseInvalid):
+    with pytest.raises(CatalogueInvalidResponse):
         send(catalogue)
 
 
@@ -227,5 +227,5 @@ def test_response_with_the_wrong_movie_id_is_invalid(
     record = {**movie, "translations": {"translations": []}}
     raw_server.response = OK + b"\r\n" + json.dumps(record).encode()
 
-    with pytest.raises(CatalogueResponseInvalid):
+    with pytest.raises(CatalogueInvalidResponse):
         send(TmdbCatalogue(raw_client))

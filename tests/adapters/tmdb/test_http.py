@@ -20,17 +20,18 @@ from prometheus_client import CollectorRegistry
 from butaca import trace
 from butaca.adapters.deadline import seconds_left
 from butaca.adapters.tmdb import Limits, TmdbHttp
-from butaca.adapters.tmdb.http import MAX_BODY_SIZE, OUTCOMES
+from butaca.adapters.tmdb.http import FAILURES, MAX_BODY_SIZE, OUTCOMES
 from butaca.core.errors import (
     CatalogueAccessDenied,
     CatalogueFailed,
-    CatalogueResponseInvalid,
-    CatalogueResponseMalformed,
+    CatalogueInvalidResponse,
+    CatalogueMalformedResponse,
     CatalogueTimedOut,
     CatalogueUnavailable,
 )
 from butaca.sandbox import Fault, Sandbox
 from butaca.sandbox.server import DEFAULT_TOKEN
+from butaca.web.problems import type_for_error
 from tests.adapters.tmdb.raw_server import OK, STATUS_503, RawServer
 from tests.memory import peak_memory
 from tests.waiting import wait_until
@@ -149,7 +150,7 @@ def test_unexpected_status_is_not_retried(
     # Retry-After makes urllib3 retry a 413 by default.
     raw_server.response = b"HTTP/1.1 %d X\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n" % status
 
-    with pytest.raises(CatalogueResponseInvalid) as caught:
+    with pytest.raises(CatalogueInvalidResponse) as caught:
         raw_client.get("/movie/550", {})
 
     assert len(raw_server.requests) == 1
@@ -362,7 +363,7 @@ def test_silent_server_times_out(sandbox: Sandbox, make_client: MakeClient, faul
 def test_broken_body_is_malformed(sandbox: Sandbox, client: TmdbHttp, kind: str) -> None:
     sandbox.inject(Fault(kind))
 
-    with pytest.raises(CatalogueResponseMalformed) as caught:
+    with pytest.raises(CatalogueMalformedResponse) as caught:
         client.get("/movie/550", {})
 
     assert caught.value.attempts == sandbox.calls[MOVIE] == 2
@@ -395,7 +396,7 @@ def test_unparsable_body_is_malformed(
 ) -> None:
     raw_server.response = OK + b"\r\n" + body
 
-    with pytest.raises(CatalogueResponseMalformed) as caught:
+    with pytest.raises(CatalogueMalformedResponse) as caught:
         raw_client.get("/movie/550", {})
 
     assert caught.value.attempts == len(raw_server.requests) == 2
@@ -418,7 +419,7 @@ def test_body_with_broken_encoding_is_malformed(
 ) -> None:
     raw_server.response = response
 
-    with pytest.raises(CatalogueResponseMalformed) as caught:
+    with pytest.raises(CatalogueMalformedResponse) as caught:
         raw_client.get("/movie/550", {})
 
     assert caught.value.attempts == len(raw_server.requests) == 2
@@ -435,16 +436,16 @@ def test_gzip_body_is_decompressed(
     assert raw_client.get("/movie/550", {}) == {"id": 550}
 
 
-LONGEST_BODY = b"{}" + b" " * (MAX_BODY_SIZE - 2)
+MAX_SIZE_BODY = b"{}" + b" " * (MAX_BODY_SIZE - 2)
 GZIP_HEAD = OK + b"Content-Encoding: gzip\r\n\r\n"
 
 
 @pytest.mark.parametrize(
     "response",
     [
-        OK + b"\r\n" + LONGEST_BODY,
-        OK + b"\r\n" + gzip.compress(LONGEST_BODY),
-        GZIP_HEAD + gzip.compress(LONGEST_BODY),
+        OK + b"\r\n" + MAX_SIZE_BODY,
+        OK + b"\r\n" + gzip.compress(MAX_SIZE_BODY),
+        GZIP_HEAD + gzip.compress(MAX_SIZE_BODY),
     ],
     ids=["plain", "undeclared gzip", "declared gzip"],
 )
@@ -459,9 +460,9 @@ def test_body_of_the_maximum_size_is_read(
 @pytest.mark.parametrize(
     "response",
     [
-        OK + b"\r\n" + LONGEST_BODY + b" ",
-        OK + b"\r\n" + gzip.compress(LONGEST_BODY + b" "),
-        GZIP_HEAD + gzip.compress(LONGEST_BODY + b" "),
+        OK + b"\r\n" + MAX_SIZE_BODY + b" ",
+        OK + b"\r\n" + gzip.compress(MAX_SIZE_BODY + b" "),
+        GZIP_HEAD + gzip.compress(MAX_SIZE_BODY + b" "),
     ],
     ids=["plain", "undeclared gzip", "declared gzip"],
 )
@@ -470,7 +471,7 @@ def test_body_above_the_maximum_size_is_malformed(
 ) -> None:
     raw_server.response = response
 
-    with pytest.raises(CatalogueResponseMalformed) as caught:
+    with pytest.raises(CatalogueMalformedResponse) as caught:
         raw_client.get("/movie/550", {})
 
     assert caught.value.attempts == len(raw_server.requests) == 2
@@ -487,7 +488,7 @@ def test_gzip_bomb_is_not_decompressed_completely(
     client = make_client(raw_server.url, retries=0)
 
     def get() -> None:
-        with pytest.raises(CatalogueResponseMalformed):
+        with pytest.raises(CatalogueMalformedResponse):
             client.get("/movie/550", {})
 
     assert peak_memory(get) < 2**25
@@ -498,7 +499,7 @@ def test_redirects_are_not_followed(raw_server: RawServer, raw_client: TmdbHttp)
         b"HTTP/1.1 302 Found\r\nLocation: %s/there\r\n\r\n" % raw_server.url.encode()
     )
 
-    with pytest.raises(CatalogueResponseInvalid) as caught:
+    with pytest.raises(CatalogueInvalidResponse) as caught:
         raw_client.get("/movie/550", {})
 
     assert caught.value.upstream_status == 302
@@ -511,7 +512,7 @@ def test_redirect_to_an_invalid_url_is_invalid(
 ) -> None:
     raw_server.response = f"HTTP/1.1 302 Found\r\nLocation: {location}\r\n\r\n".encode("latin-1")
 
-    with pytest.raises(CatalogueResponseInvalid):
+    with pytest.raises(CatalogueInvalidResponse):
         raw_client.get("/movie/550", {})
 
 
@@ -652,7 +653,14 @@ def test_call_duration_is_recorded_by_outcome(
         )
         for outcome in OUTCOMES
     }
-    assert calls == {**dict.fromkeys(OUTCOMES, 0), "answered": 1, "CatalogueAccessDenied": 1}
+    assert calls == {**dict.fromkeys(OUTCOMES, 0), "success": 1, "access_denied": 1}
+
+
+@pytest.mark.parametrize(("failure", "outcome"), FAILURES.items())
+def test_outcome_of_a_failed_call_matches_the_code_of_its_problem(
+    failure: type[CatalogueFailed], outcome: str
+) -> None:
+    assert type_for_error(failure).code == f"catalogue-{outcome.replace('_', '-')}"
 
 
 def test_attempt_duration_is_recorded_by_outcome(
@@ -670,7 +678,7 @@ def test_attempt_duration_is_recorded_by_outcome(
         )
         for outcome in OUTCOMES
     }
-    assert attempts == {**dict.fromkeys(OUTCOMES, 0), "answered": 1, "CatalogueUnavailable": 2}
+    assert attempts == {**dict.fromkeys(OUTCOMES, 0), "success": 1, "unavailable": 2}
 
 
 def test_each_attempt_propagates_the_trace_with_a_new_span(

@@ -18,7 +18,7 @@ from butaca.core.errors import (
     CatalogueAccessDenied,
     CatalogueBusy,
     CatalogueFailed,
-    CatalogueResponseInvalid,
+    CatalogueInvalidResponse,
     CatalogueTimedOut,
     CatalogueUnavailable,
     MovieNotFound,
@@ -205,7 +205,7 @@ class CachedCatalogue:
     def _start_cooldown(self, key: str, failure: CatalogueFailed) -> None:
         """Start a cooldown, whose scope depends on the failure."""
         match failure:
-            case CatalogueResponseInvalid():
+            case CatalogueInvalidResponse():
                 self._health.record_invalid_response(key)
             case CatalogueAccessDenied():
                 self._health.record_rejected_api_key()

@@ -12,10 +12,10 @@ from butaca.adapters.redis import RedisLink, milliseconds
 
 # Both keys have the same hash tag, so that they share a slot in a Redis Cluster, as the script
 # requires.
-COOLDOWN_KEY = "butaca:{tmdb}:resting"
+COOLDOWN_KEY = "butaca:{tmdb}:cooldown"
 """While this key exists, no call is made: upstream is cooling down, or being probed."""
 
-UNHEALTHY_KEY = "butaca:{tmdb}:ailing"
+UNHEALTHY_KEY = "butaca:{tmdb}:unhealthy"
 """While this key exists, the last call failed, and only one probe at a time is allowed."""
 
 UNHEALTHY_SECONDS = 3600
@@ -45,17 +45,17 @@ class SharedHealth:
     """The health of upstream, shared by all pods; per process while Redis is unavailable.
 
     After a failure, no call is made for `cooldown` seconds. Then a single probe is allowed, for at
-    most `probe` seconds. If it succeeds, all callers may call again; if it fails, the cooldown
-    starts over. An invalid response starts a cooldown for that one call, in this process only. If
-    TMDB rejects our API key, the cooldown applies to this process only: other pods may have a valid
-    key, and one of them may probe at once.
+    most `probe_timeout` seconds. If it succeeds, all callers may call again; if it fails, the
+    cooldown starts over. An invalid response starts a cooldown for that one call, in this process
+    only. If TMDB rejects our API key, the cooldown applies to this process only: other pods may
+    have a valid key, and one of them may probe at once.
     """
 
     def __init__(
         self,
         link: RedisLink,
         cooldown: float,
-        probe: float,
+        probe_timeout: float,
         clock: Callable[[], float] = time.monotonic,
         registry: CollectorRegistry | None = None,
     ) -> None:
@@ -63,7 +63,7 @@ class SharedHealth:
         self._claim = link.client.register_script(_CLAIM)
         self._end_probe = link.client.register_script(_END_PROBE)
         self._cooldown = cooldown
-        self._probe = probe
+        self._probe_timeout = probe_timeout
         self._clock = clock
         self._lock = threading.Lock()
         self._cooldown_until = 0.0
@@ -148,7 +148,9 @@ class SharedHealth:
 
     def _claim_in_redis(self) -> tuple[float, bool]:
         keys = [COOLDOWN_KEY, UNHEALTHY_KEY]
-        left_ms, reason = self._claim(keys=keys, args=[milliseconds(self._probe), self._probe_id])
+        left_ms, reason = self._claim(
+            keys=keys, args=[milliseconds(self._probe_timeout), self._probe_id]
+        )
         return left_ms / 1000, reason.startswith(b"probe:")
 
     def _end_own_probe(self) -> None:
@@ -159,7 +161,7 @@ class SharedHealth:
             if left := self._seconds_until(self._cooldown_until):
                 return left
             if self._is_unhealthy:
-                self._cooldown_until = self._clock() + self._probe
+                self._cooldown_until = self._clock() + self._probe_timeout
             return 0.0
 
     def _clear_failure(self) -> None:

@@ -106,7 +106,7 @@ class SingleFlight:
 
 
 def _copy_of(failure: BaseException) -> BaseException:
-    """Return a copy of a refusal, for another thread to raise; other exceptions are not copied.
+    """Return a copy of a domain error, for another thread to raise; copy no other exception.
 
     Raising the same exception in many threads would grow one traceback, which keeps the frames of
     all their requests alive.

@@ -119,12 +119,12 @@ class SqlAccounts:
             statement = update(tokens).where(is_owned).values(revoked_at=None)
             return connection.execute(statement).rowcount > 0
 
-    def revoke(self, token_sha256: str, at: datetime) -> bool:
-        """Revoke a token; return whether there was a valid one."""
+    def revoke_by_digest(self, token_sha256: str, at: datetime) -> bool:
+        """Revoke a token; return whether it existed and was not revoked before."""
         return self._revoke(tokens.c.sha256 == token_sha256, at)
 
     def revoke_token(self, token_id: int, at: datetime) -> bool:
-        """Revoke a token; return False if there is none, or it was revoked before."""
+        """Revoke a token; return whether it existed and was not revoked before."""
         return self._revoke(tokens.c.id == token_id, at)
 
     def revoke_tokens(self, user_id: int, at: datetime) -> tuple[int, ...]:

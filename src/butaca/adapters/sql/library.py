@@ -20,13 +20,13 @@ from sqlalchemy.exc import IntegrityError
 
 from butaca.adapters.sql.database import Database
 from butaca.adapters.sql.movies import write_movie
+from butaca.adapters.sql.rows import to_details, to_stars
 from butaca.adapters.sql.statements import ids_parameter, in_ids, insert_or_set_if_null
-from butaca.adapters.sql.stored import to_details, to_stars
 from butaca.adapters.sql.tables import movies, user_movies
 from butaca.adapters.sql.user_movie_list import FAVORITES, RATINGS, is_movie_of_user
 from butaca.core.errors import TokenRejected
 from butaca.core.listing import ListQuery
-from butaca.core.models import Entry, Favorite, Mark, MovieRecord, Page, Rating, Stars
+from butaca.core.models import Favorite, Mark, MovieRecord, Page, Rating, Stars, UserMovie
 from butaca.core.ports import MovieNotStored
 
 _FAVORITE = ("favorited_at",)
@@ -81,7 +81,7 @@ class SqlLibrary:
                 connection, user_id, movie_id, half_stars=stars.halves, rated_at=at
             )
             if not is_new:
-                _correct(connection, user_id, movie_id, stars, at)
+                _replace_stars(connection, user_id, movie_id, stars, at)
             if rating := RATINGS.find(connection, user_id, movie_id, language=None):
                 return rating, is_new
         raise MovieNotStored
@@ -91,7 +91,7 @@ class SqlLibrary:
     ) -> Rating | None:
         """Replace the stars of a rating and return it, or return None if there is none."""
         with self._database.writing() as connection:
-            _correct(connection, user_id, movie_id, stars, at)
+            _replace_stars(connection, user_id, movie_id, stars, at)
             return RATINGS.find(connection, user_id, movie_id, language=None)
 
     def remove_rating(self, user_id: int, movie_id: int) -> bool:
@@ -119,7 +119,7 @@ class SqlLibrary:
             rows = connection.execute(_select_marks(dialect), parameters).all()
         return {movie_id: _to_mark(is_favorite, halves) for movie_id, is_favorite, halves in rows}
 
-    def entries(self, user_id: int, after: int, limit: int) -> tuple[Entry, ...]:
+    def user_movies(self, user_id: int, after: int, limit: int) -> tuple[UserMovie, ...]:
         """Return the favorited and rated movies with IDs above `after`, ordered by movie ID."""
         columns = user_movies.c
         statement = (
@@ -131,7 +131,7 @@ class SqlLibrary:
         )
         with self._database.reading() as connection:
             rows = connection.execute(statement).all()
-        return tuple(_to_entry(row) for row in rows)
+        return tuple(_to_user_movie(row) for row in rows)
 
 
 @cache
@@ -147,8 +147,8 @@ def _to_mark(is_favorite: bool, half_stars: int | None) -> Mark:
     return Mark(favorite=is_favorite, rating=to_stars(half_stars))
 
 
-def _to_entry(row: Any) -> Entry:
-    return Entry(
+def _to_user_movie(row: Any) -> UserMovie:
+    return UserMovie(
         movie=to_details(row.details),
         favorited_at=row.favorited_at,
         stars=to_stars(row.half_stars),
@@ -196,7 +196,7 @@ def _clear_columns(
     return count
 
 
-def _correct(
+def _replace_stars(
     connection: Connection, user_id: int, movie_id: int, stars: Stars, at: datetime
 ) -> None:
     # Setting the same stars again is not a correction: a repeated PUT changes nothing.

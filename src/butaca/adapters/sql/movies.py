@@ -18,8 +18,8 @@ from sqlalchemy import (
 )
 
 from butaca.adapters.sql.database import Database
+from butaca.adapters.sql.rows import genre_rows, movie_row, translation_rows
 from butaca.adapters.sql.statements import upsert
-from butaca.adapters.sql.stored import genre_rows, movie_row, translation_rows
 from butaca.adapters.sql.tables import movie_genres, movies, translations, user_movies
 from butaca.core.models import MovieRecord, StoredMovie
 

@@ -22,7 +22,7 @@ from sqlalchemy import (
     select,
 )
 
-from butaca.adapters.sql.stored import fold_title, to_localized, to_stars
+from butaca.adapters.sql.rows import fold_title, to_localized, to_stars
 from butaca.adapters.sql.tables import movie_genres, movies, translations, user_movies
 from butaca.core.listing import Filter, ListQuery, SortKey, SortOrder
 from butaca.core.models import Favorite, MovieDetails, Page, Rating, Stars

@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, ConfigDict, TypeAdapter, ValidationError
 
-from butaca.core.errors import CatalogueResponseInvalid
+from butaca.core.errors import CatalogueInvalidResponse
 from butaca.core.models import (
     DEFAULT_LANGUAGE,
     MAX_ID,
@@ -111,15 +111,15 @@ Json = Mapping[str, Any]
 
 @contextmanager
 def _validation() -> Iterator[None]:
-    """Raise CatalogueResponseInvalid if a body does not have the expected structure."""
+    """Raise CatalogueInvalidResponse if a body does not have the expected structure."""
     try:
         yield
     except (ValidationError, LookupError, TypeError) as error:
-        raise CatalogueResponseInvalid from error
+        raise CatalogueInvalidResponse from error
 
 
 def movie_page(body: Json) -> Page[Movie]:
-    """Parse a page of movies. Raises CatalogueResponseInvalid."""
+    """Parse a page of movies. Raises CatalogueInvalidResponse."""
     with _validation():
         page = _ENVELOPE.validate_python(body)
         movies = _MOVIES.validate_python([_with_title(item) for item in page.results])
@@ -127,7 +127,7 @@ def movie_page(body: Json) -> Page[Movie]:
 
 
 def changes_page(body: Json) -> Page[int]:
-    """Parse a page of IDs of changed movies. Raises CatalogueResponseInvalid."""
+    """Parse a page of IDs of changed movies. Raises CatalogueInvalidResponse."""
     with _validation():
         page = _ENVELOPE.validate_python(body)
         changes = _CHANGES.validate_python(page.results)
@@ -145,14 +145,14 @@ def _page(envelope: _Envelope, results: Iterable[T], page_size: int, total_pages
 
 
 def movie_details(body: Json) -> MovieDetails:
-    """Parse the details of a movie. Raises CatalogueResponseInvalid."""
+    """Parse the details of a movie. Raises CatalogueInvalidResponse."""
     with _validation():
         (details,) = _DETAILS.validate_python([_with_title(body)])
     return details
 
 
 def movie_record(body: Json, language: str = DEFAULT_LANGUAGE) -> MovieRecord:
-    """Parse a movie in a language with all translations. Raises CatalogueResponseInvalid."""
+    """Parse a movie in a language with all translations. Raises CatalogueInvalidResponse."""
     details = movie_details(body)
     with _validation():
         translations = [_flattened(each) for each in body["translations"]["translations"]]
@@ -160,7 +160,7 @@ def movie_record(body: Json, language: str = DEFAULT_LANGUAGE) -> MovieRecord:
 
 
 def genre_names(body: Json) -> dict[int, str | None]:
-    """Parse the names of the genres, by ID. Raises CatalogueResponseInvalid."""
+    """Parse the names of the genres, by ID. Raises CatalogueInvalidResponse."""
     with _validation():
         genres = _GENRES.validate_python(body["genres"])
     return {each.id: each.name or None for each in genres}

@@ -11,7 +11,7 @@ from butaca.adapters.tmdb.bodies import (
     movie_record,
 )
 from butaca.adapters.tmdb.http import TmdbHttp
-from butaca.core.errors import CatalogueResponseInvalid, MovieNotFound
+from butaca.core.errors import CatalogueInvalidResponse, MovieNotFound
 from butaca.core.models import (
     DEFAULT_LANGUAGE,
     Fetched,
@@ -85,12 +85,12 @@ class TmdbCatalogue:
     def _get_list(self, path: str, **params: str | int | None) -> dict[str, Any]:
         query = {name: value for name, value in params.items() if value is not None}
         if (body := self._http.get(path, query)) is None:
-            raise CatalogueResponseInvalid(upstream_status=404)
+            raise CatalogueInvalidResponse(upstream_status=404)
         return body
 
     def _get_movie(self, movie_id: int, **params: str) -> dict[str, Any]:
         if (body := self._http.get(f"/movie/{movie_id}", params)) is None:
             raise MovieNotFound
         if body.get("id") != movie_id:
-            raise CatalogueResponseInvalid(upstream_status=200)
+            raise CatalogueInvalidResponse(upstream_status=200)
         return body

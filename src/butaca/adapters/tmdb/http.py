@@ -26,8 +26,8 @@ from butaca.adapters.tmdb.deadline import DeadlineAdapter
 from butaca.core.errors import (
     CatalogueAccessDenied,
     CatalogueFailed,
-    CatalogueResponseInvalid,
-    CatalogueResponseMalformed,
+    CatalogueInvalidResponse,
+    CatalogueMalformedResponse,
     CatalogueTimedOut,
     CatalogueUnavailable,
 )
@@ -39,15 +39,15 @@ MAX_BODY_SIZE = 4 * 2**20
 
 CHUNK_SIZE = 64 * 2**10
 
-ANSWERED = "answered"
-FAILURES = (
-    CatalogueResponseInvalid,
-    CatalogueResponseMalformed,
-    CatalogueAccessDenied,
-    CatalogueTimedOut,
-    CatalogueUnavailable,
-)
-OUTCOMES = (ANSWERED, *(failure.__name__ for failure in FAILURES))
+SUCCESS = "success"
+FAILURES: Mapping[type[CatalogueFailed], str] = {
+    CatalogueInvalidResponse: "invalid_response",
+    CatalogueMalformedResponse: "malformed_response",
+    CatalogueAccessDenied: "access_denied",
+    CatalogueTimedOut: "timed_out",
+    CatalogueUnavailable: "unavailable",
+}
+OUTCOMES = (SUCCESS, *FAILURES.values())
 """The outcomes of a call to TMDB, and of a single attempt."""
 
 
@@ -183,7 +183,7 @@ class TmdbHttp:
                     CatalogueUnavailable(upstream_status=status), _retry_after(response)
                 )
             case status:
-                raise CatalogueResponseInvalid(upstream_status=status)
+                raise CatalogueInvalidResponse(upstream_status=status)
 
     def _send(self, path: str, params: Mapping[str, str | int]) -> tuple[requests.Response, bytes]:
         timeout = (self._limits.connect_timeout, self._limits.read_timeout)
@@ -215,12 +215,12 @@ class TmdbHttp:
 @contextmanager
 def _timed(histogram: Histogram) -> Iterator[None]:
     """Record the duration of the enclosed code, by outcome."""
-    started, outcome = time.perf_counter(), ANSWERED
+    started, outcome = time.perf_counter(), SUCCESS
     try:
         yield
     except (CatalogueFailed, _TransientFailure) as failure:
         error = failure.error if isinstance(failure, _TransientFailure) else failure
-        outcome = type(error).__name__
+        outcome = FAILURES[type(error)]
         raise
     finally:
         histogram.labels(outcome).observe(time.perf_counter() - started)
@@ -248,13 +248,13 @@ def _raise_transient_failure(cause: requests.RequestException | ValueError) -> N
         case (
             requests.exceptions.ChunkedEncodingError() | requests.exceptions.ContentDecodingError()
         ):
-            error = CatalogueResponseMalformed()
+            error = CatalogueMalformedResponse()
         case requests.ConnectionError() if _is_body_timeout(cause):
             error = CatalogueTimedOut()
         case requests.RequestException():
             error = CatalogueUnavailable()
         case _:
-            error = CatalogueResponseMalformed()
+            error = CatalogueMalformedResponse()
     raise _TransientFailure(error) from cause
 
 
@@ -317,4 +317,4 @@ def _decompressed(body: bytes) -> bytes:
 
 
 def _malformed(response: requests.Response) -> CatalogueFailed:
-    return CatalogueResponseMalformed(upstream_status=response.status_code)
+    return CatalogueMalformedResponse(upstream_status=response.status_code)

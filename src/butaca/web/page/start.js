@@ -1,6 +1,6 @@
 "use strict";
 
-const place = document.getElementById("docs");
+const container = document.getElementById("docs");
 const buttons = document.querySelectorAll("#demo [data-token]");
 
 // Swagger UI has dark styles, for a class of <html>.
@@ -11,26 +11,26 @@ showColors();
 
 /** Return the text of an operation that a search looks through. */
 function textOf(tag, each) {
-  const said = ["summary", "description", "operationId"].map((name) => each.getIn(["operation", name]));
-  return [tag, each.get("method"), each.get("path"), ...said].join(" ").toLowerCase();
+  const texts = ["summary", "description", "operationId"].map((name) => each.getIn(["operation", name]));
+  return [tag, each.get("method"), each.get("path"), ...texts].join(" ").toLowerCase();
 }
 
 /** Swagger UI searches tags and paths only. Here, every word may be anywhere in an operation. */
 function findOperations(groups, phrase) {
   const words = phrase.toLowerCase().split(/\s+/);
-  const isFound = (tag) => (each) => words.every((word) => textOf(tag, each).includes(word));
+  const matches = (tag) => (each) => words.every((word) => textOf(tag, each).includes(word));
   return groups
-    .map((group, tag) => group.update("operations", (all) => all.filter(isFound(tag))))
+    .map((group, tag) => group.update("operations", (all) => all.filter(matches(tag))))
     .filter((group) => group.get("operations").size > 0);
 }
 
 function nameSearch() {
-  const input = place.querySelector(".operation-filter-input");
+  const input = container.querySelector(".operation-filter-input");
   input.placeholder = "Search, such as: get favorites";
   input.setAttribute("aria-label", "Search operations");
 }
 
-function showWhoTries() {
+function markActiveToken() {
   const token = ui.authSelectors.authorized()?.getIn(["bearer", "value"]);
   for (const button of buttons) {
     button.setAttribute("aria-pressed", String(button.dataset.token === token));
@@ -45,13 +45,13 @@ function offerTokens() {
       ui.authActions.persistAuthorizationIfNeeded();
     });
   }
-  ui.getStore().subscribe(showWhoTries);
-  showWhoTries();
+  ui.getStore().subscribe(markActiveToken);
+  markActiveToken();
 }
 
 const ui = SwaggerUIBundle({
-  domNode: place,
-  url: place.dataset.contract,
+  domNode: container,
+  url: container.dataset.contract,
   plugins: [() => ({ fn: { opsFilter: findOperations } })],
   deepLinking: true,
   displayRequestDuration: true,

@@ -13,8 +13,8 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-BATCH = 500
-LONGEST_TITLE = 200
+BATCH_SIZE = 500
+MAX_TITLE_LENGTH = 200
 
 _movies = sa.table("movies", sa.column("id"), sa.column("details"))
 _genres = sa.table("movie_genres", sa.column("movie_id"), sa.column("genre_id"))
@@ -47,10 +47,10 @@ WHERE f.user_id IS NULL
 
 def upgrade() -> None:
     """Merge favorites and ratings; add columns and a table to search movies by."""
-    _widen_movies()
-    _tell_genres()
+    _extend_movies()
+    _copy_genres()
     _fold_translated_titles()
-    _make_user_movies()
+    _create_user_movies()
     op.execute(_COPY_FAVORITES)
     op.execute(_COPY_OTHER_RATINGS)
     _index_user_movies()
@@ -62,7 +62,7 @@ def _folded_text() -> sa.types.TypeEngine[str]:
     return sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
-def _widen_movies() -> None:
+def _extend_movies() -> None:
     for name in ("gone_at", "checked_at"):
         op.add_column("movies", sa.Column(name, sa.DateTime(timezone=True), nullable=True))
     op.execute("UPDATE movies SET sort_title = substr(sort_title, 1, 200)")
@@ -78,53 +78,53 @@ def _widen_movies() -> None:
     )
 
 
-def _tell_genres() -> None:
+def _copy_genres() -> None:
     for rows in _batches(_movies.c.id, _movies.c.details):
         genres = {
             (row.id, genre["id"]) for row in rows for genre in json.loads(row.details)["genres"]
         }
         if genres:
-            named = [{"movie_id": movie, "genre_id": genre} for movie, genre in genres]
-            op.get_bind().execute(_genres.insert(), named)
+            genre_rows = [{"movie_id": movie, "genre_id": genre} for movie, genre in genres]
+            op.get_bind().execute(_genres.insert(), genre_rows)
 
 
 def _fold_translated_titles() -> None:
     t = _translations.c
     for movies in _batches(_movies.c.id):
-        of_these = t.movie_id.in_([movie.id for movie in movies])
-        rows = op.get_bind().execute(sa.select(_translations).where(of_these)).all()
+        is_in_batch = t.movie_id.in_([movie.id for movie in movies])
+        rows = op.get_bind().execute(sa.select(_translations).where(is_in_batch)).all()
         titles = [
             {"m": row.movie_id, "l": row.language, "r": row.region, "title": _folded(title)}
             for row in rows
             if (title := json.loads(row.texts).get("title"))
         ]
         if titles:
-            this_one = (
+            is_row = (
                 (t.movie_id == sa.bindparam("m"))
                 & (t.language == sa.bindparam("l"))
                 & (t.region == sa.bindparam("r"))
             )
-            fold = _translations.update().where(this_one).values(sort_title=sa.bindparam("title"))
+            fold = _translations.update().where(is_row).values(sort_title=sa.bindparam("title"))
             op.get_bind().execute(fold, titles)
 
 
 def _folded(title: str) -> str:
     """Return a title without case and accents, as the release with this migration folds it."""
     letters = unicodedata.normalize("NFKD", title).casefold()
-    kept = "".join(c for c in letters if not unicodedata.combining(c) and c != "\0")
-    return kept[:LONGEST_TITLE]
+    folded = "".join(c for c in letters if not unicodedata.combining(c) and c != "\0")
+    return folded[:MAX_TITLE_LENGTH]
 
 
 def _batches(*columns: sa.ColumnElement[Any]) -> Iterator[Sequence[sa.Row[Any]]]:
     """Yield some columns of all movies, in batches."""
     last = -1
-    wanted = sa.select(*columns).order_by(_movies.c.id).limit(BATCH)
-    while rows := op.get_bind().execute(wanted.where(_movies.c.id > last)).all():
+    statement = sa.select(*columns).order_by(_movies.c.id).limit(BATCH_SIZE)
+    while rows := op.get_bind().execute(statement.where(_movies.c.id > last)).all():
         yield rows
         last = rows[-1].id
 
 
-def _make_user_movies() -> None:
+def _create_user_movies() -> None:
     op.create_table(
         "user_movies",
         sa.Column("user_id", sa.Integer(), nullable=False),
@@ -151,14 +151,14 @@ def _index_user_movies() -> None:
     op.create_index(op.f("ix_user_movies_movie_id"), "user_movies", ["movie_id"])
     # SQLite sorts NULL last in descending order anyway, and does not allow NULLS LAST in an index.
     is_postgresql = op.get_bind().dialect.name == "postgresql"
-    newest = "DESC NULLS LAST" if is_postgresql else "DESC"
-    favorites = f"user_id, release_date {newest}, half_stars {newest}, movie_id, favorited_at"
-    ratings = f"user_id, rated_at {newest}, movie_id, half_stars, corrected_at, release_date"
-    for name, columns, there in (
+    desc = "DESC NULLS LAST" if is_postgresql else "DESC"
+    favorites = f"user_id, release_date {desc}, half_stars {desc}, movie_id, favorited_at"
+    ratings = f"user_id, rated_at {desc}, movie_id, half_stars, corrected_at, release_date"
+    for name, columns, required_column in (
         ("favorites", favorites, "favorited_at"),
         ("ratings", ratings, "half_stars"),
     ):
         op.execute(
             f"CREATE INDEX ix_user_movies_{name} ON user_movies ({columns}, sort_title)"
-            f" WHERE {there} IS NOT NULL"
+            f" WHERE {required_column} IS NOT NULL"
         )

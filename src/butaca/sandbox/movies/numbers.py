@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from random import Random
 
-from butaca.sandbox.films.movies import Movie
+from butaca.sandbox.movies.movies import Movie
 
 NO_VOTES_PROBABILITY = 0.04
 

@@ -5,10 +5,10 @@ from http import HTTPStatus
 
 from butaca.sandbox.call import Call
 from butaca.sandbox.drawing.pictures import Picture
-from butaca.sandbox.films.builtin import CONFIGURATION, change_entry
-from butaca.sandbox.films.folder import RecordingFolder
-from butaca.sandbox.films.names import genre_list
-from butaca.sandbox.films.paging import CHANGES_PAGE_SIZE, normalize_text, paginate
+from butaca.sandbox.movies.builtin import CONFIGURATION, change_entry
+from butaca.sandbox.movies.folder import RecordingFolder
+from butaca.sandbox.movies.names import genre_list
+from butaca.sandbox.movies.paging import CHANGES_PAGE_SIZE, normalize_text, paginate
 from butaca.sandbox.responses import Response, TmdbError, json_response
 
 

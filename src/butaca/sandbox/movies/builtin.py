@@ -5,16 +5,22 @@ from typing import Any
 
 from butaca.sandbox.call import Call, parse_id
 from butaca.sandbox.drawing.pictures import SIZES, Picture
-from butaca.sandbox.films.movies import Movie
-from butaca.sandbox.films.names import genre_list
-from butaca.sandbox.films.paging import (
+from butaca.sandbox.movies.movies import Movie
+from butaca.sandbox.movies.names import genre_list
+from butaca.sandbox.movies.paging import (
     CHANGES_PAGE_SIZE,
     normalize_text,
     paginate,
     repeat_across_pages,
     with_inflated_totals,
 )
-from butaca.sandbox.films.shapes import backdrop_path, details, list_item, poster_path, translations
+from butaca.sandbox.movies.shapes import (
+    backdrop_path,
+    details,
+    list_item,
+    poster_path,
+    translations,
+)
 from butaca.sandbox.responses import Response, TmdbError, json_response
 
 

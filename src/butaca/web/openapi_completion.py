@@ -18,7 +18,7 @@ _IDS: Mapping[str, Spec] = {
 }
 
 
-def finish(spec: Spec) -> Spec:
+def complete(spec: Spec) -> Spec:
     """Complete the contract that APIFlask generated."""
     spec["components"] |= {
         "schemas": _schemas(),
@@ -28,7 +28,7 @@ def finish(spec: Spec) -> Spec:
         "links": links.components(),
     }
     for _, _, operation in operations(spec):
-        _finish_operation(operation)
+        _complete_operation(operation)
     tags = [tag["name"] for tag in spec["tags"]]
     spec["paths"] = dict(sorted(spec["paths"].items(), key=lambda item: _sort_key(item, tags)))
     return {"openapi": spec.pop("openapi"), **spec}
@@ -41,7 +41,7 @@ def _sort_key(item: tuple[str, Spec], tags: Sequence[str]) -> tuple[int, str]:
     return tags.index(operation["tags"][0]), path
 
 
-def _finish_operation(operation: Spec) -> None:
+def _complete_operation(operation: Spec) -> None:
     described = operation["responses"]
     request_headers = ("If-None-Match",) if "304" in described else ()
     operation["security"] = [{"bearer": []}]
@@ -50,7 +50,7 @@ def _finish_operation(operation: Spec) -> None:
         *(ref("parameters", name) for name in request_headers),
     ]
     operation["responses"] = {
-        status: _finish_response(operation["operationId"], int(status), described[status])
+        status: _complete_response(operation["operationId"], int(status), described[status])
         for status in sorted(described)
     }
     if "requestBody" in operation:
@@ -59,14 +59,17 @@ def _finish_operation(operation: Spec) -> None:
         content["examples"] = examples.request_bodies_of(operation["operationId"])
 
 
-def _finish_response(operation: str, status: int, described: Spec) -> Spec:
+def _complete_response(operation: str, status: int, described: Spec) -> Spec:
     """Add examples and links to a response, and remove the empty parts that APIFlask adds."""
     if status >= HTTPStatus.BAD_REQUEST:
         return ref("responses", described["description"])
     content = described.pop("content", {})
     for exchange in examples.responses_of(operation, status):
         examples_by_name = content[exchange.media_type].setdefault("examples", {})
-        examples_by_name[exchange.name] = {"summary": exchange.request, "value": exchange.answer}
+        examples_by_name[exchange.name] = {
+            "summary": exchange.request,
+            "value": exchange.response_body,
+        }
     if content:
         described["content"] = content
         described["links"] = {name: ref("links", name) for name in links.names_for(operation)}
@@ -90,7 +93,9 @@ def _schemas() -> Spec:
         models, ref_template="#/components/schemas/{model}", schema_generator=_Schemas
     )
     schemas = dict(sorted(defined["$defs"].items()))
-    schemas["Problem"]["properties"]["code"]["enum"] = sorted(kind.code for kind in problems.ALL)
+    schemas["Problem"]["properties"]["code"]["enum"] = sorted(
+        problem_type.code for problem_type in problems.ALL
+    )
     return schemas
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from butaca.adapters.sql.stored import (
+from butaca.adapters.sql.rows import (
     fold_title,
     movie_row,
     to_details,

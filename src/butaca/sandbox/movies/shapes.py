@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from butaca.sandbox.films.movies import EMPTY_TEXTS, Movie
-from butaca.sandbox.films.names import COUNTRIES, LANGUAGES, genre_name
-from butaca.sandbox.films.numbers import generate_numbers
+from butaca.sandbox.movies.movies import EMPTY_TEXTS, Movie
+from butaca.sandbox.movies.names import COUNTRIES, LANGUAGES, genre_name
+from butaca.sandbox.movies.numbers import generate_numbers
 
 
 def list_item(movie: Movie, language: str) -> dict[str, Any]:

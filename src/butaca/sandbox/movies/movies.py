@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from butaca.sandbox.films.paging import normalize_text
+from butaca.sandbox.movies.paging import normalize_text
 
 EMPTY_TEXTS: Mapping[str, str] = {"title": "", "overview": "", "tagline": ""}
 
@@ -54,7 +54,7 @@ class Movie:
 @cache
 def builtin_movies() -> tuple[Movie, ...]:
     """Return all movies, most popular first."""
-    text = files("butaca.sandbox.films").joinpath("movies.json").read_text(encoding="utf-8")
+    text = files("butaca.sandbox.movies").joinpath("movies.json").read_text(encoding="utf-8")
     return tuple(_parse_movie(rank, data) for rank, data in enumerate(json.loads(text)))
 
 
