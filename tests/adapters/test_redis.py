@@ -18,7 +18,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
 from butaca.adapters.deadline import deadline_in
-from butaca.adapters.redis import RedisLink
+from butaca.adapters.redis import MIN_ADDRESS_TIMEOUT, RedisLink
 from tests.adapters.tmdb.raw_server import RawServer
 from tests.black_hole import black_hole
 from tests.fakes import FakeClock
@@ -364,6 +364,22 @@ def test_host_name_is_resolved(connect: Connect, set_lookup: SetLookup, empty_re
     set_lookup(lambda: ["127.0.0.1"])
 
     assert ping(connect(empty_redis.replace("127.0.0.1", HOST)))
+
+
+def test_first_of_many_addresses_gets_the_minimum_timeout(
+    connect: Connect, set_lookup: SetLookup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timeouts: list[float] = []
+
+    def create_connection(_: tuple[str, int], timeout: float, **__: Any) -> socket.socket:
+        timeouts.append(timeout)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr("butaca.adapters.redis.create_connection", create_connection)
+    set_lookup(lambda: ["127.0.0.1"] * 100)
+    ping(connect(f"redis://{HOST}/0", timeout=1.0))
+
+    assert timeouts[0] == MIN_ADDRESS_TIMEOUT
 
 
 def test_ipv6_address_is_supported(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:

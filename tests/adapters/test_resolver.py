@@ -50,9 +50,10 @@ def test_unknown_host_raises_gaierror(resolver: Resolver, monkeypatch: pytest.Mo
         resolver.addresses("tmdb.test", 80, 30)
 
 
-def test_invalid_host_name_raises_unicode_error(resolver: Resolver) -> None:
-    with pytest.raises(UnicodeError):
-        resolver.addresses("x" * 64, 80, 30)
+@pytest.mark.parametrize("host", ["x" * 64, "redis..test"])
+def test_invalid_host_name_raises_gaierror(resolver: Resolver, host: str) -> None:
+    with pytest.raises(socket.gaierror, match="label"):
+        resolver.addresses(host, 80, 30)
 
 
 def test_lookup_ends_at_its_timeout(resolver: Resolver, unblock_lookups: Event) -> None:

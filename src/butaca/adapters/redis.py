@@ -23,6 +23,9 @@ from butaca.adapters.resolver import Resolver, connect_to_any
 T = TypeVar("T")
 log = logging.getLogger("butaca.redis")
 
+MIN_ADDRESS_TIMEOUT = 0.05
+"""The minimum time per address, in seconds, even if it leaves no time for the others."""
+
 _resolver = Resolver()  # Not shared with TMDB, whose lookups may hang.
 
 
@@ -52,7 +55,8 @@ class _Connection(Connection):
         return connect_to_any(addresses, self._connect_to)
 
     def _connect_to(self, address: str, remaining: int) -> socket.socket:
-        timeout = cap_timeout(None) / remaining  # Leaves time for the other addresses.
+        left = cap_timeout(None)
+        timeout = min(left, max(left / remaining, MIN_ADDRESS_TIMEOUT))
         return create_connection(
             (address, self.port), timeout, socket_options=self._socket_options()
         )
@@ -85,9 +89,10 @@ class RedisLink:
     """A Redis that may be unreachable, hang, or refuse writes, without failing any request.
 
     Two things take at most `timeout` seconds each: to connect, which includes the name lookup, all
-    addresses and the TLS handshake; and every wait for data from the server. A server that hangs
-    thus delays a call by at most two timeouts. After a failure, no call starts for `cooldown`
-    seconds. Only calls that have already started are also delayed.
+    addresses and the TLS handshake, but not loading the CA certificates; and every wait for data
+    from the server. A server that hangs thus delays a call by at most two timeouts. After a
+    failure, no call starts for `cooldown` seconds. Only calls that have already started are also
+    delayed.
     """
 
     def __init__(

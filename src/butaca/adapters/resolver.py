@@ -48,6 +48,8 @@ class Resolver:
         try:
             results = socket.getaddrinfo(host, port, allowed_gai_family(), socket.SOCK_STREAM)
             result.set_result([str(address[0]) for *_, address in results])
+        except UnicodeError as error:  # For a label that is empty or too long.
+            result.set_exception(socket.gaierror(socket.EAI_NONAME, str(error)))
         except Exception as error:  # noqa: BLE001 - passed on to the caller
             result.set_exception(error)
         finally:
