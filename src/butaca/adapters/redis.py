@@ -18,7 +18,7 @@ from urllib3.util.connection import create_connection
 
 from butaca.adapters.circuit_breaker import CircuitBreaker
 from butaca.adapters.deadline import MAX_TIMEOUT, cap_timeout, deadline_in
-from butaca.adapters.resolver import Resolver, connect_to_any
+from butaca.adapters.resolver import Resolver, address_timeout, connect_to_any
 
 T = TypeVar("T")
 log = logging.getLogger("butaca.redis")
@@ -55,8 +55,7 @@ class _Connection(Connection):
         return connect_to_any(addresses, self._connect_to)
 
     def _connect_to(self, address: str, remaining: int) -> socket.socket:
-        left = cap_timeout(None)
-        timeout = min(left, max(left / remaining, MIN_ADDRESS_TIMEOUT))
+        timeout = address_timeout(None, remaining, MIN_ADDRESS_TIMEOUT)
         return create_connection(
             (address, self.port), timeout, socket_options=self._socket_options()
         )

@@ -11,7 +11,7 @@ from threading import BoundedSemaphore, Thread
 
 from urllib3.util.connection import allowed_gai_family
 
-from butaca.adapters.deadline import cap_timeout
+from butaca.adapters.deadline import cap_timeout, seconds_left
 
 
 class Resolver:
@@ -71,3 +71,11 @@ def connect_to_any(
             if remaining == 1:
                 raise
     raise OSError("the host has no addresses")
+
+
+def address_timeout(timeout: float | None, addresses: int, minimum: float) -> float:
+    """Return the timeout for the next of some addresses, which leaves time for the others.
+
+    All times are in seconds. Raises TimeoutError if the deadline has passed.
+    """
+    return min(cap_timeout(timeout), max(seconds_left() / addresses, minimum))

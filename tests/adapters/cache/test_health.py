@@ -102,6 +102,13 @@ def test_cooldown_read_from_redis_is_cached_locally(
     assert other.cooldown_left(KEY) == 0
 
 
+def start_probe(health: SharedHealth, advance: Callable[[float], None]) -> None:
+    """Make the upstream unhealthy, and claim the probe after the cooldown."""
+    health.record_failure()
+    advance(COOLDOWN)
+    assert health.claim_call() == 0
+
+
 def test_only_one_pod_probes_after_the_cooldown(
     one: SharedHealth, other: SharedHealth, advance: Callable[[float], None]
 ) -> None:
@@ -124,9 +131,7 @@ def test_only_one_pod_probes_after_the_cooldown(
 def test_successful_probe_allows_calls_from_all_pods(
     one: SharedHealth, other: SharedHealth, advance: Callable[[float], None]
 ) -> None:
-    one.record_failure()
-    advance(COOLDOWN)
-    assert one.claim_call() == 0
+    start_probe(one, advance)
     assert other.claim_call() > 0
     one.record_success()
 
@@ -149,9 +154,7 @@ def test_failed_probe_stops_all_pods(
 def test_probe_with_a_rejected_api_key_is_left_to_another_pod(
     one: SharedHealth, other: SharedHealth, advance: Callable[[float], None]
 ) -> None:
-    one.record_failure()
-    advance(COOLDOWN)
-    one.claim_call()
+    start_probe(one, advance)
     one.record_rejected_api_key()
 
     assert other.claim_call() == 0
@@ -161,9 +164,7 @@ def test_probe_with_a_rejected_api_key_is_left_to_another_pod(
 def test_pod_with_a_rejected_api_key_does_not_end_the_probe_of_another(
     one: SharedHealth, other: SharedHealth, advance: Callable[[float], None]
 ) -> None:
-    one.record_failure()
-    advance(COOLDOWN)
-    one.claim_call()
+    start_probe(one, advance)
     advance(PROBE_TIMEOUT)
     other.claim_call()
     one.record_rejected_api_key()
@@ -174,9 +175,7 @@ def test_pod_with_a_rejected_api_key_does_not_end_the_probe_of_another(
 def test_late_rejected_api_key_does_not_end_the_cooldown_of_another_pod(
     one: SharedHealth, other: SharedHealth, advance: Callable[[float], None]
 ) -> None:
-    one.record_failure()
-    advance(COOLDOWN)
-    one.claim_call()
+    start_probe(one, advance)
     other.record_failure()
     one.record_rejected_api_key()
 
@@ -186,9 +185,7 @@ def test_late_rejected_api_key_does_not_end_the_cooldown_of_another_pod(
 def test_rejected_api_key_outside_a_probe_makes_no_call_to_redis(
     one: SharedHealth, client: Any, advance: Callable[[float], None]
 ) -> None:
-    one.record_failure()
-    advance(COOLDOWN)
-    one.claim_call()
+    start_probe(one, advance)
     one.record_rejected_api_key()
     client.config_resetstat()
     one.record_rejected_api_key()
@@ -199,9 +196,7 @@ def test_rejected_api_key_outside_a_probe_makes_no_call_to_redis(
 def test_probe_of_a_dead_pod_is_replaced_by_another_pod(
     one: SharedHealth, other: SharedHealth, advance: Callable[[float], None]
 ) -> None:
-    one.record_failure()
-    advance(COOLDOWN)
-    one.claim_call()
+    start_probe(one, advance)
     advance(PROBE_TIMEOUT)
 
     assert other.claim_call() == 0
@@ -248,9 +243,7 @@ def test_failure_expires_after_an_hour(
 
 
 def test_all_keys_expire(one: SharedHealth, client: Any, advance: Callable[[float], None]) -> None:
-    one.record_failure()
-    advance(COOLDOWN)
-    one.claim_call()
+    start_probe(one, advance)
 
     assert client.dbsize() == 2
     assert all(client.pttl(key) > 0 for key in client.scan_iter())

@@ -17,8 +17,8 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.util.connection import create_connection
 
-from butaca.adapters.deadline import cap_timeout, seconds_left
-from butaca.adapters.resolver import Resolver, connect_to_any
+from butaca.adapters.deadline import cap_timeout
+from butaca.adapters.resolver import Resolver, address_timeout, connect_to_any
 
 MIN_ADDRESS_TIMEOUT = 0.25
 """The minimum timeout per address, in seconds, as in RFC 8305, section 5."""
@@ -72,7 +72,7 @@ class _Connection(HTTPConnection):
             raise NewConnectionError(self, str(error)) from error
 
     def _connect(self, address: str, remaining: int) -> socket.socket:
-        timeout = _address_timeout(self.timeout, remaining)
+        timeout = address_timeout(self.timeout, remaining, MIN_ADDRESS_TIMEOUT)
         return create_connection(
             (address, self.port), timeout, self.source_address, self.socket_options
         )
@@ -80,11 +80,6 @@ class _Connection(HTTPConnection):
 
 class _SecureConnection(_Connection, HTTPSConnection):
     pass
-
-
-def _address_timeout(timeout: float | None, addresses: int) -> float:
-    """Return the timeout for the next address, in seconds, which leaves time for the others."""
-    return min(cap_timeout(timeout), max(seconds_left() / addresses, MIN_ADDRESS_TIMEOUT))
 
 
 def _with_handshake_timeout(sock: socket.socket, timeout: float | None) -> socket.socket:
